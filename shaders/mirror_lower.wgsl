@@ -1,0 +1,29 @@
+// out = L + strict(L)ᵀ + λI: makes the full symmetric matrix of its lower triangle and damps it.
+// An input that never fires (zero diagonal) gets a unit diagonal when λ is zero, so that the
+// matrix stays invertible; its column of W is zero, so the value has no effect.
+
+struct Params {
+    n: u32,
+    damping_bits: u32, // λ, an f32 by its bits
+}
+
+@group(0) @binding(0) var<storage, read_write> lower: array<f32>; // (n, n), lower triangle
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;   // (n, n)
+@group(0) @binding(2) var<storage, read> params: Params;
+
+@compute @workgroup_size(16, 16)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y;
+    let col = id.x;
+    if row >= params.n || col >= params.n {
+        return;
+    }
+    var value = lower[max(row, col) * params.n + min(row, col)];
+    if row == col {
+        value += bitcast<f32>(params.damping_bits);
+        if value == 0.0 {
+            value = 1.0;
+        }
+    }
+    out[row * params.n + col] = value;
+}

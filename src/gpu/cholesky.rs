@@ -1,0 +1,95 @@
+//! Cholesky of a large symmetric positive definite matrix, and its inverse from the factor.
+//!
+//! The matrix is split in two until a block fits one workgroup. With A = [A₁₁ ·; A₂₁ A₂₂] and
+//! J = L⁻¹ carried along:
+//!
+//! ```text
+//! L₂₁ = A₂₁ J₁₁ᵀ      L₂₂ = chol(A₂₂ − L₂₁ L₂₁ᵀ)      J₂₁ = −J₂₂ L₂₁ J₁₁      A⁻¹ = Jᵀ J
+//! ```
+//!
+//! Nearly all the work is in the products, and burn's matmul does those; the recursion copies
+//! O(n²) elements a level. The last product is symmetric, so our rank-k update does half of it.
+
+use burn::tensor::Tensor;
+
+use super::block_cholesky::{self, Failures};
+use super::{GpuError, hessian};
+
+/// Rows of a block that one workgroup factors.
+const BASE: usize = 64;
+
+/// L⁻¹ of A = L Lᵀ, `(n, n)` lower triangular, with what became of every diagonal block.
+pub struct InverseFactor {
+    /// L⁻¹.
+    pub j: Tensor<2>,
+    failures: Vec<(usize, Failures)>,
+}
+
+/// Factors `a` `(n, n)`, symmetric.
+pub fn inverse_factor(a: Tensor<2>) -> InverseFactor {
+    let mut failures = Vec::new();
+    let j = recurse(a, 0, &mut failures);
+    InverseFactor { j, failures }
+}
+
+fn recurse(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -> Tensor<2> {
+    let [n, _] = a.dims();
+    if n <= BASE {
+        return base(a, offset, failures);
+    }
+    let half = split(n);
+    let j11 = recurse(a.clone().slice([0..half, 0..half]), offset, failures);
+    let l21 = a.clone().slice([half..n, 0..half]).matmul(j11.clone().transpose());
+    let schur = a.slice([half..n, half..n]) - l21.clone().matmul(l21.clone().transpose());
+    let j22 = recurse(schur, offset + half, failures);
+    let j21 = j22.clone().matmul(l21).matmul(j11.clone()).neg();
+    let upper = Tensor::zeros([half, n - half], &j11.device());
+    Tensor::cat(vec![Tensor::cat(vec![j11, upper], 1), Tensor::cat(vec![j21, j22], 1)], 0)
+}
+
+/// The first half is the largest power of two of whole blocks, so that most products are square
+/// and of aligned size.
+fn split(n: usize) -> usize {
+    BASE * n.div_ceil(BASE).next_power_of_two() / 2
+}
+
+fn base(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -> Tensor<2> {
+    let [n, _] = a.dims();
+    let device = a.device();
+    let (l, failed) = block_cholesky::factor(a.unsqueeze());
+    failures.push((offset, failed));
+    block_cholesky::solve(&l, Tensor::<2>::eye(n, &device).unsqueeze()).squeeze_dim(0)
+}
+
+impl InverseFactor {
+    /// Reads back whether every pivot was positive.
+    ///
+    /// # Errors
+    /// Names the first pivot that was not.
+    pub async fn check(&self) -> Result<(), GpuError> {
+        let all = Tensor::cat(self.failures.iter().map(|(_, f)| f.clone()).collect(), 0);
+        let read = floats(all).await?;
+        for (&(offset, _), failed) in self.failures.iter().zip(read.chunks(2)) {
+            if failed[0] >= 0.0 {
+                let pivot = offset + failed[0] as usize;
+                return Err(GpuError::NotPositiveDefinite { pivot, value: failed[1] });
+            }
+        }
+        Ok(())
+    }
+
+    /// A⁻¹ = Jᵀ J, symmetric to the last bit.
+    pub fn inverse(&self) -> Tensor<2> {
+        let zero = Tensor::zeros(self.j.dims(), &self.j.device());
+        hessian::mirrored(&hessian::accumulate(zero, &self.j), 0.0)
+    }
+}
+
+/// The elements of a float tensor on the host.
+///
+/// # Errors
+/// [`GpuError::Readback`] when the device lost the work.
+pub async fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, GpuError> {
+    let data = tensor.into_data_async().await.map_err(|e| GpuError::Readback(format!("{e:?}")))?;
+    data.try_to_vec::<f32>().map_err(|e| GpuError::Readback(format!("{e:?}")))
+}

@@ -1,0 +1,57 @@
+//! Gathers: diagonal blocks, groups of rows and columns, and diagonals, by index.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::kernel::{self, Buffer, GATHER};
+
+/// Column or row numbers on the device, `(blocks, n)`.
+pub fn index(blocks: &[Vec<usize>], device: &Device) -> Tensor<2, Int> {
+    let n = blocks.first().map_or(0, Vec::len);
+    let flat: Vec<i32> = blocks.iter().flatten().map(|&i| i as i32).collect();
+    Tensor::from_data(TensorData::new(flat, [blocks.len(), n]), device)
+}
+
+/// `out[b, i, j] = a[rows[b, i], columns[b, j]]`.
+pub fn gather(a: &Tensor<2>, rows: &Tensor<2, Int>, columns: &Tensor<2, Int>) -> Tensor<3> {
+    let [_, width] = a.dims();
+    let [blocks, n_rows] = rows.dims();
+    let [_, n_columns] = columns.dims();
+    let out = Buffer::write(Tensor::<3>::empty([blocks, n_rows, n_columns], &a.device()));
+    let (a, rows, columns) = (Buffer::read(a), Buffer::read_index(rows), Buffer::read_index(columns));
+    kernel::launch(
+        &GATHER,
+        [n_columns.div_ceil(64), n_rows, blocks],
+        &[&a, &rows, &columns, &out],
+        &[blocks as u32, n_rows as u32, n_columns as u32, width as u32],
+    );
+    out.tensor()
+}
+
+/// The square blocks `a[g, g]` of a symmetric matrix, one for each row of `groups`.
+pub fn diagonal_blocks(a: &Tensor<2>, groups: &Tensor<2, Int>) -> Tensor<3> {
+    gather(a, groups, groups)
+}
+
+/// The columns `a[:, columns]`, `(rows, columns)`.
+pub fn columns(a: &Tensor<2>, columns: &[usize]) -> Tensor<2> {
+    let [height, _] = a.dims();
+    let all = index(&[(0..height).collect()], &a.device());
+    gather(a, &all, &index(&[columns.to_vec()], &a.device())).squeeze_dim(0)
+}
+
+/// The rows `a[rows, :]`, `(rows, columns)`.
+pub fn rows(a: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
+    let [_, width] = a.dims();
+    let all = index(&[(0..width).collect()], &a.device());
+    gather(a, &index(&[rows.to_vec()], &a.device()), &all).squeeze_dim(0)
+}
+
+/// The diagonal of a square matrix, `(n)`.
+pub fn diagonal(a: &Tensor<2>) -> Tensor<1> {
+    let [n, _] = a.dims();
+    // One row of the whole index is one block of n columns: each block gathers one element.
+    // The grid's third side is bounded, so the diagonal is read as columns of a flat matrix.
+    let flat = a.clone().reshape([1, n * n]);
+    let steps = index(&[(0..n).map(|i| i * (n + 1)).collect()], &a.device());
+    gather(&flat, &index(&[vec![0]], &a.device()), &steps).reshape([n])
+}

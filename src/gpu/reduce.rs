@@ -1,0 +1,37 @@
+//! Sums of squares: of columns, of vectors, and of columns over pivots.
+
+use burn::tensor::{Int, Tensor};
+
+use super::kernel::{self, Buffer, COLUMN_NORMS, PIVOT_SCORES, SUM_SQUARES};
+
+/// ‖W_:j‖² of every column of `w` `(rows, columns)`.
+pub fn column_norms(w: &Tensor<2>) -> Tensor<1> {
+    let [rows, columns] = w.dims();
+    let norms = Buffer::write(Tensor::<1>::empty([columns], &w.device()));
+    let w = Buffer::read(w);
+    kernel::launch(&COLUMN_NORMS, [columns.div_ceil(64), 1, 1], &[&w, &norms], &[rows as u32, columns as u32]);
+    norms.tensor()
+}
+
+/// ‖v_b‖² of every matrix of a batch `(vectors, …)`.
+pub fn sum_squares(v: &Tensor<3>) -> Tensor<1> {
+    let [vectors, a, b] = v.dims();
+    let out = Buffer::write(Tensor::<1>::empty([vectors], &v.device()));
+    let v = Buffer::read(v);
+    kernel::launch(&SUM_SQUARES, [vectors, 1, 1], &[&v, &out], &[vectors as u32, (a * b) as u32]);
+    out.tensor()
+}
+
+/// Σ_{j∈b} norms_j / (L_b)_jj² for the factors `l` `(blocks, n, n)` of the groups `columns` `(blocks, n)`.
+pub fn pivot_scores(l: &Tensor<3>, norms: &Tensor<1>, columns: &Tensor<2, Int>) -> Tensor<1> {
+    let [blocks, n, _] = l.dims();
+    let scores = Buffer::write(Tensor::<1>::empty([blocks], &l.device()));
+    let (l, norms, columns) = (Buffer::read(l), Buffer::read(norms), Buffer::read_index(columns));
+    kernel::launch(
+        &PIVOT_SCORES,
+        [blocks.div_ceil(64), 1, 1],
+        &[&l, &norms, &columns, &scores],
+        &[blocks as u32, n as u32],
+    );
+    scores.tensor()
+}

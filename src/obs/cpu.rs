@@ -1,0 +1,225 @@
+//! The executor on the CPU: the same operations on faer. In f64 it is the oracle of the kernels,
+//! in f32 it is what runs when there is no GPU.
+
+mod cheapest;
+
+use burn::tensor::{Tensor, TensorData};
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Accum, Mat, MatRef, Side};
+
+use super::executor::{Executor, Refit, Removal, complement};
+use super::{ObsError, Score};
+
+/// The element types the CPU executor computes in.
+pub trait Real: faer::traits::RealField + Copy + Into<f64> + Send + Sync + 'static {
+    /// The nearest value to an f64.
+    fn of(value: f64) -> Self;
+    /// The value as an f32.
+    fn single(self) -> f32;
+}
+
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn single(self) -> f32 {
+        self
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn single(self) -> f32 {
+        self as f32
+    }
+}
+
+/// Runs on the CPU in `T`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuExecutor<T = f32>(std::marker::PhantomData<T>);
+
+/// W, H and H⁻¹ on the host.
+pub struct Problem<T> {
+    /// The weights as elimination left them `(out, in)`.
+    w: Mat<T>,
+    h_inv: Mat<T>,
+    alive: Vec<bool>,
+    weight: Mat<T>,
+    hessian: Mat<T>,
+    device: burn::tensor::Device,
+}
+
+impl<T: Real> CpuExecutor<T> {
+    /// The executor. It has no state.
+    pub fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<T: Real> Executor for CpuExecutor<T> {
+    type Sum = Mat<T>;
+    type Problem = Problem<T>;
+
+    fn zero_sum(&self, features: usize) -> Mat<T> {
+        Mat::zeros(features, features)
+    }
+
+    async fn accumulate(&self, mut sum: Mat<T>, x: &Tensor<2>) -> Result<Mat<T>, ObsError> {
+        let x = host::<T>(x).await?;
+        triangular::matmul(
+            sum.as_mut(),
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            x.transpose(),
+            BlockStructure::Rectangular,
+            x.as_ref(),
+            BlockStructure::Rectangular,
+            T::of(1.0),
+            faer::get_global_parallelism(),
+        );
+        Ok(sum)
+    }
+
+    async fn diagonal(&self, sum: &Mat<T>) -> Result<Vec<f64>, ObsError> {
+        Ok((0..sum.nrows()).map(|j| sum[(j, j)].into()).collect())
+    }
+
+    async fn factor(&self, sum: &Mat<T>, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Problem<T>, ObsError> {
+        let hessian = damped(sum, T::of(lambda));
+        let h_inv = llt(hessian.as_ref(), || "the Hessian".into())?.inverse();
+        let mut w = host(weight).await?;
+        for &j in dead {
+            w.col_mut(j).fill(T::of(0.0));
+        }
+        Ok(Problem { w: w.clone(), h_inv, alive: vec![true; hessian.nrows()], weight: w, hessian, device: weight.device() })
+    }
+
+    async fn group_scores(&self, problem: &Problem<T>, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
+        groups.iter().enumerate().map(|(i, columns)| problem.score(i, columns, score)).collect()
+    }
+
+    async fn eliminate(&self, problem: &mut Problem<T>, columns: &[usize]) -> Result<f64, ObsError> {
+        let all: Vec<usize> = (0..problem.h_inv.nrows()).collect();
+        let l = problem.block_factor(0, columns)?;
+        // With [H⁻¹]_gg = L Lᵀ: Eᵀ = L⁻¹ W_gᵀ, Y = L⁻¹ [H⁻¹]_g:, W −= E Y, H⁻¹ −= Yᵀ Y.
+        let et = solved(l.L(), picked_columns(problem.w.as_ref(), columns).transpose().to_owned());
+        let y = solved(l.L(), picked(problem.h_inv.as_ref(), columns, &all));
+        subtract_product(&mut problem.w, et.transpose(), y.as_ref());
+        subtract_product(&mut problem.h_inv, y.transpose(), y.as_ref());
+        columns.iter().for_each(|&j| problem.alive[j] = false);
+        Ok(squared(et.as_ref()))
+    }
+
+    async fn eliminate_cheapest(&self, problem: &mut Problem<T>, count: usize) -> Result<Vec<Removal>, ObsError> {
+        cheapest::eliminate(problem, count)
+    }
+
+    async fn refit(&self, problem: &Problem<T>, kept: &[usize]) -> Result<Refit, ObsError> {
+        let Problem { weight, hessian, device, .. } = problem;
+        let gone = complement(kept, hessian.nrows());
+        let mut fitted = picked_columns(weight.as_ref(), kept);
+        let mut squared_change = 0.0;
+        if !gone.is_empty() {
+            let w_gone = picked_columns(weight.as_ref(), &gone);
+            let mut pulled = Mat::zeros(fitted.nrows(), kept.len());
+            add_product(&mut pulled, w_gone.as_ref(), picked(hessian.as_ref(), &gone, kept).as_ref());
+            let h_kept = picked(hessian.as_ref(), kept, kept);
+            let change = llt(h_kept.as_ref(), || "the Hessian of the kept inputs".into())?.solve(pulled.transpose());
+            squared_change = squared(change.as_ref()) + squared(w_gone.as_ref());
+            fitted += change.transpose();
+        }
+        Ok(Refit { weight: tensor(fitted.as_ref(), device), squared_change })
+    }
+
+    async fn eliminated_weight(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
+        let w = &problem.w;
+        Ok((0..w.nrows()).flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)].into())).collect())
+    }
+}
+
+impl<T: Real> Problem<T> {
+    fn score(&self, group: usize, columns: &[usize], score: Score) -> Result<f64, ObsError> {
+        let norm = |j: usize| squared(self.w.col(j).as_mat());
+        match score {
+            Score::Exact if columns.len() > 1 => {
+                let l = self.block_factor(group, columns)?;
+                let wt = picked_columns(self.w.as_ref(), columns).transpose().to_owned();
+                Ok(squared(solved(l.L(), wt).as_ref()))
+            }
+            Score::GroupedCholesky if columns.len() > 1 => {
+                let l = self.block_factor(group, columns)?;
+                let root = |k: usize| -> f64 { l.L()[(k, k)].into() };
+                Ok(columns.iter().enumerate().map(|(k, &j)| norm(j) / root(k).powi(2)).sum())
+            }
+            _ => Ok(columns.iter().map(|&j| norm(j) / self.h_inv[(j, j)].into()).sum()),
+        }
+    }
+
+    /// The Cholesky factor of [H⁻¹]_gg.
+    fn block_factor(&self, group: usize, columns: &[usize]) -> Result<Llt<T>, ObsError> {
+        let block = picked(self.h_inv.as_ref(), columns, columns);
+        llt(block.as_ref(), || format!("the block of H⁻¹ of candidate {group}"))
+    }
+}
+
+fn llt<T: Real>(a: MatRef<'_, T>, what: impl Fn() -> String) -> Result<Llt<T>, ObsError> {
+    Llt::new(a, Side::Lower).map_err(|faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index }| {
+        ObsError::NotPositiveDefinite { what: what(), pivot: index, value: f64::NAN, damping: f64::NAN }
+    })
+}
+
+/// L⁻¹ B.
+fn solved<T: Real>(l: MatRef<'_, T>, mut b: Mat<T>) -> Mat<T> {
+    solve_lower_triangular_in_place(l, b.as_mut(), faer::get_global_parallelism());
+    b
+}
+
+fn add_product<T: Real>(to: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    matmul(to.as_mut(), Accum::Add, a, b, T::of(1.0), faer::get_global_parallelism());
+}
+
+fn subtract_product<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    matmul(from.as_mut(), Accum::Add, a, b, T::of(-1.0), faer::get_global_parallelism());
+}
+
+/// ‖A‖²_F.
+fn squared<T: Real>(a: MatRef<'_, T>) -> f64 {
+    a.squared_norm_l2().into()
+}
+
+fn picked<T: Real>(a: MatRef<'_, T>, rows: &[usize], columns: &[usize]) -> Mat<T> {
+    Mat::from_fn(rows.len(), columns.len(), |i, j| a[(rows[i], columns[j])])
+}
+
+fn picked_columns<T: Real>(a: MatRef<'_, T>, columns: &[usize]) -> Mat<T> {
+    Mat::from_fn(a.nrows(), columns.len(), |i, j| a[(i, columns[j])])
+}
+
+/// The full symmetric matrix of a lower triangle plus λI; a zero diagonal becomes one.
+fn damped<T: Real>(lower: &Mat<T>, lambda: T) -> Mat<T> {
+    Mat::from_fn(lower.nrows(), lower.ncols(), |i, j| {
+        let value = lower[(i.max(j), i.min(j))];
+        match i == j {
+            true if value + lambda == T::of(0.0) => T::of(1.0),
+            true => value + lambda,
+            false => value,
+        }
+    })
+}
+
+async fn host<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ObsError> {
+    let [rows, columns] = tensor.dims();
+    let data = tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?;
+    let values = data.try_to_vec::<f32>().map_err(|e| ObsError::Readback(format!("{e:?}")))?;
+    Ok(Mat::from_fn(rows, columns, |i, j| T::of(values[i * columns + j].into())))
+}
+
+fn tensor<T: Real>(a: MatRef<'_, T>, device: &burn::tensor::Device) -> Tensor<2> {
+    let values: Vec<f32> = (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)].single())).collect();
+    Tensor::from_data(TensorData::new(values, [a.nrows(), a.ncols()]), device)
+}

@@ -1,0 +1,68 @@
+//! The whole operations the algorithm is written in. One executor runs them as WGSL kernels, one
+//! on the CPU with faer; the algorithm does not know which.
+
+use burn::tensor::Tensor;
+
+use super::{ObsError, Score};
+
+/// One group that went, in the order of going.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Removal {
+    /// K/V group, query head or channel, by its index in the layer before pruning.
+    pub unit: usize,
+    /// The score it was chosen by.
+    pub score: f64,
+    /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time.
+    pub cost: f64,
+}
+
+/// The least-squares weights of a kept set.
+pub struct Refit {
+    /// Ŵ_K `(out, kept)`, on the device of the weight.
+    pub weight: Tensor<2>,
+    /// ‖Ŵ − W‖²_F over all columns, the removed ones counted as zero.
+    pub squared_change: f64,
+}
+
+/// Runs the operations of Optimal Brain Surgeon on some device.
+#[allow(async_fn_in_trait, reason = "executors are used through generics, never as trait objects")]
+pub trait Executor {
+    /// The running sum XᵀX.
+    type Sum;
+    /// W and H⁻¹ while groups go, and what the refit needs.
+    type Problem;
+
+    /// A sum of nothing, for inputs of `features` columns.
+    fn zero_sum(&self, features: usize) -> Self::Sum;
+
+    /// `sum` + XᵀX, for `x` `(tokens, features)`.
+    async fn accumulate(&self, sum: Self::Sum, x: &Tensor<2>) -> Result<Self::Sum, ObsError>;
+
+    /// The diagonal of the sum.
+    async fn diagonal(&self, sum: &Self::Sum) -> Result<Vec<f64>, ObsError>;
+
+    /// Damps the sum by λ (an absolute value), inverts it, and sets the columns of the `dead`
+    /// inputs of `weight` `(out, features)` to zero.
+    async fn factor(&self, sum: &Self::Sum, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Self::Problem, ObsError>;
+
+    /// The score of each group of columns; the groups are of one size.
+    async fn group_scores(&self, problem: &Self::Problem, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError>;
+
+    /// Removes a group of columns and returns its cost.
+    async fn eliminate(&self, problem: &mut Self::Problem, columns: &[usize]) -> Result<f64, ObsError>;
+
+    /// Removes `count` columns one by one, the cheapest at its time first; of equals the lowest.
+    async fn eliminate_cheapest(&self, problem: &mut Self::Problem, count: usize) -> Result<Vec<Removal>, ObsError>;
+
+    /// The least-squares weights for the kept columns, from the original weights.
+    async fn refit(&self, problem: &Self::Problem, kept: &[usize]) -> Result<Refit, ObsError>;
+
+    /// The weights as elimination left them `(out, features)`; on kept columns they equal the
+    /// refit. For tests and traces.
+    async fn eliminated_weight(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+}
+
+/// The columns that are not in `kept`, ascending. `kept` is ascending.
+pub(super) fn complement(kept: &[usize], n: usize) -> Vec<usize> {
+    (0..n).filter(|j| kept.binary_search(j).is_err()).collect()
+}

@@ -1,0 +1,78 @@
+//! Which columns of o_proj belong to which head, and which heads to which key/value head.
+
+use std::ops::Range;
+
+/// What is removed from attention as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadUnit {
+    /// A key/value head with all the query heads that read it.
+    #[default]
+    #[serde(rename = "kv")]
+    KeyValue,
+    /// Query heads, the same number from every key/value group; keys and values stay.
+    Query,
+}
+
+/// Heads of one attention layer. The input of o_proj is the heads' contexts side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLayout {
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads.
+    pub kv_heads: usize,
+    /// Columns of one head.
+    pub head_dim: usize,
+}
+
+impl HeadLayout {
+    /// Query heads that read one key/value head.
+    pub fn heads_per_group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// The columns of each unit.
+    pub fn units(&self, unit: HeadUnit) -> Vec<Range<usize>> {
+        let (count, width) = match unit {
+            HeadUnit::KeyValue => (self.kv_heads, self.heads_per_group() * self.head_dim),
+            HeadUnit::Query => (self.heads, self.head_dim),
+        };
+        (0..count).map(|i| i * width..(i + 1) * width).collect()
+    }
+
+    /// The set of units among which a removal quota is counted: all of them for K/V groups, the
+    /// query heads of one K/V head otherwise.
+    pub fn quota_set(&self, unit: HeadUnit, index: usize) -> usize {
+        match unit {
+            HeadUnit::KeyValue => 0,
+            HeadUnit::Query => index / self.heads_per_group(),
+        }
+    }
+
+    /// Number of units of one quota set.
+    pub fn quota_size(&self, unit: HeadUnit) -> usize {
+        match unit {
+            HeadUnit::KeyValue => self.kv_heads,
+            HeadUnit::Query => self.heads_per_group(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPED: HeadLayout = HeadLayout { heads: 8, kv_heads: 4, head_dim: 3 };
+
+    #[test]
+    fn a_kv_unit_spans_the_columns_of_its_query_heads() {
+        assert_eq!(GROUPED.units(HeadUnit::KeyValue)[1], 6..12);
+        assert_eq!(GROUPED.units(HeadUnit::Query)[1], 3..6);
+    }
+
+    #[test]
+    fn query_heads_count_against_the_quota_of_their_group() {
+        assert_eq!(GROUPED.quota_set(HeadUnit::Query, 5), 2);
+        assert_eq!(GROUPED.quota_set(HeadUnit::KeyValue, 3), 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! How many channels go between two looks at the scores.
+
+/// The steps in which channels go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelSteps {
+    /// One at a time: the scores are exact at every removal.
+    #[default]
+    OneByOne,
+    /// The SlimGPT paper's Dynamic Group Size: large groups first, never smaller than `floor`.
+    Dynamic {
+        /// Smallest group: 8 in the paper's text, 64 in its published code.
+        floor: usize,
+    },
+    /// Groups of one size.
+    Fixed(usize),
+}
+
+/// Largest group of the paper's rule.
+const LARGEST: i64 = 1024;
+/// By how much the rule lowers the group before halving it.
+const SHRINK: i64 = 512;
+
+impl ChannelSteps {
+    /// The group sizes that together remove `count` channels.
+    pub fn sizes(self, count: usize) -> Vec<usize> {
+        match self {
+            Self::OneByOne => vec![1; count],
+            Self::Fixed(size) => fixed(count, size.max(1)),
+            Self::Dynamic { floor } => dynamic(count, floor.max(1)),
+        }
+    }
+}
+
+fn fixed(count: usize, size: usize) -> Vec<usize> {
+    (0..count).step_by(size).map(|done| size.min(count - done)).collect()
+}
+
+/// b₀ = (count − 512) / 2, bₖ₊₁ = (bₖ − 512) / 2, rounded down; each group is b kept between
+/// `floor` and 1024.
+fn dynamic(count: usize, floor: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut left = count;
+    let mut size = (count as i64 - SHRINK).div_euclid(2);
+    while left > 0 {
+        let group = (size.max(floor as i64).min(LARGEST.max(floor as i64)) as usize).min(left);
+        sizes.push(group);
+        left -= group;
+        size = (size - SHRINK).div_euclid(2);
+    }
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_sizes_for_a_quarter_of_llama_7b() {
+        let sizes = ChannelSteps::Dynamic { floor: 64 }.sizes(2752);
+        assert_eq!(sizes[..3], [1024, 304, 64]);
+        assert_eq!(sizes.iter().sum::<usize>(), 2752);
+    }
+
+    #[test]
+    fn the_published_sizes_for_half_of_llama_7b() {
+        let sizes = ChannelSteps::Dynamic { floor: 64 }.sizes(5504);
+        assert_eq!(sizes[..4], [1024, 992, 240, 64]);
+        assert_eq!(sizes.len(), 3 + 51);
+    }
+
+    #[test]
+    fn every_rule_removes_exactly_what_was_asked() {
+        for count in [0, 1, 7, 8, 9, 511, 513, 3000] {
+            for steps in [ChannelSteps::OneByOne, ChannelSteps::Fixed(8), ChannelSteps::Dynamic { floor: 8 }] {
+                assert_eq!(steps.sizes(count).iter().sum::<usize>(), count, "{steps:?} {count}");
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What several tests share: seeded matrices, tolerances, the software adapter.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use burn::tensor::{Tensor, TensorData};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use slimgpt::device::{Device, DeviceChoice};
+
+/// Values in [−1, 1) from a seed.
+pub fn random(n: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect()
+}
+
+/// Inputs whose columns are correlated and of different size, as activations are: `(tokens, features)`.
+pub fn activations(tokens: usize, features: usize, seed: u64) -> Vec<f32> {
+    let noise = random(tokens * features, seed);
+    let common = random(tokens, seed + 1);
+    (0..tokens * features)
+        .map(|i| {
+            let (t, j) = (i / features, i % features);
+            (noise[i] + 0.5 * common[t]) * (0.3 + (j % 7) as f32 / 5.0)
+        })
+        .collect()
+}
+
+/// A matrix on a device.
+pub fn matrix(values: &[f32], shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device.tensor_device())
+}
+
+/// The software Vulkan adapter. A machine without one fails the test: it is never skipped.
+pub fn software_gpu() -> Device {
+    pollster::block_on(Device::open(&DeviceChoice::Named("llvmpipe".into())))
+        .expect("GPU tests need the software Vulkan driver: apt-get install mesa-vulkan-drivers, or run tests/run")
+}
+
+/// The largest |got − want| / max|want|, or an error where a value is missing or not a number.
+pub fn worst_relative(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len(), "lengths differ");
+    let scale = want.iter().fold(0.0f64, |m, w| m.max(w.abs())).max(f64::MIN_POSITIVE);
+    got.iter().zip(want).fold(0.0, |worst: f64, (g, w)| {
+        let off = (g - w).abs() / scale;
+        if off.is_nan() { f64::INFINITY } else { worst.max(off) }
+    })
+}
