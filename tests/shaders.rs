@@ -127,7 +127,7 @@ fn a_shader_that_is_not_what_its_host_believes_is_noticed() {
     for (from, to, why) in [
         ("fn main(", "fn main( nonsense", "expected"),
         ("fn main(", "fn start(", "called start"),
-        ("x[id.x] *= params.scale", "x[id.x] *= params", "mul"),
+        ("x[id.x] *= params.scale", "x[id.x] *= params", "Params"),
         ("@workgroup_size(64)", "@workgroup_size(32)", "workgroup is [32, 1, 1]"),
         ("@workgroup_size(64)", "@workgroup_size(512)", "more than 256"),
         ("rows: u32,", "rows: u32, columns: u32,", "12 bytes"),
