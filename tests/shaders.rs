@@ -99,7 +99,8 @@ fn every_shader_has_a_host() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let names = std::fs::read_dir(folder).expect("shaders/").map(|f| f.expect("readable").path());
     let names = names.filter(|p| p.extension().is_some_and(|e| e == "wgsl"));
-    let hostless: Vec<_> = names.filter(|p| !KERNELS.iter().any(|k| p.file_stem().is_some_and(|s| s == k.name))).collect();
+    let hostless: Vec<_> =
+        names.filter(|p| !KERNELS.iter().any(|k| p.file_stem().is_some_and(|s| s == k.name))).collect();
     assert!(hostless.is_empty(), "no line in src/gpu/kernel.rs names {hostless:?}");
 }
 

@@ -65,8 +65,10 @@ fn rust_files() -> Vec<(String, String)> {
 /// Applies `rule` to every file and fails with all objections at once.
 fn check(files: &[(String, String)], rule: impl Fn(&str, &str) -> Vec<String>) {
     assert!(!files.is_empty(), "no files were found: the test looks in the wrong place");
-    let objections: Vec<String> =
-        files.iter().flat_map(|(name, text)| rule(name, text).into_iter().map(move |o| format!("{name}: {o}"))).collect();
+    let objections: Vec<String> = files
+        .iter()
+        .flat_map(|(name, text)| rule(name, text).into_iter().map(move |o| format!("{name}: {o}")))
+        .collect();
     assert!(objections.is_empty(), "\n{}\n", objections.join("\n"));
 }
 
@@ -83,7 +85,9 @@ fn layer_of(module: &str) -> Option<usize> {
 
 fn is_allowed(from: &str, to: &str) -> bool {
     let excepted = |&(f, t, _): &(&str, &str, &str)| (f == "*" || f == from) && (t == "*" || t == to);
-    from == to || EXCEPTIONS.iter().any(excepted) || matches!((layer_of(from), layer_of(to)), (Some(f), Some(t)) if t < f)
+    from == to
+        || EXCEPTIONS.iter().any(excepted)
+        || matches!((layer_of(from), layer_of(to)), (Some(f), Some(t)) if t < f)
 }
 
 fn imports(path: &str, text: &str) -> Vec<String> {
@@ -169,7 +173,10 @@ fn every_todo_has_a_name() {
     check(&rust_files(), unnamed_todos);
     check(&files(&["shaders", "web"], "wgsl").into_iter().chain(rust_files()).collect::<Vec<_>>(), unnamed_todos);
     let mark = concat!("TO", "DO");
-    assert_eq!(unnamed_todos("", &format!("ok\n// {mark}: later")), [format!("line 2: a {mark} needs a name: {mark}(name)")]);
+    assert_eq!(
+        unnamed_todos("", &format!("ok\n// {mark}: later")),
+        [format!("line 2: a {mark} needs a name: {mark}(name)")]
+    );
     assert!(unnamed_todos("", &format!("// {mark}(ada): later")).is_empty());
 }
 

@@ -18,12 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Chromium's software GPU. Each of these is needed: without one of the last three, the GPU
 /// process restarts and read-backs never arrive.
-const WEBGPU_IN_SOFTWARE: &[&str] = &[
-    "--enable-unsafe-webgpu",
-    "--enable-features=Vulkan",
-    "--use-vulkan=swiftshader",
-    "--use-angle=swiftshader",
-];
+const WEBGPU_IN_SOFTWARE: &[&str] =
+    &["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-vulkan=swiftshader", "--use-angle=swiftshader"];
 
 /// What the page reports when Chromium runs with these `flags`.
 fn report(flags: &[&str]) -> Value {
@@ -55,14 +51,17 @@ fn assert_checks(report: &Value, expected: &[&str]) {
 fn with_webgpu_the_gpu_agrees_with_the_cpu() {
     let report = report(WEBGPU_IN_SOFTWARE);
     assert!(report["gpu"].is_string(), "no GPU was found: {report:#}");
-    assert_checks(&report, &[
-        "wrong answers are noticed",
-        "matrix product: CPU",
-        "matrix product: GPU",
-        "heads by Exact: weights: GPU",
-        "channels, OneByOne: weights: GPU",
-        "hessian_accumulate.wgsl compiles",
-    ]);
+    assert_checks(
+        &report,
+        &[
+            "wrong answers are noticed",
+            "matrix product: CPU",
+            "matrix product: GPU",
+            "heads by Exact: weights: GPU",
+            "channels, OneByOne: weights: GPU",
+            "hessian_accumulate.wgsl compiles",
+        ],
+    );
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn answer(mut request: Request, folders: &[PathBuf], reports: &Sender<String>) {
     }
     // Only file names are served: the page and the module lie flat in their folders.
     let name = request.url().trim_start_matches('/').to_owned();
-    let found = folders.iter().filter(|_| !name.contains('/')).find_map(|folder| std::fs::read(folder.join(&name)).ok());
+    let found =
+        folders.iter().filter(|_| !name.contains('/')).find_map(|folder| std::fs::read(folder.join(&name)).ok());
     let _ = match found {
         Some(bytes) => request.respond(Response::from_data(bytes).with_header(content_type(&name))),
         None => request.respond(Response::empty(404)),
