@@ -16,4 +16,7 @@ pub enum Error {
     /// A device could not be opened, or gave an answer that is not a number.
     #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
+    /// The GPU lost its work.
+    #[error(transparent)]
+    Gpu(#[from] crate::gpu::GpuError),
 }

@@ -2,7 +2,12 @@
 //!
 //! Modules stand in layers; each uses only what stands below it (see ARCHITECTURE.md).
 
+pub mod checkpoint;
 pub mod device;
+pub mod error;
+pub mod eval;
 pub mod gpu;
+pub mod model;
 pub mod obs;
 pub mod shape;
+pub mod text;

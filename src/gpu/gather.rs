@@ -29,7 +29,8 @@ pub fn gather(a: &Tensor<2>, rows: &Tensor<2, Int>, columns: &Tensor<2, Int>) ->
 
 /// The square blocks `a[g, g]` of a symmetric matrix, one for each row of `groups`.
 pub fn diagonal_blocks(a: &Tensor<2>, groups: &Tensor<2, Int>) -> Tensor<3> {
-    gather(a, groups, groups)
+    // WebGPU refuses to bind one buffer twice when it may be written, and burn binds every buffer so.
+    gather(a, groups, &groups.clone().add_scalar(0))
 }
 
 /// The columns `a[:, columns]`, `(rows, columns)`.

@@ -1,0 +1,168 @@
+//! config.json to the numbers we need; what we do not support is refused, not ignored.
+
+use serde_json::Value;
+
+use super::CheckpointError;
+use crate::shape::{Family, LayerShape, ModelConfig, Rope, RopeScaling};
+
+/// The `model_type` of the folders we write.
+pub(super) const OURS: &str = "slim_llama";
+/// Where such a folder keeps the family it was made from.
+pub(super) const FAMILY_KEY: &str = "slimgpt_family";
+
+/// Reads a config.json.
+///
+/// # Errors
+/// When a key is missing or wrong, or asks for something that is not supported.
+pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
+    let config = Reader(raw);
+    let family = config.family()?;
+    let heads = config.count("num_attention_heads")?;
+    let hidden_size = config.count("hidden_size")?;
+    let dense = LayerShape {
+        heads,
+        kv_heads: config.optional_count("num_key_value_heads")?.unwrap_or(heads),
+        channels: config.count("intermediate_size")?,
+    };
+    config.refuse_unsupported()?;
+    let parsed = ModelConfig {
+        family,
+        vocab_size: config.count("vocab_size")?,
+        hidden_size,
+        head_dim: config.optional_count("head_dim")?.unwrap_or(hidden_size / heads),
+        dense,
+        layers: config.layers(dense)?,
+        max_positions: config.optional_count("max_position_embeddings")?.unwrap_or(2048),
+        rms_norm_eps: config.number("rms_norm_eps")?.unwrap_or(1e-6),
+        rope: config.rope()?,
+        qkv_bias: config.flag("attention_bias") || family == Family::Qwen2,
+        tied_head: config.flag("tie_word_embeddings"),
+        bos_token: config.tokens("bos_token_id").first().copied(),
+        eos_tokens: config.tokens("eos_token_id"),
+    };
+    check(&parsed)?;
+    Ok(parsed)
+}
+
+fn check(config: &ModelConfig) -> Result<(), CheckpointError> {
+    for (i, layer) in config.layers.iter().enumerate() {
+        if !layer.heads.is_multiple_of(layer.kv_heads) {
+            let LayerShape { heads, kv_heads, .. } = layer;
+            return Err(wrong(format!("layer {i} has {heads} heads, which {kv_heads} key/value heads do not divide")));
+        }
+    }
+    if !config.head_dim.is_multiple_of(2) {
+        return Err(wrong(format!("head_dim {} is odd; rotary positions need pairs", config.head_dim)));
+    }
+    Ok(())
+}
+
+fn wrong(what: String) -> CheckpointError {
+    CheckpointError::Config(what)
+}
+
+struct Reader<'a>(&'a Value);
+
+impl Reader<'_> {
+    fn family(&self) -> Result<Family, CheckpointError> {
+        let found = self.0["model_type"].as_str().unwrap_or("(missing)");
+        let name = if found == OURS { self.0[FAMILY_KEY].as_str().unwrap_or("llama") } else { found };
+        match name {
+            "llama" => Ok(Family::Llama),
+            "mistral" => Ok(Family::Mistral),
+            "qwen2" => Ok(Family::Qwen2),
+            _ => Err(CheckpointError::Family { found: name.into(), known: "llama, mistral, qwen2 and slim_llama".into() }),
+        }
+    }
+
+    fn optional_count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
+        match &self.0[key] {
+            Value::Null => Ok(None),
+            value => match value.as_u64() {
+                Some(n) if n > 0 => Ok(Some(n as usize)),
+                _ => Err(wrong(format!("\"{key}\" is {value}, not a positive whole number"))),
+            },
+        }
+    }
+
+    fn count(&self, key: &str) -> Result<usize, CheckpointError> {
+        self.optional_count(key)?.ok_or_else(|| wrong(format!("\"{key}\" is missing")))
+    }
+
+    fn number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
+        match &self.0[key] {
+            Value::Null => Ok(None),
+            value => value.as_f64().map(Some).ok_or_else(|| wrong(format!("\"{key}\" is {value}, not a number"))),
+        }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.0[key].as_bool().unwrap_or(false)
+    }
+
+    /// A token id, or a list of them; some checkpoints write −1 for none.
+    fn tokens(&self, key: &str) -> Vec<u32> {
+        let one = |v: &Value| v.as_u64().and_then(|t| u32::try_from(t).ok());
+        match &self.0[key] {
+            Value::Array(all) => all.iter().filter_map(one).collect(),
+            value => one(value).into_iter().collect(),
+        }
+    }
+
+    fn layers(&self, dense: LayerShape) -> Result<Vec<LayerShape>, CheckpointError> {
+        let count = self.count("num_hidden_layers")?;
+        let Some(own) = self.0["per_layer_config"].as_object() else {
+            return Ok(vec![dense; count]);
+        };
+        let mut layers = vec![dense; count];
+        for (key, value) in own {
+            let shape: LayerShape = serde_json::from_value(value.clone())
+                .map_err(|e| wrong(format!("per_layer_config of layer {key}: {e}")))?;
+            let slot = key.parse::<usize>().ok().and_then(|i| layers.get_mut(i));
+            *slot.ok_or_else(|| wrong(format!("per_layer_config names layer {key}, but there are {count} layers")))? = shape;
+        }
+        match layers.iter().position(|l| l.heads == 0 || l.kv_heads == 0 || l.channels == 0) {
+            Some(i) => Err(wrong(format!("per_layer_config of layer {i} has a size of zero"))),
+            None => Ok(layers),
+        }
+    }
+
+    /// transformers 5 keeps the base in `rope_parameters`, earlier ones beside `rope_scaling`.
+    fn rope(&self) -> Result<Rope, CheckpointError> {
+        let parameters = Reader(&self.0["rope_parameters"]);
+        let theta = match self.number("rope_theta")? {
+            Some(theta) => theta,
+            None if parameters.0.is_object() => parameters.number("rope_theta")?.unwrap_or(10000.0),
+            None => 10000.0,
+        };
+        let scaling = match (&self.0["rope_scaling"], parameters.0) {
+            (Value::Object(_), _) => rope_scaling(&self.0["rope_scaling"])?,
+            (_, Value::Object(_)) => rope_scaling(parameters.0)?,
+            _ => None,
+        };
+        Ok(Rope { theta, scaling })
+    }
+
+    fn refuse_unsupported(&self) -> Result<(), CheckpointError> {
+        match self.0["hidden_act"].as_str() {
+            None | Some("silu") => {}
+            Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
+        }
+        if self.flag("mlp_bias") {
+            return Err(wrong("mlp_bias true is not supported".into()));
+        }
+        if self.0["quantization_config"].is_object() {
+            return Err(wrong("the checkpoint is quantised; prune the original and quantise the result".into()));
+        }
+        Ok(())
+    }
+}
+
+fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, CheckpointError> {
+    let kind = raw["rope_type"].as_str().or(raw["type"].as_str()).unwrap_or("default");
+    match kind {
+        "default" => Ok(None),
+        "llama3" => serde_json::from_value(raw.clone()).map(Some).map_err(|e| wrong(format!("rope_scaling: {e}"))),
+        other => Err(wrong(format!("rope_scaling of type \"{other}\" is not supported; default and llama3 are"))),
+    }
+}

@@ -1,0 +1,116 @@
+//! Element types of stored tensors, and their widening and rounding.
+
+use half::{bf16, f16};
+use serde::{Deserialize, Serialize};
+
+use super::CheckpointError;
+
+/// How a tensor's elements are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// IEEE single.
+    F32,
+    /// IEEE half.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// The name PyTorch gives it, as `torch_dtype` of config.json wants it.
+    pub fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+
+    pub(super) fn of_stored(dtype: safetensors::Dtype) -> Option<Self> {
+        match dtype {
+            safetensors::Dtype::F32 => Some(Self::F32),
+            safetensors::Dtype::F16 => Some(Self::F16),
+            safetensors::Dtype::BF16 => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
+    pub(super) fn stored(self) -> safetensors::Dtype {
+        match self {
+            Self::F32 => safetensors::Dtype::F32,
+            Self::F16 => safetensors::Dtype::F16,
+            Self::Bf16 => safetensors::Dtype::BF16,
+        }
+    }
+
+    /// Little-endian bytes to singles; exact.
+    pub(super) fn widen(self, bytes: &[u8]) -> Vec<f32> {
+        let pair = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
+        match self {
+            Self::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Self::F16 => bytes.chunks_exact(2).map(|b| f16::from_bits(pair(b)).to_f32()).collect(),
+            Self::Bf16 => bytes.chunks_exact(2).map(|b| bf16::from_bits(pair(b)).to_f32()).collect(),
+        }
+    }
+
+    /// Singles to little-endian bytes, to the nearest value, ties to even.
+    pub(super) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, CheckpointError> {
+        let mut bytes = Vec::with_capacity(values.len() * self.bytes());
+        for &value in values {
+            match self {
+                Self::F32 => bytes.extend(value.to_le_bytes()),
+                Self::F16 => bytes.extend(half(tensor, value)?.to_le_bytes()),
+                Self::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+fn half(tensor: &str, value: f32) -> Result<f16, CheckpointError> {
+    let narrow = f16::from_f32(value);
+    match narrow.is_finite() {
+        true => Ok(narrow),
+        false => Err(CheckpointError::Overflow { tensor: tensor.to_owned(), value }),
+    }
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stored_value_survives_a_round_trip() {
+        let values = [0.0, -1.5, 0.333_251_95, 1024.0, -6.1035156e-5];
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            let once = dtype.widen(&dtype.narrow("w", &values).unwrap());
+            let twice = dtype.widen(&dtype.narrow("w", &once).unwrap());
+            assert_eq!(once, twice, "{dtype}");
+        }
+    }
+
+    #[test]
+    fn a_value_too_large_for_half_names_the_tensor() {
+        let error = Dtype::F16.narrow("model.norm.weight", &[70000.0]).unwrap_err().to_string();
+        assert!(error.contains("model.norm.weight") && error.contains("--dtype"), "{error}");
+    }
+}

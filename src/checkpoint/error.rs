@@ -1,0 +1,96 @@
+//! What can be wrong with a checkpoint: where, which value, and what to do.
+
+use std::path::PathBuf;
+
+/// Why a checkpoint cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A file is missing, unreadable, or cannot be written.
+    #[error("{}: {reason}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words and the remedy.
+        reason: String,
+    },
+    /// The folder holds no safetensors.
+    #[error("{}: no model.safetensors and no model.safetensors.index.json; give the folder of a Hugging Face checkpoint", .0.display())]
+    NoWeights(PathBuf),
+    /// The folder holds only pickles, which can run code when read.
+    #[error("{}: {file} is a pickle, which can run code when it is read; convert it first, for instance with transformers: AutoModelForCausalLM.from_pretrained(…).save_pretrained(…, safe_serialization=True)", .folder.display())]
+    Pickle {
+        /// The folder.
+        folder: PathBuf,
+        /// The pickle.
+        file: String,
+    },
+    /// A safetensors file is damaged.
+    #[error("{file}: not a whole safetensors file ({reason}); download it again")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What the format's reader says.
+        reason: String,
+    },
+    /// The index names a tensor or a file that is not there.
+    #[error("model.safetensors.index.json: {0}")]
+    Index(String),
+    /// A tensor is missing.
+    #[error("{tensor} is in none of the checkpoint's files; the config.json may belong to another model")]
+    MissingTensor {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor has another shape than config.json says.
+    #[error("{file}: {tensor} has shape {found:?}, but by config.json it should have {expected:?}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// A tensor's elements are not f32, f16 or bf16.
+    #[error("{file}: {tensor} has elements of type {dtype}; f32, f16 and bf16 are read, quantised checkpoints are not")]
+    Dtype {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its element type.
+        dtype: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error("{tensor}: element {index} is {value}; the checkpoint is damaged or was trained to overflow")]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// Row-major index.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A value does not fit the output's element type.
+    #[error("{tensor}: {value} does not fit f16 (largest 65504); use --dtype bf16 or f32")]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+        /// The value.
+        value: f32,
+    },
+    /// config.json is not JSON, or a key is missing or wrong.
+    #[error("config.json: {0}")]
+    Config(String),
+    /// The model is of a family we do not know.
+    #[error("config.json: model_type \"{found}\" is not known; known are {known}")]
+    Family {
+        /// What stands there.
+        found: String,
+        /// What we read.
+        known: String,
+    },
+}

@@ -1,0 +1,20 @@
+//! Checkpoints in and out, one layer at a time: Hugging Face folders with safetensors.
+
+mod config;
+mod dtype;
+mod error;
+mod names;
+mod open;
+mod output;
+mod shard;
+mod weights;
+
+pub use config::parse_config;
+pub use dtype::Dtype;
+pub use error::CheckpointError;
+pub use open::Checkpoint;
+pub use output::output_config;
+#[cfg(not(target_arch = "wasm32"))]
+pub use output::{assemble, io_error};
+pub use output::{layer_bytes, outer_bytes, round_layer, round_projection};
+pub use weights::{HostTensor, LayerWeights, OuterWeights, Projection};

@@ -1,0 +1,184 @@
+//! An opened checkpoint: every tensor is checked by its header before anything is read.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::names::{self, Expected, in_layer};
+use super::shard::{Bytes, Shard};
+use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection, parse_config};
+use crate::shape::ModelConfig;
+
+/// A checkpoint, dense or pruned by us.
+pub struct Checkpoint {
+    config: ModelConfig,
+    raw_config: Value,
+    shards: Vec<Shard>,
+    shard_of: HashMap<String, usize>,
+    folder: Option<PathBuf>,
+    dtype: Dtype,
+}
+
+impl Checkpoint {
+    /// Opens a Hugging Face folder.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or a tensor is not what config.json says.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        let raw = super::output::read_json(&folder.join("config.json"))?;
+        let shards = shard_files(folder)?.iter().map(|p| map_shard(p)).collect::<Result<_, _>>()?;
+        Self::from_shards(raw, shards, Some(folder.to_owned()))
+    }
+
+    /// Opens a checkpoint of one safetensors file that is in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_bytes(config_json: &[u8], safetensors: impl Into<Cow<'static, [u8]>>) -> Result<Self, CheckpointError> {
+        let raw = serde_json::from_slice(config_json).map_err(|e| CheckpointError::Config(format!("not JSON: {e}")))?;
+        let shard = Shard::open("model.safetensors".into(), Bytes::Held(safetensors.into()))?;
+        Self::from_shards(raw, vec![shard], None)
+    }
+
+    fn from_shards(raw_config: Value, shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, CheckpointError> {
+        let mut config = parse_config(&raw_config)?;
+        let shard_of: HashMap<String, usize> =
+            shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
+        // Some folders say nothing of tying and leave the head out.
+        config.tied_head |= !shard_of.contains_key(names::HEAD);
+        let missing = |tensor: &str| CheckpointError::MissingTensor { tensor: tensor.to_owned() };
+        let first = shard_of.get(names::EMBEDDING).ok_or_else(|| missing(names::EMBEDDING))?;
+        let dtype = shards[*first].dtype(names::EMBEDDING).unwrap_or(Dtype::F32);
+        let opened = Self { config, raw_config, shards, shard_of, folder, dtype };
+        opened.check()?;
+        Ok(opened)
+    }
+
+    fn check(&self) -> Result<(), CheckpointError> {
+        let layers = self.config.layers.iter().enumerate();
+        let inside = layers.flat_map(|(i, &shape)| names::of_layer(&self.config, i, shape));
+        names::outside(&self.config).into_iter().chain(inside).try_for_each(|e| self.shard(&e)?.check(&e))
+    }
+
+    /// The numbers of config.json.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// config.json as it stands.
+    pub fn raw_config(&self) -> &Value {
+        &self.raw_config
+    }
+
+    /// The element type of the embedding, taken as the checkpoint's.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The folder, when it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Bytes of all tensors of layer `i` as stored.
+    pub fn layer_bytes(&self, i: usize) -> usize {
+        self.config.layer_parameters(self.config.layers[i]) * self.dtype.bytes()
+    }
+
+    /// The weights of layer `i`.
+    ///
+    /// # Errors
+    /// When a weight is not finite.
+    pub fn layer(&self, i: usize) -> Result<LayerWeights, CheckpointError> {
+        let expected = names::of_layer(&self.config, i, self.config.layers[i]);
+        let read = |part: &str| self.read_of(&expected, &in_layer(i, part));
+        let projection = |part: &str| -> Result<Projection, CheckpointError> {
+            let bias = in_layer(i, &format!("{part}.bias"));
+            let has_bias = expected.iter().any(|e| e.name == bias);
+            Ok(Projection {
+                weight: read(&format!("{part}.weight"))?,
+                bias: has_bias.then(|| self.read_of(&expected, &bias)).transpose()?,
+            })
+        };
+        Ok(LayerWeights {
+            input_norm: read("input_layernorm.weight")?,
+            q: projection("self_attn.q_proj")?,
+            k: projection("self_attn.k_proj")?,
+            v: projection("self_attn.v_proj")?,
+            o: projection("self_attn.o_proj")?,
+            post_norm: read("post_attention_layernorm.weight")?,
+            gate: projection("mlp.gate_proj")?,
+            up: projection("mlp.up_proj")?,
+            down: projection("mlp.down_proj")?,
+        })
+    }
+
+    /// The weights outside the layers.
+    ///
+    /// # Errors
+    /// When a weight is not finite.
+    pub fn outer(&self) -> Result<OuterWeights, CheckpointError> {
+        let expected = names::outside(&self.config);
+        let head = (!self.config.tied_head).then(|| self.read_of(&expected, names::HEAD)).transpose()?;
+        Ok(OuterWeights {
+            embedding: self.read_of(&expected, names::EMBEDDING)?,
+            final_norm: self.read_of(&expected, names::FINAL_NORM)?,
+            head,
+        })
+    }
+
+    fn read_of(&self, expected: &[Expected], name: &str) -> Result<HostTensor, CheckpointError> {
+        let missing = || CheckpointError::MissingTensor { tensor: name.to_owned() };
+        let expected = expected.iter().find(|e| e.name == name).ok_or_else(missing)?;
+        self.shard(expected)?.read(expected)
+    }
+
+    fn shard(&self, expected: &Expected) -> Result<&Shard, CheckpointError> {
+        let at = self.shard_of.get(&expected.name);
+        at.map(|&i| &self.shards[i]).ok_or_else(|| CheckpointError::MissingTensor { tensor: expected.name.clone() })
+    }
+}
+
+/// The safetensors files of a folder: the index's, or the one file.
+#[cfg(not(target_arch = "wasm32"))]
+fn shard_files(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+    let index = folder.join("model.safetensors.index.json");
+    if index.exists() {
+        let json = super::output::read_json(&index)?;
+        let map = json["weight_map"].as_object().ok_or_else(|| CheckpointError::Index("\"weight_map\" is missing".into()))?;
+        let mut files: Vec<&str> = map.values().filter_map(Value::as_str).collect();
+        files.sort_unstable();
+        files.dedup();
+        return Ok(files.into_iter().map(|f| folder.join(f)).collect());
+    }
+    let single = folder.join("model.safetensors");
+    if single.exists() {
+        return Ok(vec![single]);
+    }
+    Err(no_weights(folder))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn no_weights(folder: &Path) -> CheckpointError {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let pickle = names
+        .map(|f| f.file_name().to_string_lossy().into_owned())
+        .find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
+    match pickle {
+        Some(file) => CheckpointError::Pickle { folder: folder.to_owned(), file },
+        None => CheckpointError::NoWeights(folder.to_owned()),
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn map_shard(path: &Path) -> Result<Shard, CheckpointError> {
+    let file = std::fs::File::open(path).map_err(|e| super::io_error(path, &e))?;
+    // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
+    // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
+    #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| super::io_error(path, &e))?;
+    Shard::open(path.display().to_string(), Bytes::Mapped(map))
+}

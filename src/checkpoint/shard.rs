@@ -1,0 +1,95 @@
+//! One safetensors file: its bytes and where each tensor stands in them.
+
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorInfo;
+
+use super::names::Expected;
+use super::{CheckpointError, Dtype, HostTensor};
+
+/// The bytes of a file: mapped, or held (in a browser, or compiled in).
+pub(super) enum Bytes {
+    #[cfg(not(target_arch = "wasm32"))]
+    Mapped(memmap2::Mmap),
+    Held(std::borrow::Cow<'static, [u8]>),
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Mapped(map) => map,
+            Self::Held(bytes) => bytes,
+        }
+    }
+}
+
+/// An opened safetensors file.
+pub(super) struct Shard {
+    /// The file's name, for messages.
+    pub file: String,
+    bytes: Bytes,
+    tensors: Vec<(String, TensorInfo)>,
+    data: usize,
+}
+
+impl Shard {
+    /// Reads and checks the header: its length, its JSON, and that the tensors' offsets neither
+    /// overlap nor leave the file.
+    pub fn open(file: String, bytes: Bytes) -> Result<Self, CheckpointError> {
+        let damaged = |reason: String| CheckpointError::Damaged { file: file.clone(), reason };
+        SafeTensors::deserialize(bytes.as_ref()).map_err(|e| damaged(e.to_string()))?;
+        let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| damaged(e.to_string()))?;
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        Ok(Self { file, bytes, tensors, data: header + size_of::<u64>() })
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|(name, _)| name.as_str())
+    }
+
+    fn info(&self, tensor: &str) -> Option<&TensorInfo> {
+        self.tensors.iter().find(|(name, _)| name == tensor).map(|(_, info)| info)
+    }
+
+    /// The element type of a tensor, if it is one we read.
+    pub fn dtype(&self, tensor: &str) -> Option<Dtype> {
+        Dtype::of_stored(self.info(tensor)?.dtype)
+    }
+
+    /// Checks a tensor's type and shape by the header alone.
+    pub fn check(&self, expected: &Expected) -> Result<(), CheckpointError> {
+        let (file, tensor) = (self.file.clone(), expected.name.clone());
+        let Some(info) = self.info(&expected.name) else {
+            return Err(CheckpointError::MissingTensor { tensor });
+        };
+        if Dtype::of_stored(info.dtype).is_none() {
+            return Err(CheckpointError::Dtype { file, tensor, dtype: format!("{:?}", info.dtype) });
+        }
+        if info.shape != expected.shape {
+            let (found, expected) = (info.shape.clone(), expected.shape.clone());
+            return Err(CheckpointError::Shape { file, tensor, found, expected });
+        }
+        Ok(())
+    }
+
+    /// A tensor in singles; an element that is not finite is an error.
+    pub fn read(&self, expected: &Expected) -> Result<HostTensor, CheckpointError> {
+        self.check(expected)?;
+        let missing = || CheckpointError::MissingTensor { tensor: expected.name.clone() };
+        let info = self.info(&expected.name).ok_or_else(missing)?;
+        let dtype = Dtype::of_stored(info.dtype).ok_or_else(missing)?;
+        let (start, end) = info.data_offsets;
+        let values = dtype.widen(&self.bytes.as_ref()[self.data + start..self.data + end]);
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(index) => Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] }),
+            None => Ok(HostTensor { shape: info.shape.clone(), values }),
+        }
+    }
+
+    /// A tensor's bytes as they are stored, with its type and shape.
+    pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
+        let info = self.info(tensor)?;
+        let (start, end) = info.data_offsets;
+        Some((info.dtype, info.shape.clone(), &self.bytes.as_ref()[self.data + start..self.data + end]))
+    }
+}

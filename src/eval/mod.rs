@@ -1,0 +1,5 @@
+//! Measuring a model.
+
+mod perplexity;
+
+pub use perplexity::{Perplexity, perplexity};

@@ -1,0 +1,135 @@
+//! Causal self-attention with grouped key/value heads, up to the input of o_proj.
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+use super::{Linear, Positions};
+use crate::checkpoint::LayerWeights;
+use crate::shape::LayerShape;
+
+/// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
+const SCORE_BYTES: usize = 64 << 20;
+
+/// Keys and values of earlier tokens, `(b, kv_heads, t, head_dim)` each.
+#[derive(Clone, Debug, Default)]
+pub struct LayerCache(Option<(Tensor<4>, Tensor<4>)>);
+
+/// The attention of one layer.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// Queries.
+    pub q: Linear,
+    /// Keys.
+    pub k: Linear,
+    /// Values.
+    pub v: Linear,
+    /// Output projection: its input columns are what pruning removes.
+    pub o: Linear,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+impl Attention {
+    /// The attention of a checkpoint's layer.
+    pub fn load(weights: &LayerWeights, shape: LayerShape, head_dim: usize, device: &Device) -> Self {
+        let [q, k, v, o] = [&weights.q, &weights.k, &weights.v, &weights.o].map(|p| Linear::load(p, device));
+        Self::new([q, k, v, o], shape, head_dim)
+    }
+
+    /// Attention from its projections q, k, v, o.
+    pub fn new([q, k, v, o]: [Linear; 4], shape: LayerShape, head_dim: usize) -> Self {
+        Self { q, k, v, o, heads: shape.heads, kv_heads: shape.kv_heads, head_dim }
+    }
+
+    /// The heads' contexts side by side, `(b, t, heads · head_dim)`: the input of o_proj.
+    pub fn context(&self, x: Tensor<3>, positions: &Positions, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let [b, t, _] = x.dims();
+        let q = positions.rotate(self.split(self.q.forward(x.clone()), self.heads));
+        let mut k = positions.rotate(self.split(self.k.forward(x.clone()), self.kv_heads));
+        let mut v = self.split(self.v.forward(x), self.kv_heads);
+        if let Some(cache) = cache {
+            (k, v) = cache.extended(k, v);
+        }
+        let context = self.attend(q, k, v, positions); // (b·kv, group, t, head_dim)
+        context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
+    }
+
+    /// `(b, t, n·head_dim)` to `(b, n, t, head_dim)`.
+    fn split(&self, x: Tensor<3>, n: usize) -> Tensor<4> {
+        let [b, t, _] = x.dims();
+        x.reshape([b, t, n, self.head_dim]).swap_dims(1, 2)
+    }
+
+    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, positions: &Positions) -> Tensor<4> {
+        let [b, _, t, d] = q.dims();
+        let [_, kv, width, _] = k.dims();
+        let group = self.heads / self.kv_heads;
+        let rows = b * kv;
+        let q = q.reshape([rows, group, t, d]);
+        let (k, v) = (k.reshape([rows, width, d]), v.reshape([rows, width, d]));
+        let (row_step, query_step) = chunks(rows, group, t, width);
+        let mut done = Vec::new();
+        for row in (0..rows).step_by(row_step) {
+            let row_end = rows.min(row + row_step);
+            let part = |m: &Tensor<3>| m.clone().slice([row..row_end, 0..width, 0..d]);
+            let (k, v) = (part(&k), part(&v));
+            let queries = (0..t).step_by(query_step).map(|from| {
+                let to = t.min(from + query_step);
+                let q = q.clone().slice([row..row_end, 0..group, from..to, 0..d]);
+                attend_chunk(q, &k, &v, positions.mask(from..to))
+            });
+            done.push(joined(queries.collect(), 2));
+        }
+        joined(done, 0)
+    }
+}
+
+/// softmax(q kᵀ / √d + mask) v for a chunk of K/V heads and queries.
+fn attend_chunk(q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> Tensor<4> {
+    let [rows, group, t, d] = q.dims();
+    let [_, width, _] = k.dims();
+    let q = q.reshape([rows, group * t, d]).mul_scalar(1.0 / (d as f64).sqrt());
+    let scores = q.matmul(k.clone().swap_dims(1, 2)).reshape([rows, group, t, width]) + mask;
+    let weights = softmax(scores, 3).reshape([rows, group * t, width]);
+    weights.matmul(v.clone()).reshape([rows, group, t, d])
+}
+
+/// How many K/V heads and how many queries at once keep the scores within [`SCORE_BYTES`].
+fn chunks(rows: usize, group: usize, t: usize, width: usize) -> (usize, usize) {
+    let per_query = group * width * size_of::<f32>();
+    let queries = (SCORE_BYTES / per_query).clamp(1, t);
+    let heads = if queries < t { 1 } else { (SCORE_BYTES / (per_query * t)).clamp(1, rows) };
+    (heads, queries)
+}
+
+fn joined(mut parts: Vec<Tensor<4>>, axis: usize) -> Tensor<4> {
+    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, axis) }
+}
+
+impl LayerCache {
+    /// Appends new keys and values and returns all of them.
+    fn extended(&mut self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let all = match self.0.take() {
+            None => (k, v),
+            Some((old_k, old_v)) => (Tensor::cat(vec![old_k, k], 2), Tensor::cat(vec![old_v, v], 2)),
+        };
+        self.0 = Some(all.clone());
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_keep_scores_within_the_limit() {
+        for (rows, group, t, width) in [(32, 1, 2048, 2048), (8, 8, 4096, 4096), (4, 2, 7, 7), (1, 64, 1, 131_072)] {
+            let (heads, queries) = chunks(rows, group, t, width);
+            let bytes = heads * group * queries * width * 4;
+            assert!(bytes <= SCORE_BYTES || (heads, queries) == (1, 1), "{rows} {group} {t}: {bytes}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One decoder layer, in parts that a driver can run apart.
+
+use burn::module::Module;
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Tensor};
+
+use super::{Attention, LayerCache, Linear, Positions, RmsNorm};
+use crate::checkpoint::LayerWeights;
+use crate::shape::{LayerShape, ModelConfig};
+
+/// h' = h + o(attention(norm(h))), h'' = h' + down(silu(gate(n)) · up(n)) with n = norm(h').
+#[derive(Module, Debug)]
+pub struct Block {
+    /// Before attention.
+    pub input_norm: RmsNorm,
+    /// q, k, v, o.
+    pub attention: Attention,
+    /// Before the feed-forward part.
+    pub post_norm: RmsNorm,
+    /// `(channels, d)`.
+    pub gate: Linear,
+    /// `(channels, d)`.
+    pub up: Linear,
+    /// `(d, channels)`: its input columns are what pruning removes.
+    pub down: Linear,
+}
+
+impl Block {
+    /// A layer of a checkpoint.
+    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
+        let eps = config.rms_norm_eps;
+        Self {
+            input_norm: RmsNorm::load(&weights.input_norm, eps, device),
+            attention: Attention::load(weights, shape, config.head_dim, device),
+            post_norm: RmsNorm::load(&weights.post_norm, eps, device),
+            gate: Linear::load(&weights.gate, device),
+            up: Linear::load(&weights.up, device),
+            down: Linear::load(&weights.down, device),
+        }
+    }
+
+    /// The input of o_proj, `(b, t, heads · head_dim)`.
+    pub fn context(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
+        self.attention.context(self.input_norm.forward(hidden), positions, None)
+    }
+
+    /// hidden + o_proj(context).
+    pub fn add_attention(&self, hidden: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
+        hidden + self.attention.o.forward(context)
+    }
+
+    /// The input of down_proj, `(b, t, channels)`.
+    pub fn inner(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let n = self.post_norm.forward(hidden);
+        silu(self.gate.forward(n.clone())) * self.up.forward(n)
+    }
+
+    /// hidden + down_proj(inner).
+    pub fn add_mlp(&self, hidden: Tensor<3>, inner: Tensor<3>) -> Tensor<3> {
+        hidden + self.down.forward(inner)
+    }
+
+    /// The whole layer.
+    pub fn forward(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
+        let context = self.context(hidden.clone(), positions);
+        self.feed_forward(self.add_attention(hidden, context))
+    }
+
+    /// The whole layer for tokens that follow those in `cache`.
+    pub fn forward_cached(&self, hidden: Tensor<3>, positions: &Positions, cache: &mut LayerCache) -> Tensor<3> {
+        let normed = self.input_norm.forward(hidden.clone());
+        let context = self.attention.context(normed, positions, Some(cache));
+        self.feed_forward(self.add_attention(hidden, context))
+    }
+
+    fn feed_forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let inner = self.inner(hidden.clone());
+        self.add_mlp(hidden, inner)
+    }
+}

@@ -1,0 +1,76 @@
+//! What stands before and after the layers: embedding, last norm, output head.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::RmsNorm;
+use super::linear::matrix;
+use crate::checkpoint::OuterWeights;
+use crate::shape::ModelConfig;
+
+/// Largest tensor of logits, in bytes.
+const LOGIT_BYTES: usize = 64 << 20;
+
+/// Embedding, last norm and output head.
+#[derive(Module, Debug)]
+pub struct Ends {
+    /// `(vocab, d)`.
+    pub embedding: Param<Tensor<2>>,
+    /// After the last layer.
+    pub norm: RmsNorm,
+    /// `(vocab, d)`; without it the embedding serves.
+    pub head: Option<Param<Tensor<2>>>,
+}
+
+impl Ends {
+    /// The ends of a checkpoint.
+    pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
+        Self {
+            embedding: Param::from_tensor(matrix(&weights.embedding, device)),
+            norm: RmsNorm::load(&weights.final_norm, config.rms_norm_eps, device),
+            head: weights.head.as_ref().map(|h| Param::from_tensor(matrix(h, device))),
+        }
+    }
+
+    /// Tokens `(b, t)` to `(b, t, d)`.
+    pub fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [b, t] = tokens.dims();
+        let embedding = self.embedding.val();
+        let [_, d] = embedding.dims();
+        embedding.select(0, tokens.reshape([b * t])).reshape([b, t, d])
+    }
+
+    /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [b, t, d] = hidden.dims();
+        let head = self.head.as_ref().unwrap_or(&self.embedding).val();
+        self.norm.forward(hidden).reshape([b * t, d]).matmul(head.transpose())
+    }
+
+    /// −log p of every next token, `(b·(t−1))`, for `hidden` after the last layer of `tokens`.
+    pub fn nll(&self, hidden: Tensor<3>, tokens: &[Vec<u32>]) -> Tensor<1> {
+        let [b, t, d] = hidden.dims();
+        let device = hidden.device();
+        let vocab = self.embedding.dims()[0];
+        let step = (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1);
+        let mut parts = Vec::new();
+        for (row, window) in tokens.iter().enumerate().take(b) {
+            for from in (0..t - 1).step_by(step) {
+                let to = (t - 1).min(from + step);
+                let part = hidden.clone().slice([row..row + 1, from..to, 0..d]);
+                let next = token_tensor(&[window[from + 1..=to].to_vec()], &device).reshape([to - from, 1]);
+                let log_p = log_softmax(self.logits(part), 1).gather(1, next);
+                parts.push(log_p.reshape([to - from]).neg());
+            }
+        }
+        Tensor::cat(parts, 0)
+    }
+}
+
+/// Token ids on the device, `(windows, tokens)`; the windows are of one length.
+pub fn token_tensor(windows: &[Vec<u32>], device: &Device) -> Tensor<2, Int> {
+    let t = windows.first().map_or(0, Vec::len);
+    let flat: Vec<i32> = windows.iter().flatten().map(|&id| id as i32).collect();
+    Tensor::from_data(TensorData::new(flat, [windows.len(), t]), device)
+}

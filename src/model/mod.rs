@@ -1,0 +1,19 @@
+//! The decoder as burn modules, with a tap before o_proj and one before down_proj.
+//!
+//! Axes: b sequences, t tokens, d the hidden size. Weights are `(out, in)` as they are stored.
+
+mod attention;
+mod block;
+mod decoder;
+mod ends;
+mod generate;
+mod linear;
+mod positions;
+
+pub use attention::{Attention, LayerCache};
+pub use block::Block;
+pub use decoder::{Decoder, KvCache};
+pub use ends::{Ends, token_tensor};
+pub use generate::{Sampler, generate};
+pub use linear::{Linear, RmsNorm};
+pub use positions::Positions;

@@ -1,0 +1,86 @@
+//! What a token's position means to attention: rotary angles, and who may look at whom.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::shape::{Rope, RopeScaling};
+
+/// Added to the score of a pair that may not attend; its exponential is zero in single precision.
+const MASKED: f32 = -1e9;
+
+/// The tables for `t` tokens that follow `offset` earlier ones.
+#[derive(Clone, Debug)]
+pub struct Positions {
+    cos: Tensor<4>,  // (1, 1, t, head_dim)
+    sin: Tensor<4>,  // (1, 1, t, head_dim)
+    mask: Tensor<4>, // (1, 1, t, offset + t)
+}
+
+impl Positions {
+    /// Tables for tokens `offset .. offset + t`, for heads of `head_dim` dimensions.
+    pub fn new(rope: &Rope, head_dim: usize, offset: usize, t: usize, device: &Device) -> Self {
+        let frequencies = frequencies(rope, head_dim);
+        // Both halves of a head turn by the same angles.
+        let angle = |i: usize| (offset + i / head_dim) as f64 * frequencies[i % head_dim % (head_dim / 2)];
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> = (0..t * head_dim).map(|i| f(angle(i)) as f32).collect();
+            Tensor::from_data(TensorData::new(values, [1, 1, t, head_dim]), device)
+        };
+        let width = offset + t;
+        let mask: Vec<f32> =
+            (0..t * width).map(|i| if i % width > offset + i / width { MASKED } else { 0.0 }).collect();
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+            mask: Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device),
+        }
+    }
+
+    /// Rotates `(b, heads, t, head_dim)`, the first half of a head against the second.
+    pub(super) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+        let [b, h, t, d] = x.dims();
+        let first = x.clone().slice([0..b, 0..h, 0..t, 0..d / 2]);
+        let second = x.clone().slice([0..b, 0..h, 0..t, d / 2..d]);
+        let turned = Tensor::cat(vec![second.neg(), first], 3);
+        x * self.cos.clone() + turned * self.sin.clone()
+    }
+
+    /// The rows `queries` of the mask, `(1, 1, queries, offset + t)`.
+    pub(super) fn mask(&self, queries: std::ops::Range<usize>) -> Tensor<4> {
+        let width = self.mask.dims()[3];
+        self.mask.clone().slice([0..1, 0..1, queries, 0..width])
+    }
+}
+
+/// The angle per position of each pair of dimensions.
+fn frequencies(rope: &Rope, head_dim: usize) -> Vec<f64> {
+    let plain = (0..head_dim / 2).map(|j| rope.theta.powf(-2.0 * j as f64 / head_dim as f64));
+    match rope.scaling {
+        None => plain.collect(),
+        Some(scaling) => plain.map(|f| stretched(f, &scaling)).collect(),
+    }
+}
+
+/// LLaMA 3.1: long wavelengths are stretched by `factor`, short ones kept, those between mixed.
+fn stretched(frequency: f64, scaling: &RopeScaling) -> f64 {
+    let wavelengths = scaling.original_max_positions as f64 * frequency / std::f64::consts::TAU;
+    let kept = (wavelengths - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+    let kept = kept.clamp(0.0, 1.0);
+    (1.0 - kept) * frequency / scaling.factor + kept * frequency
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LLAMA_31: RopeScaling =
+        RopeScaling { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_positions: 8192 };
+
+    #[test]
+    fn short_wavelengths_are_kept_and_long_ones_stretched() {
+        assert_eq!(stretched(1.0, &LLAMA_31), 1.0);
+        assert_eq!(stretched(1e-5, &LLAMA_31), 1e-5 / 8.0);
+        let middle = stretched(2.0 * std::f64::consts::TAU / 8192.0, &LLAMA_31);
+        let f = 2.0 * std::f64::consts::TAU / 8192.0;
+        assert!(middle > f / 8.0 && middle < f);
+    }
+}

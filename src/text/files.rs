@@ -1,0 +1,51 @@
+//! Calibration files: plain text, JSON lines, and Alpaca-style rows.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::TextError;
+
+/// The documents of a file: the whole of a `.txt`, the `key` of every line of a `.jsonl`, every row
+/// of a `.json` list (as Alpaca: instruction, input and output joined by line ends).
+///
+/// # Errors
+/// When the file is unreadable, has another ending, or a row lacks its text; rows are counted from 1.
+pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> {
+    let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file")))?;
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("txt" | "md") => Ok(vec![text]),
+        Some("jsonl") => lines(&text, key).map_err(wrong),
+        Some("json") => alpaca(&text, key).map_err(wrong),
+        _ => Err(wrong("the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows)".into())),
+    }
+}
+
+fn lines(text: &str, key: &str) -> Result<Vec<String>, String> {
+    let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    rows.map(|(i, line)| {
+        let row: Value = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", i + 1))?;
+        let text = row[key].as_str().map(str::to_owned);
+        text.ok_or_else(|| format!("line {} has no text under \"{key}\"; name the right key with --text-key", i + 1))
+    })
+    .collect()
+}
+
+fn alpaca(text: &str, key: &str) -> Result<Vec<String>, String> {
+    let rows: Vec<Value> = serde_json::from_str(text).map_err(|e| format!("not a JSON list of rows: {e}"))?;
+    rows.iter().enumerate().map(|(i, row)| alpaca_row(row, key).ok_or_else(|| no_text(i, key))).collect()
+}
+
+fn no_text(i: usize, key: &str) -> String {
+    format!("row {} has neither \"instruction\" and \"output\" nor \"{key}\"", i + 1)
+}
+
+fn alpaca_row(row: &Value, key: &str) -> Option<String> {
+    let Some(instruction) = row["instruction"].as_str() else {
+        return row[key].as_str().map(str::to_owned);
+    };
+    let input = row["input"].as_str().filter(|s| !s.is_empty());
+    let parts: Vec<&str> = [Some(instruction), input, Some(row["output"].as_str()?)].into_iter().flatten().collect();
+    Some(parts.join("\n"))
+}

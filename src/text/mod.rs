@@ -1,0 +1,54 @@
+//! Text in: the tokenizer, calibration files, and the windows of tokens that layers are run on.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod files;
+mod tokenizer;
+mod windows;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use files::read_documents;
+pub use tokenizer::Tokenizer;
+pub use windows::{Bos, Sampling, Windows, windows};
+
+/// Why a tokenizer or a text cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// A file is missing or unreadable.
+    #[error("{file}: {reason}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// tokenizer.json is not one.
+    #[error("tokenizer.json: {0}")]
+    Tokenizer(String),
+    /// The tokenizer makes tokens the model has no embedding for.
+    #[error("the tokenizer made token {id}, but the model has {vocab} embeddings; tokenizer.json belongs to another model")]
+    BeyondVocabulary {
+        /// The token.
+        id: u32,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// The text is too short.
+    #[error("the text has {found} tokens, but {windows} windows of {length} need {needed}; give more text, or ask for less with --samples or --seq-len")]
+    TooShort {
+        /// Tokens there are.
+        found: usize,
+        /// Windows asked for.
+        windows: usize,
+        /// Tokens of a window.
+        length: usize,
+        /// Tokens needed.
+        needed: usize,
+    },
+    /// A begin-of-sequence token is asked for, but the model has none.
+    #[error("--bos asks for a begin-of-sequence token, but config.json has no bos_token_id; use --bos none")]
+    NoBos,
+    /// Windows without room for a prediction.
+    #[error("--seq-len {0} leaves nothing to predict; use at least 2")]
+    WindowTooShort(usize),
+}

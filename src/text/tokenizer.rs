@@ -1,0 +1,58 @@
+//! A tokenizer.json, without the truncation and padding some of them carry.
+
+use super::TextError;
+
+/// Text to token ids and back.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    vocab: usize,
+}
+
+impl Tokenizer {
+    /// Reads a tokenizer.json for a model with `vocab` embeddings.
+    ///
+    /// # Errors
+    /// When it is not a tokenizer.json.
+    pub fn from_bytes(json: &[u8], vocab: usize) -> Result<Self, TextError> {
+        let wrong = |e: tokenizers::Error| TextError::Tokenizer(e.to_string());
+        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(wrong)?;
+        inner.with_truncation(None).map_err(wrong)?;
+        inner.with_padding(None);
+        Ok(Self { inner, vocab })
+    }
+
+    /// Reads the tokenizer.json of a folder.
+    ///
+    /// # Errors
+    /// When it is missing or not a tokenizer.json.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(folder: &std::path::Path, vocab: usize) -> Result<Self, TextError> {
+        let path = folder.join("tokenizer.json");
+        let json = std::fs::read(&path).map_err(|e| TextError::File {
+            file: path.display().to_string(),
+            reason: format!("{e}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class"),
+        })?;
+        Self::from_bytes(&json, vocab)
+    }
+
+    /// The tokens of `text`, without special tokens.
+    ///
+    /// # Errors
+    /// When a token has no embedding.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        let encoded = self.inner.encode(text, false).map_err(|e| TextError::Tokenizer(e.to_string()))?;
+        let ids = encoded.get_ids();
+        match ids.iter().find(|&&id| id as usize >= self.vocab) {
+            Some(&id) => Err(TextError::BeyondVocabulary { id, vocab: self.vocab }),
+            None => Ok(ids.to_vec()),
+        }
+    }
+
+    /// The text of tokens, special tokens left out.
+    ///
+    /// # Errors
+    /// When the decoder of the tokenizer fails.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, TextError> {
+        self.inner.decode(tokens, true).map_err(|e| TextError::Tokenizer(e.to_string()))
+    }
+}

@@ -1,0 +1,133 @@
+//! Windows of equal length cut from a text.
+
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{TextError, Tokenizer};
+
+/// Where a begin-of-sequence token stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bos {
+    /// At the head of every window.
+    Each,
+    /// At the head of the first window.
+    First,
+    /// Nowhere.
+    #[default]
+    None,
+}
+
+/// How windows are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// At random starts, no start twice: the paper's way.
+    #[default]
+    Random,
+    /// One after the other from the beginning.
+    Sequential,
+}
+
+/// Which windows to cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Windows {
+    /// How many; `None` takes all there are (sequential only).
+    pub count: Option<usize>,
+    /// Tokens of a window, the begin-of-sequence token included.
+    pub length: usize,
+    /// How they are chosen.
+    pub sampling: Sampling,
+    /// Where the begin-of-sequence token stands.
+    pub bos: Bos,
+    /// Seed of the random starts.
+    pub seed: u64,
+}
+
+/// Cuts windows from documents. A single document is encoded whole; several are each followed by
+/// an empty line, as the paper's calibration does.
+///
+/// # Errors
+/// When the text is too short or the model has no begin-of-sequence token that is asked for.
+pub fn windows(tokenizer: &Tokenizer, documents: &[String], bos: Option<u32>, which: &Windows) -> Result<Vec<Vec<u32>>, TextError> {
+    if which.length < 2 {
+        return Err(TextError::WindowTooShort(which.length));
+    }
+    let bos = match which.bos {
+        Bos::None => None,
+        _ => Some(bos.ok_or(TextError::NoBos)?),
+    };
+    let tokens = encode(tokenizer, documents)?;
+    let starts = starts(tokens.len(), which)?;
+    let cut = |i: usize, start: usize| {
+        let own = own_tokens(which, i);
+        let head = if own < which.length { bos } else { None };
+        head.into_iter().chain(tokens[start..start + own].iter().copied()).collect()
+    };
+    Ok(starts.into_iter().enumerate().map(|(i, start)| cut(i, start)).collect())
+}
+
+fn encode(tokenizer: &Tokenizer, documents: &[String]) -> Result<Vec<u32>, TextError> {
+    if let [whole] = documents {
+        return tokenizer.encode(whole);
+    }
+    let mut tokens = Vec::new();
+    for document in documents {
+        tokens.extend(tokenizer.encode(&format!("{document}\n\n"))?);
+    }
+    Ok(tokens)
+}
+
+/// Text tokens of window `i`: one less where a begin-of-sequence token stands.
+fn own_tokens(which: &Windows, i: usize) -> usize {
+    match which.bos {
+        Bos::Each => which.length - 1,
+        Bos::First if i == 0 => which.length - 1,
+        _ => which.length,
+    }
+}
+
+fn starts(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
+    match which.sampling {
+        Sampling::Sequential => sequential(tokens, which),
+        Sampling::Random => random(tokens, which),
+    }
+}
+
+fn sequential(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while which.count.is_none_or(|count| starts.len() < count) {
+        let own = own_tokens(which, starts.len());
+        if at + own > tokens {
+            break;
+        }
+        starts.push(at);
+        at += own;
+    }
+    let asked = which.count.unwrap_or(1);
+    match starts.len() < asked {
+        true => Err(too_short(tokens, asked, which)),
+        false => Ok(starts),
+    }
+}
+
+fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
+    let count = which.count.unwrap_or(1);
+    let possible = (tokens + 1).saturating_sub(which.length);
+    if possible < count {
+        return Err(too_short(tokens, count, which));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(which.seed);
+    Ok(index::sample(&mut rng, possible, count).into_vec())
+}
+
+fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
+    let needed = match which.sampling {
+        Sampling::Sequential => (0..windows).map(|i| own_tokens(which, i)).sum(),
+        Sampling::Random => which.length + windows - 1,
+    };
+    TextError::TooShort { found, windows, length: which.length, needed }
+}

@@ -1,0 +1,198 @@
+//! The rules that no compiler checks: which module may use which, how files begin and how long
+//! they are, who prints, what is in the dependency tree. Everything is read as text; each rule is
+//! also shown something it must object to.
+
+#[path = "tidy/source.rs"]
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The modules of the library from the ground up. A module may use those on lines below its own;
+/// modules on one line do not know each other.
+const LAYERS: &[&[&str]] = &[
+    &["shape"],
+    &["device", "gpu"],
+    &["obs", "checkpoint", "text"],
+    &["model"],
+    &["export"],
+    &["eval", "recover"],
+    &["pipeline"],
+    &["cli", "main"],
+];
+
+/// Arrows that LAYERS forbids and that are right nevertheless, with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("gpu", "device", "a launch is checked against the limits of its device"),
+    ("*", "error", "whoever gathers errors of several modules may use the type that gathers them"),
+    ("error", "*", "it gathers the error types of all modules and has no code of its own"),
+];
+
+/// Longest file, in lines: beyond this nobody reads it from top to bottom.
+const MOST_LINES: usize = 400;
+
+/// Where printing is the purpose.
+const MAY_PRINT: &[&str] = &["src/main.rs", "src/cli", "app", "examples", "tests", "benches"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file under `folders` of the repository with this `extension`: its path from the root and
+/// its text. Sorted; folders that do not exist are empty.
+fn files(folders: &[&str], extension: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> = folders.iter().map(|f| root().join(f)).filter(|f| f.is_dir()).collect();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                let name = path.strip_prefix(root()).expect("under the root").to_string_lossy().replace('\\', "/");
+                found.push((name, std::fs::read_to_string(&path).expect("UTF-8")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn rust_files() -> Vec<(String, String)> {
+    files(&["src", "app", "tests", "examples", "benches"], "rs")
+}
+
+/// Applies `rule` to every file and fails with all objections at once.
+fn check(files: &[(String, String)], rule: impl Fn(&str, &str) -> Vec<String>) {
+    assert!(!files.is_empty(), "no files were found: the test looks in the wrong place");
+    let objections: Vec<String> = files
+        .iter()
+        .flat_map(|(name, text)| rule(name, text).into_iter().map(move |o| format!("{name}: {o}")))
+        .collect();
+    assert!(objections.is_empty(), "\n{}\n", objections.join("\n"));
+}
+
+/// `src/obs/cpu.rs` → `obs`, `src/device.rs` → `device`; `src/lib.rs` belongs to nobody.
+fn module_of(path: &str) -> Option<&str> {
+    let inside = path.strip_prefix("src/")?;
+    let module = inside.split('/').next()?.trim_end_matches(".rs");
+    (module != "lib").then_some(module)
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+fn is_allowed(from: &str, to: &str) -> bool {
+    let excepted = |&(f, t, _): &(&str, &str, &str)| (f == "*" || f == from) && (t == "*" || t == to);
+    from == to
+        || EXCEPTIONS.iter().any(excepted)
+        || matches!((layer_of(from), layer_of(to)), (Some(f), Some(t)) if t < f)
+}
+
+fn imports(path: &str, text: &str) -> Vec<String> {
+    let Some(from) = module_of(path) else { return vec![] };
+    if layer_of(from).is_none() && from != "error" {
+        return vec![format!("module {from} has no place in LAYERS (tests/tidy.rs) and ARCHITECTURE.md")];
+    }
+    let wrong = source::crate_modules(text).into_iter().filter(|to| !is_allowed(from, to));
+    wrong.map(|to| format!("{from} may not use {to}; arrows point down (LAYERS in tests/tidy.rs)")).collect()
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    check(&files(&["src"], "rs"), imports);
+}
+
+#[test]
+fn an_import_that_points_up_is_noticed() {
+    assert!(imports("src/obs/score.rs", "use crate::shape::Site;").is_empty());
+    assert!(imports("src/pipeline/plan.rs", "use crate::{obs, model::Block};").is_empty());
+    assert_eq!(imports("src/obs/score.rs", "use crate::pipeline::Plan;").len(), 1);
+    assert_eq!(imports("src/gpu/gather.rs", "use crate::{shape::Site, obs::{Score, prune}};").len(), 1);
+    assert_eq!(imports("src/text/mod.rs", "let c = crate::checkpoint::Checkpoint::open(p);").len(), 1);
+    assert_eq!(imports("src/novelty.rs", "").len(), 1);
+    assert!(imports("src/obs/score.rs", "// crate::pipeline is above\nlet s = \"crate::cli\";").is_empty());
+}
+
+fn begins_with_its_purpose(_: &str, text: &str) -> Vec<String> {
+    let begins = text.starts_with("//! ") || text.starts_with("#!/");
+    if begins { vec![] } else { vec!["begins without `//!` lines that say what the file is for".into()] }
+}
+
+#[test]
+fn every_file_begins_with_its_purpose() {
+    check(&rust_files(), begins_with_its_purpose);
+    assert_eq!(begins_with_its_purpose("", "use std::fs;\n//! Late.").len(), 1);
+}
+
+fn is_short(_: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().count();
+    if lines <= MOST_LINES { vec![] } else { vec![format!("has {lines} lines; {MOST_LINES} are the limit")] }
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    check(&rust_files(), is_short);
+    assert!(is_short("", &"x\n".repeat(MOST_LINES)).is_empty());
+    assert_eq!(is_short("", &"x\n".repeat(MOST_LINES + 1)).len(), 1);
+}
+
+fn prints(path: &str, text: &str) -> Vec<String> {
+    let inside = |folder: &&str| path == *folder || path.starts_with(&format!("{folder}/"));
+    if MAY_PRINT.iter().any(|folder| inside(&folder)) {
+        return vec![];
+    }
+    let macros = ["print!", "println!", "eprint!", "eprintln!", "dbg!"];
+    let code = source::code(text);
+    let called = macros.iter().filter(|name| source::has_word(&code, name));
+    called.map(|name| format!("calls {name}; only the command line and the app print")).collect()
+}
+
+#[test]
+fn nothing_below_the_command_line_and_the_app_prints() {
+    check(&rust_files(), prints);
+    assert_eq!(prints("src/obs/score.rs", "fn f() { println!(\"x\"); }").len(), 1);
+    assert_eq!(prints("src/client.rs", "fn f() { dbg!(1); }").len(), 1);
+    assert!(prints("src/cli/prune.rs", "fn f() { println!(\"x\"); }").is_empty());
+    assert!(prints("src/obs/score.rs", "//! println!(\"x\")\nfn f() { writeln!(s, \"print!\"); }").is_empty());
+}
+
+fn unnamed_todos(_: &str, text: &str) -> Vec<String> {
+    // In two pieces, so that this file does not object to itself.
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME")];
+    let lines = text.lines().enumerate();
+    let unnamed = lines.filter(|(_, line)| {
+        marks.iter().any(|mark| source::has_word(line, mark) && !line.contains(&format!("{mark}(")))
+    });
+    unnamed.map(|(i, _)| format!("line {}: a {} needs a name: {}(name)", i + 1, marks[0], marks[0])).collect()
+}
+
+#[test]
+fn every_todo_has_a_name() {
+    check(&rust_files(), unnamed_todos);
+    check(&files(&["shaders", "web"], "wgsl").into_iter().chain(rust_files()).collect::<Vec<_>>(), unnamed_todos);
+    let mark = concat!("TO", "DO");
+    assert_eq!(
+        unnamed_todos("", &format!("ok\n// {mark}: later")),
+        [format!("line 2: a {mark} needs a name: {mark}(name)")]
+    );
+    assert!(unnamed_todos("", &format!("// {mark}(ada): later")).is_empty());
+}
+
+/// Versions of `name` in the text of a `Cargo.lock`.
+fn versions(lock: &str, name: &str) -> BTreeSet<String> {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    lock.split(&entry).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn everybody_shares_one_wgpu() {
+    // egui, burn and our kernels work on one device, and a device is a type of one wgpu.
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock is committed");
+    for name in ["wgpu", "naga"] {
+        assert_eq!(versions(&lock, name).len(), 1, "{name}: {:?}", versions(&lock, name));
+    }
+    let two = "name = \"wgpu\"\nversion = \"29.0.4\"\n\nname = \"wgpu\"\nversion = \"30.0.1\"\n";
+    assert_eq!(versions(two, "wgpu").len(), 2);
+}
