@@ -1,7 +1,6 @@
 //! What can go wrong while a plan is carried out, with the layer and the site where it did.
 
 use crate::checkpoint::CheckpointError;
-use crate::model::ModelError;
 use crate::obs::ObsError;
 use crate::shape::Site;
 
@@ -67,14 +66,6 @@ pub enum PipelineError {
         layer: usize,
         /// Why.
         source: CheckpointError,
-    },
-    /// A layer could not be built.
-    #[error("layer {layer}: {source}")]
-    Model {
-        /// The layer.
-        layer: usize,
-        /// Why.
-        source: ModelError,
     },
     /// Activations could not be read back.
     #[error("layer {layer}: activations could not be read from the device: {reason}")]

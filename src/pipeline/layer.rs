@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{HostTensor, LayerWeights, Projection};
-use crate::model::{Block, ModelError};
+use crate::model::{Block, Positions};
 use crate::shape::{LayerShape, ModelConfig, Site};
 
 /// A layer as it was, ready to run.
@@ -21,13 +21,13 @@ impl LiveLayer {
         config: &ModelConfig,
         shape: LayerShape,
         device: &Device,
-    ) -> Result<Self, ModelError> {
-        Ok(Self { index, block: Block::from_weights(weights, config, shape, device)? })
+    ) -> Self {
+        Self { index, block: Block::load(weights, shape, config, device) }
     }
 
     /// The input of o_proj `(windows, tokens, heads · head_dim)`.
-    pub fn context(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.block.context(hidden)
+    pub fn context(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
+        self.block.context(hidden, positions)
     }
 
     /// The input of down_proj `(windows, tokens, channels)`.

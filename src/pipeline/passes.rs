@@ -44,7 +44,7 @@ impl<E: Executor> Run<'_, E> {
         let down = NewProjection::new(&saved.down, &kept.channels, weights.down.weight.shape[1], None, device);
         for batch in 0..self.batches.len() {
             let hidden = self.take_hidden(index, batch)?;
-            let context = layer.context(hidden.clone());
+            let context = layer.context(hidden.clone(), self.positions(batch));
             let hidden = self.add(&layer, Site::Heads, &o, hidden, context);
             let inner = layer.inner(hidden.clone());
             let hidden = self.add(&layer, Site::Channels, &down, hidden, inner);
@@ -61,8 +61,7 @@ impl<E: Executor> Run<'_, E> {
         round_layer(&mut weights, self.dtype).map_err(|source| PipelineError::Rounding { layer: index, source })?;
         let shape = self.job.plan.layers[index].before;
         let device = self.job.device.tensor_device();
-        let layer = LiveLayer::new(index, &weights, self.config, shape, device)
-            .map_err(|source| PipelineError::Model { layer: index, source })?;
+        let layer = LiveLayer::new(index, &weights, self.config, shape, device);
         Ok((weights, layer))
     }
 
@@ -71,7 +70,7 @@ impl<E: Executor> Run<'_, E> {
         let mut hessian = self.new_hessian(layer.index, Site::Heads);
         for batch in 0..self.batches.len() {
             let hidden = self.hidden.get(batch).ok_or(PipelineError::NotStored { layer: layer.index })?;
-            let context = layer.context(hidden);
+            let context = layer.context(hidden, self.positions(batch));
             self.accumulate(layer.index, Site::Heads, &mut hessian, &context).await?;
             let kept = self.context.put(batch, context).await;
             kept.map_err(|reason| PipelineError::Readback { layer: layer.index, reason })?;

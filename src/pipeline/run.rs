@@ -1,5 +1,6 @@
 //! The state that the layers of a run share, and what it tells the observer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::activations::Cache;
@@ -7,6 +8,7 @@ use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError, Place};
 use crate::checkpoint::Dtype;
+use crate::model::Positions;
 use crate::shape::ModelConfig;
 
 /// A run between two events.
@@ -23,6 +25,8 @@ pub(super) struct Run<'a, E> {
     pub context: Cache,
     /// Inputs of down_proj `(windows, tokens, channels)`, where there is room to keep them.
     pub inner: Cache,
+    /// What a token's position means, by the length of a window.
+    positions: BTreeMap<usize, Positions>,
     on_event: &'a mut dyn FnMut(Event) -> Flow,
     stored: usize,
 }
@@ -39,17 +43,21 @@ impl<'a, E> Run<'a, E> {
         let batches = batches(job.windows, job.plan.batch_windows);
         // Without a GPU the tensors are in host memory already; copying them would gain nothing.
         let place = if job.device.is_gpu() { job.plan.memory.activations } else { Place::Device };
+        let config = job.checkpoint.config();
+        let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
+        let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = || Cache::new(batches.len(), place, job.device.tensor_device());
         let (hidden, context, inner) = (cache(), cache(), cache());
         Ok(Self {
             job,
             executor,
-            config: job.checkpoint.config(),
+            config,
             dtype: job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype()),
             batches,
             hidden,
             context,
             inner,
+            positions: lengths.into_iter().map(|t| (t, tables(t))).collect(),
             on_event,
             stored,
         })
@@ -131,6 +139,11 @@ impl<'a, E> Run<'a, E> {
             layers,
             timing,
         }
+    }
+
+    /// What a token's position means in a batch.
+    pub fn positions(&self, batch: usize) -> &Positions {
+        &self.positions[&self.job.windows[self.batches[batch].start].len()]
     }
 
     /// Tokens of the first `batches` batches.
