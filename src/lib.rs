@@ -9,5 +9,6 @@ pub mod eval;
 pub mod gpu;
 pub mod model;
 pub mod obs;
+pub mod pipeline;
 pub mod shape;
 pub mod text;

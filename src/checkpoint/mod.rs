@@ -12,7 +12,7 @@ mod weights;
 pub use config::parse_config;
 pub use dtype::Dtype;
 pub use error::CheckpointError;
-pub use open::Checkpoint;
+pub use open::{Checkpoint, layer_from_bytes};
 pub use output::output_config;
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{assemble, io_error};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::names::{self, Expected, in_layer};
 use super::shard::{Bytes, Shard};
 use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection, parse_config};
-use crate::shape::ModelConfig;
+use crate::shape::{LayerShape, ModelConfig};
 
 /// A checkpoint, dense or pruned by us.
 pub struct Checkpoint {
@@ -94,26 +94,7 @@ impl Checkpoint {
     /// When a weight is not finite.
     pub fn layer(&self, i: usize) -> Result<LayerWeights, CheckpointError> {
         let expected = names::of_layer(&self.config, i, self.config.layers[i]);
-        let read = |part: &str| self.read_of(&expected, &in_layer(i, part));
-        let projection = |part: &str| -> Result<Projection, CheckpointError> {
-            let bias = in_layer(i, &format!("{part}.bias"));
-            let has_bias = expected.iter().any(|e| e.name == bias);
-            Ok(Projection {
-                weight: read(&format!("{part}.weight"))?,
-                bias: has_bias.then(|| self.read_of(&expected, &bias)).transpose()?,
-            })
-        };
-        Ok(LayerWeights {
-            input_norm: read("input_layernorm.weight")?,
-            q: projection("self_attn.q_proj")?,
-            k: projection("self_attn.k_proj")?,
-            v: projection("self_attn.v_proj")?,
-            o: projection("self_attn.o_proj")?,
-            post_norm: read("post_attention_layernorm.weight")?,
-            gate: projection("mlp.gate_proj")?,
-            up: projection("mlp.up_proj")?,
-            down: projection("mlp.down_proj")?,
-        })
+        collect_layer(i, &expected, |e| self.shard(e)?.read(e))
     }
 
     /// The weights outside the layers.
@@ -140,6 +121,47 @@ impl Checkpoint {
         let at = self.shard_of.get(&expected.name);
         at.map(|&i| &self.shards[i]).ok_or_else(|| CheckpointError::MissingTensor { tensor: expected.name.clone() })
     }
+}
+
+/// Reads layer `i` of the sizes `shape` back from what [`layer_bytes`](super::layer_bytes) made of it.
+///
+/// # Errors
+/// When the bytes are no such layer, or a weight is not finite.
+pub fn layer_from_bytes(
+    i: usize,
+    bytes: Vec<u8>,
+    config: &ModelConfig,
+    shape: LayerShape,
+) -> Result<LayerWeights, CheckpointError> {
+    let shard = Shard::open(format!("stored layer {i}"), Bytes::Held(bytes.into()))?;
+    collect_layer(i, &names::of_layer(config, i, shape), |e| shard.read(e))
+}
+
+fn collect_layer(
+    i: usize,
+    expected: &[Expected],
+    read: impl Fn(&Expected) -> Result<HostTensor, CheckpointError>,
+) -> Result<LayerWeights, CheckpointError> {
+    let find = |part: &str| expected.iter().find(|e| e.name == in_layer(i, part));
+    let tensor = |part: &str| match find(part) {
+        Some(e) => read(e),
+        None => Err(CheckpointError::MissingTensor { tensor: in_layer(i, part) }),
+    };
+    let projection = |part: &str| -> Result<Projection, CheckpointError> {
+        let bias = find(&format!("{part}.bias"));
+        Ok(Projection { weight: tensor(&format!("{part}.weight"))?, bias: bias.map(&read).transpose()? })
+    };
+    Ok(LayerWeights {
+        input_norm: tensor("input_layernorm.weight")?,
+        q: projection("self_attn.q_proj")?,
+        k: projection("self_attn.k_proj")?,
+        v: projection("self_attn.v_proj")?,
+        o: projection("self_attn.o_proj")?,
+        post_norm: tensor("post_attention_layernorm.weight")?,
+        gate: projection("mlp.gate_proj")?,
+        up: projection("mlp.up_proj")?,
+        down: projection("mlp.down_proj")?,
+    })
 }
 
 /// The safetensors files of a folder: the index's, or the one file.

@@ -1,0 +1,76 @@
+//! The layer loop.
+//!
+//! ```text
+//! for each layer, with the hidden states h of all calibration windows:
+//!     attention     X = context(h), kept;  H += XᵀX
+//!     heads         which go, new Ŵ of o_proj, rounded as it will be saved
+//!     feed-forward  h += X_K Ŵᵀ;  X = inner(h);  H += XᵀX;  measured ‖X(W − Ŵ)ᵀ‖² of the heads
+//!     channels      which go, new Ŵ of down_proj, rounded
+//!     output        h += X_K Ŵᵀ;  measured ‖X(W − Ŵ)ᵀ‖² of the channels
+//!     store         the cut layer, wholly or not at all
+//! ```
+//!
+//! A run that goes on replays its stored layers: the same operations on the same weights in the
+//! same batches, without Hessians and selection, so that h has the same bits.
+
+use super::report::{Report, Timing};
+use super::run::Run;
+use super::{Event, Flow, LayerSink, PipelineError, Plan};
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::obs::Executor;
+
+/// What a run works with.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The model.
+    pub checkpoint: &'a Checkpoint,
+    /// The calibration windows.
+    pub windows: &'a [Vec<u32>],
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where the activations are computed.
+    pub device: &'a Device,
+    /// Seconds since any fixed moment; the library has no clock of its own.
+    pub clock: &'a dyn Fn() -> f64,
+}
+
+/// Carries out the plan: prunes every layer that `sink` does not have yet, then puts it together.
+///
+/// # Errors
+/// [`PipelineError::Stopped`] when `on_event` says so; otherwise when something cannot be read,
+/// computed or written. Layers that are stored stay stored.
+pub async fn prune<E: Executor, S: LayerSink>(
+    job: &Job<'_>,
+    executor: &E,
+    sink: &mut S,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    let started = (job.clock)();
+    let mut run = Run::new(job, executor, on_event, sink.finished())?;
+    run.announce()?;
+    let (mut records, mut layer_seconds) = (Vec::new(), Vec::new());
+    if sink.finished() < job.plan.layers.len() {
+        run.embed().await?;
+        for layer in 0..sink.finished() {
+            run.replay(layer, &sink.record(layer)?.0, &sink.weights(layer)?).await?;
+        }
+        for layer in sink.finished()..job.plan.layers.len() {
+            let finished = run.prune_layer(layer).await?;
+            let record = Box::new(finished.record.clone());
+            sink.store(finished)?;
+            run.stored(record)?;
+        }
+    }
+    for layer in 0..job.plan.layers.len() {
+        let (record, seconds) = sink.record(layer)?;
+        records.push(record);
+        layer_seconds.push(seconds);
+    }
+    run.tell(Event::Writing)?;
+    let timing = Timing { session_seconds: (job.clock)() - started, layer_seconds };
+    let report = run.report(sink.run(), records, timing);
+    sink.finish(job.checkpoint, &report)?;
+    run.finished(&report);
+    Ok(report)
+}

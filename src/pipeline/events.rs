@@ -1,0 +1,120 @@
+//! What the driver tells while it works: plain data, one stream for the progress bar, the JSON
+//! lines, the panels and the page.
+//!
+//! Events carry no times, because the library has no clock; who receives them stamps them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LayerRecord, Plan};
+use crate::obs::Removal;
+use crate::shape::{LayerShape, Site};
+
+/// One of the three passes over the calibration tokens that a layer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pass {
+    /// Attention contexts, for the Hessian of o_proj.
+    Attention,
+    /// Inner feed-forward activations behind the new o_proj, for the Hessian of down_proj.
+    Feedforward,
+    /// The layer's output behind the new down_proj: the next layer's input.
+    Output,
+    /// All three at once with weights that are already there, when a run goes on.
+    Replay,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    Planned {
+        /// What will be done.
+        plan: Box<Plan>,
+    },
+    /// Layers of an interrupted run were found.
+    Resumed {
+        /// How many are finished.
+        finished: usize,
+        /// How many there are.
+        layers: usize,
+    },
+    /// A layer begins.
+    LayerStarted {
+        /// The layer.
+        layer: usize,
+        /// How many there are.
+        layers: usize,
+        /// Whether it is only replayed with weights that are already there.
+        replayed: bool,
+        /// The ratio its counts were rounded from.
+        ratio: f64,
+        /// Its sizes as it is.
+        before: LayerShape,
+        /// Its sizes afterwards.
+        after: LayerShape,
+    },
+    /// A batch of windows went through a pass.
+    Batch {
+        /// The layer.
+        layer: usize,
+        /// The pass.
+        pass: Pass,
+        /// Batches done in this pass.
+        done: usize,
+        /// Batches of a pass.
+        total: usize,
+        /// Tokens done in this pass.
+        tokens: usize,
+    },
+    /// It is decided what goes from a site.
+    Pruned {
+        /// The layer.
+        layer: usize,
+        /// The site.
+        site: Site,
+        /// Units that stay: K/V heads, query heads or channels, by their index before pruning.
+        kept: Vec<usize>,
+        /// Units that went, in order.
+        removed: Vec<Removal>,
+        /// The squared error that the mathematics predicts.
+        predicted_loss: f64,
+    },
+    /// The calibration tokens went through the new weights.
+    Measured {
+        /// The layer.
+        layer: usize,
+        /// The site.
+        site: Site,
+        /// The squared error that was predicted.
+        predicted_loss: f64,
+        /// The squared error that the tokens see.
+        measured_loss: f64,
+    },
+    /// A layer is finished and stored; from here an interrupted run goes on.
+    LayerDone {
+        /// Everything about it.
+        record: Box<LayerRecord>,
+    },
+    /// All layers are done; the output is put together.
+    Writing,
+    /// The output is whole.
+    Finished {
+        /// Parameters of the model as it was.
+        parameters_before: usize,
+        /// Parameters that are left.
+        parameters_after: usize,
+        /// Calibration tokens.
+        tokens: usize,
+    },
+}
+
+/// The observer's answer to an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    #[default]
+    Continue,
+    /// Stop here. The layers that are stored stay; the same run goes on from them.
+    Stop,
+}

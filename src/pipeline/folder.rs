@@ -1,0 +1,269 @@
+//! The output folder, which appears under its final name only when it is whole.
+//!
+//! ```text
+//! OUT.partial/run.json                  what tells this run from others
+//! OUT.partial/lock                      held while a process works here
+//! OUT.partial/layer-00012.safetensors   a finished layer, by its final names and element type
+//! OUT.partial/layer-00012.json          what became of it; written last, so it marks the layer whole
+//! OUT.partial/final/                    the folder being put together, then renamed to OUT
+//! ```
+//!
+//! Every file is written under another name, flushed to the disk and then renamed: a process
+//! killed at any moment leaves whole layers and rubbish that the next one clears away.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::batches::hex;
+use super::{Fingerprint, FinishedLayer, Job, LayerRecord, LayerSink, PipelineError, Report};
+use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, layer_bytes, layer_from_bytes};
+use crate::shape::ModelConfig;
+
+mod assemble;
+mod error;
+mod files;
+
+pub use error::FolderError;
+use files::{Files, remove_folder};
+
+/// What stands at the output's place.
+pub enum Opened {
+    /// A folder to work in, perhaps with layers of an interrupted run.
+    Work(OutputFolder),
+    /// This very run is finished already.
+    Finished(Box<Report>),
+}
+
+/// The working folder of a run.
+pub struct OutputFolder {
+    out: PathBuf,
+    partial: PathBuf,
+    fingerprint: Fingerprint,
+    config: ModelConfig,
+    dtype: Dtype,
+    shard_bytes: usize,
+    finished: usize,
+    // Held until the run ends; the system lets go of it when the process dies.
+    lock: Option<File>,
+}
+
+/// `layer-00012.json`.
+#[derive(Serialize, Deserialize)]
+struct Sidecar {
+    seconds: f64,
+    weights_sha256: String,
+    record: LayerRecord,
+}
+
+impl OutputFolder {
+    /// Prepares to write the result of `job` to `out`.
+    ///
+    /// An existing folder is replaced only with `overwrite`, and only if it is the output of
+    /// this program; a finished folder of this very run is reported instead.
+    ///
+    /// # Errors
+    /// When `out` is something else, when its working folder belongs to another run or is in use,
+    /// or when the disk refuses.
+    pub fn open(out: &Path, job: &Job<'_>, overwrite: bool) -> Result<Opened, FolderError> {
+        let fingerprint = Fingerprint::of(job)?;
+        let partial = partial_of(out)?;
+        if let Some(report) = standing(out, overwrite)? {
+            if !overwrite && fingerprint.made(&report) {
+                // A process killed between the last rename and the clearing leaves this behind.
+                remove_folder(&partial)?;
+                return Ok(Opened::Finished(Box::new(report)));
+            }
+            if !overwrite {
+                return Err(FolderError::Exists { path: out.into() });
+            }
+        }
+        let lock = Some(claim(&partial, &fingerprint, overwrite)?);
+        let config = job.checkpoint.config().clone();
+        let dtype = job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype());
+        let finished = count_finished(&partial, config.layers.len());
+        let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);
+        Ok(Opened::Work(Self { out, partial, fingerprint, config, dtype, shard_bytes, finished, lock }))
+    }
+
+    /// The same folder with shards of at most so many bytes.
+    pub fn with_shard_bytes(self, shard_bytes: usize) -> Self {
+        Self { shard_bytes, ..self }
+    }
+
+    /// The folder that will appear.
+    pub fn path(&self) -> &Path {
+        &self.out
+    }
+
+    /// Where finished layers lie until then.
+    pub fn partial_path(&self) -> &Path {
+        &self.partial
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files::in_folder(&self.partial)
+    }
+
+    fn sidecar(&self, layer: usize) -> Result<Sidecar, FolderError> {
+        self.files().read_json(&sidecar_name(layer))
+    }
+}
+
+impl LayerSink for OutputFolder {
+    fn finished(&self) -> usize {
+        self.finished
+    }
+
+    fn record(&self, layer: usize) -> Result<(LayerRecord, f64), PipelineError> {
+        let sidecar = self.sidecar(layer)?;
+        Ok((sidecar.record, sidecar.seconds))
+    }
+
+    fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError> {
+        let name = weights_name(layer);
+        let bytes = self.files().read(&name)?;
+        let sidecar = self.sidecar(layer)?;
+        if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
+            return Err(FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }.into());
+        }
+        Ok(layer_from_bytes(layer, bytes, &self.config, sidecar.record.after)?)
+    }
+
+    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+        let layer = finished.record.layer;
+        let bytes = layer_bytes(layer, &finished.weights, self.dtype)?;
+        let sidecar = Sidecar {
+            seconds: finished.seconds,
+            weights_sha256: hex(&Sha256::digest(&bytes)),
+            record: finished.record,
+        };
+        self.files().write(&weights_name(layer), &bytes)?;
+        self.files().write_json(&sidecar_name(layer), &sidecar)?;
+        self.finished = layer + 1;
+        Ok(())
+    }
+
+    fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError> {
+        let whole = self.partial.join("final");
+        remove_folder(&whole)?;
+        assemble::assemble(self, checkpoint, report, &whole)?;
+        self.publish(&whole)?;
+        Ok(())
+    }
+
+    fn run(&self) -> Option<String> {
+        Some(self.fingerprint.digest())
+    }
+}
+
+impl OutputFolder {
+    /// Gives the whole folder its name and clears the working folder away.
+    fn publish(&mut self, whole: &Path) -> Result<(), FolderError> {
+        let replaced = self.partial.join("replaced");
+        remove_folder(&replaced)?;
+        if self.out.exists() {
+            files::rename(&self.out, &replaced)?;
+        }
+        files::rename(whole, &self.out)?;
+        files::sync_folder(self.out.parent())?;
+        // Windows does not remove a file that is open.
+        self.lock = None;
+        remove_folder(&self.partial)
+    }
+}
+
+/// `OUT.partial` beside `OUT`.
+fn partial_of(out: &Path) -> Result<PathBuf, FolderError> {
+    let name = out.file_name().ok_or_else(|| FolderError::NoName { path: out.into() })?;
+    let mut name = name.to_owned();
+    name.push(".partial");
+    Ok(out.with_file_name(name))
+}
+
+/// The report of the folder that stands at `out`; `None` when nothing does.
+fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> {
+    match std::fs::metadata(out) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(FolderError::io("looked at", out, e)),
+        Ok(data) if !data.is_dir() => return Err(FolderError::NotOurs { path: out.into() }),
+        Ok(_) => {}
+    }
+    let names = files::names(out)?;
+    if names.is_empty() {
+        // An empty folder holds nothing to lose.
+        return Ok(None);
+    }
+    if !names.iter().any(|name| name == Report::FILE) {
+        return Err(FolderError::NotOurs { path: out.into() });
+    }
+    match Files::in_folder(out).read_json(Report::FILE) {
+        Ok(report) => Ok(Some(report)),
+        // The report of another version is still ours, but of another run.
+        Err(_) if overwrite => Ok(None),
+        Err(_) => Err(FolderError::Exists { path: out.into() }),
+    }
+}
+
+/// Makes or takes over the working folder and locks it.
+fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<File, FolderError> {
+    std::fs::create_dir_all(partial).map_err(|e| FolderError::io("made", partial, e))?;
+    let files = Files::in_folder(partial);
+    refuse_strangers(partial)?;
+    let lock = files.lock("lock")?;
+    files.clear_unfinished()?;
+    if partial.join(RUN).is_file() {
+        let theirs: Fingerprint = files.read_json(RUN)?;
+        let differences = theirs.differences(fingerprint);
+        if differences.is_empty() {
+            return Ok(lock);
+        }
+        if !overwrite {
+            return Err(FolderError::OtherRun { path: partial.into(), differences });
+        }
+        clear_layers(partial)?;
+    }
+    files.write_json(RUN, fingerprint)?;
+    Ok(lock)
+}
+
+/// The working folder holds what we put there, or nothing of it is touched.
+fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
+    for name in files::names(partial)? {
+        let ours = [RUN, "lock", "final", "replaced"].contains(&name.as_str())
+            || name == assemble::OUTER
+            || name.starts_with("layer-")
+            || name.ends_with(files::UNFINISHED);
+        if !ours {
+            return Err(FolderError::Stranger { path: partial.into(), name });
+        }
+    }
+    Ok(())
+}
+
+/// Removes another run's layers, the marks of wholeness first.
+fn clear_layers(partial: &Path) -> Result<(), FolderError> {
+    let mut names: Vec<String> = files::names(partial)?.into_iter().filter(|n| n.starts_with("layer-")).collect();
+    names.sort_by_key(|n| !n.ends_with(".json"));
+    names.iter().try_for_each(|name| files::remove_file(&partial.join(name)))
+}
+
+/// Layers from the first that are marked whole.
+fn count_finished(partial: &Path, layers: usize) -> usize {
+    (0..layers).take_while(|&layer| partial.join(sidecar_name(layer)).is_file()).count()
+}
+
+/// Larger outputs are cut into shards of at most this size.
+const SHARD_BYTES: usize = 5_000_000_000;
+
+const RUN: &str = "run.json";
+
+fn weights_name(layer: usize) -> String {
+    format!("layer-{layer:05}.safetensors")
+}
+
+fn sidecar_name(layer: usize) -> String {
+    format!("layer-{layer:05}.json")
+}

@@ -1,0 +1,70 @@
+//! The finished layers and what the source has besides them, put together as a folder that other
+//! programs open.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::files::{Files, names, sync_folder};
+use super::{FolderError, OutputFolder, weights_name};
+use crate::checkpoint::{self, Checkpoint, outer_bytes, output_config};
+use crate::pipeline::{PipelineError, Report};
+
+/// Files of the source that hold for the pruned model too.
+const COPIED: [&str; 9] = [
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "generation_config.json",
+];
+
+/// Embedding, last norm and output head, in the working folder.
+pub(super) const OUTER: &str = "outer.safetensors";
+
+/// Makes the folder `whole` and flushes everything in it to the disk.
+pub(super) fn assemble(
+    out: &OutputFolder,
+    checkpoint: &Checkpoint,
+    report: &Report,
+    whole: &Path,
+) -> Result<(), PipelineError> {
+    fs::create_dir(whole).map_err(|e| FolderError::io("made", whole, e))?;
+    out.files().write(OUTER, &outer_bytes(&checkpoint.outer()?, out.dtype)?)?;
+    checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
+    let files = Files::in_folder(whole);
+    let config = output_config(checkpoint.raw_config(), &report.pruned_config(checkpoint.config()), out.dtype);
+    files.write("config.json", format!("{config:#}\n").as_bytes())?;
+    if let Some(source) = checkpoint.folder() {
+        copy(source, &files)?;
+    }
+    files.write(Report::FILE, &report.to_json())?;
+    flush(whole)?;
+    Ok(())
+}
+
+/// The stored layers behind what stands outside of them.
+fn parts(out: &OutputFolder) -> Vec<PathBuf> {
+    let layers = (0..out.config.layers.len()).map(weights_name);
+    std::iter::once(OUTER.to_owned()).chain(layers).map(|name| out.partial.join(name)).collect()
+}
+
+fn copy(source: &Path, files: &Files<'_>) -> Result<(), FolderError> {
+    let there = Files::in_folder(source);
+    let present = COPIED.iter().filter(|name| source.join(name).is_file());
+    present.into_iter().try_for_each(|name| files.write(name, &there.read(name)?))
+}
+
+/// Shards were written by the format's own library, which does not flush them.
+fn flush(whole: &Path) -> Result<(), FolderError> {
+    for name in names(whole)? {
+        let path = whole.join(name);
+        // Windows flushes only what is open for writing.
+        let file = File::options().append(true).open(&path);
+        file.and_then(|f| f.sync_all()).map_err(|e| FolderError::io("flushed", &path, e))?;
+    }
+    sync_folder(Some(whole))
+}

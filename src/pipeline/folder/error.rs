@@ -1,0 +1,90 @@
+//! What can go wrong with the output folder. Nothing that is already written is lost by any of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the output folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The path ends in `..` or is the root.
+    #[error("{} has no name of its own; give --out a folder name", path.display())]
+    NoName {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Something stands there that this program did not make.
+    #[error("{} exists and was not made by slimgpt, so it is not touched; choose another --out", path.display())]
+    NotOurs {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An earlier output stands there.
+    #[error("{} is an earlier output; choose another --out, or replace it with --overwrite", path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The working folder has something in it that this program did not put there.
+    #[error("{} holds \"{name}\", which slimgpt did not put there; move it away or choose another --out", path.display())]
+    Stranger {
+        /// The working folder.
+        path: PathBuf,
+        /// The file.
+        name: String,
+    },
+    /// The working folder belongs to another run.
+    #[error(
+        "{} belongs to an interrupted run with other settings (different: {}); repeat that command to go on, choose another --out, \
+         or start afresh with --overwrite", path.display(), .differences.join(", ")
+    )]
+    OtherRun {
+        /// The working folder.
+        path: PathBuf,
+        /// What is not the same.
+        differences: Vec<String>,
+    },
+    /// Another process works there.
+    #[error("another slimgpt is working in {}; wait for it or choose another --out", path.display())]
+    Busy {
+        /// The working folder.
+        path: PathBuf,
+    },
+    /// A stored file is not what was written.
+    #[error("{} is damaged; delete {} and run the same command again", path.display(), folder.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The working folder.
+        folder: PathBuf,
+    },
+    /// The disk refused.
+    #[error("{} could not be {action}: {source}{}", path.display(), remedy(.source))]
+    Io {
+        /// What was to be done to it.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+impl FolderError {
+    /// The disk refused that `path` be `action` ("read", "written"…).
+    pub(in crate::pipeline) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.into(), source }
+    }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space and run the same command: it goes on from the last finished layer"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "; choose an --out that can be written, or change its permissions and run the same command to go on"
+        }
+        _ => "",
+    }
+}

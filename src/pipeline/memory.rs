@@ -1,0 +1,314 @@
+//! Bytes, counted before any work: what lies on the device, what on the host, and whether it fits.
+//!
+//! With N tokens of calibration, hidden width D, q = heads · head_dim, c channels and
+//! n = max(q, c):
+//!
+//! ```text
+//! one layer's weights       parameters · 4
+//! Hessian and its inverse   4 n² · 4 + 3 D n · 4      H, damped H, factor, H⁻¹; W thrice
+//! activations               N (D + q) · 4             hidden states and attention contexts
+//! kept inner activations    N c · 4                   only where there is room to spare
+//! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::{LayerPlan, Request};
+use crate::shape::{LayerShape, ModelConfig};
+
+const F32: u64 = 4;
+/// A batch has about this many tokens: enough for matrix products to be efficient.
+const BATCH_TOKENS: usize = 4096;
+/// What attention may use for its scores at once, twice: before and after the softmax.
+const SCORES: u64 = 2 * (64 << 20);
+/// Without a stated or known budget a GPU keeps the activations only up to this size.
+const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
+
+/// What the device and the machine can hold. Unknown numbers are `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether the device has memory of its own, apart from the host's.
+    pub is_gpu: bool,
+    /// The largest buffer a kernel can bind, in bytes.
+    pub max_binding_bytes: Option<u64>,
+    /// Memory of the device that may be used, where it can be asked for.
+    pub device_bytes: Option<u64>,
+    /// Memory of the host that may be used.
+    pub host_bytes: Option<u64>,
+}
+
+/// Where bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// In the memory of the device that computes.
+    Device,
+    /// In the host's memory.
+    Host,
+}
+
+/// One line of the memory plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPart {
+    /// What the bytes are for.
+    pub what: String,
+    /// Where they lie.
+    pub place: Place,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// Where everything lies, and how much it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPlan {
+    /// Bytes on the device at the worst moment; 0 when the CPU computes.
+    pub device_bytes: u64,
+    /// Bytes on the host at the worst moment.
+    pub host_bytes: u64,
+    /// Where the activations lie between the layers.
+    pub activations: Place,
+    /// Whether the feed-forward's inner activations are kept instead of computed twice.
+    pub keep_inner: bool,
+    /// Windows that run together.
+    pub batch_windows: usize,
+    /// The lines that the sums are made of.
+    pub parts: Vec<MemoryPart>,
+}
+
+/// Why it does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemoryError {
+    /// A matrix is larger than a kernel can bind.
+    #[error(
+        "layer {layer}: {what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --device cpu"
+    )]
+    Binding {
+        /// The layer with the largest.
+        layer: usize,
+        /// Which matrix.
+        what: String,
+        /// Its bytes.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// One window's activations are larger than a kernel can bind.
+    #[error(
+        "one window of {tokens} tokens takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --seq-len {fitting} or --device cpu"
+    )]
+    Window {
+        /// Tokens of a window.
+        tokens: usize,
+        /// Its bytes at the widest place.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+        /// The longest window that would fit.
+        fitting: u64,
+    },
+    /// The device's budget is too small.
+    #[error("the device needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    Device {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        budget: u64,
+        /// The lines of the plan.
+        parts: String,
+        /// What would make it fit.
+        remedy: String,
+    },
+    /// The host's budget is too small.
+    #[error("the host needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    Host {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        budget: u64,
+        /// The lines of the plan.
+        parts: String,
+        /// What would make it fit.
+        remedy: String,
+    },
+}
+
+/// The bytes of each kind, before it is decided where they lie.
+struct Needs {
+    weights: u64,
+    solver: u64,
+    activations: u64,
+    inner: u64,
+    batch: u64,
+    outer: u64,
+}
+
+/// Decides where things lie and refuses what does not fit.
+pub(super) fn plan(
+    request: &Request,
+    config: &ModelConfig,
+    layers: &[LayerPlan],
+    limits: &Limits,
+) -> Result<MemoryPlan, MemoryError> {
+    if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
+        refuse_large_matrices(config, layers, limit)?;
+    }
+    let batch_windows = batch_windows(request, config, limits)?;
+    let needs = Needs::of(request, config, batch_windows);
+    let plan = if limits.is_gpu { on_gpu(request, limits, &needs) } else { on_cpu(request, limits, &needs) };
+    let plan = MemoryPlan { batch_windows, ..plan };
+    refuse_beyond_budget(request, limits, &needs, plan)
+}
+
+impl Needs {
+    fn of(request: &Request, config: &ModelConfig, batch_windows: usize) -> Self {
+        let (d, q, c) = widths(config);
+        let tokens = (request.windows * request.window_tokens) as u64;
+        let batch_tokens = (batch_windows.min(request.windows.max(1)) * request.window_tokens) as u64;
+        let n = q.max(c);
+        let largest = config.layers.iter().map(|&l| config.layer_parameters(l)).max().unwrap_or(0) as u64;
+        let embeddings = if config.tied_head { 1 } else { 2 };
+        Self {
+            weights: largest * F32,
+            solver: (4 * n * n + 3 * d * n) * F32,
+            activations: tokens * (d + q) * F32,
+            inner: tokens * c * F32,
+            batch: batch_tokens * (3 * c + 4 * d + 4 * q) * F32 + SCORES,
+            outer: embeddings * (config.vocab_size as u64) * d * F32,
+        }
+    }
+}
+
+/// Hidden width, and the widest attention context and feed-forward of any layer.
+fn widths(config: &ModelConfig) -> (u64, u64, u64) {
+    let widest = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0) as u64;
+    (config.hidden_size as u64, widest(|l| l.heads) * config.head_dim as u64, widest(|l| l.channels))
+}
+
+fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64) -> Result<(), MemoryError> {
+    let d = config.hidden_size;
+    let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
+        let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
+        let square = |removed: bool, n: usize| if removed { n } else { 0 };
+        [
+            ("the Hessian of o_proj", square(plan.head_units_removed > 0, q), q),
+            ("the Hessian of down_proj", square(plan.channels_removed() > 0, c), c),
+            ("the weight of o_proj", d, q),
+            ("the weight of down_proj", d, c),
+        ]
+        .into_iter()
+        .map(|(what, rows, columns)| (layer, what, (rows * columns) as u64 * F32))
+        .find(|&(_, _, bytes)| bytes > limit)
+    });
+    match too_large {
+        Some((layer, what, bytes)) => Err(MemoryError::Binding { layer, what: what.into(), bytes, limit }),
+        None => Ok(()),
+    }
+}
+
+/// As many windows as make a good batch, and as the device can bind.
+fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<usize, MemoryError> {
+    let (d, q, c) = widths(config);
+    let tokens = request.window_tokens.max(1);
+    let wanted = (BATCH_TOKENS / tokens).max(1);
+    let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) else { return Ok(wanted) };
+    let token_bytes = d.max(q).max(c) * F32;
+    let bytes = tokens as u64 * token_bytes;
+    match limit / bytes {
+        0 => Err(MemoryError::Window { tokens, bytes, limit, fitting: limit / token_bytes }),
+        bindable => Ok(wanted.min(bindable as usize)),
+    }
+}
+
+/// Activations stay on the device while the budget allows, inner ones last.
+fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
+    let budget = request.memory.or(limits.device_bytes).unwrap_or(CAUTIOUS_DEVICE_BYTES);
+    let working = needs.weights + needs.solver + needs.batch;
+    let place = if working + needs.activations <= budget { Place::Device } else { Place::Host };
+    let keep_inner = place == Place::Device && working + needs.activations + needs.inner <= budget;
+    summed(vec![
+        part("one layer's weights", Place::Device, needs.weights),
+        part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
+        part("one batch", Place::Device, needs.batch),
+        part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+        part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
+        part("embeddings", Place::Host, needs.outer),
+    ], place, keep_inner)
+}
+
+/// On the CPU everything is on the host, whatever computes.
+fn on_cpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
+    let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer + needs.activations;
+    let budget = host_budget(request, limits);
+    let keep_inner = budget.is_some_and(|b| fixed + needs.inner <= b / 2);
+    summed(vec![
+        part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
+        part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
+        part("one batch", Place::Host, needs.batch),
+        part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
+        part("embeddings", Place::Host, needs.outer),
+    ], Place::Device, keep_inner)
+}
+
+fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {
+    MemoryPart { what: what.into(), place, bytes }
+}
+
+fn summed(parts: Vec<MemoryPart>, activations: Place, keep_inner: bool) -> MemoryPlan {
+    let sum = |place| parts.iter().filter(|p| p.place == place).map(|p| p.bytes).sum();
+    let (device_bytes, host_bytes) = (sum(Place::Device), sum(Place::Host));
+    MemoryPlan { device_bytes, host_bytes, activations, keep_inner, batch_windows: 1, parts }
+}
+
+/// What the user allows counts for the device that computes; on the CPU that is the host.
+fn host_budget(request: &Request, limits: &Limits) -> Option<u64> {
+    request.memory.filter(|_| !limits.is_gpu).or(limits.host_bytes)
+}
+
+fn refuse_beyond_budget(
+    request: &Request,
+    limits: &Limits,
+    needs: &Needs,
+    plan: MemoryPlan,
+) -> Result<MemoryPlan, MemoryError> {
+    if let Some(budget) = request.memory.or(limits.device_bytes).filter(|&b| limits.is_gpu && plan.device_bytes > b) {
+        let remedy = format!("give --memory {}, or use --device cpu", readable_up(plan.device_bytes));
+        return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Place::Device), remedy });
+    }
+    if let Some(budget) = host_budget(request, limits).filter(|&b| plan.host_bytes > b) {
+        let remedy = host_remedy(request, needs, plan.host_bytes, budget);
+        return Err(MemoryError::Host { needed: plan.host_bytes, budget, parts: plan.list(Place::Host), remedy });
+    }
+    Ok(plan)
+}
+
+/// Fewer samples, if that alone is enough.
+fn host_remedy(request: &Request, needs: &Needs, needed: u64, budget: u64) -> String {
+    let fixed = needed.saturating_sub(needs.activations);
+    let per_window = needs.activations / (request.windows.max(1) as u64);
+    match budget.saturating_sub(fixed).checked_div(per_window) {
+        Some(windows) if windows > 0 => format!("use --samples {windows}"),
+        _ => format!("even without activations it needs {}: use a machine with more memory", readable(fixed)),
+    }
+}
+
+impl MemoryPlan {
+    /// "activations 1.2 GiB + one batch …", the parts of one place.
+    fn list(&self, place: Place) -> String {
+        let parts = self.parts.iter().filter(|p| p.place == place);
+        parts.map(|p| format!("{} {}", p.what, readable(p.bytes))).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+/// "1.25 GiB".
+fn readable(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / (1u64 << 30) as f64),
+        b if b >= 1 << 20 => format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64),
+        b => format!("{:.1} KiB", b as f64 / 1024.0),
+    }
+}
+
+/// A value for `--memory` that is enough: whole MiB, rounded up.
+fn readable_up(bytes: u64) -> String {
+    format!("{}MiB", bytes.div_ceil(1 << 20))
+}

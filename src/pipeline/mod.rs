@@ -1,0 +1,42 @@
+//! The only place that knows the order of steps: what was asked ([`Request`]) becomes what will be
+//! done ([`Plan`]), and [`prune`] does it, layer by layer, telling an observer ([`Event`]) and
+//! handing every finished layer to a [`LayerSink`].
+//!
+//! Nothing here reads a clock, prints or starts a thread. Files are touched only by
+//! [`OutputFolder`], which does not exist on the web; there a [`MemorySink`] takes its place.
+
+mod activations;
+mod batches;
+mod counts;
+mod cut;
+mod driver;
+mod error;
+mod events;
+mod layer;
+mod memory;
+mod passes;
+mod plan;
+mod report;
+mod request;
+mod run;
+mod sink;
+mod solve;
+mod steps;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+mod resume;
+
+pub use driver::{Job, prune};
+pub use error::PipelineError;
+pub use events::{Event, Flow, Pass};
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::{FolderError, Opened, OutputFolder};
+pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
+pub use plan::{LayerPlan, Plan, PlanError, plan};
+pub use report::{LayerRecord, Report, SiteRecord, Timing};
+pub use request::{Propagate, Request, Schedule, Target};
+#[cfg(not(target_arch = "wasm32"))]
+pub use resume::Fingerprint;
+pub use sink::{FinishedLayer, LayerSink, MemorySink};

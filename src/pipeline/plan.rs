@@ -1,0 +1,303 @@
+//! What will be done, layer by layer, known before any work: ratios, counts, parameters, bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::counts::{channels_removed, default_multiple, fewest_channels, head_units_removed, shape_after};
+use super::memory::{self, Limits, MemoryError, MemoryPlan};
+use super::{Propagate, Request, Schedule, Target, solve};
+use crate::checkpoint::Dtype;
+use crate::obs::schedule::{self, ScheduleError};
+use crate::obs::{ChannelSteps, HeadUnit, Options};
+use crate::shape::{LayerShape, ModelConfig};
+
+/// What one layer loses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerPlan {
+    /// The ratio its counts were rounded from.
+    pub ratio: f64,
+    /// Its sizes as it is.
+    pub before: LayerShape,
+    /// Its sizes afterwards.
+    pub after: LayerShape,
+    /// What goes from attention: K/V heads, or query heads of every K/V group.
+    pub head_units_removed: usize,
+    /// Parameters as it is.
+    pub parameters_before: usize,
+    /// Parameters afterwards.
+    pub parameters_after: usize,
+}
+
+impl LayerPlan {
+    /// Channels that go.
+    pub fn channels_removed(&self) -> usize {
+        self.before.channels - self.after.channels
+    }
+}
+
+/// A checked request: everything that decides the result, and the bytes it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The mean ratio that was asked for or solved for.
+    pub ratio: f64,
+    /// The ratios' origin.
+    pub schedule: Schedule,
+    /// The score and the damping.
+    pub options: Options,
+    /// The steps in which channels go.
+    pub channel_steps: ChannelSteps,
+    /// What goes from attention as one.
+    pub head_unit: HeadUnit,
+    /// Element type of the output; without it the source's.
+    pub dtype: Option<Dtype>,
+    /// Which activations a layer hands to the next.
+    pub propagate: Propagate,
+    /// Calibration windows.
+    pub windows: usize,
+    /// Tokens of one window.
+    pub window_tokens: usize,
+    /// Windows that run together. Part of what decides the last bits of the result.
+    pub batch_windows: usize,
+    /// Seed of the calibration windows.
+    pub seed: u64,
+    /// Parameters of the whole model as it is.
+    pub parameters_before: usize,
+    /// Parameters of the whole model afterwards.
+    pub parameters_after: usize,
+    /// The layers in order.
+    pub layers: Vec<LayerPlan>,
+    /// Bytes, and where the activations lie. Decides nothing about the result.
+    pub memory: MemoryPlan,
+}
+
+impl Plan {
+    /// The share of the decoder layers' parameters that really goes, after rounding.
+    pub fn decoder_ratio(&self) -> f64 {
+        let sum = |of: fn(&LayerPlan) -> usize| self.layers.iter().map(of).sum::<usize>() as f64;
+        1.0 - sum(|l| l.parameters_after) / sum(|l| l.parameters_before)
+    }
+
+    /// `config` with the sizes that the layers will have.
+    pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+    }
+}
+
+/// Why a request cannot be done to a model.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Neither a target nor a list of ratios.
+    #[error("nothing says how much is to go: give --target 0.2, --target-params 5.4B, or a --schedule file with one ratio for each layer")]
+    NoTarget,
+    /// The schedule's own errors.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// A list of another length.
+    #[error("the schedule has {given} ratios but the model has {layers} layers")]
+    ListLength {
+        /// Ratios in the list.
+        given: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
+    /// A ratio of a list, perhaps after scaling, is not in [0, 1).
+    #[error("layer {layer}: the ratio {ratio} of the schedule is not in [0, 1)")]
+    ListRatio {
+        /// The layer.
+        layer: usize,
+        /// Its ratio.
+        ratio: f64,
+    },
+    /// A multiple of zero.
+    #[error("--channel-multiple must be at least 1")]
+    ZeroMultiple,
+    /// The damping is no fraction.
+    #[error("--damping {0} is not a number of at least 0; 0.01 is usual")]
+    Damping(f64),
+    /// Query heads cannot go alone.
+    #[error("layer {layer}: every key/value head has one query head, so --heads query can remove nothing; use --heads kv")]
+    NoGroups {
+        /// The layer.
+        layer: usize,
+    },
+    /// Nothing or too little would stay.
+    #[error(
+        "layer {layer}: the ratio {ratio:.3} would leave {left} of {present} {what}, and at least {least} must stay; \
+         lower the target, or raise --first-ratio so that the other layers lose more"
+    )]
+    Emptied {
+        /// The layer.
+        layer: usize,
+        /// Its ratio.
+        ratio: f64,
+        /// "K/V heads", "channels"…
+        what: &'static str,
+        /// How many would stay.
+        left: usize,
+        /// How many there are.
+        present: usize,
+        /// How many must stay.
+        least: usize,
+    },
+    /// More parameters wanted than there are.
+    #[error("the target of {wanted} parameters is not below the model's {dense}")]
+    TargetTooLarge {
+        /// Wanted.
+        wanted: usize,
+        /// There.
+        dense: usize,
+    },
+    /// Fewer parameters wanted than can be reached.
+    #[error(
+        "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} \
+         (ratio {ratio:.3}); raise --target-params, or try --schedule uniform"
+    )]
+    TargetTooSmall {
+        /// Wanted.
+        wanted: usize,
+        /// The smallest there is.
+        smallest: usize,
+        /// Its ratio.
+        ratio: f64,
+    },
+    /// It does not fit.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+}
+
+/// What `request` means for a model of the sizes `config` on a device with `limits`.
+///
+/// # Errors
+/// When the request contradicts itself or the model, or needs more memory than there is.
+pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<Plan, PlanError> {
+    check(request)?;
+    let (ratio, layers) = match request.target {
+        Some(Target::Parameters(wanted)) => solved(request, config, wanted)?,
+        Some(Target::Ratio(ratio)) => layers_at(request, config, Some(ratio))?,
+        None => layers_at(request, config, None)?,
+    };
+    let memory = memory::plan(request, config, &layers, limits)?;
+    Ok(Plan {
+        ratio,
+        schedule: request.schedule.clone(),
+        options: request.options,
+        channel_steps: request.channel_steps,
+        head_unit: request.head_unit,
+        dtype: request.dtype,
+        propagate: request.propagate,
+        windows: request.windows,
+        window_tokens: request.window_tokens,
+        batch_windows: memory.batch_windows,
+        seed: request.seed,
+        parameters_before: config.parameters(),
+        parameters_after: total(config, &layers),
+        layers,
+        memory,
+    })
+}
+
+fn check(request: &Request) -> Result<(), PlanError> {
+    let damping = request.options.damping;
+    if !(damping.is_finite() && damping >= 0.0) {
+        return Err(PlanError::Damping(damping));
+    }
+    match request.channel_multiple {
+        Some(0) => Err(PlanError::ZeroMultiple),
+        _ => Ok(()),
+    }
+}
+
+/// The mean ratio and the layers whose parameters come nearest to `wanted`.
+fn solved(request: &Request, config: &ModelConfig, wanted: usize) -> Result<(f64, Vec<LayerPlan>), PlanError> {
+    solve::nearest(
+        wanted,
+        config.parameters(),
+        |(_, layers): &(f64, Vec<LayerPlan>)| total(config, layers),
+        |ratio| layers_at(request, config, Some(ratio)),
+    )
+}
+
+/// The mean ratio and the layers at a target ratio (`None`: the list as it stands).
+fn layers_at(
+    request: &Request,
+    config: &ModelConfig,
+    target: Option<f64>,
+) -> Result<(f64, Vec<LayerPlan>), PlanError> {
+    let ratios = ratios(request, config.layers.len(), target)?;
+    let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
+    let layers = ratios.iter().enumerate().map(|(i, &ratio)| layer_plan(request, config, i, ratio));
+    Ok((target.unwrap_or(mean), layers.collect::<Result<_, _>>()?))
+}
+
+fn ratios(request: &Request, layers: usize, target: Option<f64>) -> Result<Vec<f64>, PlanError> {
+    match (&request.schedule, target) {
+        (Schedule::Shape(shape), Some(target)) => Ok(schedule::ratios(*shape, target, request.first_ratio, layers)?),
+        (Schedule::Shape(_), None) => Err(PlanError::NoTarget),
+        (Schedule::List(list), target) => listed(list, layers, target),
+    }
+}
+
+/// The list itself, or scaled so that its mean is the target.
+fn listed(list: &[f64], layers: usize, target: Option<f64>) -> Result<Vec<f64>, PlanError> {
+    if list.len() != layers {
+        return Err(PlanError::ListLength { given: list.len(), layers });
+    }
+    let mean = list.iter().sum::<f64>() / layers.max(1) as f64;
+    let scale = match target {
+        Some(t) if !(t > 0.0 && t < 1.0) => return Err(ScheduleError::Target(t).into()),
+        // Scaling by almost one would only disturb ratios that were rounded for a reason.
+        Some(t) if (t - mean).abs() > 1e-9 => t / mean,
+        _ => 1.0,
+    };
+    let scaled = list.iter().map(|r| r * scale);
+    scaled
+        .enumerate()
+        .map(|(layer, ratio)| match (0.0..1.0).contains(&ratio) {
+            true => Ok(ratio),
+            false => Err(PlanError::ListRatio { layer, ratio }),
+        })
+        .collect()
+}
+
+fn layer_plan(request: &Request, config: &ModelConfig, layer: usize, ratio: f64) -> Result<LayerPlan, PlanError> {
+    let before = config.layers[layer];
+    if request.head_unit == HeadUnit::Query && before.heads_per_group() == 1 {
+        return Err(PlanError::NoGroups { layer });
+    }
+    let head_units_removed = head_units_removed(before, request.head_unit, ratio);
+    let multiple = request.channel_multiple.unwrap_or_else(|| default_multiple(before.channels));
+    let channels_removed = channels_removed(before.channels, multiple, ratio);
+    let after = shape_after(before, request.head_unit, head_units_removed, channels_removed);
+    refuse_empty(config, layer, ratio, before, after)?;
+    Ok(LayerPlan {
+        ratio,
+        before,
+        after,
+        head_units_removed,
+        parameters_before: config.layer_parameters(before),
+        parameters_after: config.layer_parameters(after),
+    })
+}
+
+fn refuse_empty(
+    config: &ModelConfig,
+    layer: usize,
+    ratio: f64,
+    before: LayerShape,
+    after: LayerShape,
+) -> Result<(), PlanError> {
+    let least_channels = fewest_channels(config.dense.channels);
+    let counts = [
+        ("K/V heads", after.kv_heads, before.kv_heads, 1),
+        ("query heads", after.heads, before.heads, 1),
+        ("channels", after.channels, before.channels, least_channels),
+    ];
+    match counts.into_iter().find(|&(_, left, present, least)| left < present && left < least) {
+        Some((what, left, present, least)) => Err(PlanError::Emptied { layer, ratio, what, left, present, least }),
+        None => Ok(()),
+    }
+}
+
+/// Parameters of the whole model with these layers.
+fn total(config: &ModelConfig, layers: &[LayerPlan]) -> usize {
+    config.outer_parameters() + layers.iter().map(|l| l.parameters_after).sum::<usize>()
+}

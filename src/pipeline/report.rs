@@ -1,0 +1,142 @@
+//! `slimgpt-report.json`: what was planned, what went, what it cost.
+//!
+//! Everything but `timing` is the same for every run of the same plan on the same device.
+
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::checkpoint::Dtype;
+use crate::obs::Removal;
+use crate::shape::{LayerShape, ModelConfig};
+
+/// One site of a finished layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SiteRecord {
+    /// ‖X̂(W − Ŵ)ᵀ‖²_F over the calibration tokens as the mathematics predicts it, before Ŵ is
+    /// rounded to the output's element type.
+    pub predicted_loss: f64,
+    /// The same, measured with the weights that are saved.
+    pub measured_loss: f64,
+    /// Inputs that never fired.
+    pub dead_inputs: usize,
+    /// The heads or groups that went, in order. Left empty for channels, of which there are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removal>,
+}
+
+/// A finished layer. Indices count in the layer as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// The layer.
+    pub layer: usize,
+    /// The ratio its counts were rounded from.
+    pub ratio: f64,
+    /// Its sizes as it was.
+    pub before: LayerShape,
+    /// Its sizes now.
+    pub after: LayerShape,
+    /// Query heads that stay, ascending.
+    pub kept_heads: Vec<usize>,
+    /// Key/value heads that stay, ascending.
+    pub kept_kv_heads: Vec<usize>,
+    /// Channels that stay, ascending.
+    pub kept_channels: Vec<usize>,
+    /// What the heads cost.
+    pub heads: SiteRecord,
+    /// What the channels cost.
+    pub channels: SiteRecord,
+}
+
+/// Seconds by the caller's clock: the only part that differs between two equal runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// All layers and what lies between them, in the session that finished.
+    pub session_seconds: f64,
+    /// Each layer, in the session that pruned it.
+    pub layer_seconds: Vec<f64>,
+}
+
+/// Everything about a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The program and its version.
+    pub version: String,
+    /// What tells this run from others, where it was kept in a folder.
+    pub run: Option<String>,
+    /// The folder that was pruned.
+    pub source: Option<String>,
+    /// The device that computed.
+    pub device: String,
+    /// Element type of the output.
+    pub dtype: Dtype,
+    /// Parameters before, embeddings included.
+    pub parameters_before: usize,
+    /// Parameters after.
+    pub parameters_after: usize,
+    /// Bytes of all weights before, in the source's element type.
+    pub bytes_before: u64,
+    /// Bytes of all weights after, in the output's element type.
+    pub bytes_after: u64,
+    /// Calibration tokens.
+    pub calibration_tokens: usize,
+    /// SHA-256 of the calibration tokens.
+    pub calibration_sha256: String,
+    /// What was planned, with seed, schedule and bytes.
+    pub plan: Plan,
+    /// What became of each layer.
+    pub layers: Vec<LayerRecord>,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+impl Report {
+    /// The file's name in the output folder.
+    pub const FILE: &'static str = "slimgpt-report.json";
+
+    /// As JSON for people and programs: objects over several lines, lists of numbers on one.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Formatter::default());
+        // Numbers, strings and lists of them always have a JSON form.
+        let _ = self.serialize(&mut serializer);
+        text.push(b'\n');
+        text
+    }
+
+    /// The model that the report's layers make of `config`.
+    pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+    }
+}
+
+/// Pretty objects, lists without line breaks: ten thousand channels are one line.
+#[derive(Default)]
+struct Formatter {
+    pretty: serde_json::ser::PrettyFormatter<'static>,
+}
+
+impl serde_json::ser::Formatter for Formatter {
+    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.pretty.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.pretty.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
+        self.pretty.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.pretty.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.pretty.end_object_value(out)
+    }
+}

@@ -1,0 +1,116 @@
+//! What tells one run from another: everything that decides the bytes of the result.
+//!
+//! The fingerprint lies in the working folder as `run.json`. A run goes on only from layers of
+//! the same fingerprint. Where activations lie and how much memory there is decide nothing about
+//! the result and are left out, so that a run may go on with another `--memory`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::batches::{digest, hex};
+use super::folder::FolderError;
+use super::{Job, Report};
+
+/// A run's identity, as JSON: one entry for each thing that decides the result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint {
+    entries: Map<String, Value>,
+}
+
+impl Fingerprint {
+    /// Of what a run works with.
+    ///
+    /// # Errors
+    /// When the checkpoint's files cannot be looked at.
+    pub fn of(job: &Job<'_>) -> Result<Self, FolderError> {
+        let checkpoint = job.checkpoint;
+        let dtype = job.plan.dtype.unwrap_or_else(|| checkpoint.dtype());
+        let config = checkpoint.raw_config().to_string();
+        let mut entries = Map::new();
+        entries.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+        entries.insert("source".into(), source(checkpoint.folder())?);
+        entries.insert("config".into(), json!(hex(&Sha256::digest(config))));
+        entries.insert("calibration".into(), json!(digest(job.windows)));
+        entries.insert("dtype".into(), json!(dtype.to_string()));
+        entries.insert("device".into(), json!(job.device.name()));
+        entries.insert("plan".into(), plan(job));
+        Ok(Self { entries })
+    }
+
+    /// A short name for it: the first 16 hexadecimal digits of its SHA-256.
+    pub fn digest(&self) -> String {
+        let text = Value::Object(self.entries.clone()).to_string();
+        hex(&Sha256::digest(text))[..16].to_owned()
+    }
+
+    /// What is not the same, by name and in order; settings of the plan one by one.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        differing("", &self.entries, &other.entries)
+    }
+
+    /// Whether a finished folder's report is of this run.
+    pub fn made(&self, report: &Report) -> bool {
+        report.run.as_deref() == Some(&self.digest())
+    }
+}
+
+/// The plan without the bytes.
+fn plan(job: &Job<'_>) -> Value {
+    let mut plan = serde_json::to_value(job.plan).unwrap_or(Value::Null);
+    if let Some(plan) = plan.as_object_mut() {
+        plan.remove("memory");
+    }
+    plan
+}
+
+/// Path, and name, size and time of change of every file of weights; `null` for a model in memory.
+fn source(path: Option<&Path>) -> Result<Value, FolderError> {
+    let Some(path) = path else { return Ok(Value::Null) };
+    let path = path.canonicalize().map_err(|e| FolderError::io("looked at", path, e))?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(|e| FolderError::io("read", &path, e))? {
+        let entry = entry.map_err(|e| FolderError::io("read", &path, e))?;
+        if entry.path().extension().is_some_and(|e| e == "safetensors") {
+            // The file behind a link is what is read; caches of downloads are full of links.
+            let data = std::fs::metadata(entry.path()).map_err(|e| FolderError::io("looked at", &entry.path(), e))?;
+            let changed = data.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            let nanoseconds = changed.map(|t| t.as_nanos() as u64);
+            files.push((entry.file_name().to_string_lossy().into_owned(), data.len(), nanoseconds));
+        }
+    }
+    files.sort();
+    Ok(json!({ "path": path.to_string_lossy(), "files": files }))
+}
+
+fn differing(prefix: &str, a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<String> {
+    let mut names: Vec<&String> = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))).collect();
+    names.retain(|name| a.get(*name) != b.get(*name));
+    let describe = |name: &String| match (name.as_str(), a.get(name), b.get(name)) {
+        // Settings are told one by one; the files of the source or the layers' ratios would not help.
+        ("plan", Some(Value::Object(a)), Some(Value::Object(b))) => differing("plan.", a, b),
+        _ => vec![format!("{prefix}{name}")],
+    };
+    names.into_iter().flat_map(describe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(text: &str) -> Fingerprint {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn differences_name_the_settings() {
+        let a = fingerprint(r#"{"dtype":"f16","device":"cpu","plan":{"ratio":0.2,"seed":0}}"#);
+        let b = fingerprint(r#"{"dtype":"f16","device":"gpu","plan":{"ratio":0.3,"seed":0}}"#);
+        assert_eq!(a.differences(&b), ["device", "plan.ratio"]);
+        assert!(a.differences(&a).is_empty());
+        assert_ne!(a.digest(), b.digest());
+    }
+}

@@ -1,0 +1,175 @@
+//! The state that the layers of a run share, and what it tells the observer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::activations::Cache;
+use super::batches::{batches, digest, embed};
+use super::report::{LayerRecord, Report, Timing};
+use super::{Event, Flow, Job, Pass, PipelineError, Place};
+use crate::checkpoint::Dtype;
+use crate::model::Positions;
+use crate::shape::ModelConfig;
+
+/// A run between two events.
+pub(super) struct Run<'a, E> {
+    pub job: &'a Job<'a>,
+    pub executor: &'a E,
+    pub config: &'a ModelConfig,
+    pub dtype: Dtype,
+    /// Which windows go together.
+    pub batches: Vec<Range<usize>>,
+    /// Hidden states `(windows, tokens, hidden)`.
+    pub hidden: Cache,
+    /// Inputs of o_proj `(windows, tokens, heads · head_dim)`, between the first two passes.
+    pub context: Cache,
+    /// Inputs of down_proj `(windows, tokens, channels)`, where there is room to keep them.
+    pub inner: Cache,
+    /// What a token's position means, by the length of a window.
+    positions: BTreeMap<usize, Positions>,
+    on_event: &'a mut dyn FnMut(Event) -> Flow,
+    stored: usize,
+}
+
+impl<'a, E> Run<'a, E> {
+    /// A run with `stored` layers already there.
+    pub fn new(
+        job: &'a Job<'a>,
+        executor: &'a E,
+        on_event: &'a mut dyn FnMut(Event) -> Flow,
+        stored: usize,
+    ) -> Result<Self, PipelineError> {
+        check(job)?;
+        let batches = batches(job.windows, job.plan.batch_windows);
+        // Without a GPU the tensors are in host memory already; copying them would gain nothing.
+        let place = if job.device.is_gpu() { job.plan.memory.activations } else { Place::Device };
+        let config = job.checkpoint.config();
+        let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
+        let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
+        let cache = || Cache::new(batches.len(), place, job.device.tensor_device());
+        let (hidden, context, inner) = (cache(), cache(), cache());
+        Ok(Self {
+            job,
+            executor,
+            config,
+            dtype: job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype()),
+            batches,
+            hidden,
+            context,
+            inner,
+            positions: lengths.into_iter().map(|t| (t, tables(t))).collect(),
+            on_event,
+            stored,
+        })
+    }
+
+    /// Fills the hidden states with the tokens' embeddings.
+    pub async fn embed(&mut self) -> Result<(), PipelineError> {
+        let outer = self.job.checkpoint.outer()?;
+        for batch in 0..self.batches.len() {
+            let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
+            let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
+            self.hidden.put(batch, rows).await.map_err(|reason| PipelineError::Readback { layer: 0, reason })?;
+        }
+        Ok(())
+    }
+
+    /// Tells what will be done, and what is done already.
+    pub fn announce(&mut self) -> Result<(), PipelineError> {
+        self.tell(Event::Planned { plan: Box::new(self.job.plan.clone()) })?;
+        match self.stored {
+            0 => Ok(()),
+            finished => self.tell(Event::Resumed { finished, layers: self.job.plan.layers.len() }),
+        }
+    }
+
+    /// Tells that a layer begins.
+    pub fn layer_started(&mut self, layer: usize, replayed: bool) -> Result<(), PipelineError> {
+        let plan = &self.job.plan.layers[layer];
+        let (layers, ratio, before, after) = (self.job.plan.layers.len(), plan.ratio, plan.before, plan.after);
+        self.tell(Event::LayerStarted { layer, layers, replayed, ratio, before, after })
+    }
+
+    /// Tells that a batch went through a pass.
+    pub fn batch_done(&mut self, layer: usize, pass: Pass, batch: usize) -> Result<(), PipelineError> {
+        let tokens = self.tokens_before(batch + 1);
+        self.tell(Event::Batch { layer, pass, done: batch + 1, total: self.batches.len(), tokens })
+    }
+
+    /// Tells that a layer is stored.
+    pub fn stored(&mut self, record: Box<LayerRecord>) -> Result<(), PipelineError> {
+        self.stored += 1;
+        self.tell(Event::LayerDone { record })
+    }
+
+    /// Tells that the output is whole; there is nothing left to stop.
+    pub fn finished(&mut self, report: &Report) {
+        let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
+        (self.on_event)(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
+    }
+
+    /// Tells the observer, and stops when it says so.
+    pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
+        match (self.on_event)(event) {
+            Flow::Continue => Ok(()),
+            Flow::Stop => {
+                Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() })
+            }
+        }
+    }
+
+    /// Everything about the run.
+    pub fn report(&self, run: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
+        let job = self.job;
+        let decoder: usize = layers.iter().map(|l| self.config.layer_parameters(l.after)).sum();
+        let parameters_after = self.config.outer_parameters() + decoder;
+        Report {
+            version: env!("CARGO_PKG_VERSION").into(),
+            run,
+            source: job.checkpoint.folder().map(|p| p.display().to_string()),
+            device: job.device.name().into(),
+            dtype: self.dtype,
+            parameters_before: self.config.parameters(),
+            parameters_after,
+            bytes_before: (self.config.parameters() * job.checkpoint.dtype().bytes()) as u64,
+            bytes_after: (parameters_after * self.dtype.bytes()) as u64,
+            calibration_tokens: self.tokens_before(self.batches.len()),
+            calibration_sha256: digest(job.windows),
+            plan: job.plan.clone(),
+            layers,
+            timing,
+        }
+    }
+
+    /// What a token's position means in a batch.
+    pub fn positions(&self, batch: usize) -> &Positions {
+        &self.positions[&self.job.windows[self.batches[batch].start].len()]
+    }
+
+    /// Tokens of the first `batches` batches.
+    fn tokens_before(&self, batches: usize) -> usize {
+        self.batches[..batches].iter().map(|r| r.len() * self.job.windows[r.start].len()).sum()
+    }
+}
+
+/// Whether plan, windows and checkpoint belong together.
+fn check(job: &Job<'_>) -> Result<(), PipelineError> {
+    let (plan, config) = (job.plan, job.checkpoint.config());
+    let (planned, layers) = (plan.layers.len(), config.layers.len());
+    if planned != layers || plan.layers.iter().zip(&config.layers).any(|(p, l)| p.before != *l) {
+        return Err(PipelineError::OtherModel { planned, layers });
+    }
+    let longest = job.windows.iter().map(Vec::len).max().unwrap_or(0);
+    if job.windows.iter().any(Vec::is_empty) || longest == 0 {
+        return Err(PipelineError::NoWindows);
+    }
+    if job.windows.len() > plan.windows || longest > plan.window_tokens {
+        return Err(PipelineError::Windows {
+            planned: plan.windows,
+            planned_tokens: plan.window_tokens,
+            given: job.windows.len(),
+            given_tokens: longest,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Where finished layers go: a folder on disk, or memory on the web and in tests.
+
+use super::{LayerRecord, PipelineError, Report};
+use crate::checkpoint::{Checkpoint, LayerWeights};
+
+/// A pruned layer, its weights rounded to the output's element type.
+#[derive(Clone, Debug)]
+pub struct FinishedLayer {
+    /// The weights that are left.
+    pub weights: LayerWeights,
+    /// What went and what it cost.
+    pub record: LayerRecord,
+    /// How long it took, by the caller's clock.
+    pub seconds: f64,
+}
+
+/// Keeps finished layers, so that an interrupted run goes on, and in the end the whole.
+pub trait LayerSink {
+    /// How many layers are finished: all below this number, none above.
+    fn finished(&self) -> usize;
+
+    /// What became of a finished layer, and how long it took.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn record(&self, layer: usize) -> Result<(LayerRecord, f64), PipelineError>;
+
+    /// The weights of a finished layer.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError>;
+
+    /// Keeps the next layer, wholly or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError>;
+
+    /// Puts the finished layers, what `checkpoint` has besides layers, and the report together.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError>;
+
+    /// What tells this run from others, if the sink knows.
+    fn run(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Keeps everything in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySink {
+    /// The layers, from the first.
+    pub layers: Vec<FinishedLayer>,
+    /// The report, once the run is finished.
+    pub report: Option<Report>,
+}
+
+impl MemorySink {
+    fn layer(&self, layer: usize) -> Result<&FinishedLayer, PipelineError> {
+        self.layers.get(layer).ok_or(PipelineError::NotStored { layer })
+    }
+}
+
+impl LayerSink for MemorySink {
+    fn finished(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn record(&self, layer: usize) -> Result<(LayerRecord, f64), PipelineError> {
+        self.layer(layer).map(|l| (l.record.clone(), l.seconds))
+    }
+
+    fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError> {
+        self.layer(layer).map(|l| l.weights.clone())
+    }
+
+    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+        self.layers.push(finished);
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Checkpoint, report: &Report) -> Result<(), PipelineError> {
+        self.report = Some(report.clone());
+        Ok(())
+    }
+}

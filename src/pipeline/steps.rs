@@ -1,0 +1,122 @@
+//! The small steps that the passes over a layer are made of.
+
+use burn::tensor::{Device, Tensor};
+
+use super::cut::Kept;
+use super::layer::{LiveLayer, NewProjection, flat, settle};
+use super::report::SiteRecord;
+use super::run::Run;
+use super::{Event, LayerRecord, PipelineError, Propagate};
+use crate::checkpoint::Projection;
+use crate::obs::{Executor, HeadUnit, Hessian};
+use crate::shape::Site;
+
+/// A site after its selection.
+pub(super) struct Selected {
+    /// Units that stay.
+    pub units: Vec<usize>,
+    /// Ŵ `(out, kept)` as it will be saved.
+    pub new: Projection,
+    /// Ŵ on the device.
+    pub projection: NewProjection,
+    /// What it costs; the measured loss grows with every batch.
+    pub record: SiteRecord,
+}
+
+impl Selected {
+    /// A site that loses nothing.
+    pub fn untouched(units: usize, old: &Projection, device: &Device) -> Self {
+        let columns: Vec<usize> = (0..old.weight.shape[1]).collect();
+        let projection = NewProjection::new(old, &columns, columns.len(), None, device);
+        let (units, record) = ((0..units).collect(), SiteRecord::default());
+        Self { units, new: old.clone(), projection, record }
+    }
+
+    /// Adds a batch's share to the measured loss.
+    pub async fn measure(&mut self, layer: usize, input: &Tensor<3>) -> Result<(), PipelineError> {
+        let loss = self.projection.loss(input.clone()).await;
+        let value = loss.map_err(|reason| PipelineError::Readback { layer, reason })?;
+        if !value.is_finite() {
+            return Err(PipelineError::NotFinite { layer, value });
+        }
+        self.record.measured_loss += value;
+        Ok(())
+    }
+}
+
+impl<E: Executor> Run<'_, E> {
+    /// A sum for a site that loses something; a site that keeps all needs none.
+    pub fn new_hessian(&self, layer: usize, site: Site) -> Option<Hessian<E>> {
+        let plan = &self.job.plan.layers[layer];
+        let (removed, features) = match site {
+            Site::Heads => (plan.head_units_removed, plan.before.heads * self.config.head_dim),
+            Site::Channels => (plan.channels_removed(), plan.before.channels),
+        };
+        (removed > 0).then(|| Hessian::new(self.executor, features))
+    }
+
+    /// Adds a batch to the sum, if there is one, and waits for it.
+    pub async fn accumulate(
+        &self,
+        layer: usize,
+        site: Site,
+        hessian: &mut Option<Hessian<E>>,
+        input: &Tensor<3>,
+    ) -> Result<(), PipelineError> {
+        if let Some(hessian) = hessian {
+            let added = hessian.accumulate(self.executor, &flat(input.clone())).await;
+            added.map_err(|source| PipelineError::Site { layer, site, source })?;
+        }
+        settle(input).await.map_err(|reason| PipelineError::Readback { layer, reason })
+    }
+
+    /// The residual stream behind a site: of the pruned layer, or of the layer as it was.
+    pub fn add(
+        &self,
+        layer: &LiveLayer,
+        site: Site,
+        new: &NewProjection,
+        hidden: Tensor<3>,
+        input: Tensor<3>,
+    ) -> Tensor<3> {
+        match self.job.plan.propagate {
+            Propagate::Pruned => new.add(hidden, input),
+            Propagate::Dense => layer.add_dense(site, hidden, input),
+        }
+    }
+
+    /// Takes a batch's hidden states out of the cache.
+    pub fn take_hidden(&mut self, layer: usize, batch: usize) -> Result<Tensor<3>, PipelineError> {
+        self.hidden.take(batch).ok_or(PipelineError::NotStored { layer })
+    }
+
+    /// Puts a batch's hidden states back.
+    pub async fn keep_hidden(&mut self, layer: usize, batch: usize, hidden: Tensor<3>) -> Result<(), PipelineError> {
+        self.hidden.put(batch, hidden).await.map_err(|reason| PipelineError::Readback { layer, reason })
+    }
+
+    /// Tells a site's two losses, once all batches are measured.
+    pub fn measured(&mut self, layer: usize, site: Site, record: &SiteRecord) -> Result<(), PipelineError> {
+        let (predicted_loss, measured_loss) = (record.predicted_loss, record.measured_loss);
+        self.tell(Event::Measured { layer, site, predicted_loss, measured_loss })
+    }
+
+    /// How many units a site of the layer has as it is.
+    pub fn units(&self, layer: usize, site: Site) -> usize {
+        let shape = self.job.plan.layers[layer].before;
+        match (site, self.job.plan.head_unit) {
+            (Site::Heads, HeadUnit::KeyValue) => shape.kv_heads,
+            (Site::Heads, HeadUnit::Query) => shape.heads,
+            (Site::Channels, _) => shape.channels,
+        }
+    }
+}
+
+/// What a record says is left.
+pub(super) fn kept(record: &LayerRecord) -> Kept {
+    Kept {
+        heads: record.kept_heads.clone(),
+        kv_heads: record.kept_kv_heads.clone(),
+        channels: record.kept_channels.clone(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The pipeline from request to folder: plans, the order of the driver's steps, predicted against
+//! measured loss, and runs that are interrupted and go on.
+
+mod driver;
+mod folder;
+mod plan;
+mod tiny;
