@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use pollster::block_on;
 use slimgpt::checkpoint::{Checkpoint, Dtype};
-use slimgpt::device::{Device, DeviceChoice};
-use slimgpt::obs::{HeadUnit, Options, Score};
-use slimgpt::pipeline::{Limits, Propagate, Request, Schedule, Target};
+use slimgpt::device::{Device, DeviceChoice, DeviceError};
+use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
+use slimgpt::pipeline::{Limits, PlanError, Propagate, Request, Schedule, Target};
 use slimgpt::shape::ModelConfig;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
 
@@ -24,49 +24,62 @@ pub struct DeviceArgument {
 }
 
 impl DeviceArgument {
-    /// Opens the device; says so when `auto` found no GPU.
+    /// Opens the device. `auto` takes a GPU that works, else the CPU, and says so in one line.
     pub fn open(&self) -> Result<Device> {
-        let device = block_on(Device::open(&self.device))?;
-        if self.device == DeviceChoice::Auto && !device.is_gpu() {
-            eprintln!("no hardware GPU with a driver was found: running on the CPU (see `slimgpt devices`)");
+        match &self.device {
+            DeviceChoice::Auto => {
+                Ok(block_on(Device::open(&DeviceChoice::Gpu)).unwrap_or_else(|error| without_gpu(&error)))
+            }
+            choice => Ok(block_on(Device::open(choice))?),
         }
-        Ok(device)
     }
+}
+
+fn without_gpu(error: &DeviceError) -> Device {
+    match error {
+        DeviceError::NoGpu { .. } => {
+            eprintln!("note: no usable GPU driver was found, so the CPU computes (see `slimgpt devices`)")
+        }
+        other => eprintln!("note: the CPU computes: {other}"),
+    }
+    Device::cpu()
 }
 
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
 pub struct Pruning {
     /// Share of the decoder layers' parameters to remove, between 0 and 1
-    #[arg(long, value_name = "RATIO", conflicts_with = "target_params")]
-    pub target: Option<f64>,
+    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, conflicts_with = "target_params")]
+    target: Option<f64>,
     /// Parameters that are to be left in the whole model, such as 5.4B
     #[arg(long, value_name = "COUNT", value_parser = parse::count)]
-    pub target_params: Option<usize>,
+    target_params: Option<usize>,
     /// How the ratio goes from layer to layer: log (the paper's), linear, uniform, log-decrease,
-    /// linear-decrease, or a FILE with one ratio for each layer
+    /// linear-decrease, or a FILE with one ratio for each layer, which needs no target
     #[arg(long, default_value = "log", value_name = "SHAPE|FILE", value_parser = parse::schedule)]
-    pub schedule: Schedule,
+    schedule: Schedule,
     /// Ratio of the first layer (of the last for a decreasing schedule); by default 0.3125 × target
-    #[arg(long, value_name = "R")]
-    pub first_ratio: Option<f64>,
-    /// By what the next group is chosen: exact is the true increase of the error
-    #[arg(long, value_enum, default_value = "exact")]
-    score: ScoreName,
-    /// one-by-one, dynamic[:FLOOR] (the paper's group sizes, floor 8), or fixed:N
-    #[arg(long, default_value = "one-by-one", value_name = "STEPS", value_parser = parse::channel_steps)]
-    channels: slimgpt::obs::ChannelSteps,
+    #[arg(long, value_name = "R", value_parser = parse::first_ratio)]
+    first_ratio: Option<f64>,
+    /// By what the next group is chosen; exact, the default, is the true increase of the error
+    #[arg(long, value_enum)]
+    score: Option<ScoreName>,
+    /// Channels go one-by-one (the default), in groups of the paper's sizes (dynamic or
+    /// dynamic:FLOOR, floor 8), or fixed:N at a time
+    #[arg(long, value_name = "STEPS", value_parser = parse::channel_steps)]
+    channels: Option<ChannelSteps>,
     /// What goes from attention: kv (a key/value head with its query heads), or query (the same
     /// number of query heads from every key/value head)
     #[arg(long, value_enum, default_value = "kv")]
     heads: HeadsName,
     /// Kept channels are a multiple of N; by default gcd(width, 32)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     channel_multiple: Option<usize>,
     /// λ in units of the mean of the Hessian's diagonal
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative)]
     damping: f64,
-    /// Everything as in the SlimGPT paper: grouped-cholesky, dynamic:8, channel multiple 1
+    /// Everything as in the SlimGPT paper: grouped-cholesky, dynamic, channel multiple 1. What is
+    /// given beside it holds: --paper --channels dynamic:64 is its published code
     #[arg(long)]
     paper: bool,
     /// Which activations the next layer is fitted to: those of the pruned layers before it (as the
@@ -110,36 +123,48 @@ enum DtypeName {
 
 impl Pruning {
     /// What is asked for, with so many calibration windows.
-    pub fn request(&self, windows: usize, window_tokens: usize, seed: u64) -> Request {
-        let request = Request {
+    ///
+    /// # Errors
+    /// When nothing says how much is to go, or a window is longer than the model's context.
+    pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+        if self.target.is_none() && self.target_params.is_none() && matches!(self.schedule, Schedule::Shape(_)) {
+            return Err(PlanError::NoTarget.into());
+        }
+        let asked = Request {
             target: self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters)),
             schedule: self.schedule.clone(),
             first_ratio: self.first_ratio,
-            options: Options { score: self.score(), damping: self.damping },
-            channel_steps: self.channels,
+            options: Options { damping: self.damping, ..Options::default() },
             head_unit: match self.heads {
                 HeadsName::Kv => HeadUnit::KeyValue,
                 HeadsName::Query => HeadUnit::Query,
             },
-            channel_multiple: self.channel_multiple,
             dtype: self.dtype(),
             propagate: match self.propagate {
                 PropagateName::Pruned => Propagate::Pruned,
                 PropagateName::Dense => Propagate::Dense,
             },
-            windows,
-            window_tokens,
+            windows: size.samples,
+            window_tokens: window_length(size.seq_len, config)?,
             seed,
             memory: self.memory,
+            ..Request::default()
         };
-        if self.paper { request.as_in_the_paper() } else { request }
+        Ok(self.with_what_was_given(if self.paper { asked.as_in_the_paper() } else { asked }))
     }
 
-    fn score(&self) -> Score {
-        match self.score {
+    /// What was typed goes before what a preset says.
+    fn with_what_was_given(&self, preset: Request) -> Request {
+        let score = self.score.map_or(preset.options.score, |name| match name {
             ScoreName::Exact => Score::Exact,
             ScoreName::GroupedCholesky => Score::GroupedCholesky,
             ScoreName::Diagonal => Score::Diagonal,
+        });
+        Request {
+            options: Options { score, ..preset.options },
+            channel_steps: self.channels.unwrap_or(preset.channel_steps),
+            channel_multiple: self.channel_multiple.or(preset.channel_multiple),
+            ..preset
         }
     }
 
@@ -165,7 +190,7 @@ pub struct Calibration {
     text_key: String,
     #[command(flatten)]
     pub size: CalibrationSize,
-    /// Windows at random starts (the paper's way) or one after the other
+    /// Windows at random starts (the paper's way), or one after the other from the beginning
     #[arg(long, value_enum, default_value = "random")]
     sampling: SamplingName,
     /// Begin-of-sequence token at the head of each window, or nowhere
@@ -180,17 +205,22 @@ pub struct Calibration {
 #[derive(Args, Clone)]
 pub struct CalibrationSize {
     /// Calibration windows
-    #[arg(long, default_value_t = 256)]
-    pub samples: usize,
+    #[arg(long, default_value = "256", value_name = "N", value_parser = parse::at_least_one)]
+    samples: usize,
     /// Tokens of a window; by default 2048, or the model's context if that is shorter
-    #[arg(long)]
-    pub seq_len: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = parse::window_length)]
+    seq_len: Option<usize>,
 }
 
-impl CalibrationSize {
-    /// Tokens of a window for this model.
-    pub fn length(&self, config: &ModelConfig) -> usize {
-        self.seq_len.unwrap_or(2048.min(config.max_positions))
+/// Tokens of a window: as asked, else 2048, and never more than the model was made for.
+pub fn window_length(asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
+    match asked {
+        None => Ok(2048.min(config.max_positions)),
+        Some(n) if n <= config.max_positions => Ok(n),
+        Some(n) => {
+            Err(Usage(format!("--seq-len {n} is longer than the model's context of {} tokens", config.max_positions))
+                .into())
+        }
     }
 }
 
@@ -206,16 +236,23 @@ enum CalibrationBos {
     None,
 }
 
-const NO_TEXT: &str = "--calibration FILE is needed: a plain text, JSON lines or Alpaca rows of the kind the model is used for. \
-A few thousand general web documents (C4, FineWeb-Edu) are a good choice: 256 windows of 2048 tokens are about 2 MB of text";
+const NO_TEXT: &str = "no calibration text: give --calibration FILE (.txt, .jsonl or Alpaca-style .json). \
+Good is text of the kind the model will be used for, varied, and not what it will be tested on; a few thousand web documents \
+(C4, FineWeb-Edu) suit most models. 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB";
 
 impl Calibration {
+    /// Refuses a run that has no text, before anything is computed.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let shipped = checkpoint.folder().is_some_and(shipped::is_shipped);
+        if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
+    }
+
     /// Cuts the windows for a checkpoint.
     pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-        let documents = self.documents(checkpoint)?;
+        let documents = self.documents()?;
         let which = Windows {
             count: Some(self.size.samples),
-            length: self.size.length(checkpoint.config()),
+            length: window_length(self.size.seq_len, checkpoint.config())?,
             sampling: match self.sampling {
                 SamplingName::Random => Sampling::Random,
                 SamplingName::Sequential => Sampling::Sequential,
@@ -229,18 +266,16 @@ impl Calibration {
         Ok(windows(tokenizer, &documents, checkpoint.config().bos_token, &which)?)
     }
 
-    fn documents(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
-        if !self.calibration.is_empty() {
-            let mut documents = Vec::new();
-            for file in &self.calibration {
-                documents.extend(read_documents(file, &self.text_key)?);
-            }
-            return Ok(documents);
+    /// The files' documents; without files the shipped text, which [`Self::check`] allowed.
+    fn documents(&self) -> Result<Vec<String>> {
+        if self.calibration.is_empty() {
+            return Ok(vec![shipped::CALIBRATION.to_owned()]);
         }
-        match checkpoint.folder().is_some_and(shipped::is_shipped) {
-            true => Ok(vec![shipped::CALIBRATION.to_owned()]),
-            false => Err(Usage(NO_TEXT.into()).into()),
+        let mut documents = Vec::new();
+        for file in &self.calibration {
+            documents.extend(read_documents(file, &self.text_key)?);
         }
+        Ok(documents)
     }
 }
 

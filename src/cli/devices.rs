@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use serde_json::json;
-use slimgpt::device::adapters;
+use slimgpt::device::{Adapter, adapters};
 
-use super::show;
+use super::{out, show};
 
 /// Arguments of `devices`.
 #[derive(Args)]
@@ -21,17 +21,30 @@ impl Devices {
     pub fn run(&self) -> Result<()> {
         let adapters = block_on(adapters());
         if self.json {
-            println!("{:#}", json!({ "adapters": adapters, "cpu": true }));
-            return Ok(());
+            return out::json(&json!({ "adapters": adapters, "cpu": true }));
         }
-        let mut rows: Vec<Vec<String>> = adapters.iter().map(|a| {
-            vec![a.name.clone(), a.kind.into(), a.backend.clone(), show::bytes(a.max_binding_bytes), a.driver.clone()]
-        }).collect();
+        let mut rows: Vec<Vec<String>> = adapters
+            .iter()
+            .map(|a| {
+                vec![
+                    a.name.clone(),
+                    a.kind.into(),
+                    a.backend.clone(),
+                    show::bytes(a.max_binding_bytes),
+                    a.driver.clone(),
+                ]
+            })
+            .collect();
         rows.push(vec!["cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
-        println!("{}", show::table(&["name", "kind", "backend", "largest binding", "driver"], &rows));
-        if adapters.iter().all(slimgpt::device::Adapter::is_software) {
-            println!("no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named");
-        }
-        Ok(())
+        out::line(show::table(&["name", "kind", "backend", "largest binding", "driver"], &rows))?;
+        let note = match adapters.iter().all(Adapter::is_software) {
+            true => {
+                "no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named"
+            }
+            false => {
+                "--device takes auto, gpu, cpu, or part of a name; auto and gpu take hardware only, discrete before integrated"
+            }
+        };
+        Ok(out::line(note)?)
     }
 }

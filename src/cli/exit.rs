@@ -1,8 +1,15 @@
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
+//! How the program ends: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use slimgpt::pipeline::{PipelineError, PlanError};
+use slimgpt::text::TextError;
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+/// What a shell reports of a program that Ctrl-C ended.
+pub const INTERRUPTED: u8 = 130;
 
 /// A mistake in what was typed, as opposed to one met on the way.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +18,68 @@ pub struct Usage(pub String);
 
 /// The exit code of a command; an error is printed, once.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
-    };
-    eprintln!("error: {error:#}");
-    if matches!(error.downcast_ref(), Some(PipelineError::Stopped { .. })) {
-        return ExitCode::from(130);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // `slimgpt inspect MODEL | head` is no failure.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", message(&error));
+            ExitCode::from(code_of(&error))
+        }
     }
-    let usage = error.is::<Usage>() || matches!(error.downcast_ref::<PlanError>(), Some(e) if !matches!(e, PlanError::Memory(_)));
-    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// The code that goes with an error.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(PipelineError::Stopped { .. }) => INTERRUPTED,
+        _ if is_usage(error) => WRONG_USAGE,
+        _ => FAILED,
+    }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>()
+        || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<std::io::Error>(), Some(e) if e.kind() == ErrorKind::BrokenPipe)
+}
+
+/// The error with its causes, leaving out those whose words the error already has.
+pub fn message(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .map(ToString::to_string)
+        .fold(error.to_string(), |said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("layer 3: {source}")]
+    struct Quoting {
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::Error::from(Quoting { source: std::io::Error::other("disk full") });
+        assert_eq!(message(&error), "layer 3: disk full");
+        assert_eq!(message(&error.context("while saving")), "while saving: layer 3: disk full");
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_code() {
+        assert_eq!(code_of(&PipelineError::Stopped { finished: 1, layers: 2 }.into()), 130);
+        assert_eq!(code_of(&Usage("no".into()).into()), 2);
+        assert_eq!(code_of(&PlanError::NoTarget.into()), 2);
+        assert_eq!(code_of(&TextError::NoBos.into()), 2);
+        assert_eq!(code_of(&PipelineError::NoWindows.into()), 1);
+    }
 }

@@ -1,7 +1,6 @@
 //! `slimgpt generate`.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -12,20 +11,28 @@ use slimgpt::model::{Decoder, Sampler, generate};
 use slimgpt::text::Tokenizer;
 
 use super::arguments::{self, DeviceArgument};
+use super::exit::Usage;
+use super::{out, parse};
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt generate ./slim --prompt \"Once upon a time\"
+  slimgpt generate ./slim --prompt \"Once upon a time\" --max-tokens 200 --temperature 0.8 --seed 1";
 
 /// Arguments of `generate`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Generate {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
     /// The beginning of the text
     #[arg(long, value_name = "TEXT")]
     prompt: String,
-    /// Tokens to add at most
-    #[arg(long, default_value_t = 64)]
+    /// Tokens to add at most; less where the model ends the text or its context is full
+    #[arg(long, default_value = "128", value_name = "N", value_parser = parse::at_least_one)]
     max_tokens: usize,
     /// 0 takes the likeliest token; higher values vary more
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value = "0", value_name = "T", value_parser = parse::not_negative)]
     temperature: f64,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
@@ -38,45 +45,91 @@ impl Generate {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
+        let own = tokenizer.encode(&self.prompt)?;
+        let prompt = Prompt { begin: begin(&self.model, &checkpoint), own: &own };
+        prompt.check(&checkpoint)?;
         let device = self.device.open()?;
         let mut sampler = Sampler::new(self.temperature, self.seed);
-        print!("{}", self.prompt);
-        let mut out = std::io::stdout();
-        continued(&checkpoint, &tokenizer, &device, &self.prompt, self.max_tokens, &mut sampler, &mut |text| {
-            print!("{text}");
-            // A closed pipe is found again at the next print.
-            let _ = out.flush();
+        out::piece(&self.prompt)?;
+        let mut printed = Ok(());
+        continued(&checkpoint, &tokenizer, &device, &prompt, self.max_tokens, &mut sampler, &mut |text| {
+            printed = out::piece(text);
+            printed.is_ok()
         })?;
-        println!();
-        Ok(())
+        printed?;
+        Ok(out::line("")?)
     }
 }
 
-/// Continues a prompt and hands over the text as it grows.
+/// What is continued.
+pub struct Prompt<'a> {
+    /// Begin-of-sequence token, for a model that was trained with one.
+    pub begin: Option<u32>,
+    /// The text's tokens.
+    pub own: &'a [u32],
+}
+
+impl Prompt<'_> {
+    fn tokens(&self) -> Vec<u32> {
+        self.begin.into_iter().chain(self.own.iter().copied()).collect()
+    }
+
+    fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let (tokens, room) = (self.tokens().len(), checkpoint.config().max_positions);
+        match tokens {
+            0 => {
+                Err(Usage("--prompt is empty, and the model has no begin-of-sequence token to begin with".into())
+                    .into())
+            }
+            n if n >= room => {
+                Err(Usage(format!("--prompt has {n} tokens, and the model's context of {room} has no room for more"))
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none (as
+/// Qwen2's do).
+fn begin(folder: &Path, checkpoint: &Checkpoint) -> Option<u32> {
+    let settings = std::fs::read(folder.join("tokenizer_config.json")).ok();
+    let settings: Option<serde_json::Value> = settings.and_then(|json| serde_json::from_slice(&json).ok());
+    let unwanted = settings.is_some_and(|s| s["add_bos_token"] == false);
+    checkpoint.config().bos_token.filter(|_| !unwanted)
+}
+
+/// Continues a prompt and hands over the text as it grows, until `on_text` says false.
 pub fn continued(
     checkpoint: &Checkpoint,
     tokenizer: &Tokenizer,
     device: &Device,
-    prompt: &str,
+    prompt: &Prompt<'_>,
     max_tokens: usize,
     sampler: &mut Sampler,
-    on_text: &mut dyn FnMut(&str),
+    on_text: &mut dyn FnMut(&str) -> bool,
 ) -> Result<()> {
-    let config = checkpoint.config();
     let decoder = Decoder::load(checkpoint, device.tensor_device())?;
-    let own = tokenizer.encode(prompt)?;
-    let tokens: Vec<u32> = config.bos_token.into_iter().chain(own.iter().copied()).collect();
-    let mut all = own;
+    let mut all = prompt.own.to_vec();
     let mut shown = tokenizer.decode(&all)?.len();
-    block_on(generate(&decoder, config, &tokens, max_tokens, sampler, &mut |token| {
+    let mut broken = Ok(());
+    block_on(generate(&decoder, checkpoint.config(), &prompt.tokens(), max_tokens, sampler, &mut |token| {
         all.push(token);
-        let Ok(text) = tokenizer.decode(&all) else { return false };
+        let text = match tokenizer.decode(&all) {
+            Ok(text) => text,
+            Err(error) => {
+                broken = Err(error);
+                return false;
+            }
+        };
         // Half a character is shown when its other half has come.
-        if let Some(new) = text.get(shown..).filter(|n| !n.ends_with('\u{fffd}')) {
-            on_text(new);
-            shown = text.len();
+        match text.get(shown..).filter(|new| !new.ends_with('\u{fffd}')) {
+            None => true,
+            Some(new) => {
+                shown = text.len();
+                on_text(new)
+            }
         }
-        true
     }))?;
-    Ok(())
+    Ok(broken?)
 }

@@ -1,14 +1,15 @@
 //! `slimgpt inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
-use super::show;
+use super::{out, show, summary};
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -24,25 +25,45 @@ impl Inspect {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
-        let config = checkpoint.config();
+        let report = report(&self.model);
         if self.json {
-            let per_layer: Vec<_> = config.layers.iter().enumerate().map(|(i, l)| {
-                json!({ "layer": i, "shape": l, "parameters": config.layer_parameters(*l), "bytes": checkpoint.layer_bytes(i) })
-            }).collect();
-            let object = json!({
-                "family": config.family, "hidden_size": config.hidden_size, "head_dim": config.head_dim,
-                "vocab_size": config.vocab_size, "max_position_embeddings": config.max_positions,
-                "tie_word_embeddings": config.tied_head, "dtype": checkpoint.dtype(),
-                "parameters": config.parameters(), "bytes": total_bytes(&checkpoint),
-                "dense": config.dense, "dense_parameters": config.unpruned().parameters(), "layers": per_layer,
-            });
-            println!("{object:#}");
-            return Ok(());
+            return out::json(&object(&checkpoint, report.as_ref()));
         }
-        println!("{}", head(&checkpoint));
-        println!("{}", layers(&checkpoint));
+        out::line(head(&checkpoint))?;
+        out::line(layers(&checkpoint))?;
+        if let Some(report) = report {
+            out::line(format_args!("\npruned from {}", report.source.as_deref().unwrap_or("a model in memory")))?;
+            out::line(summary::layers(&report))?;
+            out::line(summary::totals(&report))?;
+        }
         Ok(())
     }
+}
+
+/// The report of a folder that this program pruned.
+fn report(folder: &Path) -> Option<Report> {
+    let json = std::fs::read(folder.join(Report::FILE)).ok()?;
+    match serde_json::from_slice(&json) {
+        Ok(report) => Some(report),
+        Err(error) => {
+            eprintln!("note: {} is of another version of this program and is left out ({error})", Report::FILE);
+            None
+        }
+    }
+}
+
+fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
+    let config = checkpoint.config();
+    let layer = |(i, l): (usize, &LayerShape)| json!({ "layer": i, "shape": l, "parameters": config.layer_parameters(*l), "bytes": checkpoint.layer_bytes(i) });
+    json!({
+        "family": config.family, "hidden_size": config.hidden_size, "head_dim": config.head_dim,
+        "vocab_size": config.vocab_size, "max_position_embeddings": config.max_positions,
+        "tie_word_embeddings": config.tied_head, "dtype": checkpoint.dtype(),
+        "parameters": config.parameters(), "bytes": total_bytes(checkpoint),
+        "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
+        "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
+        "report": report,
+    })
 }
 
 fn total_bytes(checkpoint: &Checkpoint) -> usize {
@@ -52,8 +73,13 @@ fn total_bytes(checkpoint: &Checkpoint) -> usize {
 fn head(checkpoint: &Checkpoint) -> String {
     let config = checkpoint.config();
     let ModelConfig { family, hidden_size, head_dim, vocab_size, max_positions, .. } = config;
-    let size = format!("{} parameters, {} in {}", show::count(config.parameters()), show::bytes(total_bytes(checkpoint) as u64), checkpoint.dtype());
-    let shape = format!("{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size}, context {max_positions}", config.layers.len());
+    let tied = if config.tied_head { "tied head" } else { "head of its own" };
+    let shape = format!(
+        "{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size} ({tied}), context {max_positions}",
+        config.layers.len()
+    );
+    let bytes = show::bytes(total_bytes(checkpoint) as u64);
+    let size = format!("{} parameters, {bytes} in {}", show::count(config.parameters()), checkpoint.dtype());
     let dense = config.unpruned().parameters();
     let gone = 1.0 - config.parameters() as f64 / dense as f64;
     match gone > 0.0 {
@@ -65,16 +91,21 @@ fn head(checkpoint: &Checkpoint) -> String {
 fn layers(checkpoint: &Checkpoint) -> comfy_table::Table {
     let config = checkpoint.config();
     let of = |now: usize, dense: usize| if now == dense { now.to_string() } else { format!("{now} of {dense}") };
-    let rows: Vec<Vec<String>> = config.layers.iter().enumerate().map(|(i, layer)| {
-        let LayerShape { heads, kv_heads, channels } = *layer;
-        vec![
-            (i + 1).to_string(),
-            of(kv_heads, config.dense.kv_heads),
-            of(heads, config.dense.heads),
-            of(channels, config.dense.channels),
-            show::count(config.layer_parameters(*layer)),
-            show::bytes(checkpoint.layer_bytes(i) as u64),
-        ]
-    }).collect();
+    let rows: Vec<Vec<String>> = config
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| {
+            let LayerShape { heads, kv_heads, channels } = *layer;
+            vec![
+                i.to_string(),
+                of(kv_heads, config.dense.kv_heads),
+                of(heads, config.dense.heads),
+                of(channels, config.dense.channels),
+                show::count(config.layer_parameters(*layer)),
+                show::bytes(checkpoint.layer_bytes(i) as u64),
+            ]
+        })
+        .collect();
     show::table(&["layer", "K/V heads", "query heads", "channels", "parameters", "bytes"], &rows)
 }

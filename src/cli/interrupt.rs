@@ -5,23 +5,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use slimgpt::pipeline::Flow;
 
+use super::exit::INTERRUPTED;
+
 /// Whether Ctrl-C was pressed.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Listens from now on. Once in a program.
     pub fn listen() -> Self {
         let pressed = Self::default();
         let flag = pressed.0.clone();
         let listening = ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             }
             eprintln!("\nstopping; finished layers are kept (press Ctrl-C again to stop at once)");
         });
         if let Err(error) = listening {
-            eprintln!("Ctrl-C will stop at once ({error}); finished layers are kept all the same");
+            eprintln!("note: Ctrl-C will stop at once ({error}); finished layers are kept all the same");
         }
         pressed
     }

@@ -8,6 +8,8 @@ mod exit;
 mod generate;
 mod inspect;
 mod interrupt;
+mod meter;
+mod out;
 mod parse;
 mod plan;
 mod ppl;
@@ -15,6 +17,7 @@ mod progress;
 mod prune;
 mod shipped;
 mod show;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -71,12 +74,15 @@ pub fn main() -> ExitCode {
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Demo(command) => command.run(),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "slimgpt", &mut std::io::stdout());
-            Ok(())
-        }
+        Command::Completions { shell } => completions(shell),
     };
     exit::code(result)
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "slimgpt", &mut script);
+    Ok(out::piece(String::from_utf8_lossy(&script))?)
 }
 
 #[cfg(test)]

@@ -15,10 +15,53 @@ pub fn count(text: &str) -> Result<usize, String> {
 /// "8GiB", "500MB" or a plain number of bytes.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let units = [
-        ("TiB", 1024f64.powi(4)), ("GiB", 1024f64.powi(3)), ("MiB", 1024f64.powi(2)), ("KiB", 1024.0),
-        ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("kB", 1e3),
+        ("TiB", 1024f64.powi(4)),
+        ("GiB", 1024f64.powi(3)),
+        ("MiB", 1024f64.powi(2)),
+        ("KiB", 1024.0),
+        ("TB", 1e12),
+        ("GB", 1e9),
+        ("MB", 1e6),
+        ("KB", 1e3),
+        ("kB", 1e3),
     ];
     scaled(text, &units).map(|n| n as u64).ok_or_else(|| format!("{text} is not a size such as 8GiB or 500MB"))
+}
+
+/// A ratio strictly between 0 and 1.
+pub fn ratio(text: &str) -> Result<f64, String> {
+    let inside = |r: &f64| *r > 0.0 && *r < 1.0;
+    number(text, inside).ok_or_else(|| {
+        format!("{text} is not between 0 and 1 (both excluded); 0.2 removes a fifth of the decoder layers")
+    })
+}
+
+/// The ratio of one layer: 0 leaves it whole.
+pub fn first_ratio(text: &str) -> Result<f64, String> {
+    number(text, |r| (0.0..1.0).contains(r))
+        .ok_or_else(|| format!("{text} is not a ratio of at least 0 and less than 1"))
+}
+
+/// A number of at least 0.
+pub fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |n| *n >= 0.0).ok_or_else(|| format!("{text} is not a number of at least 0"))
+}
+
+fn number(text: &str, is_right: impl Fn(&f64) -> bool) -> Option<f64> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && is_right(n))
+}
+
+/// A whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| format!("{text} is not a whole number of at least 1"))
+}
+
+/// Tokens of a window: a token and one to predict.
+pub fn window_length(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|&n| n > 1)
+        .ok_or_else(|| format!("{text} is not a whole number of at least 2: a window needs a token to predict"))
 }
 
 fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
@@ -56,8 +99,13 @@ fn ratios(file: &Path) -> Result<Vec<f64>, String> {
     let names = "log, linear, uniform, log-decrease, linear-decrease";
     let text = std::fs::read_to_string(file)
         .map_err(|e| format!("{} is neither one of {names} nor a readable file ({e})", file.display()))?;
+    listed(&text).map_err(|word| format!("{}: \"{word}\" is not a ratio of at least 0 and less than 1", file.display()))
+}
+
+/// Ratios between spaces, line ends or commas, or as a JSON list; the first word that is none.
+fn listed(text: &str) -> Result<Vec<f64>, String> {
     let words = text.split(|c: char| c.is_whitespace() || ",[]".contains(c)).filter(|w| !w.is_empty());
-    words.map(|w| w.parse().map_err(|_| format!("{}: \"{w}\" is not a ratio", file.display()))).collect()
+    words.map(|w| first_ratio(w).map_err(|_| w.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -70,6 +118,22 @@ mod tests {
         assert_eq!(count("350M"), Ok(350_000_000));
         assert_eq!(count("1200"), Ok(1200));
         assert!(count("many").is_err() && count("-3").is_err() && count("0").is_err());
+    }
+
+    #[test]
+    fn a_ratio_excludes_its_ends() {
+        assert_eq!(ratio("0.2"), Ok(0.2));
+        for wrong in ["0", "1", "1.5", "-0.1", "NaN", "inf", "20%", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(first_ratio("0"), Ok(0.0));
+        assert!(first_ratio("1").is_err());
+    }
+
+    #[test]
+    fn a_window_holds_two_tokens_at_least() {
+        assert_eq!(window_length("2"), Ok(2));
+        assert!(window_length("1").is_err() && at_least_one("0").is_err() && not_negative("-1").is_err());
     }
 
     #[test]
@@ -87,6 +151,14 @@ mod tests {
         for wrong in ["fixed", "fixed:0", "dynamic:x", "one-by-one:3", "all"] {
             assert!(channel_steps(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_of_ratios_may_be_json_or_lines() {
+        assert_eq!(listed("[0.1, 0.2]"), Ok(vec![0.1, 0.2]));
+        assert_eq!(listed("0.1\n0.2\n"), Ok(vec![0.1, 0.2]));
+        assert_eq!(listed("0.1 x"), Err("x".into()));
+        assert_eq!(listed("0.1 1.2"), Err("1.2".into()));
     }
 
     #[test]

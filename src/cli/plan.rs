@@ -1,17 +1,26 @@
-//! `slimgpt plan`: what would be done, without a device and without reading weights.
+//! `slimgpt plan`: what would be done, without reading weights or text.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::pipeline::{Limits, Place, Plan, plan};
 
-use super::arguments::{CalibrationSize, Pruning};
-use super::show;
+use super::arguments::{self, CalibrationSize, Pruning};
+use super::{out, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt plan ./Llama-2-7b-hf --target 0.2
+  slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB";
 
 /// Arguments of `plan`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct PlanCommand {
     /// Folder of a Hugging Face checkpoint
     model: PathBuf,
@@ -19,6 +28,10 @@ pub struct PlanCommand {
     pruning: Pruning,
     #[command(flatten)]
     size: CalibrationSize,
+    /// Hold the memory against this device (gpu, cpu or a NAME); without it, no device is touched
+    /// and the memory is that of any GPU
+    #[arg(long, value_name = "gpu|cpu|NAME")]
+    device: Option<DeviceChoice>,
     /// Print the plan as one JSON object
     #[arg(long)]
     json: bool,
@@ -28,32 +41,44 @@ impl PlanCommand {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
-        let config = checkpoint.config();
-        let request = self.pruning.request(self.size.samples, self.size.length(config), 0);
-        let plan = plan(&request, config, &Limits { is_gpu: true, ..Limits::default() })?;
-        match self.json {
-            true => println!("{}", serde_json::to_string_pretty(&plan)?),
-            false => println!("{}\n{}\n{}", layers(&plan), totals(&plan), memory_lines(&plan)),
+        let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
+        let plan = plan(&request, checkpoint.config(), &self.limits()?)?;
+        if self.json {
+            return out::json(&plan);
         }
-        Ok(())
+        out::line(layers(&plan))?;
+        Ok(out::line(format_args!("{}\n{}", totals(&plan), memory_lines(&plan)))?)
+    }
+
+    fn limits(&self) -> Result<Limits> {
+        match &self.device {
+            None => Ok(Limits { is_gpu: true, ..Limits::default() }),
+            Some(choice) => Ok(arguments::limits(&block_on(Device::open(choice))?)),
+        }
     }
 }
 
 fn layers(plan: &Plan) -> comfy_table::Table {
-    let rows: Vec<Vec<String>> = plan.layers.iter().enumerate().map(|(i, l)| {
-        vec![
-            (i + 1).to_string(),
-            show::percent(l.ratio),
-            format!("{} → {}", l.before.kv_heads, l.after.kv_heads),
-            format!("{} → {}", l.before.heads, l.after.heads),
-            format!("{} → {}", l.before.channels, l.after.channels),
-            show::count(l.parameters_after),
-        ]
-    }).collect();
+    let rows: Vec<Vec<String>> = plan
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, l)| {
+            vec![
+                i.to_string(),
+                show::percent(l.ratio),
+                show::arrow(l.before.kv_heads, l.after.kv_heads),
+                show::arrow(l.before.heads, l.after.heads),
+                show::arrow(l.before.channels, l.after.channels),
+                show::count(l.parameters_after),
+            ]
+        })
+        .collect();
     show::table(&["layer", "ratio", "K/V heads", "query heads", "channels", "parameters"], &rows)
 }
 
-fn totals(plan: &Plan) -> String {
+/// The parameters of the whole model, in one line.
+pub fn totals(plan: &Plan) -> String {
     let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
     format!(
         "{} → {} parameters: {} less, {} of the decoder layers",

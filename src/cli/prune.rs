@@ -6,14 +6,14 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
-use slimgpt::device::Device;
+use serde_json::json;
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
 use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Opened, OutputFolder, PipelineError, Report, plan, prune};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{plan as plan_command, show};
+use super::{exit, out, plan as plan_command, summary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +22,11 @@ Examples:
   slimgpt prune ./model --out ./slim --target 0.5 --paper --calibration c4.jsonl --device cpu
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
-result is the same to the last byte. OUT appears only when it is whole.";
+result is the same to the last byte. OUT appears only when it is whole; until then the finished
+layers lie in OUT.partial.
+
+With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
+\"stopped\" (exit code 130: the same command goes on) or \"failed\".";
 
 /// Arguments of `prune`.
 #[derive(Args)]
@@ -48,63 +52,84 @@ pub struct Prune {
 }
 
 impl Prune {
-    /// Runs the command.
+    /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
+        let result = self.prune();
+        if let Err(error) = &result
+            && self.json
+        {
+            let code = exit::code_of(error);
+            let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
+            out::line(json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
+        }
+        result
+    }
+
+    fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let size = &self.calibration.size;
-        let request = self.pruning.request(size.samples, size.length(checkpoint.config()), self.calibration.seed);
+        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
         // What cannot work is refused before a device is opened or a text is read.
+        self.calibration.check(&checkpoint)?;
         plan(&request, checkpoint.config(), &Default::default())?;
         let device = self.device.open()?;
         let plan = plan(&request, checkpoint.config(), &arguments::limits(&device))?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer)?;
-        if !self.json {
-            eprintln!("{}", plan_command::memory_lines(&plan));
-        }
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device: &device, clock: &clock };
+        self.announce(&job);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
-        let mut observe = |event: Event| {
+        let report = to_folder(&job, &self.out, self.overwrite, &mut |event| {
             progress.show(&event);
             interrupt.flow()
-        };
-        let report = to_folder(&job, &self.out, self.overwrite, &mut observe)?;
+        })?;
+        drop(progress);
+        self.show(&report)
+    }
+
+    fn announce(&self, job: &Job<'_>) {
         if !self.json {
-            println!("{}", summary(&report, &self.out, &device));
+            eprintln!(
+                "{}\non {}\n{}",
+                plan_command::totals(job.plan),
+                job.device.name(),
+                plan_command::memory_lines(job.plan)
+            );
         }
-        Ok(())
+    }
+
+    fn show(&self, report: &Report) -> Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        out::line(summary::layers(report))?;
+        out::line(summary::totals(report))?;
+        Ok(out::line(format_args!("the pruned model is in {}", self.out.display()))?)
     }
 }
 
-/// Prunes into a folder, on whichever executor goes with the device.
+/// Prunes into a folder, on whichever executor goes with the device. A folder that this very run
+/// finished earlier is reported, with the event that would have ended it.
 pub fn to_folder(job: &Job<'_>, out: &Path, overwrite: bool, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report> {
     match OutputFolder::open(out, job, overwrite)? {
-        Opened::Finished(report) => Ok(*report),
         Opened::Work(mut folder) => Ok(execute(job, &mut folder, observe)?),
+        Opened::Finished(report) => {
+            eprintln!("{} is finished already: nothing is left to do", out.display());
+            let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
+            observe(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
+            Ok(*report)
+        }
     }
 }
 
-fn execute(job: &Job<'_>, sink: &mut impl LayerSink, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, PipelineError> {
+fn execute(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    observe: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
     match job.device.is_gpu() {
         true => block_on(prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe)),
         false => block_on(prune(job, &CpuExecutor::<f32>::new(), sink, observe)),
     }
-}
-
-fn summary(report: &Report, out: &Path, device: &Device) -> String {
-    let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
-    format!(
-        "{}: {} of {} parameters ({} less), {} of {}, {} calibration tokens, {:.1} s on {}",
-        out.display(),
-        show::count(report.parameters_after),
-        show::count(report.parameters_before),
-        show::percent(gone),
-        show::bytes(report.bytes_after),
-        show::bytes(report.bytes_before),
-        show::count(report.calibration_tokens),
-        report.timing.layer_seconds.iter().sum::<f64>(),
-        device.name(),
-    )
 }

@@ -1,13 +1,13 @@
 //! Numbers and tables for people.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, CellAlignment, Table, TableComponent};
 use indicatif::{HumanBytes, HumanCount};
 
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.load_preset(UTF8_HORIZONTAL_ONLY).remove_style(TableComponent::HorizontalLines);
     let cells = |row: &[&str]| -> Vec<Cell> {
         let align = |i: usize| if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
         row.iter().enumerate().map(|(i, text)| Cell::new(text).set_alignment(align(i))).collect()
@@ -32,4 +32,39 @@ pub fn bytes(n: u64) -> String {
 /// "20.0 %".
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
+}
+
+/// "32 → 24", or only "32" where nothing went.
+pub fn arrow(before: usize, after: usize) -> String {
+    if before == after { before.to_string() } else { format!("{before} → {after}") }
+}
+
+/// "1-3, 7": ascending numbers with runs drawn together; "-" for none.
+pub fn ranges(numbers: &[usize]) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &n in numbers {
+        match runs.last_mut() {
+            Some((_, end)) if *end + 1 == n => *end = n,
+            _ => runs.push((n, n)),
+        }
+    }
+    let texts = runs.iter().map(|&(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") });
+    if runs.is_empty() { "-".into() } else { texts.collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_numbers_are_drawn_together() {
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
+        assert_eq!(ranges(&[]), "-");
+    }
+
+    #[test]
+    fn an_arrow_only_where_something_went() {
+        assert_eq!(arrow(8, 6), "8 → 6");
+        assert_eq!(arrow(8, 8), "8");
+    }
 }

@@ -1,0 +1,21 @@
+//! Standard output. A reader that goes away (`| head`) is an error to hand on, not a panic.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Prints a line.
+pub fn line(text: impl Display) -> io::Result<()> {
+    piece(format_args!("{text}\n"))
+}
+
+/// Prints without a line end, at once.
+pub fn piece(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
+}
+
+/// Prints one JSON object over several lines.
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    Ok(line(serde_json::to_string_pretty(value)?)?)
+}

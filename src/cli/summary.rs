@@ -1,0 +1,46 @@
+//! A finished run as a table: what went from each layer and what it cost.
+
+use slimgpt::pipeline::{LayerRecord, Report};
+
+use super::show;
+
+/// One line for each layer, counted from 0 as in the names of its tensors.
+pub fn layers(report: &Report) -> comfy_table::Table {
+    let rows: Vec<Vec<String>> = report.layers.iter().map(layer).collect();
+    let header =
+        ["layer", "K/V heads", "query heads", "query heads gone", "channels", "predicted error", "measured error"];
+    show::table(&header, &rows)
+}
+
+fn layer(record: &LayerRecord) -> Vec<String> {
+    let LayerRecord { before, after, kept_heads, heads, channels, .. } = record;
+    let gone: Vec<usize> = (0..before.heads).filter(|h| kept_heads.binary_search(h).is_err()).collect();
+    vec![
+        record.layer.to_string(),
+        show::arrow(before.kv_heads, after.kv_heads),
+        show::arrow(before.heads, after.heads),
+        show::ranges(&gone),
+        show::arrow(before.channels, after.channels),
+        format!("{:.4e}", heads.predicted_loss + channels.predicted_loss),
+        format!("{:.4e}", heads.measured_loss + channels.measured_loss),
+    ]
+}
+
+/// The whole model, in two lines.
+pub fn totals(report: &Report) -> String {
+    let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
+    let seconds = report.timing.layer_seconds.iter().sum::<f64>();
+    format!(
+        "{} → {} parameters: {} less, {} of the decoder layers; {} → {} of weights in {}\n\
+         {} calibration tokens, {seconds:.1} s on {}",
+        show::count(report.parameters_before),
+        show::count(report.parameters_after),
+        show::percent(gone),
+        show::percent(report.plan.decoder_ratio()),
+        show::bytes(report.bytes_before),
+        show::bytes(report.bytes_after),
+        report.dtype,
+        show::count(report.calibration_tokens),
+        report.device,
+    )
+}
