@@ -54,7 +54,9 @@ pub enum DeviceError {
         known: Vec<String>,
     },
     /// The driver refused to start.
-    #[error("the adapter {name} could not be opened: {reason}; use --device cpu, or another adapter of `slimgpt devices`")]
+    #[error(
+        "the adapter {name} could not be opened: {reason}; use --device cpu, or another adapter of `slimgpt devices`"
+    )]
     Open {
         /// The adapter.
         name: String,

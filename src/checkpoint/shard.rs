@@ -81,7 +81,9 @@ impl Shard {
         let (start, end) = info.data_offsets;
         let values = dtype.widen(&self.bytes.as_ref()[self.data + start..self.data + end]);
         match values.iter().position(|v| !v.is_finite()) {
-            Some(index) => Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] }),
+            Some(index) => {
+                Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] })
+            }
             None => Ok(HostTensor { shape: info.shape.clone(), values }),
         }
     }

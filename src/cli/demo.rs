@@ -50,7 +50,10 @@ impl Demo {
         let dense = folder.path().join("dense");
         shipped::write(&dense)?;
         let (checkpoint, tokenizer) = shipped::open()?;
-        println!("The shipped model: a LLaMA with {} parameters, trained on small stories.", show::count(checkpoint.config().parameters()));
+        println!(
+            "The shipped model: a LLaMA with {} parameters, trained on small stories.",
+            show::count(checkpoint.config().parameters())
+        );
         let mut shown = vec![measured("dense", &checkpoint, &tokenizer, &device, None)?];
         for target in TARGETS {
             shown.push(pruned(&dense, &tokenizer, &device, target, folder.path())?);
@@ -87,7 +90,13 @@ fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, fol
     measured(&name, &Checkpoint::open(&out)?, tokenizer, device, Some(seconds))
 }
 
-fn measured(name: &str, checkpoint: &Checkpoint, tokenizer: &Tokenizer, device: &Device, seconds: Option<f64>) -> Result<Shown> {
+fn measured(
+    name: &str,
+    checkpoint: &Checkpoint,
+    tokenizer: &Tokenizer,
+    device: &Device,
+    seconds: Option<f64>,
+) -> Result<Shown> {
     let windows = cut(tokenizer, shipped::EVALUATION, EVALUATION_WINDOWS, checkpoint)?;
     let found = block_on(perplexity(checkpoint, &windows, device, &mut |_, _| {}))?;
     let mut text = String::new();
@@ -95,24 +104,35 @@ fn measured(name: &str, checkpoint: &Checkpoint, tokenizer: &Tokenizer, device: 
     generate::continued(checkpoint, tokenizer, device, PROMPT, 48, &mut sampler, &mut |t| text.push_str(t))?;
     let config = checkpoint.config();
     let parameters = config.parameters();
-    Ok(Shown { name: name.into(), parameters, bytes: parameters * checkpoint.dtype().bytes(), perplexity: found.perplexity, seconds, text })
+    Ok(Shown {
+        name: name.into(),
+        parameters,
+        bytes: parameters * checkpoint.dtype().bytes(),
+        perplexity: found.perplexity,
+        seconds,
+        text,
+    })
 }
 
 fn cut(tokenizer: &Tokenizer, text: &str, count: usize, checkpoint: &Checkpoint) -> Result<Vec<Vec<u32>>> {
-    let which = Windows { count: Some(count), length: WINDOW_TOKENS, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
+    let which =
+        Windows { count: Some(count), length: WINDOW_TOKENS, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
     Ok(windows(tokenizer, &[text.to_owned()], checkpoint.config().bos_token, &which)?)
 }
 
 fn print(shown: &[Shown], device: &Device) {
-    let rows: Vec<Vec<String>> = shown.iter().map(|s| {
-        vec![
-            s.name.clone(),
-            show::count(s.parameters),
-            show::bytes(s.bytes as u64),
-            format!("{:.3}", s.perplexity),
-            s.seconds.map_or_else(|| "-".into(), |t| format!("{t:.1}")),
-        ]
-    }).collect();
+    let rows: Vec<Vec<String>> = shown
+        .iter()
+        .map(|s| {
+            vec![
+                s.name.clone(),
+                show::count(s.parameters),
+                show::bytes(s.bytes as u64),
+                format!("{:.3}", s.perplexity),
+                s.seconds.map_or_else(|| "-".into(), |t| format!("{t:.1}")),
+            ]
+        })
+        .collect();
     println!("{}", show::table(&["model", "parameters", "bytes", "perplexity", "seconds"], &rows));
     println!("On {}. \"{PROMPT}\" is continued by", device.name());
     for s in shown {

@@ -24,13 +24,24 @@ impl Devices {
             println!("{:#}", json!({ "adapters": adapters, "cpu": true }));
             return Ok(());
         }
-        let mut rows: Vec<Vec<String>> = adapters.iter().map(|a| {
-            vec![a.name.clone(), a.kind.into(), a.backend.clone(), show::bytes(a.max_binding_bytes), a.driver.clone()]
-        }).collect();
+        let mut rows: Vec<Vec<String>> = adapters
+            .iter()
+            .map(|a| {
+                vec![
+                    a.name.clone(),
+                    a.kind.into(),
+                    a.backend.clone(),
+                    show::bytes(a.max_binding_bytes),
+                    a.driver.clone(),
+                ]
+            })
+            .collect();
         rows.push(vec!["cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
         println!("{}", show::table(&["name", "kind", "backend", "largest binding", "driver"], &rows));
         if adapters.iter().all(slimgpt::device::Adapter::is_software) {
-            println!("no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named");
+            println!(
+                "no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named"
+            );
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     if matches!(error.downcast_ref(), Some(PipelineError::Stopped { .. })) {
         return ExitCode::from(130);
     }
-    let usage = error.is::<Usage>() || matches!(error.downcast_ref::<PlanError>(), Some(e) if !matches!(e, PlanError::Memory(_)));
+    let usage = error.is::<Usage>()
+        || matches!(error.downcast_ref::<PlanError>(), Some(e) if !matches!(e, PlanError::Memory(_)));
     ExitCode::from(if usage { 2 } else { 1 })
 }

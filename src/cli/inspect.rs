@@ -52,8 +52,16 @@ fn total_bytes(checkpoint: &Checkpoint) -> usize {
 fn head(checkpoint: &Checkpoint) -> String {
     let config = checkpoint.config();
     let ModelConfig { family, hidden_size, head_dim, vocab_size, max_positions, .. } = config;
-    let size = format!("{} parameters, {} in {}", show::count(config.parameters()), show::bytes(total_bytes(checkpoint) as u64), checkpoint.dtype());
-    let shape = format!("{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size}, context {max_positions}", config.layers.len());
+    let size = format!(
+        "{} parameters, {} in {}",
+        show::count(config.parameters()),
+        show::bytes(total_bytes(checkpoint) as u64),
+        checkpoint.dtype()
+    );
+    let shape = format!(
+        "{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size}, context {max_positions}",
+        config.layers.len()
+    );
     let dense = config.unpruned().parameters();
     let gone = 1.0 - config.parameters() as f64 / dense as f64;
     match gone > 0.0 {
@@ -65,16 +73,21 @@ fn head(checkpoint: &Checkpoint) -> String {
 fn layers(checkpoint: &Checkpoint) -> comfy_table::Table {
     let config = checkpoint.config();
     let of = |now: usize, dense: usize| if now == dense { now.to_string() } else { format!("{now} of {dense}") };
-    let rows: Vec<Vec<String>> = config.layers.iter().enumerate().map(|(i, layer)| {
-        let LayerShape { heads, kv_heads, channels } = *layer;
-        vec![
-            (i + 1).to_string(),
-            of(kv_heads, config.dense.kv_heads),
-            of(heads, config.dense.heads),
-            of(channels, config.dense.channels),
-            show::count(config.layer_parameters(*layer)),
-            show::bytes(checkpoint.layer_bytes(i) as u64),
-        ]
-    }).collect();
+    let rows: Vec<Vec<String>> = config
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| {
+            let LayerShape { heads, kv_heads, channels } = *layer;
+            vec![
+                (i + 1).to_string(),
+                of(kv_heads, config.dense.kv_heads),
+                of(heads, config.dense.heads),
+                of(channels, config.dense.channels),
+                show::count(config.layer_parameters(*layer)),
+                show::bytes(checkpoint.layer_bytes(i) as u64),
+            ]
+        })
+        .collect();
     show::table(&["layer", "K/V heads", "query heads", "channels", "parameters", "bytes"], &rows)
 }

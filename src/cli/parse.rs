@@ -15,8 +15,15 @@ pub fn count(text: &str) -> Result<usize, String> {
 /// "8GiB", "500MB" or a plain number of bytes.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let units = [
-        ("TiB", 1024f64.powi(4)), ("GiB", 1024f64.powi(3)), ("MiB", 1024f64.powi(2)), ("KiB", 1024.0),
-        ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("kB", 1e3),
+        ("TiB", 1024f64.powi(4)),
+        ("GiB", 1024f64.powi(3)),
+        ("MiB", 1024f64.powi(2)),
+        ("KiB", 1024.0),
+        ("TB", 1e12),
+        ("GB", 1e9),
+        ("MB", 1e6),
+        ("KB", 1e3),
+        ("kB", 1e3),
     ];
     scaled(text, &units).map(|n| n as u64).ok_or_else(|| format!("{text} is not a size such as 8GiB or 500MB"))
 }

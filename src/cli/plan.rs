@@ -40,16 +40,21 @@ impl PlanCommand {
 }
 
 fn layers(plan: &Plan) -> comfy_table::Table {
-    let rows: Vec<Vec<String>> = plan.layers.iter().enumerate().map(|(i, l)| {
-        vec![
-            (i + 1).to_string(),
-            show::percent(l.ratio),
-            format!("{} → {}", l.before.kv_heads, l.after.kv_heads),
-            format!("{} → {}", l.before.heads, l.after.heads),
-            format!("{} → {}", l.before.channels, l.after.channels),
-            show::count(l.parameters_after),
-        ]
-    }).collect();
+    let rows: Vec<Vec<String>> = plan
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, l)| {
+            vec![
+                (i + 1).to_string(),
+                show::percent(l.ratio),
+                format!("{} → {}", l.before.kv_heads, l.after.kv_heads),
+                format!("{} → {}", l.before.heads, l.after.heads),
+                format!("{} → {}", l.before.channels, l.after.channels),
+                show::count(l.parameters_after),
+            ]
+        })
+        .collect();
     show::table(&["layer", "ratio", "K/V heads", "query heads", "channels", "parameters"], &rows)
 }
 

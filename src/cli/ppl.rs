@@ -74,7 +74,12 @@ impl Ppl {
             });
             println!("{object}");
         } else {
-            println!("perplexity {:.4} over {} predictions in {} windows", found.perplexity, show::count(found.tokens), found.windows);
+            println!(
+                "perplexity {:.4} over {} predictions in {} windows",
+                found.perplexity,
+                show::count(found.tokens),
+                found.windows
+            );
         }
         Ok(())
     }

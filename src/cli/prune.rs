@@ -86,7 +86,11 @@ pub fn to_folder(job: &Job<'_>, out: &Path, overwrite: bool, observe: &mut dyn F
     }
 }
 
-fn execute(job: &Job<'_>, sink: &mut impl LayerSink, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, PipelineError> {
+fn execute(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    observe: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
     match job.device.is_gpu() {
         true => block_on(prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe)),
         false => block_on(prune(job, &CpuExecutor::<f32>::new(), sink, observe)),

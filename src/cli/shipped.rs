@@ -32,5 +32,6 @@ pub fn write(folder: &Path) -> Result<()> {
 /// Whether a folder holds its weights.
 pub fn is_shipped(folder: &Path) -> bool {
     let file = folder.join("model.safetensors");
-    std::fs::metadata(&file).is_ok_and(|m| m.len() == WEIGHTS.len() as u64) && std::fs::read(&file).is_ok_and(|b| b == WEIGHTS)
+    std::fs::metadata(&file).is_ok_and(|m| m.len() == WEIGHTS.len() as u64)
+        && std::fs::read(&file).is_ok_and(|b| b == WEIGHTS)
 }
