@@ -7,6 +7,7 @@ mod block;
 mod decoder;
 mod ends;
 mod generate;
+mod host;
 mod linear;
 mod positions;
 

@@ -1,0 +1,30 @@
+//! A byte-level BPE tokenizer, trained on the stories.
+
+use anyhow::{Result, anyhow};
+use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, Tokenizer};
+
+/// Rows of the embedding.
+pub const VOCAB: usize = 512;
+/// Ids of the special tokens, in this order.
+pub const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
+
+/// Trains on stories separated by empty lines and returns the tokenizer.json.
+pub fn train(corpus: &str) -> Result<String> {
+    let wrong = |e: tokenizers::Error| anyhow!("{e}");
+    let mut tokenizer = Tokenizer::new(BPE::default());
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    tokenizer.with_decoder(Some(ByteLevelDecoder::default()));
+    let bpe = BpeTrainer::builder()
+        .vocab_size(VOCAB)
+        .min_frequency(2)
+        .show_progress(false)
+        .special_tokens(SPECIAL.iter().map(|&t| AddedToken::from(t, true)).collect())
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    tokenizer.train(&mut TrainerWrapper::from(bpe), corpus.split("\n\n")).map_err(wrong)?;
+    tokenizer.to_string(true).map_err(wrong)
+}

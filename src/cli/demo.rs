@@ -1,0 +1,122 @@
+//! `slimgpt demo`: the shipped model, dense and pruned, side by side.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use pollster::block_on;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::Device;
+use slimgpt::eval::perplexity;
+use slimgpt::model::Sampler;
+use slimgpt::pipeline::{Event, Job, Request, Target, plan};
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
+
+use super::arguments::{self, DeviceArgument};
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use super::{generate, prune, shipped, show};
+
+/// Targets that are shown.
+const TARGETS: [f64; 2] = [0.2, 0.5];
+const PROMPT: &str = "One day Mia and Tom went to the park. Mia had a red ball. Tom had a blue kite. They swapped.";
+const CALIBRATION_WINDOWS: usize = 128;
+const EVALUATION_WINDOWS: usize = 64;
+const WINDOW_TOKENS: usize = 256;
+
+/// Arguments of `demo`.
+#[derive(Args)]
+pub struct Demo {
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+/// One line of the table, with the text that goes with it.
+struct Shown {
+    name: String,
+    parameters: usize,
+    bytes: usize,
+    perplexity: f64,
+    seconds: Option<f64>,
+    text: String,
+}
+
+impl Demo {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let device = self.device.open()?;
+        let folder = tempfile::tempdir()?;
+        let dense = folder.path().join("dense");
+        shipped::write(&dense)?;
+        let (checkpoint, tokenizer) = shipped::open()?;
+        println!("The shipped model: a LLaMA with {} parameters, trained on small stories.", show::count(checkpoint.config().parameters()));
+        let mut shown = vec![measured("dense", &checkpoint, &tokenizer, &device, None)?];
+        for target in TARGETS {
+            shown.push(pruned(&dense, &tokenizer, &device, target, folder.path())?);
+        }
+        print(&shown, &device);
+        Ok(())
+    }
+}
+
+fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, folder: &Path) -> Result<Shown> {
+    let name = format!("{:.0} % pruned", 100.0 * target);
+    let checkpoint = Checkpoint::open(dense)?;
+    let request = Request {
+        target: Some(Target::Ratio(target)),
+        windows: CALIBRATION_WINDOWS,
+        window_tokens: WINDOW_TOKENS,
+        ..Request::default()
+    };
+    let plan = plan(&request, checkpoint.config(), &arguments::limits(device))?;
+    let windows = cut(tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
+    let started = Instant::now();
+    let clock = || started.elapsed().as_secs_f64();
+    let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device, clock: &clock };
+    let interrupt = Interrupt::default();
+    let mut progress = Progress::new(false, &plan);
+    let out = folder.join(&name);
+    eprintln!("{name}:");
+    let mut observe = |event: Event| {
+        progress.show(&event);
+        interrupt.flow()
+    };
+    prune::to_folder(&job, &out, false, &mut observe)?;
+    let seconds = started.elapsed().as_secs_f64();
+    measured(&name, &Checkpoint::open(&out)?, tokenizer, device, Some(seconds))
+}
+
+fn measured(name: &str, checkpoint: &Checkpoint, tokenizer: &Tokenizer, device: &Device, seconds: Option<f64>) -> Result<Shown> {
+    let windows = cut(tokenizer, shipped::EVALUATION, EVALUATION_WINDOWS, checkpoint)?;
+    let found = block_on(perplexity(checkpoint, &windows, device, &mut |_, _| {}))?;
+    let mut text = String::new();
+    let mut sampler = Sampler::new(0.0, 0);
+    generate::continued(checkpoint, tokenizer, device, PROMPT, 48, &mut sampler, &mut |t| text.push_str(t))?;
+    let config = checkpoint.config();
+    let parameters = config.parameters();
+    Ok(Shown { name: name.into(), parameters, bytes: parameters * checkpoint.dtype().bytes(), perplexity: found.perplexity, seconds, text })
+}
+
+fn cut(tokenizer: &Tokenizer, text: &str, count: usize, checkpoint: &Checkpoint) -> Result<Vec<Vec<u32>>> {
+    let which = Windows { count: Some(count), length: WINDOW_TOKENS, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
+    Ok(windows(tokenizer, &[text.to_owned()], checkpoint.config().bos_token, &which)?)
+}
+
+fn print(shown: &[Shown], device: &Device) {
+    let rows: Vec<Vec<String>> = shown.iter().map(|s| {
+        vec![
+            s.name.clone(),
+            show::count(s.parameters),
+            show::bytes(s.bytes as u64),
+            format!("{:.3}", s.perplexity),
+            s.seconds.map_or_else(|| "-".into(), |t| format!("{t:.1}")),
+        ]
+    }).collect();
+    println!("{}", show::table(&["model", "parameters", "bytes", "perplexity", "seconds"], &rows));
+    println!("On {}. \"{PROMPT}\" is continued by", device.name());
+    for s in shown {
+        let text = s.text.split("\n\n").next().unwrap_or_default().trim();
+        println!("\n  {}:\n    {text}", s.name);
+    }
+}

@@ -1,0 +1,90 @@
+//! What was typed, and what it means: arguments, progress, tables, exit codes. The only part of
+//! the program that prints.
+
+mod arguments;
+mod demo;
+mod devices;
+mod exit;
+mod generate;
+mod inspect;
+mod interrupt;
+mod parse;
+mod plan;
+mod ppl;
+mod progress;
+mod prune;
+mod shipped;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt demo                                          prune the shipped model and compare
+  slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
+  slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
+  slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
+
+/// Makes large language models smaller: removes whole attention heads and feed-forward channels,
+/// on any GPU.
+#[derive(Parser)]
+#[command(name = "slimgpt", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prune a checkpoint folder into a smaller one
+    Prune(prune::Prune),
+    /// Perplexity of a model on a text
+    Ppl(ppl::Ppl),
+    /// Continue a prompt
+    Generate(generate::Generate),
+    /// What a checkpoint folder is; for a pruned one, what went
+    Inspect(inspect::Inspect),
+    /// Ratios, parameters and memory, before any work
+    Plan(plan::PlanCommand),
+    /// The devices this machine has
+    Devices(devices::Devices),
+    /// Prune the shipped model at 20 % and 50 % and compare
+    Demo(demo::Demo),
+    /// Print completions for a shell: bash, zsh, fish, powershell, elvish
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs what was typed.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Prune(command) => command.run(),
+        Command::Ppl(command) => command.run(),
+        Command::Generate(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Plan(command) => command.run(),
+        Command::Devices(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "slimgpt", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    exit::code(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+}
