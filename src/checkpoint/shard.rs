@@ -88,6 +88,7 @@ impl Shard {
         }
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     /// A tensor's bytes as they are stored, with its type and shape.
     pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
         let info = self.info(tensor)?;
