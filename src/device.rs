@@ -5,8 +5,12 @@
 
 use std::sync::Mutex;
 
-use burn::backend::wgpu::{WgpuBackend, WgpuSetup};
-use burn::tensor::{Device as TensorDevice, DeviceKind};
+#[cfg(not(target_arch = "wasm32"))]
+use burn::backend::wgpu::WgpuBackend;
+use burn::backend::wgpu::WgpuSetup;
+use burn::tensor::Device as TensorDevice;
+#[cfg(not(target_arch = "wasm32"))]
+use burn::tensor::DeviceKind;
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +58,9 @@ pub enum DeviceError {
         known: Vec<String>,
     },
     /// The driver refused to start.
-    #[error("the adapter {name} could not be opened: {reason}; use --device cpu, or another adapter of `slimgpt devices`")]
+    #[error(
+        "the adapter {name} could not be opened: {reason}; use --device cpu, or another adapter of `slimgpt devices`"
+    )]
     Open {
         /// The adapter.
         name: String,
@@ -85,6 +91,7 @@ pub struct Adapter {
     pub max_binding_bytes: u64,
     /// Largest buffer, in bytes.
     pub max_buffer_bytes: u64,
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(skip)]
     selector: (DeviceKind, WgpuBackend),
 }
@@ -238,10 +245,10 @@ pub async fn adapters() -> Vec<Adapter> {
         driver: "browser".into(),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
-        selector: (DeviceKind::DefaultDevice, WgpuBackend::Auto),
     }]
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn kind_name(kind: wgpu::DeviceType) -> &'static str {
     match kind {
         wgpu::DeviceType::DiscreteGpu => "discrete",

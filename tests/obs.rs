@@ -61,7 +61,8 @@ impl Case {
         }
         let token_loss = |t: usize| -> f64 {
             let x = &self.x[t * self.features..][..self.features];
-            let row = |i: usize| -> f64 { (0..self.features).map(|j| delta[i * self.features + j] * f64::from(x[j])).sum() };
+            let row =
+                |i: usize| -> f64 { (0..self.features).map(|j| delta[i * self.features + j] * f64::from(x[j])).sum() };
             (0..self.out).map(|i| row(i).powi(2)).sum()
         };
         (0..self.tokens).map(token_loss).sum()
@@ -92,7 +93,11 @@ fn the_predicted_loss_is_the_measured_loss() {
     for steps in STEPS {
         let pruned = case.channels(&oracle, &cpu, 40, steps);
         let measured = case.measured(&pruned);
-        assert!((pruned.predicted_loss / measured - 1.0).abs() < 1e-5, "{steps:?}: {} {measured}", pruned.predicted_loss);
+        assert!(
+            (pruned.predicted_loss / measured - 1.0).abs() < 1e-5,
+            "{steps:?}: {} {measured}",
+            pruned.predicted_loss
+        );
     }
 }
 
@@ -112,8 +117,15 @@ fn elimination_equals_the_refit_of_what_is_kept() {
     let kept: Vec<usize> = (0..50).filter(|j| !gone.contains(j)).collect();
     let refit = block_on(oracle.refit(&problem, &kept)).unwrap();
     let eliminated = block_on(oracle.eliminated_weight(&problem)).unwrap();
-    let want: Vec<f64> = (0..7).flat_map(|i| kept.iter().map(move |&j| (i, j))).map(|(i, j)| eliminated[i * 50 + j]).collect();
-    let got: Vec<f64> = block_on(refit.weight.to_data_async()).unwrap().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect();
+    let want: Vec<f64> =
+        (0..7).flat_map(|i| kept.iter().map(move |&j| (i, j))).map(|(i, j)| eliminated[i * 50 + j]).collect();
+    let got: Vec<f64> = block_on(refit.weight.to_data_async())
+        .unwrap()
+        .try_to_vec::<f32>()
+        .unwrap()
+        .into_iter()
+        .map(f64::from)
+        .collect();
     assert!(worst_relative(&got, &want) < 1e-6, "{}", worst_relative(&got, &want));
 }
 
@@ -163,7 +175,9 @@ fn query_units_leave_every_group_the_same_number_of_heads() {
 #[test]
 fn the_kernels_agree_with_the_oracle_on_channels() {
     let gpu = software_gpu();
-    for (out, features, tokens) in [(3, 2, 5), (9, 31, 64), (16, 64, 100), (17, 65, 130), (40, 129, 300), (33, 200, 401)] {
+    for (out, features, tokens) in
+        [(3, 2, 5), (9, 31, 64), (16, 64, 100), (17, 65, 130), (40, 129, 300), (33, 200, 401)]
+    {
         let case = Case::new(out, features, tokens);
         for steps in STEPS {
             let remove = (features / 2).max(1);
@@ -224,7 +238,9 @@ fn two_runs_give_the_same_bytes() {
 #[test]
 fn too_few_tokens_without_damping_is_an_error_that_names_the_remedy() {
     let gpu = software_gpu();
-    for error in [singular(&CpuExecutor::<f64>::new(), &Device::cpu()), singular(&WgpuExecutor::new(gpu.tensor_device()), &gpu)] {
+    for error in
+        [singular(&CpuExecutor::<f64>::new(), &Device::cpu()), singular(&WgpuExecutor::new(gpu.tensor_device()), &gpu)]
+    {
         assert!(matches!(error, ObsError::NotPositiveDefinite { .. }), "{error}");
         assert!(error.to_string().contains("--damping"), "{error}");
     }
@@ -247,7 +263,8 @@ fn an_activation_that_is_no_number_is_an_error() {
     case.x[3 * 6 + 2] = f32::NAN;
     let w = matrix(&case.w, [4, 6], &cpu);
     let hessian = case.hessian(&oracle, &cpu);
-    let error = block_on(prune_channels(&oracle, &w, &hessian, 1, ChannelSteps::OneByOne, &Options::default())).err().unwrap();
+    let error =
+        block_on(prune_channels(&oracle, &w, &hessian, 1, ChannelSteps::OneByOne, &Options::default())).err().unwrap();
     assert!(matches!(error, ObsError::NotFinite { .. }), "{error}");
 }
 
@@ -257,7 +274,9 @@ fn one_group_must_stay() {
     let case = Case::new(4, 30, 40);
     let w = matrix(&case.w, [4, 30], &cpu);
     let hessian = case.hessian(&oracle, &cpu);
-    let error = block_on(prune_heads(&oracle, &w, &hessian, GROUPED, HeadUnit::KeyValue, 3, &Options::default())).err().unwrap();
+    let error = block_on(prune_heads(&oracle, &w, &hessian, GROUPED, HeadUnit::KeyValue, 3, &Options::default()))
+        .err()
+        .unwrap();
     assert!(matches!(error, ObsError::NothingLeft { remove: 3, present: 3, .. }), "{error}");
 }
 

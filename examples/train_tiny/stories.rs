@@ -5,7 +5,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::words::{ANIMALS, CAUSES, COLOURS, FOODS, OPPOSITES, PEOPLE, PLACES, Person, TOYS, a, capital, counted, plural};
+use crate::words::{
+    ANIMALS, CAUSES, COLOURS, FOODS, OPPOSITES, PEOPLE, PLACES, Person, TOYS, a, capital, counted, plural,
+};
 
 /// Stories separated by empty lines, about `bytes` long; a seed gives always the same text.
 pub fn corpus(seed: u64, bytes: usize) -> String {
@@ -51,7 +53,13 @@ impl Teller {
         let (hero, friend) = self.two(PEOPLE);
         let (toy, other) = self.two(TOYS);
         let (colour, other_colour) = self.two(COLOURS);
-        let world = World { hero, friend, hero_toy: (colour, toy), friend_toy: (other_colour, other), place: self.pick(PLACES) };
+        let world = World {
+            hero,
+            friend,
+            hero_toy: (colour, toy),
+            friend_toy: (other_colour, other),
+            place: self.pick(PLACES),
+        };
         let mut parts = vec![self.opening(&world)];
         for _ in 0..self.rng.random_range(1..=2) {
             parts.push(self.event(&world));
@@ -66,11 +74,16 @@ impl Teller {
         let (place, friend) = (w.place, w.friend.name);
         let kind = if they == "she" { "girl" } else { "boy" };
         match self.rng.random_range(0..5) {
-            0 => format!("Once upon a time there was a little {kind} named {name}. One day {name} went to the {place} with {friend}."),
+            0 => format!(
+                "Once upon a time there was a little {kind} named {name}. One day {name} went to the {place} with {friend}."
+            ),
             1 => format!("One day {name} and {friend} went to the {place}. It was a sunny day."),
             2 => format!("{name} was a little {kind}. {} liked to play at the {place} with {friend}.", capital(they)),
             3 => format!("{name} and {friend} were good friends. They played at the {place} every day."),
-            _ => format!("It was morning. {name} woke up and was happy. {} ran to the {place} to see {friend}.", capital(they)),
+            _ => format!(
+                "It was morning. {name} woke up and was happy. {} ran to the {place} to see {friend}.",
+                capital(they)
+            ),
         }
     }
 
@@ -115,8 +128,12 @@ impl Teller {
         let ((_, mine), (_, yours)) = (w.hero_toy, w.friend_toy);
         let (name, friend) = (w.hero.name, w.friend.name);
         match self.rng.random_range(0..3) {
-            0 => format!("The {mine} was {one}, but the {yours} was {other}. {name} liked the {one} {mine} and {friend} liked the {other} {yours}."),
-            1 => format!("\"Is your {yours} {one}?\" asked {name}. \"No, it is not {one}. It is {other},\" said {friend}."),
+            0 => format!(
+                "The {mine} was {one}, but the {yours} was {other}. {name} liked the {one} {mine} and {friend} liked the {other} {yours}."
+            ),
+            1 => format!(
+                "\"Is your {yours} {one}?\" asked {name}. \"No, it is not {one}. It is {other},\" said {friend}."
+            ),
             _ => format!("First the {mine} was {one}. Then it was not {one} any more. It was {other}."),
         }
     }
@@ -127,7 +144,9 @@ impl Teller {
         let they = capital(they);
         match self.rng.random_range(0..3) {
             0 => format!("{what}, so {name} was {how}. {they} {cure}. Then {name} was not {how} any more."),
-            1 => format!("{what}. \"I am {how},\" said {name}. So {} {cure}. After that {name} felt good.", w.hero.they),
+            1 => {
+                format!("{what}. \"I am {how},\" said {name}. So {} {cure}. After that {name} felt good.", w.hero.they)
+            }
             _ => format!("{name} was {how}. Why was {name} {how}? {what}. {they} {cure} and was happy again."),
         }
     }
@@ -138,20 +157,42 @@ impl Teller {
         let food = self.pick(FOODS);
         let (name, friend) = (w.hero.name, w.friend.name);
         match self.rng.random_range(0..3) {
-            0 => format!("At the {} they saw a {colour} {animal}. The {animal} was hungry. {name} gave the {animal} {}. The {animal} was happy.", w.place, a(food)),
-            1 => format!("{friend} saw {} {}. \"Look, the {} are here!\" said {friend}. {name} smiled.", self.pick(&["two", "three", "four"]), plural(animal), plural(animal)),
-            _ => format!("A {colour} {animal} came to {name}. \"Hello, little {animal},\" said {name}. The {animal} wanted to play, so they played."),
+            0 => format!(
+                "At the {} they saw a {colour} {animal}. The {animal} was hungry. {name} gave the {animal} {}. The {animal} was happy.",
+                w.place,
+                a(food)
+            ),
+            1 => format!(
+                "{friend} saw {} {}. \"Look, the {} are here!\" said {friend}. {name} smiled.",
+                self.pick(&["two", "three", "four"]),
+                plural(animal),
+                plural(animal)
+            ),
+            _ => format!(
+                "A {colour} {animal} came to {name}. \"Hello, little {animal},\" said {name}. The {animal} wanted to play, so they played."
+            ),
         }
     }
 
     fn lost(&mut self, w: &World) -> String {
-        let spot = self.pick(&["under the tree", "behind the door", "in the grass", "on the chair", "near the water", "under the bed"]);
+        let spot = self.pick(&[
+            "under the tree",
+            "behind the door",
+            "in the grass",
+            "on the chair",
+            "near the water",
+            "under the bed",
+        ]);
         let Person { name, their, .. } = w.hero;
         let (colour, toy) = w.hero_toy;
         let friend = w.friend.name;
         match self.rng.random_range(0..2) {
-            0 => format!("{name} could not find {their} {colour} {toy}. {friend} looked {spot}. The {colour} {toy} was {spot}! \"Thank you, {friend},\" said {name}."),
-            _ => format!("{name} put the {toy} {spot}. Later {name} asked, \"Where is my {toy}?\" \"It is {spot},\" said {friend}. And there it was."),
+            0 => format!(
+                "{name} could not find {their} {colour} {toy}. {friend} looked {spot}. The {colour} {toy} was {spot}! \"Thank you, {friend},\" said {name}."
+            ),
+            _ => format!(
+                "{name} put the {toy} {spot}. Later {name} asked, \"Where is my {toy}?\" \"It is {spot},\" said {friend}. And there it was."
+            ),
         }
     }
 

@@ -81,7 +81,8 @@ fn cached(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> 
 /// resumed run sees what an uninterrupted one would have seen.
 fn batch(tokens: &[u32], arguments: &Arguments, step: usize) -> Vec<Vec<u32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(step as u64);
-    let window = |start: usize| std::iter::once(1).chain(tokens[start..start + arguments.length].iter().copied()).collect();
+    let window =
+        |start: usize| std::iter::once(1).chain(tokens[start..start + arguments.length].iter().copied()).collect();
     (0..arguments.batch).map(|_| window(rng.random_range(0..tokens.len() - arguments.length))).collect()
 }
 
@@ -100,7 +101,8 @@ struct State {
 impl State {
     fn open(folder: &Path, config: &ModelConfig, device: &burn::tensor::Device) -> Result<Self> {
         let clip = GradientClippingConfig::Norm(1.0);
-        let optimizer = AdamWConfig::new().with_beta_2(0.98).with_weight_decay(0.05).with_grad_clipping(Some(clip)).init();
+        let optimizer =
+            AdamWConfig::new().with_beta_2(0.98).with_weight_decay(0.05).with_grad_clipping(Some(clip)).init();
         let model = Decoder::init(config, device);
         let Ok(step) = std::fs::read_to_string(folder.join("step")) else {
             return Ok(Self { model, optimizer, step: 0 });

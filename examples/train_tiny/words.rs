@@ -18,21 +18,46 @@ const fn boy(name: &'static str) -> Person {
 }
 
 pub const PEOPLE: &[Person] = &[
-    girl("Mia"), girl("Lily"), girl("Anna"), girl("Emma"), girl("Sara"), girl("Nora"), girl("Zoe"), girl("Ella"),
-    boy("Tom"), boy("Ben"), boy("Max"), boy("Sam"), boy("Leo"), boy("Jack"), boy("Tim"), boy("Finn"),
+    girl("Mia"),
+    girl("Lily"),
+    girl("Anna"),
+    girl("Emma"),
+    girl("Sara"),
+    girl("Nora"),
+    girl("Zoe"),
+    girl("Ella"),
+    boy("Tom"),
+    boy("Ben"),
+    boy("Max"),
+    boy("Sam"),
+    boy("Leo"),
+    boy("Jack"),
+    boy("Tim"),
+    boy("Finn"),
 ];
 
 pub const COLOURS: &[&str] = &["red", "blue", "green", "yellow", "white", "black", "brown", "pink"];
 pub const TOYS: &[&str] = &["ball", "kite", "book", "doll", "boat", "hat", "drum", "box", "cup", "bear", "car", "bell"];
-pub const PLACES: &[&str] = &["park", "garden", "forest", "river", "beach", "school", "farm", "market", "hill", "house"];
+pub const PLACES: &[&str] =
+    &["park", "garden", "forest", "river", "beach", "school", "farm", "market", "hill", "house"];
 pub const FOODS: &[&str] = &["apple", "cake", "pear", "cookie", "plum", "nut", "egg", "berry"];
 pub const ANIMALS: &[&str] = &["dog", "cat", "bird", "duck", "frog", "rabbit", "horse", "mouse", "fox", "bear"];
 pub const NUMBERS: &[&str] = &["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
 /// A thing that can be one way or the opposite way.
 pub const OPPOSITES: &[(&str, &str)] = &[
-    ("big", "small"), ("hot", "cold"), ("fast", "slow"), ("old", "new"), ("long", "short"), ("wet", "dry"),
-    ("loud", "quiet"), ("heavy", "light"), ("full", "empty"), ("clean", "dirty"), ("tall", "short"), ("hard", "soft"),
+    ("big", "small"),
+    ("hot", "cold"),
+    ("fast", "slow"),
+    ("old", "new"),
+    ("long", "short"),
+    ("wet", "dry"),
+    ("loud", "quiet"),
+    ("heavy", "light"),
+    ("full", "empty"),
+    ("clean", "dirty"),
+    ("tall", "short"),
+    ("hard", "soft"),
 ];
 
 /// What happens, how one feels, and what makes it good again.

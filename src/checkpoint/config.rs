@@ -71,7 +71,10 @@ impl Reader<'_> {
             "llama" => Ok(Family::Llama),
             "mistral" => Ok(Family::Mistral),
             "qwen2" => Ok(Family::Qwen2),
-            _ => Err(CheckpointError::Family { found: name.into(), known: "llama, mistral, qwen2 and slim_llama".into() }),
+            _ => Err(CheckpointError::Family {
+                found: name.into(),
+                known: "llama, mistral, qwen2 and slim_llama".into(),
+            }),
         }
     }
 
@@ -119,7 +122,9 @@ impl Reader<'_> {
             let shape: LayerShape = serde_json::from_value(value.clone())
                 .map_err(|e| wrong(format!("per_layer_config of layer {key}: {e}")))?;
             let slot = key.parse::<usize>().ok().and_then(|i| layers.get_mut(i));
-            *slot.ok_or_else(|| wrong(format!("per_layer_config names layer {key}, but there are {count} layers")))? = shape;
+            *slot
+                .ok_or_else(|| wrong(format!("per_layer_config names layer {key}, but there are {count} layers")))? =
+                shape;
         }
         match layers.iter().position(|l| l.heads == 0 || l.kv_heads == 0 || l.channels == 0) {
             Some(i) => Err(wrong(format!("per_layer_config of layer {i} has a size of zero"))),

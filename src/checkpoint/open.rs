@@ -170,7 +170,8 @@ fn shard_files(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let index = folder.join("model.safetensors.index.json");
     if index.exists() {
         let json = super::output::read_json(&index)?;
-        let map = json["weight_map"].as_object().ok_or_else(|| CheckpointError::Index("\"weight_map\" is missing".into()))?;
+        let map =
+            json["weight_map"].as_object().ok_or_else(|| CheckpointError::Index("\"weight_map\" is missing".into()))?;
         let mut files: Vec<&str> = map.values().filter_map(Value::as_str).collect();
         files.sort_unstable();
         files.dedup();

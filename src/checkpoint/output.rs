@@ -42,7 +42,8 @@ pub fn layer_bytes(i: usize, layer: &LayerWeights, dtype: Dtype) -> Result<Vec<u
 /// # Errors
 /// When a value does not fit `dtype`.
 pub fn outer_bytes(outer: &OuterWeights, dtype: Dtype) -> Result<Vec<u8>, CheckpointError> {
-    let mut named = vec![(names::EMBEDDING.to_owned(), &outer.embedding), (names::FINAL_NORM.to_owned(), &outer.final_norm)];
+    let mut named =
+        vec![(names::EMBEDDING.to_owned(), &outer.embedding), (names::FINAL_NORM.to_owned(), &outer.final_norm)];
     named.extend(outer.head.as_ref().map(|h| (names::HEAD.to_owned(), h)));
     to_bytes(&named, dtype)
 }
@@ -52,7 +53,8 @@ fn to_bytes(named: &[(String, &HostTensor)], dtype: Dtype) -> Result<Vec<u8>, Ch
     let views = named.iter().zip(&narrowed).map(|((name, tensor), bytes)| {
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
-    let damaged = |e: safetensors::SafeTensorError| CheckpointError::Damaged { file: "output".into(), reason: e.to_string() };
+    let damaged =
+        |e: safetensors::SafeTensorError| CheckpointError::Damaged { file: "output".into(), reason: e.to_string() };
     let views: Vec<_> = views.collect::<Result<_, _>>().map_err(damaged)?;
     safetensors::serialize(views, metadata()).map_err(damaged)
 }
@@ -83,7 +85,15 @@ pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), Checkpo
         norm.values = dtype.widen(&dtype.narrow("norm", &norm.values)?);
     }
     let LayerWeights { q, k, v, o, gate, up, down, .. } = layer;
-    let projections = [("q_proj", q), ("k_proj", k), ("v_proj", v), ("o_proj", o), ("gate_proj", gate), ("up_proj", up), ("down_proj", down)];
+    let projections = [
+        ("q_proj", q),
+        ("k_proj", k),
+        ("v_proj", v),
+        ("o_proj", o),
+        ("gate_proj", gate),
+        ("up_proj", up),
+        ("down_proj", down),
+    ];
     projections.into_iter().try_for_each(|(name, p)| round_projection(name, p, dtype))
 }
 
@@ -128,8 +138,12 @@ pub fn io_error(path: &Path, error: &std::io::Error) -> CheckpointError {
     use std::io::ErrorKind;
     let remedy = match error.kind() {
         ErrorKind::NotFound => "; check the path",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "; choose a folder you may write to, or change its permissions",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free space and run the same command again, it goes on where it stopped",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; choose a folder you may write to, or change its permissions"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; free space and run the same command again, it goes on where it stopped"
+        }
         _ => "",
     };
     CheckpointError::Io { path: path.to_owned(), reason: format!("{error}{remedy}") }

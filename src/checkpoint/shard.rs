@@ -81,11 +81,14 @@ impl Shard {
         let (start, end) = info.data_offsets;
         let values = dtype.widen(&self.bytes.as_ref()[self.data + start..self.data + end]);
         match values.iter().position(|v| !v.is_finite()) {
-            Some(index) => Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] }),
+            Some(index) => {
+                Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] })
+            }
             None => Ok(HostTensor { shape: info.shape.clone(), values }),
         }
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     /// A tensor's bytes as they are stored, with its type and shape.
     pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
         let info = self.info(tensor)?;

@@ -56,7 +56,14 @@ pub fn cheapest(state: Elimination, count: usize) -> (Elimination, Removals) {
     (Elimination { w, h_inv, alive }, Removals { order: steps.order.index(), costs: steps.costs.tensor() })
 }
 
-fn block(w: Tensor<2>, h_inv: Tensor<2>, steps: &Steps, start: usize, size: usize, device: &Device) -> (Tensor<2>, Tensor<2>) {
+fn block(
+    w: Tensor<2>,
+    h_inv: Tensor<2>,
+    steps: &Steps,
+    start: usize,
+    size: usize,
+    device: &Device,
+) -> (Tensor<2>, Tensor<2>) {
     let [rows, columns] = w.dims();
     let norms = Buffer::write(reduce::column_norms(&w));
     let pivots = Buffer::write(gather::diagonal(&h_inv));

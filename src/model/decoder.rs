@@ -31,10 +31,15 @@ impl Decoder {
     /// When a weight is not finite.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
         let config = checkpoint.config();
-        let blocks = config.layers.iter().enumerate().map(|(i, &shape)| {
-            Ok(Block::load(&checkpoint.layer(i)?, shape, config, device))
-        });
-        Ok(Self { blocks: blocks.collect::<Result<_, CheckpointError>>()?, ends: Ends::load(&checkpoint.outer()?, config, device) })
+        let blocks = config
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, &shape)| Ok(Block::load(&checkpoint.layer(i)?, shape, config, device)));
+        Ok(Self {
+            blocks: blocks.collect::<Result<_, CheckpointError>>()?,
+            ends: Ends::load(&checkpoint.outer()?, config, device),
+        })
     }
 
     /// A decoder with random weights, to be trained: normal with deviation 0.02, what adds to

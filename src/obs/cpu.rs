@@ -89,17 +89,35 @@ impl<T: Real> Executor for CpuExecutor<T> {
         Ok((0..sum.nrows()).map(|j| sum[(j, j)].into()).collect())
     }
 
-    async fn factor(&self, sum: &Mat<T>, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Problem<T>, ObsError> {
+    async fn factor(
+        &self,
+        sum: &Mat<T>,
+        weight: &Tensor<2>,
+        lambda: f64,
+        dead: &[usize],
+    ) -> Result<Problem<T>, ObsError> {
         let hessian = damped(sum, T::of(lambda));
         let h_inv = llt(hessian.as_ref(), || "the Hessian".into())?.inverse();
         let mut w = host(weight).await?;
         for &j in dead {
             w.col_mut(j).fill(T::of(0.0));
         }
-        Ok(Problem { w: w.clone(), h_inv, alive: vec![true; hessian.nrows()], weight: w, hessian, device: weight.device() })
+        Ok(Problem {
+            w: w.clone(),
+            h_inv,
+            alive: vec![true; hessian.nrows()],
+            weight: w,
+            hessian,
+            device: weight.device(),
+        })
     }
 
-    async fn group_scores(&self, problem: &Problem<T>, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
+    async fn group_scores(
+        &self,
+        problem: &Problem<T>,
+        groups: &[Vec<usize>],
+        score: Score,
+    ) -> Result<Vec<f64>, ObsError> {
         groups.iter().enumerate().map(|(i, columns)| problem.score(i, columns, score)).collect()
     }
 

@@ -8,7 +8,9 @@ use crate::gpu::GpuError;
 pub enum ObsError {
     /// The Hessian, or a diagonal block of its inverse, is not positive definite.
     /// More calibration tokens or more damping cure it.
-    #[error("{what} is not positive definite: pivot {pivot} is {value:e}; use more calibration tokens (--samples, --seq-len) or more damping (--damping, now {damping})")]
+    #[error(
+        "{what} is not positive definite: pivot {pivot} is {value:e}; use more calibration tokens (--samples, --seq-len) or more damping (--damping, now {damping})"
+    )]
     NotPositiveDefinite {
         /// "the Hessian" or the group whose block failed.
         what: String,
@@ -20,7 +22,9 @@ pub enum ObsError {
         damping: f64,
     },
     /// An activation or a weight is not a finite number.
-    #[error("{what} {index} is {value}: the activations of this layer are not finite; check the checkpoint with `slimgpt inspect`, or run on --device cpu")]
+    #[error(
+        "{what} {index} is {value}: the activations of this layer are not finite; check the checkpoint with `slimgpt inspect`, or run on --device cpu"
+    )]
     NotFinite {
         /// Which quantity.
         what: &'static str,

@@ -43,10 +43,21 @@ pub trait Executor {
 
     /// Damps the sum by λ (an absolute value), inverts it, and sets the columns of the `dead`
     /// inputs of `weight` `(out, features)` to zero.
-    async fn factor(&self, sum: &Self::Sum, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Self::Problem, ObsError>;
+    async fn factor(
+        &self,
+        sum: &Self::Sum,
+        weight: &Tensor<2>,
+        lambda: f64,
+        dead: &[usize],
+    ) -> Result<Self::Problem, ObsError>;
 
     /// The score of each group of columns; the groups are of one size.
-    async fn group_scores(&self, problem: &Self::Problem, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError>;
+    async fn group_scores(
+        &self,
+        problem: &Self::Problem,
+        groups: &[Vec<usize>],
+        score: Score,
+    ) -> Result<Vec<f64>, ObsError>;
 
     /// Removes a group of columns and returns its cost.
     async fn eliminate(&self, problem: &mut Self::Problem, columns: &[usize]) -> Result<f64, ObsError>;

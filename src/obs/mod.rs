@@ -23,6 +23,7 @@ mod score;
 mod steps;
 mod wgpu;
 
+pub use self::wgpu::WgpuExecutor;
 pub use cpu::{CpuExecutor, Real};
 pub use error::ObsError;
 pub use executor::{Executor, Refit, Removal};
@@ -31,4 +32,3 @@ pub use hessian::Hessian;
 pub use prune::{Options, Pruned, prune_channels, prune_heads};
 pub use score::Score;
 pub use steps::ChannelSteps;
-pub use self::wgpu::WgpuExecutor;

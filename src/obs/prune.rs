@@ -65,8 +65,7 @@ pub async fn prune_heads<E: Executor>(
     let mut alive: Vec<usize> = (0..units.len()).collect();
     let mut removed = Vec::with_capacity(total);
     for _ in 0..total {
-        let candidates: Vec<usize> =
-            alive.iter().copied().filter(|&u| quota[layout.quota_set(unit, u)] > 0).collect();
+        let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota[layout.quota_set(unit, u)] > 0).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
         let scores = executor.group_scores(&problem, &groups, options.score).await?;
         let best = cheapest_first(&scores)?[0];

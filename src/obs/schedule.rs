@@ -35,7 +35,9 @@ pub enum ScheduleError {
     #[error("the first ratio {0} is not in [0, 1)")]
     First(f64),
     /// Some layer would have to lose everything, or to grow.
-    #[error("with first ratio {first} and target {target} layer {layer} would need the ratio {ratio:.3}; choose a first ratio nearer to the target, or another schedule")]
+    #[error(
+        "with first ratio {first} and target {target} layer {layer} would need the ratio {ratio:.3}; choose a first ratio nearer to the target, or another schedule"
+    )]
     OutOfRange {
         /// r₀.
         first: f64,

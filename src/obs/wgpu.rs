@@ -45,7 +45,13 @@ impl Executor for WgpuExecutor {
         doubles(gather::diagonal(sum)).await
     }
 
-    async fn factor(&self, sum: &Tensor<2>, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Problem, ObsError> {
+    async fn factor(
+        &self,
+        sum: &Tensor<2>,
+        weight: &Tensor<2>,
+        lambda: f64,
+        dead: &[usize],
+    ) -> Result<Problem, ObsError> {
         let damped = hessian::mirrored(sum, lambda as f32);
         let factor = inverse_factor(damped.clone());
         factor.check().await?;
@@ -171,7 +177,11 @@ impl WgpuExecutor {
         Ok(l)
     }
 
-    async fn exact_scores_of_large_groups(&self, problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+    async fn exact_scores_of_large_groups(
+        &self,
+        problem: &Problem,
+        groups: &[Vec<usize>],
+    ) -> Result<Vec<f64>, ObsError> {
         let mut scores = Vec::with_capacity(groups.len());
         for (group, columns) in groups.iter().enumerate() {
             let j = self.large_block(problem, group, columns).await?;
@@ -182,7 +192,11 @@ impl WgpuExecutor {
     }
 
     /// J = L⁻¹ has the diagonal 1 / L_jj, which is all the score needs.
-    async fn pivot_scores_of_large_groups(&self, problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+    async fn pivot_scores_of_large_groups(
+        &self,
+        problem: &Problem,
+        groups: &[Vec<usize>],
+    ) -> Result<Vec<f64>, ObsError> {
         let norms = doubles(reduce::column_norms(&problem.state.w)).await?;
         let mut scores = Vec::with_capacity(groups.len());
         for (group, columns) in groups.iter().enumerate() {

@@ -225,14 +225,18 @@ fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
     let working = needs.weights + needs.solver + needs.batch;
     let place = if working + needs.activations <= budget { Place::Device } else { Place::Host };
     let keep_inner = place == Place::Device && working + needs.activations + needs.inner <= budget;
-    summed(vec![
-        part("one layer's weights", Place::Device, needs.weights),
-        part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
-        part("one batch", Place::Device, needs.batch),
-        part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-        part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
-        part("embeddings", Place::Host, needs.outer),
-    ], place, keep_inner)
+    summed(
+        vec![
+            part("one layer's weights", Place::Device, needs.weights),
+            part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
+            part("one batch", Place::Device, needs.batch),
+            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
+            part("embeddings", Place::Host, needs.outer),
+        ],
+        place,
+        keep_inner,
+    )
 }
 
 /// On the CPU everything is on the host, whatever computes.
@@ -240,13 +244,17 @@ fn on_cpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
     let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer + needs.activations;
     let budget = host_budget(request, limits);
     let keep_inner = budget.is_some_and(|b| fixed + needs.inner <= b / 2);
-    summed(vec![
-        part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
-        part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
-        part("one batch", Place::Host, needs.batch),
-        part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
-        part("embeddings", Place::Host, needs.outer),
-    ], Place::Device, keep_inner)
+    summed(
+        vec![
+            part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
+            part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
+            part("one batch", Place::Host, needs.batch),
+            part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part("embeddings", Place::Host, needs.outer),
+        ],
+        Place::Device,
+        keep_inner,
+    )
 }
 
 fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {

@@ -86,7 +86,9 @@ impl Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// Neither a target nor a list of ratios.
-    #[error("nothing says how much is to go: give --target 0.2, --target-params 5.4B, or a --schedule file with one ratio for each layer")]
+    #[error(
+        "nothing says how much is to go: give --target 0.2, --target-params 5.4B, or a --schedule file with one ratio for each layer"
+    )]
     NoTarget,
     /// The schedule's own errors.
     #[error(transparent)]
@@ -114,7 +116,9 @@ pub enum PlanError {
     #[error("--damping {0} is not a number of at least 0; 0.01 is usual")]
     Damping(f64),
     /// Query heads cannot go alone.
-    #[error("layer {layer}: every key/value head has one query head, so --heads query can remove nothing; use --heads kv")]
+    #[error(
+        "layer {layer}: every key/value head has one query head, so --heads query can remove nothing; use --heads kv"
+    )]
     NoGroups {
         /// The layer.
         layer: usize,
@@ -217,11 +221,7 @@ fn solved(request: &Request, config: &ModelConfig, wanted: usize) -> Result<(f64
 }
 
 /// The mean ratio and the layers at a target ratio (`None`: the list as it stands).
-fn layers_at(
-    request: &Request,
-    config: &ModelConfig,
-    target: Option<f64>,
-) -> Result<(f64, Vec<LayerPlan>), PlanError> {
+fn layers_at(request: &Request, config: &ModelConfig, target: Option<f64>) -> Result<(f64, Vec<LayerPlan>), PlanError> {
     let ratios = ratios(request, config.layers.len(), target)?;
     let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
     let layers = ratios.iter().enumerate().map(|(i, &ratio)| layer_plan(request, config, i, ratio));

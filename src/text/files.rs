@@ -18,7 +18,9 @@ pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> 
         Some("txt" | "md") => Ok(vec![text]),
         Some("jsonl") => lines(&text, key).map_err(wrong),
         Some("json") => alpaca(&text, key).map_err(wrong),
-        _ => Err(wrong("the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows)".into())),
+        _ => Err(wrong(
+            "the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows)".into(),
+        )),
     }
 }
 

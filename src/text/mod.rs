@@ -26,7 +26,9 @@ pub enum TextError {
     #[error("tokenizer.json: {0}")]
     Tokenizer(String),
     /// The tokenizer makes tokens the model has no embedding for.
-    #[error("the tokenizer made token {id}, but the model has {vocab} embeddings; tokenizer.json belongs to another model")]
+    #[error(
+        "the tokenizer made token {id}, but the model has {vocab} embeddings; tokenizer.json belongs to another model"
+    )]
     BeyondVocabulary {
         /// The token.
         id: u32,
@@ -34,7 +36,9 @@ pub enum TextError {
         vocab: usize,
     },
     /// The text is too short.
-    #[error("the text has {found} tokens, but {windows} windows of {length} need {needed}; give more text, or ask for less with --samples or --seq-len")]
+    #[error(
+        "the text has {found} tokens, but {windows} windows of {length} need {needed}; give more text, or ask for less with --samples or --seq-len"
+    )]
     TooShort {
         /// Tokens there are.
         found: usize,

@@ -30,7 +30,9 @@ impl Tokenizer {
         let path = folder.join("tokenizer.json");
         let json = std::fs::read(&path).map_err(|e| TextError::File {
             file: path.display().to_string(),
-            reason: format!("{e}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class"),
+            reason: format!(
+                "{e}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class"
+            ),
         })?;
         Self::from_bytes(&json, vocab)
     }

@@ -51,7 +51,12 @@ pub struct Windows {
 ///
 /// # Errors
 /// When the text is too short or the model has no begin-of-sequence token that is asked for.
-pub fn windows(tokenizer: &Tokenizer, documents: &[String], bos: Option<u32>, which: &Windows) -> Result<Vec<Vec<u32>>, TextError> {
+pub fn windows(
+    tokenizer: &Tokenizer,
+    documents: &[String],
+    bos: Option<u32>,
+    which: &Windows,
+) -> Result<Vec<Vec<u32>>, TextError> {
     if which.length < 2 {
         return Err(TextError::WindowTooShort(which.length));
     }

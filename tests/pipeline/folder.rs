@@ -77,7 +77,12 @@ fn the_folder_is_whole_and_loads_with_the_new_sizes() {
 fn a_run_stopped_anywhere_goes_on_to_the_same_bytes() {
     let place = Place::new(&request());
     let mut events = 0;
-    place.run("whole", |_| { events += 1; Flow::Continue }).unwrap();
+    place
+        .run("whole", |_| {
+            events += 1;
+            Flow::Continue
+        })
+        .unwrap();
     let whole = bytes(&place.path("whole"));
     // The last event tells that it is too late to stop.
     for stop in 0..events - 1 {
@@ -99,7 +104,8 @@ fn a_run_that_is_stopped_after_every_layer_still_ends_the_same() {
     let place = Place::new(&request());
     place.run("whole", go_on).unwrap();
     for layer in 0..LAYERS {
-        let stopped = place.run("slow", |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue });
+        let stopped =
+            place.run("slow", |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue });
         assert!(matches!(stopped, Err(PipelineError::Stopped { finished, .. }) if finished == layer + 1));
     }
     place.run("slow", go_on).unwrap();
@@ -188,7 +194,14 @@ fn memory_may_change_between_two_attempts() {
     let _ = place.run("out", |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue });
     place.plan.memory.keep_inner = true;
     let mut resumed = 0;
-    place.run("out", |e| { if let Event::Resumed { finished, .. } = e { resumed = finished; } Flow::Continue }).unwrap();
+    place
+        .run("out", |e| {
+            if let Event::Resumed { finished, .. } = e {
+                resumed = finished;
+            }
+            Flow::Continue
+        })
+        .unwrap();
     assert_eq!(resumed, 1);
 }
 

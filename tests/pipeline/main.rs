@@ -4,4 +4,7 @@
 mod driver;
 mod folder;
 mod plan;
+mod stories;
+#[path = "../support/mod.rs"]
+mod support;
 mod tiny;

@@ -20,10 +20,10 @@ pub(super) fn eliminate<T: Real>(problem: &mut Problem<T>, count: usize) -> Resu
 
 /// What is kept aside since the last flush: W = base − E Uᵀ, H⁻¹ = base − U Uᵀ.
 struct Deferred<T> {
-    e: Mat<T>,          // (out, block)
-    u: Mat<T>,          // (in, block)
-    norms: Vec<f64>,    // ‖W_:j‖²
-    pivots: Vec<f64>,   // [H⁻¹]_jj
+    e: Mat<T>,        // (out, block)
+    u: Mat<T>,        // (in, block)
+    norms: Vec<f64>,  // ‖W_:j‖²
+    pivots: Vec<f64>, // [H⁻¹]_jj
 }
 
 fn block<T: Real>(problem: &mut Problem<T>, size: usize, removed: &mut Vec<Removal>) -> Result<(), ObsError> {
