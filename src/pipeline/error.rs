@@ -20,7 +20,9 @@ pub enum PipelineError {
     #[error("there is no calibration text: not one window was given")]
     NoWindows,
     /// The windows are not those that the plan was made for.
-    #[error("the plan is for {planned} windows of {planned_tokens} tokens, but {given} were given, the longest of {given_tokens}; plan again")]
+    #[error(
+        "the plan is for {planned} windows of {planned_tokens} tokens, but {given} were given, the longest of {given_tokens}; plan again"
+    )]
     Windows {
         /// Windows of the plan.
         planned: usize,
@@ -40,7 +42,9 @@ pub enum PipelineError {
         layers: usize,
     },
     /// A token that the embedding has no row for.
-    #[error("calibration window {window} has token {token}, but the vocabulary has {vocabulary}; is this the model's own tokenizer?")]
+    #[error(
+        "calibration window {window} has token {token}, but the vocabulary has {vocabulary}; is this the model's own tokenizer?"
+    )]
     Token {
         /// The window.
         window: usize,
@@ -76,7 +80,9 @@ pub enum PipelineError {
         reason: String,
     },
     /// An activation is no number.
-    #[error("layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint, or run on --device cpu")]
+    #[error(
+        "layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint, or run on --device cpu"
+    )]
     NotFinite {
         /// The layer.
         layer: usize,

@@ -15,13 +15,7 @@ pub(super) struct LiveLayer {
 
 impl LiveLayer {
     /// Puts a layer's weights on the device.
-    pub fn new(
-        index: usize,
-        weights: &LayerWeights,
-        config: &ModelConfig,
-        shape: LayerShape,
-        device: &Device,
-    ) -> Self {
+    pub fn new(index: usize, weights: &LayerWeights, config: &ModelConfig, shape: LayerShape, device: &Device) -> Self {
         Self { index, block: Block::load(weights, shape, config, device) }
     }
 

@@ -16,6 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::{LayerPlan, Request};
 use crate::shape::{LayerShape, ModelConfig};
 
+mod error;
+
+pub use error::MemoryError;
+use error::readable;
+
 const F32: u64 = 4;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 const BATCH_TOKENS: usize = 4096;
@@ -73,63 +78,6 @@ pub struct MemoryPlan {
     pub batch_windows: usize,
     /// The lines that the sums are made of.
     pub parts: Vec<MemoryPart>,
-}
-
-/// Why it does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MemoryError {
-    /// A matrix is larger than a kernel can bind.
-    #[error(
-        "layer {layer}: {what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --device cpu"
-    )]
-    Binding {
-        /// The layer with the largest.
-        layer: usize,
-        /// Which matrix.
-        what: String,
-        /// Its bytes.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// One window's activations are larger than a kernel can bind.
-    #[error(
-        "one window of {tokens} tokens takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --seq-len {fitting} or --device cpu"
-    )]
-    Window {
-        /// Tokens of a window.
-        tokens: usize,
-        /// Its bytes at the widest place.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-        /// The longest window that would fit.
-        fitting: u64,
-    },
-    /// The device's budget is too small.
-    #[error("the device needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
-    Device {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes allowed.
-        budget: u64,
-        /// The lines of the plan.
-        parts: String,
-        /// What would make it fit.
-        remedy: String,
-    },
-    /// The host's budget is too small.
-    #[error("the host needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
-    Host {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes allowed.
-        budget: u64,
-        /// The lines of the plan.
-        parts: String,
-        /// What would make it fit.
-        remedy: String,
-    },
 }
 
 /// The bytes of each kind, before it is decided where they lie.
@@ -225,14 +173,18 @@ fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
     let working = needs.weights + needs.solver + needs.batch;
     let place = if working + needs.activations <= budget { Place::Device } else { Place::Host };
     let keep_inner = place == Place::Device && working + needs.activations + needs.inner <= budget;
-    summed(vec![
-        part("one layer's weights", Place::Device, needs.weights),
-        part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
-        part("one batch", Place::Device, needs.batch),
-        part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-        part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
-        part("embeddings", Place::Host, needs.outer),
-    ], place, keep_inner)
+    summed(
+        vec![
+            part("one layer's weights", Place::Device, needs.weights),
+            part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
+            part("one batch", Place::Device, needs.batch),
+            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
+            part("embeddings", Place::Host, needs.outer),
+        ],
+        place,
+        keep_inner,
+    )
 }
 
 /// On the CPU everything is on the host, whatever computes.
@@ -240,13 +192,17 @@ fn on_cpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
     let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer + needs.activations;
     let budget = host_budget(request, limits);
     let keep_inner = budget.is_some_and(|b| fixed + needs.inner <= b / 2);
-    summed(vec![
-        part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
-        part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
-        part("one batch", Place::Host, needs.batch),
-        part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
-        part("embeddings", Place::Host, needs.outer),
-    ], Place::Device, keep_inner)
+    summed(
+        vec![
+            part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
+            part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
+            part("one batch", Place::Host, needs.batch),
+            part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part("embeddings", Place::Host, needs.outer),
+        ],
+        Place::Device,
+        keep_inner,
+    )
 }
 
 fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {
@@ -296,15 +252,6 @@ impl MemoryPlan {
     fn list(&self, place: Place) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);
         parts.map(|p| format!("{} {}", p.what, readable(p.bytes))).collect::<Vec<_>>().join(" + ")
-    }
-}
-
-/// "1.25 GiB".
-fn readable(bytes: u64) -> String {
-    match bytes {
-        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / (1u64 << 30) as f64),
-        b if b >= 1 << 20 => format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64),
-        b => format!("{:.1} KiB", b as f64 / 1024.0),
     }
 }
 

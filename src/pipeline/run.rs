@@ -112,9 +112,7 @@ impl<'a, E> Run<'a, E> {
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
         match (self.on_event)(event) {
             Flow::Continue => Ok(()),
-            Flow::Stop => {
-                Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() })
-            }
+            Flow::Stop => Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() }),
         }
     }
 

@@ -29,7 +29,16 @@ fn the_sites_are_pruned_in_order_and_measured_behind_the_new_weights() {
         Flow::Continue
     };
     run(&checkpoint, &planned(&checkpoint, &request()), &mut MemorySink::default(), spy).unwrap();
-    let layer = ["Attention", "prune heads", "Feedforward", "measure heads", "prune channels", "Output", "measure channels", "store"];
+    let layer = [
+        "Attention",
+        "prune heads",
+        "Feedforward",
+        "measure heads",
+        "prune channels",
+        "Output",
+        "measure channels",
+        "store",
+    ];
     assert_eq!(seen.len(), 3 * (1 + layer.len()));
     for (i, told) in seen.chunks(1 + layer.len()).enumerate() {
         assert_eq!(told[0], format!("layer {i}"));
@@ -63,7 +72,12 @@ fn predicted_and_measured_loss_agree() {
 #[test]
 fn the_cut_layers_have_the_planned_sizes() {
     for head_unit in [HeadUnit::KeyValue, HeadUnit::Query] {
-        let request = Request { head_unit, target: Some(Target::Ratio(0.5)), schedule: Schedule::Shape(Shape::Uniform), ..request() };
+        let request = Request {
+            head_unit,
+            target: Some(Target::Ratio(0.5)),
+            schedule: Schedule::Shape(Shape::Uniform),
+            ..request()
+        };
         let (sink, report) = pruned(&request);
         for (layer, record) in sink.layers.iter().zip(&report.layers) {
             let after = record.after;
@@ -110,7 +124,8 @@ fn the_batches_and_the_kept_activations_do_not_change_what_goes() {
     }
     assert_eq!(reports[0].layers, reports[1].layers);
     for report in &reports {
-        let kept = |r: &Report| r.layers.iter().map(|l| (l.kept_heads.clone(), l.kept_channels.clone())).collect::<Vec<_>>();
+        let kept =
+            |r: &Report| r.layers.iter().map(|l| (l.kept_heads.clone(), l.kept_channels.clone())).collect::<Vec<_>>();
         assert_eq!(kept(report), kept(&reports[0]));
     }
 }

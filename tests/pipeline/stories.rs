@@ -35,7 +35,8 @@ impl Stories {
 
     fn windows(&self, text: &str, count: usize) -> Vec<Vec<u32>> {
         let text = read_documents(&self.data.join("text").join(text), "text").unwrap();
-        let which = Windows { count: Some(count), length: 256, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
+        let which =
+            Windows { count: Some(count), length: 256, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
         windows(&self.tokenizer, &text, self.checkpoint.config().bos_token, &which).unwrap()
     }
 
@@ -47,8 +48,7 @@ impl Stories {
         let limits = Limits { is_gpu, max_binding_bytes, ..Limits::default() };
         let plan = plan(request, self.checkpoint.config(), &limits).unwrap();
         let calibration = self.windows("tinystories-calibration.txt", 128);
-        let job =
-            Job { checkpoint: &self.checkpoint, windows: &calibration, plan: &plan, device, clock: &|| 0.0 };
+        let job = Job { checkpoint: &self.checkpoint, windows: &calibration, plan: &plan, device, clock: &|| 0.0 };
         let Opened::Work(mut sink) = OutputFolder::open(&out, &job, false).unwrap() else { panic!("not opened") };
         let report = match is_gpu {
             true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),
@@ -73,7 +73,8 @@ fn request(target: f64) -> Request {
 
 /// Where predicted and measured loss of a site are more than a thousandth apart.
 fn disagreements(report: &Report) -> Vec<String> {
-    let sites = report.layers.iter().flat_map(|l| [(l.layer, Site::Heads, &l.heads), (l.layer, Site::Channels, &l.channels)]);
+    let sites =
+        report.layers.iter().flat_map(|l| [(l.layer, Site::Heads, &l.heads), (l.layer, Site::Channels, &l.channels)]);
     sites
         .filter(|(_, _, r)| (r.predicted_loss - r.measured_loss).abs() > 1e-3 * r.measured_loss)
         .map(|(layer, site, r)| format!("layer {layer} {site}: {} {}", r.predicted_loss, r.measured_loss))

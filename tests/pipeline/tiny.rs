@@ -86,7 +86,13 @@ pub fn windows() -> Vec<Vec<u32>> {
 }
 
 pub fn request() -> Request {
-    Request { target: Some(Target::Ratio(0.4)), windows: 9, window_tokens: 24, channel_multiple: Some(1), ..Request::default() }
+    Request {
+        target: Some(Target::Ratio(0.4)),
+        windows: 9,
+        window_tokens: 24,
+        channel_multiple: Some(1),
+        ..Request::default()
+    }
 }
 
 /// A plan that cuts the windows into several batches.
