@@ -8,7 +8,9 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Opened, OutputFolder, PipelineError, Report, plan, prune};
+use slimgpt::pipeline::{
+    Event, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
+};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
@@ -54,7 +56,8 @@ impl Prune {
         let size = &self.calibration.size;
         let request = self.pruning.request(size.samples, size.length(checkpoint.config()), self.calibration.seed);
         // What cannot work is refused before a device is opened or a text is read.
-        plan(&request, checkpoint.config(), &Default::default())?;
+        let anywhere = Request { memory: None, ..request.clone() };
+        plan(&anywhere, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
         let plan = plan(&request, checkpoint.config(), &arguments::limits(&device))?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer)?;

@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::{channels_removed, default_multiple, fewest_channels, head_units_removed, shape_after};
-use super::memory::{self, Limits, MemoryError, MemoryPlan};
+use super::memory::{self, Limits, MemoryPlan};
 use super::{Propagate, Request, Schedule, Target, solve};
 use crate::checkpoint::Dtype;
 use crate::obs::schedule::{self, ScheduleError};
 use crate::obs::{ChannelSteps, HeadUnit, Options};
 use crate::shape::{LayerShape, ModelConfig};
+
+mod error;
+
+pub use error::PlanError;
 
 /// What one layer loses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +86,7 @@ impl Plan {
     }
 }
 
+<<<<<<< HEAD
 /// Why a request cannot be done to a model.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -168,6 +173,8 @@ pub enum PlanError {
     Memory(#[from] MemoryError),
 }
 
+=======
+>>>>>>> driver
 /// What `request` means for a model of the sizes `config` on a device with `limits`.
 ///
 /// # Errors
