@@ -8,7 +8,9 @@ use clap::Args;
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Opened, OutputFolder, PipelineError, Report, plan, prune};
+use slimgpt::pipeline::{
+    Event, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
+};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
@@ -68,9 +70,10 @@ impl Prune {
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
-        // What cannot work is refused before a device is opened or a text is read.
+        // What cannot work anywhere is refused before a device is opened or a text is read.
         self.calibration.check(&checkpoint)?;
-        plan(&request, checkpoint.config(), &Default::default())?;
+        let anywhere = Request { memory: None, ..request.clone() };
+        plan(&anywhere, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
         let plan = plan(&request, checkpoint.config(), &arguments::limits(&device))?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer)?;

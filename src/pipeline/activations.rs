@@ -12,6 +12,7 @@ pub(super) struct Cache {
     slots: Vec<Option<Slot>>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a few slots live at a time; the tensors behind them are what is large")]
 enum Slot {
     Device(Tensor<3>),
     Host(TensorData),

@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(batches(&windows, most), cut, "{lengths:?}");
     }
 
+    #[allow(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
     #[test]
     fn windows_of_one_length_go_together() {
         check(&[], 2, &[]);

@@ -86,7 +86,7 @@ mod tests {
         for (channels, multiple) in [(172, 32), (100, 7), (64, 64), (11008, 32)] {
             for step in 1..100 {
                 let kept = channels - channels_removed(channels, multiple, f64::from(step) / 100.0);
-                assert!(kept == channels || kept % multiple == 0, "{channels} {multiple} {step}: {kept}");
+                assert!(kept == channels || kept.is_multiple_of(multiple), "{channels} {multiple} {step}: {kept}");
             }
         }
     }

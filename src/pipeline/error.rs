@@ -1,4 +1,5 @@
 //! What can go wrong while a plan is carried out, with the layer and the site where it did.
+//! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
 use crate::checkpoint::CheckpointError;
 use crate::obs::ObsError;
@@ -54,22 +55,22 @@ pub enum PipelineError {
         vocabulary: usize,
     },
     /// The mathematics of a site failed.
-    #[error("layer {layer}, {site} ({projection}): {source}", projection = .site.projection())]
+    #[error("layer {layer}, {site} ({projection}): {cause}", projection = .site.projection())]
     Site {
         /// The layer.
         layer: usize,
         /// The site.
         site: Site,
         /// Why.
-        source: ObsError,
+        cause: ObsError,
     },
     /// New weights do not fit the output's element type.
-    #[error("layer {layer}: {source}")]
+    #[error("layer {layer}: {cause}")]
     Rounding {
         /// The layer.
         layer: usize,
         /// Why.
-        source: CheckpointError,
+        cause: CheckpointError,
     },
     /// Activations could not be read back.
     #[error("layer {layer}: activations could not be read from the device: {reason}")]

@@ -30,6 +30,7 @@ pub use error::FolderError;
 use files::{Files, remove_folder};
 
 /// What stands at the output's place.
+#[allow(clippy::large_enum_variant, reason = "one of it exists in a run")]
 pub enum Opened {
     /// A folder to work in, perhaps with layers of an interrupted run.
     Work(OutputFolder),

@@ -58,7 +58,7 @@ impl<E: Executor> Run<'_, E> {
     fn load(&self, index: usize) -> Result<(LayerWeights, LiveLayer), PipelineError> {
         let mut weights = self.job.checkpoint.layer(index)?;
         // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
-        round_layer(&mut weights, self.dtype).map_err(|source| PipelineError::Rounding { layer: index, source })?;
+        round_layer(&mut weights, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let shape = self.job.plan.layers[index].before;
         let device = self.job.device.tensor_device();
         let layer = LiveLayer::new(index, &weights, self.config, shape, device);
@@ -130,12 +130,12 @@ impl<E: Executor> Run<'_, E> {
         let pruned = self
             .solve(index, site, &upload(&old.weight, device), &hessian)
             .await
-            .map_err(|source| PipelineError::Site { layer: index, site, source })?;
+            .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
         let weight = weight.map_err(|reason| PipelineError::Readback { layer: index, reason })?;
         let mut new = Projection { weight, bias: old.bias.clone() };
         round_projection(site.projection(), &mut new, self.dtype)
-            .map_err(|source| PipelineError::Rounding { layer: index, source })?;
+            .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let difference = difference(&old.weight, &new.weight, &pruned.kept_columns);
         let projection = NewProjection::new(&new, &pruned.kept_columns, old.weight.shape[1], difference, device);
         self.tell(Event::Pruned {

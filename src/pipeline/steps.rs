@@ -65,7 +65,7 @@ impl<E: Executor> Run<'_, E> {
     ) -> Result<(), PipelineError> {
         if let Some(hessian) = hessian {
             let added = hessian.accumulate(self.executor, &flat(input.clone())).await;
-            added.map_err(|source| PipelineError::Site { layer, site, source })?;
+            added.map_err(|cause| PipelineError::Site { layer, site, cause })?;
         }
         settle(input).await.map_err(|reason| PipelineError::Readback { layer, reason })
     }

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::pipeline::{Event, Flow, FolderError, Opened, OutputFolder, PipelineError, Plan, Report, Request};
+use slimgpt::device::Device;
+use slimgpt::obs::WgpuExecutor;
+use slimgpt::pipeline::{
+    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, prune,
+};
 
-use crate::tiny::{LAYERS, go_on, on_disk, planned, request, run, with_job};
+use crate::support::software_gpu;
+use crate::tiny::{LAYERS, go_on, on_disk, planned, request, run, windows, with_job};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -42,6 +47,30 @@ impl Place {
     }
 }
 
+impl Place {
+    fn run_on(
+        &self,
+        name: &str,
+        gpu: &Device,
+        mut on_event: impl FnMut(Event) -> Flow,
+    ) -> Result<Report, PipelineError> {
+        let windows = windows();
+        let (checkpoint, plan) = (&self.checkpoint, &self.plan);
+        let job = Job { checkpoint, windows: &windows, plan, device: gpu, clock: &|| 0.0 };
+        let Ok(Opened::Work(mut folder)) = OutputFolder::open(&self.path(name), &job, false) else {
+            panic!("{name} not opened")
+        };
+        pollster::block_on(prune(&job, &WgpuExecutor::new(gpu.tensor_device()), &mut folder, &mut on_event))
+    }
+
+    /// The weights that came out, and what became of each layer.
+    fn layers(&self, name: &str) -> (Vec<u8>, String) {
+        let report: Report =
+            serde_json::from_slice(&std::fs::read(self.path(name).join(Report::FILE)).unwrap()).unwrap();
+        (std::fs::read(self.path(name).join("model.safetensors")).unwrap(), format!("{:?}", report.layers))
+    }
+}
+
 /// All files of a folder; of the report all but the timing.
 fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
@@ -71,6 +100,20 @@ fn the_folder_is_whole_and_loads_with_the_new_sizes() {
     assert_eq!(pruned.config().layers, after);
     assert_eq!(pruned.config().parameters(), report.parameters_after);
     pruned.layer(LAYERS - 1).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_may_read_one_file_may_read_them_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new(&request());
+    place.run("out", go_on).unwrap();
+    let mode = |name: &str| std::fs::metadata(place.path("out").join(name)).unwrap().permissions().mode();
+    std::fs::write(place.path("usual"), "").unwrap();
+    let usual = std::fs::metadata(place.path("usual")).unwrap().permissions().mode();
+    for name in bytes(&place.path("out")).keys() {
+        assert_eq!(mode(name), usual, "{name}");
+    }
 }
 
 #[test]
@@ -240,4 +283,26 @@ fn small_shards_get_an_index() {
     run(&place.checkpoint, &place.plan, &mut folder, go_on).unwrap();
     assert!(place.path("out/model.safetensors.index.json").is_file());
     Checkpoint::open(&place.path("out")).unwrap().layer(0).unwrap();
+}
+
+#[test]
+fn on_a_gpu_too_a_stopped_run_goes_on_to_the_same_bytes() {
+    let mut place = Place::new(&request());
+    let device = software_gpu();
+    place.run_on("whole", &device, go_on).unwrap();
+    let whole = place.layers("whole");
+    // Where the activations lie changes no bit either.
+    for activations in [Where::Device, Where::Host] {
+        place.plan.memory.activations = activations;
+        for stop in 0..LAYERS {
+            let until = |e| match e {
+                Event::LayerDone { record } if record.layer == stop => Flow::Stop,
+                _ => Flow::Continue,
+            };
+            assert!(place.run_on("stopped", &device, until).is_err());
+            place.run_on("stopped", &device, go_on).unwrap();
+            assert_eq!(place.layers("stopped"), whole, "{activations:?}, stopped after layer {stop}");
+            std::fs::remove_dir_all(place.path("stopped")).unwrap();
+        }
+    }
 }

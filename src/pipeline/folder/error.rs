@@ -59,21 +59,21 @@ pub enum FolderError {
         folder: PathBuf,
     },
     /// The disk refused.
-    #[error("{} could not be {action}: {source}{}", path.display(), remedy(.source))]
+    #[error("{} could not be {action}: {cause}{}", path.display(), remedy(.cause))]
     Io {
         /// What was to be done to it.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl FolderError {
     /// The disk refused that `path` be `action` ("read", "written"…).
-    pub(in crate::pipeline) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { action, path: path.into(), source }
+    pub(in crate::pipeline) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
+        Self::Io { action, path: path.into(), cause }
     }
 }
 

@@ -1,0 +1,100 @@
+//! Interrupted and killed runs: the same command goes on, and the result has the same bytes.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{path, program, run, shipped, temporary};
+
+/// A run that takes some seconds, event by event.
+fn arguments<'a>(model: &'a str, out: &'a str) -> Vec<&'a str> {
+    let fixed = ["--target", "0.3", "--device", "cpu", "--samples", "48", "--seq-len", "256", "--json"];
+    [&["prune", model, "--out", out], &fixed[..]].concat()
+}
+
+/// Starts a run, waits for the `nth` event of this name, ends it with `signal`, and returns its exit code.
+fn end_at(out: &str, event: &str, nth: usize, signal: &str) -> Option<i32> {
+    let model = shipped();
+    let mut child = program(&arguments(&model, out)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let is_it = |line: &String| serde_json::from_str::<Value>(line).unwrap()["event"] == event;
+    lines.by_ref().map(Result::unwrap).filter(is_it).nth(nth).expect("the event came");
+    send(&child, signal);
+    // The program must not wait for a reader.
+    lines.for_each(drop);
+    child.wait().unwrap().code()
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// The files of a folder; of the report, what does not depend on the clock.
+fn contents(folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+    files.map(|file| (path(Path::new(file.file_name().unwrap())), comparable(&file))).collect()
+}
+
+fn comparable(file: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(file).unwrap();
+    if !file.ends_with("slimgpt-report.json") {
+        return bytes;
+    }
+    let mut report: Value = serde_json::from_slice(&bytes).unwrap();
+    report.as_object_mut().unwrap().remove("timing").expect("the report has a timing");
+    report.to_string().into_bytes()
+}
+
+#[track_caller]
+fn assert_same(whole: &str, resumed: &str) {
+    let (whole, resumed) = (contents(whole), contents(resumed));
+    assert!(whole.len() >= 4, "{:?}", whole.keys());
+    assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>());
+    let differing: Vec<&String> = whole.keys().filter(|name| whole[*name] != resumed[*name]).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
+#[test]
+fn an_interrupted_run_exits_with_130_and_goes_on() {
+    let folder = temporary();
+    let [whole, out] = ["whole", "out"].map(|name| path(&folder.path().join(name)));
+    let model = shipped();
+    run(&arguments(&model, &whole)).with(0);
+    assert_eq!(end_at(&out, "layer_done", 1, "-INT"), Some(130));
+    assert!(!Path::new(&out).exists(), "the output appears only when it is whole");
+    let resumed = run(&arguments(&model, &out)).with(0);
+    let event =
+        resumed.out.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()).find(|e| e["event"] == "resumed");
+    assert!(event.expect("it goes on")["finished"].as_u64() >= Some(2));
+    assert_same(&whole, &out);
+}
+
+#[test]
+fn a_killed_run_goes_on_and_its_result_has_the_same_bytes() {
+    let folder = temporary();
+    let [whole, out] = ["whole", "out"].map(|name| path(&folder.path().join(name)));
+    let model = shipped();
+    run(&arguments(&model, &whole)).with(0);
+    // In the middle of a pass, just after a choice, just after a layer was stored, while replaying.
+    for (event, nth) in [("batch", 1), ("pruned", 3), ("layer_done", 0), ("batch", 2), ("measured", 2)] {
+        assert_eq!(end_at(&out, event, nth, "-KILL"), None);
+        assert!(!Path::new(&out).exists());
+    }
+    run(&arguments(&model, &out)).with(0);
+    assert_same(&whole, &out);
+}
+
+#[test]
+fn an_interrupted_run_refuses_other_settings() {
+    let folder = temporary();
+    let out = path(&folder.path().join("out"));
+    assert_eq!(end_at(&out, "layer_done", 0, "-INT"), Some(130));
+    let model = shipped();
+    let other = ["--target", "0.4", "--device", "cpu", "--samples", "48", "--seq-len", "256"];
+    run(&[&["prune", &model, "--out", &out], &other[..]].concat()).with(1).saying(&["plan.ratio", "--overwrite"]);
+}

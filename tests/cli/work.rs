@@ -1,0 +1,210 @@
+//! What the commands do, on the shipped model.
+
+use serde_json::Value;
+
+use crate::{another_model, data, path, run, shipped, temporary};
+
+/// Little text, so that a run takes a second.
+const SMALL: [&str; 6] = ["--device", "cpu", "--samples", "8", "--seq-len", "64"];
+
+fn prune(model: &str, out: &str, arguments: &[&str]) -> crate::Ended {
+    run(&[&["prune", model, "--out", out], &SMALL[..], arguments].concat())
+}
+
+fn evaluation_text() -> String {
+    format!("{}/eval.txt", shipped())
+}
+
+fn perplexity(model: &str) -> Value {
+    let text = evaluation_text();
+    let fixed = [
+        "ppl",
+        model,
+        "--text",
+        &text,
+        "--seq-len",
+        "128",
+        "--windows",
+        "8",
+        "--bos",
+        "each",
+        "--device",
+        "cpu",
+        "--json",
+    ];
+    run(&fixed).with(0).json()
+}
+
+#[test]
+fn perplexity_is_one_object_with_its_protocol() {
+    let found = perplexity(&shipped());
+    assert_eq!(found["windows"], 8);
+    assert_eq!(found["tokens"], 8 * 127);
+    assert_eq!(found["bos"], "each");
+    assert_eq!(found["seq_len"], 128);
+    let perplexity = found["perplexity"].as_f64().unwrap();
+    assert!(perplexity > 1.0 && perplexity < 10.0, "the shipped model has learnt its stories: {perplexity}");
+}
+
+#[test]
+fn the_known_perplexity_of_stories260k() {
+    let Some(data) = data() else { return };
+    let (model, text) = (path(&data.join("models/stories260K")), path(&data.join("text/tinystories-eval.txt")));
+    let fixed = [
+        "ppl",
+        &model,
+        "--text",
+        &text,
+        "--seq-len",
+        "256",
+        "--windows",
+        "64",
+        "--bos",
+        "each",
+        "--device",
+        "cpu",
+        "--json",
+    ];
+    let found = run(&fixed).with(0).json();
+    let perplexity = found["perplexity"].as_f64().unwrap();
+    assert!((perplexity / 6.3327 - 1.0).abs() < 1e-4, "{perplexity}");
+}
+
+#[test]
+fn pruning_makes_a_smaller_folder_that_every_command_opens() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let printed = prune(&model, &out, &["--target", "0.3"]).with(0);
+    assert!(printed.out.contains("measured error") && printed.out.contains("→"), "{}", printed.out);
+    assert!(printed.err.contains("memory on the host") && printed.err.contains("ETA"), "{}", printed.err);
+    let seen = run(&["inspect", &out, "--json"]).with(0).json();
+    assert!(seen["parameters"].as_u64().unwrap() < seen["dense_parameters"].as_u64().unwrap());
+    assert_eq!(seen["report"]["layers"].as_array().unwrap().len(), seen["layers"].as_array().unwrap().len());
+    let shown = run(&["inspect", &out]).with(0).out;
+    assert!(shown.contains("less than the") && shown.contains("pruned from"), "{shown}");
+    assert!(perplexity(&out)["perplexity"].as_f64() > perplexity(&model)["perplexity"].as_f64());
+    let text = run(&["generate", &out, "--prompt", "One day", "--max-tokens", "8", "--device", "cpu"]).with(0).out;
+    assert!(text.starts_with("One day") && text.trim_end().len() > "One day".len(), "{text}");
+    let again = path(&folder.path().join("again"));
+    prune(&out, &again, &["--target", "0.2", "--calibration", &evaluation_text()]).with(0);
+}
+
+#[test]
+fn a_finished_run_is_told_and_another_needs_overwrite() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    prune(&model, &out, &["--target", "0.2"]).with(0);
+    let again = prune(&model, &out, &["--target", "0.2"]).with(0);
+    assert!(again.err.contains("finished already"), "{}", again.err);
+    prune(&model, &out, &["--target", "0.3"]).with(1).saying(&["--overwrite"]);
+    prune(&model, &out, &["--target", "0.3", "--overwrite"]).with(0);
+    assert_eq!(run(&["inspect", &out, "--json"]).json()["report"]["plan"]["ratio"], 0.3);
+}
+
+#[test]
+fn the_events_are_json_lines_from_planned_to_finished() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let printed = prune(&model, &out, &["--target", "0.2", "--json"]).with(0);
+    let events: Vec<Value> = printed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|e| e["event"] == name).collect::<Vec<_>>();
+    assert_eq!(events[0]["event"], "planned");
+    assert_eq!(events.last().unwrap()["event"], "finished");
+    assert_eq!(of("layer_done").len(), 6);
+    assert!(of("layer_done").iter().all(|e| e["tokens_per_second"].as_f64().unwrap() > 0.0));
+    assert!(events.windows(2).all(|e| e[0]["seconds"].as_f64() <= e[1]["seconds"].as_f64()));
+}
+
+#[test]
+fn a_failure_is_the_last_json_line_too() {
+    let folder = temporary();
+    let (model, out) = (another_model(&folder), path(&folder.path().join("out")));
+    let printed = prune(&model, &out, &["--target", "0.2", "--json"]).with(2);
+    assert_eq!(printed.json()["event"], "failed");
+    assert_eq!(printed.json()["exit_code"], 2);
+}
+
+#[test]
+fn a_plan_meets_its_target_without_a_device() {
+    let model = shipped();
+    let plan = run(&["plan", &model, "--target-params", "900k", "--channel-multiple", "1", "--json"]).with(0).json();
+    let after = plan["parameters_after"].as_f64().unwrap();
+    assert!((after / 900e3 - 1.0).abs() < 0.01, "{after}");
+    let shown = run(&["plan", &model, "--target", "0.2"]).with(0).out;
+    assert!(shown.contains("memory on the device") && shown.contains("ratio"), "{shown}");
+}
+
+#[test]
+fn what_is_given_beside_the_paper_preset_holds() {
+    let model = shipped();
+    let plan = |arguments: &[&str]| {
+        run(&[&["plan", &model, "--target", "0.2", "--json", "--paper"], arguments].concat()).with(0).json()
+    };
+    let preset = plan(&[]);
+    assert_eq!(preset["options"]["score"], "grouped-cholesky");
+    assert_eq!(preset["channel_steps"]["dynamic"]["floor"], 8);
+    let other = plan(&["--channels", "dynamic:64", "--score", "diagonal"]);
+    assert_eq!(other["options"]["score"], "diagonal");
+    assert_eq!(other["channel_steps"]["dynamic"]["floor"], 64);
+}
+
+#[test]
+fn a_list_of_ratios_needs_no_target() {
+    let folder = temporary();
+    let (model, file) = (shipped(), folder.path().join("ratios.txt"));
+    std::fs::write(&file, "0 0.1 0.2 0.2 0.2 0.3\n").unwrap();
+    let plan = run(&["plan", &model, "--schedule", &path(&file), "--json"]).with(0).json();
+    assert_eq!(plan["layers"][0]["ratio"], 0.0);
+    assert_eq!(plan["layers"][5]["ratio"], 0.3);
+}
+
+#[test]
+fn too_little_memory_is_refused_with_numbers_and_a_remedy() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    prune(&model, &out, &["--target", "0.2", "--memory", "1MiB"]).with(1).saying(&["1.0 MiB", "needs"]);
+}
+
+#[test]
+fn devices_lists_the_cpu_and_the_software_adapter_by_kind() {
+    let seen = run(&["devices", "--json"]).with(0).json();
+    assert_eq!(seen["cpu"], true);
+    let adapters = seen["adapters"].as_array().unwrap();
+    assert!(adapters.iter().all(|a| a["name"].is_string() && a["max_binding_bytes"].as_u64() > Some(0)), "{seen}");
+    assert!(run(&["devices"]).with(0).out.contains("CPU executor"));
+}
+
+#[test]
+fn a_named_software_adapter_keeps_what_the_cpu_keeps() {
+    let folder = temporary();
+    let kept = |device: &str| {
+        let (model, out) = (shipped(), path(&folder.path().join(device)));
+        let fixed = [
+            "prune",
+            &model,
+            "--out",
+            &out,
+            "--samples",
+            "8",
+            "--seq-len",
+            "64",
+            "--target",
+            "0.3",
+            "--device",
+            device,
+        ];
+        run(&fixed).with(0);
+        let report = &run(&["inspect", &out, "--json"]).with(0).json()["report"];
+        let layers = report["layers"].as_array().unwrap();
+        layers.iter().map(|l| l["kept_kv_heads"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept("llvmpipe"), kept("cpu"));
+}
+
+#[test]
+fn the_demo_prints_a_table_and_three_continuations() {
+    let printed = run(&["demo", "--device", "cpu"]).with(0).out;
+    for word in ["dense", "20 % pruned", "50 % pruned", "perplexity", "seconds", "is continued by"] {
+        assert!(printed.contains(word), "{word}: {printed}");
+    }
+}
