@@ -49,17 +49,17 @@ fn without_gpu(error: &DeviceError) -> Device {
 #[derive(Args, Clone)]
 pub struct Pruning {
     /// Share of the decoder layers' parameters to remove, between 0 and 1
-    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, conflicts_with = "target_params")]
+    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with = "target_params")]
     target: Option<f64>,
     /// Parameters that are to be left in the whole model, such as 5.4B
-    #[arg(long, value_name = "COUNT", value_parser = parse::count)]
+    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
     target_params: Option<usize>,
     /// How the ratio goes from layer to layer: log (the paper's), linear, uniform, log-decrease,
     /// linear-decrease, or a FILE with one ratio for each layer, which needs no target
     #[arg(long, default_value = "log", value_name = "SHAPE|FILE", value_parser = parse::schedule)]
     schedule: Schedule,
     /// Ratio of the first layer (of the last for a decreasing schedule); by default 0.3125 × target
-    #[arg(long, value_name = "R", value_parser = parse::first_ratio)]
+    #[arg(long, value_name = "R", value_parser = parse::first_ratio, allow_negative_numbers = true)]
     first_ratio: Option<f64>,
     /// By what the next group is chosen; exact, the default, is the true increase of the error
     #[arg(long, value_enum)]
@@ -76,7 +76,7 @@ pub struct Pruning {
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     channel_multiple: Option<usize>,
     /// λ in units of the mean of the Hessian's diagonal
-    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative)]
+    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true)]
     damping: f64,
     /// Everything as in the SlimGPT paper: grouped-cholesky, dynamic, channel multiple 1. What is
     /// given beside it holds: --paper --channels dynamic:64 is its published code

@@ -32,7 +32,7 @@ pub struct Generate {
     #[arg(long, default_value = "128", value_name = "N", value_parser = parse::at_least_one)]
     max_tokens: usize,
     /// 0 takes the likeliest token; higher values vary more
-    #[arg(long, default_value = "0", value_name = "T", value_parser = parse::not_negative)]
+    #[arg(long, default_value = "0", value_name = "T", value_parser = parse::not_negative, allow_negative_numbers = true)]
     temperature: f64,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]

@@ -42,10 +42,10 @@ impl Ended {
     }
 }
 
-/// The built program, without a GPU unless it is named.
+/// The built program. Without a runtime folder the Vulkan driver prints errors of its own.
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slimgpt"));
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
 }
 
