@@ -7,7 +7,11 @@ use indicatif::{HumanBytes, HumanCount};
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).remove_style(TableComponent::HorizontalLines);
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    // Lines between the rows would double the height of a table of 80 layers.
+    for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
+        table.remove_style(line);
+    }
     let cells = |row: &[&str]| -> Vec<Cell> {
         let align = |i: usize| if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
         row.iter().enumerate().map(|(i, text)| Cell::new(text).set_alignment(align(i))).collect()
@@ -60,6 +64,13 @@ mod tests {
     fn runs_of_numbers_are_drawn_together() {
         assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
         assert_eq!(ranges(&[]), "-");
+    }
+
+    #[test]
+    fn a_table_has_one_line_for_each_row() {
+        let rows = [["0", "8"], ["1", "6"]].map(|row| row.map(str::to_owned).to_vec());
+        // Above, header, between, the rows, below.
+        assert_eq!(table(&["layer", "heads"], &rows).to_string().lines().count(), 6);
     }
 
     #[test]
