@@ -36,11 +36,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     folder::write_texts(&arguments.out, &json)?;
     let config = parse_config(&folder::config())?;
     let tokenizer = Tokenizer::from_bytes(json.as_bytes(), config.vocab_size)?;
-    let mut tokens = Vec::new();
-    for story in text.split_inclusive("\n\n") {
-        tokens.extend(tokenizer.encode(story)?);
-    }
-    println!("{} bytes, {} tokens, {} parameters", text.len(), tokens.len(), config.parameters());
+    let lessons = Lessons::read(&text, &tokenizer)?;
+    println!("{} bytes, {} tokens, {} parameters", text.len(), lessons.tokens.len(), config.parameters());
     let device = block_on(Device::open(&arguments.device))?;
     let on = device.tensor_device().clone().autodiff();
     on.seed(0);
@@ -49,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let first = state.step;
     let mut recent = 0.0;
     while state.step < arguments.steps {
-        let windows = batch(&tokens, arguments, state.step);
+        let windows = lessons.batch(arguments, state.step);
         let loss = state.learn(&windows, &config, rate(arguments, state.step))?;
         recent = if recent == 0.0 { loss } else { 0.95 * recent + 0.05 * loss };
         state.step += 1;
@@ -77,13 +74,34 @@ fn cached(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> 
     Ok(text)
 }
 
-/// Windows of a begin-of-sequence token and text from random starts; the step is the seed, so a
-/// resumed run sees what an uninterrupted one would have seen.
-fn batch(tokens: &[u32], arguments: &Arguments, step: usize) -> Vec<Vec<u32>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(step as u64);
-    let window =
-        |start: usize| std::iter::once(1).chain(tokens[start..start + arguments.length].iter().copied()).collect();
-    (0..arguments.batch).map(|_| window(rng.random_range(0..tokens.len() - arguments.length))).collect()
+/// The stories as one row of tokens.
+struct Lessons {
+    tokens: Vec<u32>,
+    /// Where each story begins.
+    starts: Vec<usize>,
+}
+
+impl Lessons {
+    fn read(text: &str, tokenizer: &Tokenizer) -> Result<Self> {
+        let mut lessons = Self { tokens: Vec::new(), starts: Vec::new() };
+        for story in text.split_inclusive("\n\n") {
+            lessons.starts.push(lessons.tokens.len());
+            lessons.tokens.extend(tokenizer.encode(story)?);
+        }
+        Ok(lessons)
+    }
+
+    /// Windows of a begin-of-sequence token and what follows the start of a random story: a window
+    /// that began inside one would ask for names it never told. The step is the seed, so a resumed
+    /// run sees what an uninterrupted one would have seen.
+    fn batch(&self, arguments: &Arguments, step: usize) -> Vec<Vec<u32>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(step as u64);
+        let whole = self.starts.partition_point(|start| start + arguments.length <= self.tokens.len());
+        let window = |start: usize| {
+            std::iter::once(1).chain(self.tokens[start..start + arguments.length].iter().copied()).collect()
+        };
+        (0..arguments.batch).map(|_| window(self.starts[rng.random_range(0..whole)])).collect()
+    }
 }
 
 fn rate(arguments: &Arguments, step: usize) -> f64 {
