@@ -3,6 +3,8 @@
 
 mod cheapest;
 
+use std::borrow::Cow;
+
 use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -19,6 +21,8 @@ pub trait Real: faer::traits::RealField + Copy + Into<f64> + Send + Sync + 'stat
     fn of(value: f64) -> Self;
     /// The value as an f32.
     fn single(self) -> f32;
+    /// Singles in this type; not copied where they are that already.
+    fn of_singles(values: &[f32]) -> Cow<'_, [Self]>;
 }
 
 impl Real for f32 {
@@ -28,6 +32,9 @@ impl Real for f32 {
     fn single(self) -> f32 {
         self
     }
+    fn of_singles(values: &[f32]) -> Cow<'_, [f32]> {
+        Cow::Borrowed(values)
+    }
 }
 
 impl Real for f64 {
@@ -36,6 +43,9 @@ impl Real for f64 {
     }
     fn single(self) -> f32 {
         self as f32
+    }
+    fn of_singles(values: &[f32]) -> Cow<'_, [f64]> {
+        values.iter().map(|&v| v.into()).collect()
     }
 }
 
@@ -70,14 +80,17 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     async fn accumulate(&self, mut sum: Mat<T>, x: &Tensor<2>) -> Result<Mat<T>, ObsError> {
-        let x = host::<T>(x).await?;
+        let [tokens, features] = x.dims();
+        let data = read(x).await?;
+        let values = T::of_singles(singles(&data)?);
+        let x = MatRef::from_row_major_slice(&values, tokens, features);
         triangular::matmul(
             sum.as_mut(),
             BlockStructure::TriangularLower,
             Accum::Add,
             x.transpose(),
             BlockStructure::Rectangular,
-            x.as_ref(),
+            x,
             BlockStructure::Rectangular,
             T::of(1.0),
             faer::get_global_parallelism(),
@@ -220,21 +233,27 @@ fn picked_columns<T: Real>(a: MatRef<'_, T>, columns: &[usize]) -> Mat<T> {
 
 /// The full symmetric matrix of a lower triangle plus λI; a zero diagonal becomes one.
 fn damped<T: Real>(lower: &Mat<T>, lambda: T) -> Mat<T> {
-    Mat::from_fn(lower.nrows(), lower.ncols(), |i, j| {
-        let value = lower[(i.max(j), i.min(j))];
-        match i == j {
-            true if value + lambda == T::of(0.0) => T::of(1.0),
-            true => value + lambda,
-            false => value,
-        }
-    })
+    let mut full = lower.transpose().to_owned();
+    full.copy_from_triangular_lower(lower);
+    full.diagonal_mut().column_vector_mut().iter_mut().for_each(|value| {
+        let sum = *value + lambda;
+        *value = if sum == T::of(0.0) { T::of(1.0) } else { sum };
+    });
+    full
+}
+
+async fn read(tensor: &Tensor<2>) -> Result<TensorData, ObsError> {
+    tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))
+}
+
+fn singles(data: &TensorData) -> Result<&[f32], ObsError> {
+    data.as_slice::<f32>().map_err(|e| ObsError::Readback(format!("{e:?}")))
 }
 
 async fn host<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ObsError> {
     let [rows, columns] = tensor.dims();
-    let data = tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?;
-    let values = data.try_to_vec::<f32>().map_err(|e| ObsError::Readback(format!("{e:?}")))?;
-    Ok(Mat::from_fn(rows, columns, |i, j| T::of(values[i * columns + j].into())))
+    let data = read(tensor).await?;
+    Ok(MatRef::from_row_major_slice(&T::of_singles(singles(&data)?), rows, columns).to_owned())
 }
 
 fn tensor<T: Real>(a: MatRef<'_, T>, device: &burn::tensor::Device) -> Tensor<2> {

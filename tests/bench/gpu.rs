@@ -1,0 +1,147 @@
+//! Our kernels beside burn's matmul and a copy, on a wgpu device.
+
+use burn::tensor::{Device as TensorDevice, Distribution, Int, Tensor};
+use slimgpt::device::Device;
+use slimgpt::gpu::cholesky::inverse_factor;
+use slimgpt::gpu::eliminate::{self, Elimination};
+use slimgpt::gpu::{block_cholesky, gather, hessian, reduce};
+
+use crate::clock::{Bench, Work};
+
+/// Columns of a head, for the grouped kernels.
+const GROUP: usize = 128;
+
+/// A device, a side, and the yardsticks measured on them.
+struct On<'a> {
+    bench: &'a Bench,
+    device: &'a TensorDevice,
+    n: usize,
+    /// GFLOP/s of burn's matmul.
+    matmul: f64,
+    /// GB/s of a copy.
+    copy: f64,
+}
+
+/// Every kernel at side `n`.
+pub fn run(bench: &Bench, device: &Device, n: usize, tokens: usize) {
+    let device = device.tensor_device();
+    let square = random(device, [n, n]);
+    let matmul = bench.rate(Work::Flops(2.0 * (n as f64).powi(3)), || {
+        done(device, square.clone().matmul(square.clone()));
+    });
+    let copy = bench.rate(Work::Bytes(8.0 * (n * n) as f64), || done(device, square.clone().add_scalar(1.0)));
+    let on = On { bench, device, n, matmul, copy };
+    println!("| *burn's matmul* | {n} | | {matmul:.2} GFLOP/s | | |");
+    println!("| *copy* | {n} | | {copy:.2} GB/s | | |");
+    on.accumulation(tokens);
+    on.factorisation();
+    on.groups();
+    on.reductions(&square);
+    on.gathers(&square);
+    on.elimination();
+}
+
+fn random<const D: usize>(device: &TensorDevice, shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Waits until the work is done; the result is dropped unread.
+fn done<T>(device: &TensorDevice, result: T) {
+    device.sync().expect("the device finishes its work");
+    drop(result);
+}
+
+impl On<'_> {
+    /// A symmetric positive definite matrix that is quick to make.
+    fn positive(&self) -> Tensor<2> {
+        let a = random(self.device, [self.n, self.n]);
+        a.clone().matmul(a.transpose()) / self.n as f64 + Tensor::eye(self.n, self.device)
+    }
+
+    fn accumulation(&self, tokens: usize) {
+        let n = self.n;
+        let x = random(self.device, [tokens, n]);
+        let mut sum = Some(Tensor::zeros([n, n], self.device));
+        let flops = Work::Flops(tokens as f64 * n as f64 * (n as f64 + 1.0));
+        self.bench.row("hessian_accumulate", &format!("{tokens} × {n}"), flops, self.matmul, || {
+            sum = sum.take().map(|s| hessian::accumulate(s, &x));
+            done(self.device, ());
+        });
+        let lower: Tensor<2> = random(self.device, [n, n]);
+        self.bench.row("mirror_lower", &n.to_string(), Work::Bytes(6.0 * (n * n) as f64), self.copy, || {
+            done(self.device, hessian::mirrored(&lower, 0.1));
+        });
+    }
+
+    fn factorisation(&self) {
+        if self.bench.wants("inverse from Cholesky") {
+            let a = self.positive();
+            let flops = Work::Flops((self.n as f64).powi(3));
+            self.bench.row("inverse from Cholesky", &self.n.to_string(), flops, self.matmul, || {
+                done(self.device, inverse_factor(a.clone()).inverse());
+            });
+        }
+    }
+
+    fn groups(&self) {
+        let count = self.n / GROUP;
+        if count == 0 || !(self.bench.wants("cholesky_block") || self.bench.wants("triangular_solve")) {
+            return;
+        }
+        let groups: Vec<Vec<usize>> = (0..count).map(|g| (g * GROUP..(g + 1) * GROUP).collect()).collect();
+        let blocks = gather::diagonal_blocks(&self.positive(), &gather::index(&groups, self.device));
+        let size = format!("{count} of {GROUP}");
+        let cube = count as f64 * (GROUP as f64).powi(3);
+        self.bench.row("cholesky_block", &size, Work::Flops(cube / 3.0), self.matmul, || {
+            done(self.device, block_cholesky::factor(blocks.clone()));
+        });
+        let (l, _) = block_cholesky::factor(blocks);
+        let right = random(self.device, [count, GROUP, self.n]);
+        let flops = Work::Flops(count as f64 * (GROUP * GROUP * self.n) as f64);
+        self.bench.row("triangular_solve", &format!("{size}, {} columns", self.n), flops, self.matmul, || {
+            done(self.device, block_cholesky::solve(&l, right.clone()));
+        });
+        let norms = random(self.device, [self.n]);
+        let index = gather::index(&groups, self.device);
+        let bytes = Work::Bytes(8.0 * self.n as f64);
+        self.bench.row("pivot_scores", &size, bytes, self.copy, || {
+            done(self.device, reduce::pivot_scores(&l, &norms, &index));
+        });
+    }
+
+    fn reductions(&self, square: &Tensor<2>) {
+        let bytes = Work::Bytes(4.0 * (self.n * self.n) as f64);
+        let size = self.n.to_string();
+        self.bench.row("column_norms", &size, bytes, self.copy, || done(self.device, reduce::column_norms(square)));
+        let groups = square.clone().reshape([self.n / 8, 8, self.n]);
+        self.bench.row("sum_squares", &size, bytes, self.copy, || done(self.device, reduce::sum_squares(&groups)));
+    }
+
+    fn gathers(&self, square: &Tensor<2>) {
+        let every_other = |from: usize| -> Vec<usize> { (from..self.n).step_by(2).collect() };
+        let (rows, columns) = (every_other(0), every_other(1));
+        let index = |of: &Vec<usize>| -> Tensor<2, Int> { gather::index(std::slice::from_ref(of), self.device) };
+        let (rows, columns) = (index(&rows), index(&columns));
+        let bytes = Work::Bytes(2.0 * (self.n * self.n) as f64);
+        self.bench.row("gather (half the rows and columns)", &self.n.to_string(), bytes, self.copy, || {
+            done(self.device, gather::gather(square, &rows, &columns));
+        });
+    }
+
+    /// pick_column, pivot_row, pivot_column, basis_gram and update_norms, with the products that
+    /// move W and H⁻¹: they are always launched together.
+    fn elimination(&self) {
+        if !self.bench.wants("one by one") {
+            return;
+        }
+        let count = self.n / 8;
+        let (w, h_inv) = (random(self.device, [self.n, self.n]), self.positive());
+        // A removal reads W twice (its column norms, its products) and a row of H⁻¹.
+        let bytes = Work::Bytes(count as f64 * 4.0 * (self.n * self.n + self.n) as f64);
+        self.bench.row("channels one by one", &format!("{count} of {}", self.n), bytes, self.copy, || {
+            let alive = Tensor::ones([self.n], self.device);
+            let state = Elimination { w: w.clone(), h_inv: h_inv.clone(), alive };
+            done(self.device, eliminate::cheapest(state, count));
+        });
+    }
+}
