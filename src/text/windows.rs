@@ -62,7 +62,7 @@ pub fn windows(
     }
     let bos = match which.bos {
         Bos::None => None,
-        _ => Some(bos.ok_or(TextError::NoBos)?),
+        _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
     };
     let tokens = encode(tokenizer, documents)?;
     let starts = starts(tokens.len(), which)?;
@@ -131,8 +131,8 @@ fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
     let needed = match which.sampling {
-        Sampling::Sequential => (0..windows).map(|i| own_tokens(which, i)).sum(),
-        Sampling::Random => which.length + windows - 1,
+        Sampling::Sequential => (0..windows).map(|i| own_tokens(which, i)).fold(0, usize::saturating_add),
+        Sampling::Random => which.length.saturating_add(windows - 1),
     };
     TextError::TooShort { found, windows, length: which.length, needed }
 }
