@@ -131,7 +131,10 @@ fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
     let needed = match which.sampling {
-        Sampling::Sequential => (0..windows).map(|i| own_tokens(which, i)).fold(0, usize::saturating_add),
+        Sampling::Sequential => {
+            let rest = own_tokens(which, 1).saturating_mul(windows - 1);
+            own_tokens(which, 0).saturating_add(rest)
+        }
         Sampling::Random => which.length.saturating_add(windows - 1),
     };
     TextError::TooShort { found, windows, length: which.length, needed }
