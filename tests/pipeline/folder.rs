@@ -7,7 +7,8 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, Target, prune,
+    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, Target,
+    prune,
 };
 
 use crate::support::software_gpu;

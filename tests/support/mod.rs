@@ -4,6 +4,8 @@
 pub mod checkpoint;
 pub mod oracle;
 
+use std::path::{Path, PathBuf};
+
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +38,11 @@ pub fn activations(tokens: usize, features: usize, seed: u64) -> Vec<f32> {
 /// A matrix on a device.
 pub fn matrix(values: &[f32], shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device.tensor_device())
+}
+
+/// The folder of the model that ships with the program.
+pub fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny_model")
 }
 
 /// The software Vulkan adapter. A machine without one fails the test: it is never skipped.
