@@ -121,7 +121,7 @@ fn sequential(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
     let count = which.count.unwrap_or(1);
-    let possible = (tokens + 1).saturating_sub(which.length);
+    let possible = (tokens + 1).saturating_sub(own_tokens(which, 1));
     if possible < count {
         return Err(too_short(tokens, count, which));
     }
@@ -135,7 +135,7 @@ fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
             let rest = own_tokens(which, 1).saturating_mul(windows - 1);
             own_tokens(which, 0).saturating_add(rest)
         }
-        Sampling::Random => which.length.saturating_add(windows - 1),
+        Sampling::Random => own_tokens(which, 1).saturating_add(windows - 1),
     };
     TextError::TooShort { found, windows, length: which.length, needed }
 }

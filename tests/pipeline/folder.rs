@@ -220,7 +220,7 @@ fn the_model_itself_is_not_the_output() {
     place.run("once", go_on).unwrap();
     // An output may be replaced, but not while it is the model that is read.
     place.checkpoint = Checkpoint::open(&place.path("once")).unwrap();
-    let less = Request { target: Some(Target::Ratio(0.1)), ..request() };
+    let less = Request { target: Some(Target::Ratio(0.05)), ..request() };
     place.plan = planned(&place.checkpoint, &less);
     for (name, overwrite) in [("once", false), ("once", true), ("source/../once", true)] {
         let error = place.open(name, overwrite).err().unwrap();
