@@ -286,3 +286,12 @@ fn the_comparison_notices_what_it_must() {
     assert!(worst_relative(&[1.0, f64::NAN], &[1.0, 2.0]).is_infinite());
     assert!(worst_relative(&[1.0, 2.1], &[1.0, 2.0]) > 0.04);
 }
+
+#[test]
+#[should_panic(expected = "gather: bindings 1 and 2 are the same buffer")]
+fn a_buffer_that_is_bound_twice_is_noticed() {
+    let device = software_gpu();
+    let a = matrix(&random(16, 1), [4, 4], &device);
+    let index = slimgpt::gpu::gather::index(&[vec![0, 2]], device.tensor_device());
+    slimgpt::gpu::gather::gather(&a, &index, &index);
+}

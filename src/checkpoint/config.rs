@@ -10,6 +10,14 @@ pub(super) const OURS: &str = "slim_llama";
 /// Where such a folder keeps the family it was made from.
 pub(super) const FAMILY_KEY: &str = "slimgpt_family";
 
+/// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
+/// enough that the bytes of [`DEEPEST`] layers still count in 64 bits.
+const WIDEST: usize = 1 << 22;
+/// Most layers.
+const DEEPEST: usize = 1 << 12;
+/// Longest context.
+const LONGEST: usize = u32::MAX as usize;
+
 /// Reads a config.json.
 ///
 /// # Errors
@@ -17,23 +25,23 @@ pub(super) const FAMILY_KEY: &str = "slimgpt_family";
 pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
     let config = Reader(raw);
     let family = config.family()?;
-    let heads = config.count("num_attention_heads")?;
-    let hidden_size = config.count("hidden_size")?;
+    let heads = config.count("num_attention_heads", WIDEST)?;
+    let hidden_size = config.count("hidden_size", WIDEST)?;
     let dense = LayerShape {
         heads,
-        kv_heads: config.optional_count("num_key_value_heads")?.unwrap_or(heads),
-        channels: config.count("intermediate_size")?,
+        kv_heads: config.optional_count("num_key_value_heads", WIDEST)?.unwrap_or(heads),
+        channels: config.count("intermediate_size", WIDEST)?,
     };
     config.refuse_unsupported()?;
     let parsed = ModelConfig {
         family,
-        vocab_size: config.count("vocab_size")?,
+        vocab_size: config.count("vocab_size", WIDEST)?,
         hidden_size,
-        head_dim: config.optional_count("head_dim")?.unwrap_or(hidden_size / heads),
+        head_dim: config.optional_count("head_dim", WIDEST)?.unwrap_or(hidden_size / heads),
         dense,
         layers: config.layers(dense)?,
-        max_positions: config.optional_count("max_position_embeddings")?.unwrap_or(2048),
-        rms_norm_eps: config.number("rms_norm_eps")?.unwrap_or(1e-6),
+        max_positions: config.context(family)?,
+        rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
         rope: config.rope()?,
         qkv_bias: config.flag("attention_bias") || family == Family::Qwen2,
         tied_head: config.flag("tie_word_embeddings"),
@@ -45,14 +53,28 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
 }
 
 fn check(config: &ModelConfig) -> Result<(), CheckpointError> {
-    for (i, layer) in config.layers.iter().enumerate() {
-        if !layer.heads.is_multiple_of(layer.kv_heads) {
-            let LayerShape { heads, kv_heads, .. } = layer;
-            return Err(wrong(format!("layer {i} has {heads} heads, which {kv_heads} key/value heads do not divide")));
-        }
+    if config.head_dim == 0 {
+        let (d, heads) = (config.hidden_size, config.dense.heads);
+        return Err(wrong(format!("\"hidden_size\" {d} is less than \"num_attention_heads\" {heads}")));
+    }
+    check_layer("num_attention_heads", config.dense, config.head_dim)?;
+    for (i, &layer) in config.layers.iter().enumerate() {
+        check_layer(&format!("layer {i}"), layer, config.head_dim)?;
     }
     if !config.head_dim.is_multiple_of(2) {
         return Err(wrong(format!("head_dim {} is odd; rotary positions need pairs", config.head_dim)));
+    }
+    Ok(())
+}
+
+fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), CheckpointError> {
+    let LayerShape { heads, kv_heads, channels } = layer;
+    if !heads.is_multiple_of(kv_heads) {
+        return Err(wrong(format!("{name}: {heads} heads, which {kv_heads} key/value heads do not divide")));
+    }
+    if heads.checked_mul(head_dim).is_none_or(|width| width > WIDEST) || channels > WIDEST {
+        let sizes = format!("{heads} heads of {head_dim} dimensions and {channels} channels");
+        return Err(wrong(format!("{name}: {sizes} are more than any model has (a width of {WIDEST})")));
     }
     Ok(())
 }
@@ -78,25 +100,44 @@ impl Reader<'_> {
         }
     }
 
-    fn optional_count(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
+    fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, CheckpointError> {
         match &self.0[key] {
             Value::Null => Ok(None),
             value => match value.as_u64() {
+                Some(n) if n > most as u64 => {
+                    Err(wrong(format!("\"{key}\" is {n}, more than any model has (at most {most} is read)")))
+                }
                 Some(n) if n > 0 => Ok(Some(n as usize)),
                 _ => Err(wrong(format!("\"{key}\" is {value}, not a positive whole number"))),
             },
         }
     }
 
-    fn count(&self, key: &str) -> Result<usize, CheckpointError> {
-        self.optional_count(key)?.ok_or_else(|| wrong(format!("\"{key}\" is missing")))
+    fn count(&self, key: &str, most: usize) -> Result<usize, CheckpointError> {
+        self.optional_count(key, most)?.ok_or_else(|| wrong(format!("\"{key}\" is missing")))
     }
 
-    fn number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
+    fn number(&self, key: &str, is_right: fn(f64) -> bool) -> Result<Option<f64>, CheckpointError> {
         match &self.0[key] {
             Value::Null => Ok(None),
-            value => value.as_f64().map(Some).ok_or_else(|| wrong(format!("\"{key}\" is {value}, not a number"))),
+            value => match value.as_f64().filter(|&n| is_right(n)) {
+                None => Err(wrong(format!("\"{key}\" is {value}, not a number in its range"))),
+                number => Ok(number),
+            },
         }
+    }
+
+    /// The longest sequence that is computed as the model was made: where attention slides, the
+    /// window, within which every token sees all before it.
+    fn context(&self, family: Family) -> Result<usize, CheckpointError> {
+        let context = self.optional_count("max_position_embeddings", LONGEST)?.unwrap_or(2048);
+        let slides = match family {
+            Family::Llama => false,
+            Family::Mistral => true,
+            Family::Qwen2 => self.flag("use_sliding_window"),
+        };
+        let window = if slides { self.optional_count("sliding_window", LONGEST)? } else { None };
+        Ok(window.map_or(context, |window| context.min(window)))
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -113,7 +154,7 @@ impl Reader<'_> {
     }
 
     fn layers(&self, dense: LayerShape) -> Result<Vec<LayerShape>, CheckpointError> {
-        let count = self.count("num_hidden_layers")?;
+        let count = self.count("num_hidden_layers", DEEPEST)?;
         let Some(own) = self.0["per_layer_config"].as_object() else {
             return Ok(vec![dense; count]);
         };
@@ -135,11 +176,8 @@ impl Reader<'_> {
     /// transformers 5 keeps the base in `rope_parameters`, earlier ones beside `rope_scaling`.
     fn rope(&self) -> Result<Rope, CheckpointError> {
         let parameters = Reader(&self.0["rope_parameters"]);
-        let theta = match self.number("rope_theta")? {
-            Some(theta) => theta,
-            None if parameters.0.is_object() => parameters.number("rope_theta")?.unwrap_or(10000.0),
-            None => 10000.0,
-        };
+        let base = |of: &Self| of.number("rope_theta", |theta| theta > 0.0);
+        let theta = base(self)?.or(base(&parameters)?).unwrap_or(10000.0);
         let scaling = match (&self.0["rope_scaling"], parameters.0) {
             (Value::Object(_), _) => rope_scaling(&self.0["rope_scaling"])?,
             (_, Value::Object(_)) => rope_scaling(parameters.0)?,
@@ -156,6 +194,9 @@ impl Reader<'_> {
         if self.flag("mlp_bias") {
             return Err(wrong("mlp_bias true is not supported".into()));
         }
+        if let Some(part) = self.number("partial_rotary_factor", f64::is_finite)?.filter(|&part| part != 1.0) {
+            return Err(wrong(format!("partial_rotary_factor {part} is not supported; only 1 is")));
+        }
         if self.0["quantization_config"].is_object() {
             return Err(wrong("the checkpoint is quantised; prune the original and quantise the result".into()));
         }
@@ -167,7 +208,14 @@ fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, CheckpointError> {
     let kind = raw["rope_type"].as_str().or(raw["type"].as_str()).unwrap_or("default");
     match kind {
         "default" => Ok(None),
-        "llama3" => serde_json::from_value(raw.clone()).map(Some).map_err(|e| wrong(format!("rope_scaling: {e}"))),
+        "llama3" => {
+            let scaling: RopeScaling =
+                serde_json::from_value(raw.clone()).map_err(|e| wrong(format!("rope_scaling: {e}")))?;
+            let is_right = scaling.factor > 0.0 && scaling.low_freq_factor < scaling.high_freq_factor;
+            is_right.then_some(Some(scaling)).ok_or_else(|| {
+                wrong(format!("rope_scaling {raw}: factor must be above 0, and low_freq_factor below high_freq_factor"))
+            })
+        }
         other => Err(wrong(format!("rope_scaling of type \"{other}\" is not supported; default and llama3 are"))),
     }
 }

@@ -36,6 +36,14 @@ pub enum CheckpointError {
     /// The index names a tensor or a file that is not there.
     #[error("model.safetensors.index.json: {0}")]
     Index(String),
+    /// A tensor that would be left out of the computation.
+    #[error("{file}: {tensor} is no part of the model that config.json describes; models with it are not supported")]
+    UnknownTensor {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
     /// A tensor is missing.
     #[error("{tensor} is in none of the checkpoint's files; the config.json may belong to another model")]
     MissingTensor {

@@ -3,6 +3,8 @@
 mod config;
 mod dtype;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
 mod names;
 mod open;
 mod output;

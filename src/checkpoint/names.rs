@@ -45,6 +45,12 @@ pub(super) fn of_layer(config: &ModelConfig, i: usize, layer: LayerShape) -> Vec
     parts.into_iter().map(|(part, shape)| Expected { name: in_layer(i, part), shape }).collect()
 }
 
+/// Whether a tensor that nothing expects changes nothing: tables that are computed anew, and a
+/// head beside an embedding that serves as one.
+pub(super) fn is_superfluous(config: &ModelConfig, name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq") || (config.tied_head && name == HEAD)
+}
+
 /// Every tensor outside the layers.
 pub(super) fn outside(config: &ModelConfig) -> Vec<Expected> {
     let (v, d) = (config.vocab_size, config.hidden_size);

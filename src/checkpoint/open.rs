@@ -1,7 +1,7 @@
 //! An opened checkpoint: every tensor is checked by its header before anything is read.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -29,8 +29,7 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
         let raw = super::output::read_json(&folder.join("config.json"))?;
-        let shards = shard_files(folder)?.iter().map(|p| map_shard(p)).collect::<Result<_, _>>()?;
-        Self::from_shards(raw, shards, Some(folder.to_owned()))
+        Self::from_shards(raw, super::folder::shards(folder)?, Some(folder.to_owned()))
     }
 
     /// Opens a checkpoint of one safetensors file that is in memory.
@@ -48,7 +47,7 @@ impl Checkpoint {
         let shard_of: HashMap<String, usize> =
             shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
         // Some folders say nothing of tying and leave the head out.
-        config.tied_head |= !shard_of.contains_key(names::HEAD);
+        config.tied_head |= raw_config["tie_word_embeddings"].is_null() && !shard_of.contains_key(names::HEAD);
         let missing = |tensor: &str| CheckpointError::MissingTensor { tensor: tensor.to_owned() };
         let first = shard_of.get(names::EMBEDDING).ok_or_else(|| missing(names::EMBEDDING))?;
         let dtype = shards[*first].dtype(names::EMBEDDING).unwrap_or(Dtype::F32);
@@ -60,7 +59,19 @@ impl Checkpoint {
     fn check(&self) -> Result<(), CheckpointError> {
         let layers = self.config.layers.iter().enumerate();
         let inside = layers.flat_map(|(i, &shape)| names::of_layer(&self.config, i, shape));
-        names::outside(&self.config).into_iter().chain(inside).try_for_each(|e| self.shard(&e)?.check(&e))
+        let mut expected = HashSet::new();
+        for tensor in names::outside(&self.config).into_iter().chain(inside) {
+            self.shard(&tensor)?.check(&tensor)?;
+            expected.insert(tensor.name);
+        }
+        let mut left: Vec<_> = self.shard_of.iter().filter(|(name, _)| !expected.contains(*name)).collect();
+        left.sort();
+        match left.into_iter().find(|(name, _)| !names::is_superfluous(&self.config, name)) {
+            Some((tensor, &i)) => {
+                Err(CheckpointError::UnknownTensor { file: self.shards[i].file.clone(), tensor: tensor.clone() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The numbers of config.json.
@@ -162,46 +173,4 @@ fn collect_layer(
         up: projection("mlp.up_proj")?,
         down: projection("mlp.down_proj")?,
     })
-}
-
-/// The safetensors files of a folder: the index's, or the one file.
-#[cfg(not(target_arch = "wasm32"))]
-fn shard_files(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
-    let index = folder.join("model.safetensors.index.json");
-    if index.exists() {
-        let json = super::output::read_json(&index)?;
-        let map =
-            json["weight_map"].as_object().ok_or_else(|| CheckpointError::Index("\"weight_map\" is missing".into()))?;
-        let mut files: Vec<&str> = map.values().filter_map(Value::as_str).collect();
-        files.sort_unstable();
-        files.dedup();
-        return Ok(files.into_iter().map(|f| folder.join(f)).collect());
-    }
-    let single = folder.join("model.safetensors");
-    if single.exists() {
-        return Ok(vec![single]);
-    }
-    Err(no_weights(folder))
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn no_weights(folder: &Path) -> CheckpointError {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let pickle = names
-        .map(|f| f.file_name().to_string_lossy().into_owned())
-        .find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
-    match pickle {
-        Some(file) => CheckpointError::Pickle { folder: folder.to_owned(), file },
-        None => CheckpointError::NoWeights(folder.to_owned()),
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn map_shard(path: &Path) -> Result<Shard, CheckpointError> {
-    let file = std::fs::File::open(path).map_err(|e| super::io_error(path, &e))?;
-    // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
-    // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
-    #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| super::io_error(path, &e))?;
-    Shard::open(path.display().to_string(), Bytes::Mapped(map))
 }

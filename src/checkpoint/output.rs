@@ -156,7 +156,7 @@ pub fn io_error(path: &Path, error: &std::io::Error) -> CheckpointError {
 /// When a part cannot be read or the folder cannot be written.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn assemble(parts: &[PathBuf], folder: &Path, shard_bytes: usize) -> Result<(), CheckpointError> {
-    let parts = parts.iter().map(|p| super::open::map_shard(p)).collect::<Result<Vec<_>, _>>()?;
+    let parts = parts.iter().map(|p| super::folder::map_shard(p)).collect::<Result<Vec<_>, _>>()?;
     let mut shards: Vec<Vec<(&str, TensorView<'_>)>> = vec![Vec::new()];
     let mut filled = 0;
     for part in &parts {

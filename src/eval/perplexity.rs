@@ -7,6 +7,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::gpu::cholesky::floats;
 use crate::model::{Block, Ends, Positions, token_tensor};
+use crate::text::TextError;
 
 /// Windows that run through a layer together.
 const BATCH: usize = 8;
@@ -33,7 +34,7 @@ pub struct Perplexity {
 /// a long text needs no more memory than a short one; each group reads every layer once.
 ///
 /// # Errors
-/// When a weight is not finite or the device fails.
+/// When a window has no token to predict, a weight is not finite, or the device fails.
 pub async fn perplexity(
     checkpoint: &Checkpoint,
     windows: &[Vec<u32>],
@@ -42,7 +43,10 @@ pub async fn perplexity(
 ) -> Result<Perplexity, Error> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     let ends = Ends::load(&checkpoint.outer()?, config, on);
-    let length = windows.first().map_or(0, Vec::len);
+    let length = windows.iter().map(Vec::len).min().unwrap_or(0);
+    if length < 2 {
+        return Err(TextError::WindowTooShort(length).into());
+    }
     let groups: Vec<&[Vec<u32>]> = windows.chunks(windows_of_a_group(length, config.hidden_size)).collect();
     let steps: usize = groups.iter().map(|g| config.layers.len() * g.len().div_ceil(BATCH)).sum();
     let mut done = 0;

@@ -4,7 +4,7 @@ use burn::backend::Wgpu;
 use burn::backend::wgpu::{CubeDim, CubeTensor, KernelSource, SourceKernel, SourceTemplate, into_contiguous};
 use burn::cubecl::CubeCount;
 use burn::cubecl::prelude::KernelId;
-use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
+use burn::cubecl::server::{BufferBinding, KernelArguments, MetadataBindingInfo};
 use burn::tensor::{Int, Tensor};
 
 /// What can go wrong on the way to or from the device.
@@ -136,16 +136,34 @@ fn on_wgpu<T, E: std::fmt::Debug>(primitive: Result<T, E>) -> T {
 
 /// Runs `kernel` on `groups` workgroups with `buffers` as its bindings 0, 1, …; `params` follow
 /// as the last binding.
+///
+/// # Panics
+/// When two of the buffers share bytes: burn binds every buffer for writing, and WebGPU refuses
+/// that, but a native driver computes something and says nothing.
 pub(super) fn launch(kernel: &'static Kernel, groups: [usize; 3], buffers: &[&Buffer], params: &[u32]) {
     debug_assert_eq!(params.len(), kernel.params, "{}", kernel.name);
-    let arguments = buffers
-        .iter()
-        .fold(KernelArguments::new(), |a, b| a.with_buffer(b.0.handle.clone().binding()))
+    let bindings: Vec<BufferBinding> = buffers.iter().map(|b| b.0.handle.clone().binding()).collect();
+    if let Some((first, second)) = overlapping(&bindings) {
+        panic!("{}: bindings {first} and {second} are the same buffer; browsers refuse that, so copy one", kernel.name);
+    }
+    let arguments = bindings
+        .into_iter()
+        .fold(KernelArguments::new(), KernelArguments::with_buffer)
         .with_info(MetadataBindingInfo::custom(packed(params)));
     let [x, y, z] = kernel.workgroup;
     let [gx, gy, gz] = groups.map(|g| g as u32);
     let source = SourceKernel::new(Source(kernel), CubeDim::new_3d(x, y, z));
     buffers[0].0.client.launch(Box::new(source), CubeCount::Static(gx, gy, gz), arguments);
+}
+
+/// The first two bindings that have bytes in common.
+fn overlapping(bindings: &[BufferBinding]) -> Option<(usize, usize)> {
+    let share = |a: &BufferBinding, b: &BufferBinding| {
+        let (a, b) = (a.claim_key(), b.claim_key());
+        a.0 == b.0 && a.1 < b.2 && b.1 < a.2
+    };
+    let later = |i: usize| (i + 1..bindings.len()).find(|&j| share(&bindings[i], &bindings[j])).map(|j| (i, j));
+    (0..bindings.len()).find_map(later)
 }
 
 /// Two 32-bit words to a 64-bit one, the low word first; an odd last word is padded with zero.

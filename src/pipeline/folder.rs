@@ -66,11 +66,14 @@ impl OutputFolder {
     /// this program; a finished folder of this very run is reported instead.
     ///
     /// # Errors
-    /// When `out` is something else, when its working folder belongs to another run or is in use,
+    /// When `out` is the model itself or something else, when its working folder belongs to another run or is in use,
     /// or when the disk refuses.
     pub fn open(out: &Path, job: &Job<'_>, overwrite: bool) -> Result<Opened, FolderError> {
         let fingerprint = Fingerprint::of(job)?;
         let partial = partial_of(out)?;
+        if job.checkpoint.folder().is_some_and(|source| is_same(source, out)) {
+            return Err(FolderError::IsSource { path: out.into() });
+        }
         if let Some(report) = standing(out, overwrite)? {
             if !overwrite && fingerprint.made(&report) {
                 // A process killed between the last rename and the clearing leaves this behind.
@@ -174,6 +177,11 @@ impl OutputFolder {
         self.lock = None;
         remove_folder(&self.partial)
     }
+}
+
+/// Whether two paths lead to one folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// `OUT.partial` beside `OUT`.

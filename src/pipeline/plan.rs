@@ -86,6 +86,9 @@ impl Plan {
     }
 }
 
+/// Most calibration tokens: the bytes of their activations still count in 64 bits.
+const MOST_TOKENS: usize = 1 << 31;
+
 /// What `request` means for a model of the sizes `config` on a device with `limits`.
 ///
 /// # Errors
@@ -121,6 +124,10 @@ fn check(request: &Request) -> Result<(), PlanError> {
     let damping = request.options.damping;
     if !(damping.is_finite() && damping >= 0.0) {
         return Err(PlanError::Damping(damping));
+    }
+    let (windows, length) = (request.windows, request.window_tokens);
+    if windows.checked_mul(length).is_none_or(|tokens| tokens > MOST_TOKENS) {
+        return Err(PlanError::TooMuchText { windows, length, most: MOST_TOKENS });
     }
     match request.channel_multiple {
         Some(0) => Err(PlanError::ZeroMultiple),

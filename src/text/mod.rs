@@ -52,6 +52,14 @@ pub enum TextError {
     /// A begin-of-sequence token is asked for, but the model has none.
     #[error("--bos asks for a begin-of-sequence token, but config.json has no bos_token_id; use --bos none")]
     NoBos,
+    /// The begin-of-sequence token is not in the model.
+    #[error("bos_token_id of config.json is {id}, but the model has {vocab} embeddings; correct it, or use --bos none")]
+    BosBeyondVocabulary {
+        /// The token.
+        id: u32,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
     /// Windows without room for a prediction.
     #[error("--seq-len {0} leaves nothing to predict; use at least 2")]
     WindowTooShort(usize),

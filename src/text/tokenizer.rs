@@ -50,6 +50,14 @@ impl Tokenizer {
         }
     }
 
+    /// A begin-of-sequence token, if the model has an embedding for it.
+    pub(super) fn known(&self, id: u32) -> Result<u32, TextError> {
+        match (id as usize) < self.vocab {
+            true => Ok(id),
+            false => Err(TextError::BosBeyondVocabulary { id, vocab: self.vocab }),
+        }
+    }
+
     /// The text of tokens, special tokens left out.
     ///
     /// # Errors

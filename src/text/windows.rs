@@ -62,7 +62,7 @@ pub fn windows(
     }
     let bos = match which.bos {
         Bos::None => None,
-        _ => Some(bos.ok_or(TextError::NoBos)?),
+        _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
     };
     let tokens = encode(tokenizer, documents)?;
     let starts = starts(tokens.len(), which)?;
@@ -121,7 +121,7 @@ fn sequential(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
     let count = which.count.unwrap_or(1);
-    let possible = (tokens + 1).saturating_sub(which.length);
+    let possible = (tokens + 1).saturating_sub(own_tokens(which, 1));
     if possible < count {
         return Err(too_short(tokens, count, which));
     }
@@ -131,8 +131,11 @@ fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
     let needed = match which.sampling {
-        Sampling::Sequential => (0..windows).map(|i| own_tokens(which, i)).sum(),
-        Sampling::Random => which.length + windows - 1,
+        Sampling::Sequential => {
+            let rest = own_tokens(which, 1).saturating_mul(windows - 1);
+            own_tokens(which, 0).saturating_add(rest)
+        }
+        Sampling::Random => own_tokens(which, 1).saturating_add(windows - 1),
     };
     TextError::TooShort { found, windows, length: which.length, needed }
 }

@@ -7,7 +7,8 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, prune,
+    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, Target,
+    prune,
 };
 
 use crate::support::software_gpu;
@@ -199,16 +200,34 @@ fn a_folder_of_another_run_is_replaced_only_when_asked() {
 #[test]
 fn a_folder_that_is_not_ours_is_never_touched() {
     let place = Place::new(&request());
+    std::fs::create_dir(place.path("letters")).unwrap();
+    std::fs::write(place.path("letters/to-ada.txt"), "dear").unwrap();
     for overwrite in [false, true] {
-        let error = place.open("source", overwrite).err().unwrap();
-        assert!(matches!(&error, FolderError::NotOurs { .. }) && error.to_string().contains("source"), "{error}");
-        let error = place.open("source/config.json", overwrite).err().unwrap();
-        assert!(matches!(&error, FolderError::NotOurs { .. }), "{error}");
+        for name in ["letters", "letters/to-ada.txt", "source/config.json"] {
+            let error = place.open(name, overwrite).err().unwrap();
+            assert!(matches!(&error, FolderError::NotOurs { .. }) && error.to_string().contains(name), "{error}");
+        }
     }
     std::fs::create_dir(place.path("other.partial")).unwrap();
     std::fs::write(place.path("other.partial/thesis.tex"), "years of work").unwrap();
     let error = place.open("other", true).err().unwrap();
     assert!(matches!(&error, FolderError::Stranger { name, .. } if name == "thesis.tex"), "{error}");
+}
+
+#[test]
+fn the_model_itself_is_not_the_output() {
+    let mut place = Place::new(&request());
+    place.run("once", go_on).unwrap();
+    // An output may be replaced, but not while it is the model that is read.
+    place.checkpoint = Checkpoint::open(&place.path("once")).unwrap();
+    let less = Request { target: Some(Target::Ratio(0.05)), ..request() };
+    place.plan = planned(&place.checkpoint, &less);
+    for (name, overwrite) in [("once", false), ("once", true), ("source/../once", true)] {
+        let error = place.open(name, overwrite).err().unwrap();
+        assert!(matches!(error, FolderError::IsSource { .. }), "{error}");
+        assert!(error.to_string().contains("choose another --out"), "{error}");
+    }
+    place.checkpoint.layer(0).unwrap();
 }
 
 #[test]

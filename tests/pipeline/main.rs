@@ -4,6 +4,7 @@
 mod driver;
 mod folder;
 mod plan;
+mod qwen2;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;

@@ -140,6 +140,15 @@ fn a_list_is_used_as_it_stands_or_scaled_to_a_target() {
 }
 
 #[test]
+fn more_text_than_can_be_counted_is_refused_with_both_numbers() {
+    for (windows, window_tokens) in [(usize::MAX, 256), (1 << 40, 1 << 40), (1 << 24, 256)] {
+        let error = planned(&Request { windows, window_tokens, ..ratio(0.2) }, &stories()).unwrap_err();
+        assert!(matches!(error, PlanError::TooMuchText { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("--samples {windows}")), "{error}");
+    }
+}
+
+#[test]
 fn without_a_target_nothing_is_planned() {
     let error = planned(&Request { target: None, ..ratio(0.0) }, &stories()).unwrap_err();
     assert!(matches!(error, PlanError::NoTarget), "{error}");

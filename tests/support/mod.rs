@@ -1,5 +1,10 @@
-//! What several tests share: seeded matrices, tolerances, the software adapter.
+//! What several tests share: small models, the f64 oracle, seeded matrices, tolerances, the software adapter.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod checkpoint;
+pub mod oracle;
+
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, SeedableRng};
@@ -10,6 +15,12 @@ use slimgpt::device::{Device, DeviceChoice};
 pub fn random(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect()
+}
+
+/// Token ids below `vocabulary` from a seed.
+pub fn tokens(n: usize, vocabulary: usize, seed: u64) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(0..vocabulary as u32)).collect()
 }
 
 /// Inputs whose columns are correlated and of different size, as activations are: `(tokens, features)`.
@@ -27,6 +38,11 @@ pub fn activations(tokens: usize, features: usize, seed: u64) -> Vec<f32> {
 /// A matrix on a device.
 pub fn matrix(values: &[f32], shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device.tensor_device())
+}
+
+/// The folder of the model that ships with the program.
+pub fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny_model")
 }
 
 /// The software Vulkan adapter. A machine without one fails the test: it is never skipped.

@@ -13,6 +13,12 @@ pub enum FolderError {
         /// The path.
         path: PathBuf,
     },
+    /// The model itself stands there.
+    #[error("--out {} is the folder of the model itself, which is still read; choose another --out", path.display())]
+    IsSource {
+        /// The path.
+        path: PathBuf,
+    },
     /// Something stands there that this program did not make.
     #[error("{} exists and was not made by slimgpt, so it is not touched; choose another --out", path.display())]
     NotOurs {

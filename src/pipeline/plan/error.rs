@@ -36,6 +36,19 @@ pub enum PlanError {
     /// The damping is no fraction.
     #[error("--damping {0} is not a number of at least 0; 0.01 is usual")]
     Damping(f64),
+    /// More text than can be counted in bytes.
+    #[error(
+        "--samples {windows} of --seq-len {length} are more than {most} tokens, more than any calibration needs; \
+         256 samples are usual"
+    )]
+    TooMuchText {
+        /// Windows.
+        windows: usize,
+        /// Tokens of one.
+        length: usize,
+        /// The limit.
+        most: usize,
+    },
     /// Query heads cannot go alone.
     #[error(
         "layer {layer}: every key/value head has one query head, so --heads query can remove nothing; use --heads kv"

@@ -1,0 +1,81 @@
+//! Which files of a folder hold the weights: one, or those that an index names.
+
+use std::path::{Component, Path};
+
+use serde_json::Value;
+
+use super::CheckpointError;
+use super::output::read_json;
+use super::shard::{Bytes, Shard};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Opens the safetensors files of a folder, and holds them to its index where it has one.
+pub(super) fn shards(folder: &Path) -> Result<Vec<Shard>, CheckpointError> {
+    let index = folder.join(INDEX);
+    if index.exists() {
+        return indexed(folder, &read_json(&index)?);
+    }
+    let single = folder.join(SINGLE);
+    if single.exists() { Ok(vec![map_shard(&single)?]) } else { Err(no_weights(folder)) }
+}
+
+fn indexed(folder: &Path, index: &Value) -> Result<Vec<Shard>, CheckpointError> {
+    let map = index["weight_map"].as_object().ok_or_else(|| wrong("\"weight_map\" is missing".into()))?;
+    let mut files = Vec::new();
+    for (tensor, file) in map {
+        files.push(file_name(file).ok_or_else(|| {
+            wrong(format!("weight_map puts {tensor} in {file}, which is not the name of a file in this folder"))
+        })?);
+    }
+    files.sort_unstable();
+    files.dedup();
+    let shards = files.iter().map(|file| open_named(folder, file)).collect::<Result<Vec<_>, _>>()?;
+    for (tensor, file) in map {
+        let shard = files.iter().position(|f| file == f).map(|i| &shards[i]);
+        if !shard.is_some_and(|s| s.names().any(|name| name == tensor)) {
+            return Err(wrong(format!("weight_map puts {tensor} in {file}, but it is not there; download both again")));
+        }
+    }
+    Ok(shards)
+}
+
+/// A plain name: a path could lead out of the folder.
+fn file_name(file: &Value) -> Option<&str> {
+    let name = file.as_str()?;
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name).then_some(name)
+}
+
+fn open_named(folder: &Path, file: &str) -> Result<Shard, CheckpointError> {
+    let path = folder.join(file);
+    match path.exists() {
+        true => map_shard(&path),
+        false => Err(wrong(format!("weight_map names {file}, which is not in {}; download it", folder.display()))),
+    }
+}
+
+fn wrong(what: String) -> CheckpointError {
+    CheckpointError::Index(what)
+}
+
+fn no_weights(folder: &Path) -> CheckpointError {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let pickle = names
+        .map(|f| f.file_name().to_string_lossy().into_owned())
+        .find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
+    match pickle {
+        Some(file) => CheckpointError::Pickle { folder: folder.to_owned(), file },
+        None => CheckpointError::NoWeights(folder.to_owned()),
+    }
+}
+
+pub(super) fn map_shard(path: &Path) -> Result<Shard, CheckpointError> {
+    let file = std::fs::File::open(path).map_err(|e| super::io_error(path, &e))?;
+    // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
+    // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
+    #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| super::io_error(path, &e))?;
+    Shard::open(path.display().to_string(), Bytes::Mapped(map))
+}

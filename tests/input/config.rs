@@ -1,0 +1,110 @@
+//! config.json: keys that are missing, wrong or absurd, and features that are not supported.
+
+use serde_json::{Value, json};
+use slimgpt::checkpoint::{Checkpoint, parse_config};
+
+use crate::assert_says;
+use crate::support::checkpoint::{Model, config};
+
+#[track_caller]
+fn refused(changes: Value, words: &[&str]) {
+    assert_says(parse_config(&config(changes)), words);
+}
+
+fn change(key: &str, value: impl Into<Value>) -> Value {
+    Value::Object(serde_json::Map::from_iter([(key.to_owned(), value.into())]))
+}
+
+const SIZES: [&str; 5] = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"];
+
+#[test]
+fn what_is_not_json_is_named() {
+    assert_says(Checkpoint::from_bytes(b"{", Model::llama(json!({})).safetensors()), &["config.json", "not JSON"]);
+}
+
+#[test]
+fn an_unknown_family_is_answered_with_those_there_are() {
+    refused(change("model_type", "gpt_neox"), &["model_type", "gpt_neox", "llama, mistral, qwen2"]);
+    refused(change("model_type", Value::Null), &["model_type", "(missing)", "llama, mistral, qwen2"]);
+}
+
+#[test]
+fn a_missing_size_is_named() {
+    for key in SIZES {
+        refused(change(key, Value::Null), &["config.json", key, "missing"]);
+    }
+}
+
+#[test]
+fn a_size_is_a_positive_whole_number() {
+    let others = ["num_key_value_heads", "head_dim", "max_position_embeddings"];
+    for key in SIZES.into_iter().chain(others) {
+        for wrong in [json!(0), json!(-4), json!(2.5), json!("4")] {
+            refused(change(key, wrong.clone()), &["config.json", key, &wrong.to_string(), "not a positive whole"]);
+        }
+    }
+}
+
+#[test]
+fn an_absurd_size_is_refused_before_anything_is_multiplied() {
+    for key in SIZES {
+        for absurd in [u64::MAX, 1 << 62, 1 << 33] {
+            refused(change(key, absurd), &["config.json", key, &absurd.to_string(), "more than any model has"]);
+        }
+    }
+    let wide = json!({ "num_attention_heads": 1 << 20, "num_key_value_heads": 1 << 20, "head_dim": 1 << 20 });
+    refused(wide, &["1048576 heads of 1048576 dimensions", "more than any model has"]);
+    let layer = json!({ "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": u64::MAX });
+    let changes = json!({ "model_type": "slim_llama", "per_layer_config": { "1": layer } });
+    refused(changes, &["layer 1", &u64::MAX.to_string()]);
+}
+
+#[test]
+fn sizes_that_do_not_fit_each_other_are_named() {
+    refused(change("num_key_value_heads", 3), &["4 heads", "3 key/value heads"]);
+    refused(change("head_dim", 5), &["head_dim 5 is odd"]);
+    refused(change("hidden_size", 2), &["\"hidden_size\" 2", "\"num_attention_heads\" 4"]);
+}
+
+#[test]
+fn numbers_have_their_ranges() {
+    refused(change("rms_norm_eps", -1.0), &["rms_norm_eps", "-1"]);
+    refused(change("rope_theta", 0), &["rope_theta", "0"]);
+    refused(change("rope_theta", "large"), &["rope_theta", "large"]);
+}
+
+#[test]
+fn what_is_not_supported_is_refused() {
+    refused(change("hidden_act", "gelu"), &["hidden_act", "gelu", "silu"]);
+    refused(change("mlp_bias", true), &["mlp_bias"]);
+    refused(change("quantization_config", json!({ "bits": 4 })), &["quantised"]);
+    refused(change("partial_rotary_factor", 0.5), &["partial_rotary_factor", "0.5"]);
+    refused(change("rope_scaling", json!({ "rope_type": "yarn", "factor": 4.0 })), &["yarn", "llama3"]);
+    refused(change("rope_scaling", json!({ "rope_type": "llama3", "factor": 4.0 })), &["rope_scaling", "missing"]);
+    let scaling = json!({
+        "rope_type": "llama3", "factor": 0.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    });
+    refused(change("rope_scaling", scaling), &["rope_scaling", "factor"]);
+}
+
+#[test]
+fn a_sliding_window_bounds_the_context() {
+    let context = |changes| parse_config(&config(changes)).unwrap().max_positions;
+    assert_eq!(context(json!({ "model_type": "mistral", "sliding_window": 48 })), 48);
+    assert_eq!(context(json!({ "model_type": "mistral", "sliding_window": null })), 64);
+    assert_eq!(context(json!({ "model_type": "mistral", "sliding_window": 4096 })), 64);
+    assert_eq!(context(json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": false })), 64);
+    assert_eq!(context(json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": true })), 8);
+    refused(json!({ "model_type": "mistral", "sliding_window": -1 }), &["sliding_window", "-1"]);
+}
+
+#[test]
+fn the_layers_of_a_pruned_model_are_those_it_has() {
+    let layer = json!({ "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 8 });
+    let with = |layers: Value| json!({ "model_type": "slim_llama", "per_layer_config": layers });
+    refused(with(json!({ "7": layer })), &["layer 7", "2 layers"]);
+    refused(with(json!({ "0": { "num_attention_heads": 2 } })), &["layer 0", "missing"]);
+    let empty = json!({ "num_attention_heads": 2, "num_key_value_heads": 0, "intermediate_size": 8 });
+    refused(with(json!({ "1": empty })), &["layer 1", "zero"]);
+}

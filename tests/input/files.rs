@@ -1,0 +1,192 @@
+//! Folders and safetensors files that are missing, damaged, or belong to something else.
+
+use std::path::Path;
+
+use safetensors::Dtype;
+use serde_json::{Value, json};
+use slimgpt::checkpoint::Checkpoint;
+use tempfile::TempDir;
+
+use crate::assert_says;
+use crate::support::checkpoint::{Model, Stored, config, file};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+fn llama() -> Model {
+    Model::llama(json!({}))
+}
+
+/// A folder whose only weights are these bytes.
+fn holding(bytes: &[u8]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.json"), llama().config_json()).unwrap();
+    std::fs::write(folder.path().join(SINGLE), bytes).unwrap();
+    folder
+}
+
+#[track_caller]
+fn refused(folder: &TempDir, words: &[&str]) {
+    assert_says(Checkpoint::open(folder.path()), words);
+}
+
+#[track_caller]
+fn refused_model(model: &Model, words: &[&str]) {
+    assert_says(Checkpoint::from_bytes(&model.config_json(), model.safetensors()), words);
+}
+
+/// A file with this header before eight bytes of data.
+fn with_header(header: &Value) -> Vec<u8> {
+    let header = header.to_string().into_bytes();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &[0; 8]].concat()
+}
+
+#[test]
+fn a_folder_without_weights_says_what_belongs_there() {
+    let folder = holding(&[]);
+    std::fs::remove_file(folder.path().join(SINGLE)).unwrap();
+    refused(&folder, &[SINGLE, "Hugging Face", &folder.path().display().to_string()]);
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    refused(&folder, &["config.json", "check the path"]);
+}
+
+#[test]
+fn a_pickle_is_not_read() {
+    let folder = holding(&[]);
+    std::fs::rename(folder.path().join(SINGLE), folder.path().join("pytorch_model.bin")).unwrap();
+    refused(&folder, &["pytorch_model.bin", "pickle", "save_pretrained"]);
+}
+
+#[test]
+fn a_file_that_ends_early_is_damaged() {
+    let whole = llama().safetensors();
+    for length in [0, 7, 8, 100, whole.len() / 2, whole.len() - 1] {
+        refused(&holding(&whole[..length]), &[SINGLE, "not a whole safetensors file", "download it again"]);
+    }
+    let mut longer = whole;
+    longer.push(0);
+    refused(&holding(&longer), &[SINGLE, "not a whole"]);
+}
+
+#[test]
+fn a_wrong_length_of_the_header_is_damage() {
+    let mut bytes = llama().safetensors();
+    for length in [0, 3, u64::MAX, 1 << 40, 1 << 27] {
+        bytes[..8].copy_from_slice(&u64::to_le_bytes(length));
+        refused(&holding(&bytes), &[SINGLE, "not a whole"]);
+    }
+}
+
+#[test]
+fn tensors_that_overlap_or_leave_the_file_are_damage() {
+    let tensor = |start: u64, end: u64| json!({ "dtype": "F32", "shape": [1], "data_offsets": [start, end] });
+    for (a, b) in [(tensor(0, 4), tensor(0, 4)), (tensor(0, 4), tensor(2, 6)), (tensor(0, 4), tensor(8, 12))] {
+        refused(&holding(&with_header(&json!({ "a": a, "b": b }))), &[SINGLE, "not a whole"]);
+    }
+    for wrong in [tensor(4, 0), tensor(0, u64::MAX), tensor(1 << 50, (1 << 50) + 4)] {
+        refused(&holding(&with_header(&json!({ "a": wrong }))), &[SINGLE, "not a whole"]);
+    }
+    let vast = json!({ "dtype": "F32", "shape": [u64::MAX, u64::MAX], "data_offsets": [0, 8] });
+    refused(&holding(&with_header(&json!({ "a": vast }))), &[SINGLE, "not a whole"]);
+}
+
+#[test]
+fn a_tensor_of_another_shape_is_named_with_both() {
+    let mut model = llama();
+    model.config["intermediate_size"] = json!(41);
+    refused_model(&model, &[SINGLE, "model.layers.0.mlp.gate_proj.weight", "[40, 16]", "[41, 16]"]);
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let mut model = llama();
+    model.tensors.retain(|t| !t.name.ends_with("1.mlp.up_proj.weight"));
+    refused_model(&model, &["model.layers.1.mlp.up_proj.weight", "config.json"]);
+    let mut untied = llama();
+    untied.config["tie_word_embeddings"] = json!(false);
+    refused_model(&untied, &["lm_head.weight"]);
+}
+
+#[test]
+fn a_tensor_that_would_be_left_out_is_named() {
+    for part in ["self_attn.o_proj.bias", "self_attn.q_norm.weight", "mlp.gate.weight"] {
+        let mut model = llama();
+        let name = format!("model.layers.0.{part}");
+        model.tensors.push(Stored { name: name.clone(), shape: vec![1], values: vec![0.0] });
+        refused_model(&model, &[SINGLE, &name, "not supported"]);
+    }
+    // Old checkpoints carry a table that is computed anew.
+    let mut model = llama();
+    let name = "model.layers.0.self_attn.rotary_emb.inv_freq".into();
+    model.tensors.push(Stored { name, shape: vec![2], values: vec![1.0, 0.01] });
+    model.open();
+}
+
+#[test]
+fn an_element_type_that_is_not_read_is_named() {
+    let model = Model::random(config(json!({})), Dtype::I32, 1);
+    refused_model(&model, &[SINGLE, "model.embed_tokens.weight", "I32", "bf16"]);
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_named_with_its_place() {
+    for (value, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let mut model = Model::random(config(json!({})), dtype, 1);
+            model.tensor("layers.1.mlp.up_proj.weight").values[17] = value;
+            let checkpoint = model.open();
+            assert_says(checkpoint.layer(1), &["model.layers.1.mlp.up_proj.weight", "element 17", word, "damaged"]);
+            assert!(checkpoint.layer(0).is_ok() && checkpoint.outer().is_ok());
+        }
+    }
+    let mut model = llama();
+    model.tensor("embed_tokens.weight").values[3] = f32::NAN;
+    assert_says(model.open().outer(), &["model.embed_tokens.weight", "element 3", "NaN"]);
+}
+
+/// The model in two files with an index of which `change` makes another.
+fn in_shards(change: impl FnOnce(&mut Value, &Path)) -> TempDir {
+    let (folder, model) = (tempfile::tempdir().unwrap(), llama());
+    let names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let (first, second) = model.tensors.split_at(5);
+    let mut map = serde_json::Map::new();
+    for (name, part) in names.into_iter().zip([first, second]) {
+        std::fs::write(folder.path().join(name), file(part, Dtype::F32)).unwrap();
+        map.extend(part.iter().map(|t| (t.name.clone(), json!(name))));
+    }
+    std::fs::write(folder.path().join("config.json"), model.config_json()).unwrap();
+    let mut index = json!({ "metadata": {}, "weight_map": map });
+    change(&mut index, folder.path());
+    std::fs::write(folder.path().join(INDEX), index.to_string()).unwrap();
+    folder
+}
+
+#[test]
+fn shards_are_one_model() {
+    let folder = in_shards(|_, _| {});
+    let (sharded, whole) = (Checkpoint::open(folder.path()).unwrap(), llama().open());
+    for i in 0..2 {
+        assert_eq!(sharded.layer(i).unwrap(), whole.layer(i).unwrap());
+    }
+    assert_eq!(sharded.outer().unwrap(), whole.outer().unwrap());
+}
+
+#[test]
+fn an_index_fits_its_files() {
+    let second = "model-00002-of-00002.safetensors";
+    let missing = in_shards(|_, folder| std::fs::remove_file(folder.join(second)).unwrap());
+    refused(&missing, &[INDEX, second, "not in", "download"]);
+    let elsewhere = in_shards(|index, _| index["weight_map"]["model.embed_tokens.weight"] = json!(second));
+    refused(&elsewhere, &[INDEX, "model.embed_tokens.weight", second, "not there"]);
+    refused(&in_shards(|index, _| index["weight_map"] = Value::Null), &[INDEX, "weight_map"]);
+}
+
+#[test]
+fn an_index_does_not_lead_out_of_the_folder() {
+    for path in ["../x.safetensors", "/etc/passwd", "deeper/x.safetensors", "..", "", "./x.safetensors", "x/"] {
+        let folder = in_shards(|index, _| index["weight_map"]["model.norm.weight"] = json!(path));
+        refused(&folder, &[INDEX, "model.norm.weight", path, "not the name of a file in this folder"]);
+    }
+    let number = in_shards(|index, _| index["weight_map"]["model.norm.weight"] = json!(2));
+    refused(&number, &[INDEX, "model.norm.weight", "2"]);
+}

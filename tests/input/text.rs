@@ -1,0 +1,54 @@
+//! Texts and tokenizers that cannot be used.
+
+use std::path::Path;
+
+use slimgpt::text::{Tokenizer, read_documents};
+
+use crate::assert_says;
+use crate::support::shipped;
+
+/// Reads a file of this name and content.
+fn read(name: &str, content: &[u8], key: &str) -> Result<Vec<String>, slimgpt::text::TextError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    read_documents(&path, key)
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_named() {
+    assert_says(read("latin.txt", b"caf\xe9", "text"), &["latin.txt", "UTF-8"]);
+    assert_says(read("latin.jsonl", b"{\"text\": \"caf\xe9\"}", "text"), &["latin.jsonl", "UTF-8"]);
+}
+
+#[test]
+fn a_text_of_another_kind_is_answered_with_those_there_are() {
+    assert_says(read("table.csv", b"a,b", "text"), &["table.csv", ".txt", ".jsonl", ".json"]);
+    assert_says(read_documents(Path::new("no/such.txt"), "text"), &["no/such.txt"]);
+}
+
+#[test]
+fn a_line_without_its_text_is_counted_from_one() {
+    let lines = b"{\"text\": \"one\"}\n\n{\"story\": \"two\"}\n";
+    assert_says(read("a.jsonl", lines, "text"), &["a.jsonl", "line 3", "\"text\"", "--text-key"]);
+    assert_says(read("a.jsonl", lines, "story"), &["line 1", "\"story\""]);
+    assert_says(read("a.jsonl", b"{\"text\": 3}", "text"), &["line 1"]);
+    assert_says(read("a.jsonl", b"{\"text\": \"one\"}\n{", "text"), &["a.jsonl", "line 2"]);
+}
+
+#[test]
+fn rows_that_are_no_alpaca_rows_are_counted_from_one() {
+    let rows = b"[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": \"a\"}]";
+    assert_says(read("a.json", rows, "text"), &["a.json", "row 2", "instruction"]);
+    assert_says(read("a.json", b"{}", "text"), &["a.json", "list"]);
+}
+
+#[test]
+fn a_tokenizer_is_the_models_own() {
+    assert_says(Tokenizer::from_bytes(b"{}", 8).map(drop), &["tokenizer.json"]);
+    let json = std::fs::read(shipped().join("tokenizer.json")).unwrap();
+    let foreign = Tokenizer::from_bytes(&json, 10).unwrap();
+    assert_says(foreign.encode("Once upon a time"), &["10 embeddings", "another model"]);
+    let nowhere = tempfile::tempdir().unwrap();
+    assert_says(Tokenizer::open(nowhere.path(), 8).map(drop), &["tokenizer.json", "tokenizer.model"]);
+}

@@ -1,0 +1,105 @@
+//! A family with biases, from its checkpoint to the folder that comes out and back in again.
+
+use std::path::Path;
+
+use pollster::block_on;
+use safetensors::Dtype;
+use serde_json::json;
+use slimgpt::checkpoint::{Checkpoint, HostTensor};
+use slimgpt::device::Device;
+use slimgpt::eval::perplexity;
+use slimgpt::model::{Decoder, token_tensor};
+use slimgpt::obs::{CpuExecutor, HeadUnit, WgpuExecutor};
+use slimgpt::pipeline::{Job, Opened, OutputFolder, Report, Request, Target, prune};
+use slimgpt::shape::Family;
+
+use crate::support::checkpoint::{Model, config};
+use crate::support::oracle::Oracle;
+use crate::support::{software_gpu, worst_relative};
+use crate::tiny::{go_on, planned, request, windows};
+
+const HEAD_DIM: usize = 4;
+
+/// Eight query heads on four K/V heads, stored as `dtype`.
+fn qwen2(dtype: Dtype) -> Model {
+    let changes = json!({
+        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rope_theta": 1e6, "hidden_size": 32,
+        "intermediate_size": 96, "num_attention_heads": 8, "num_key_value_heads": 4, "num_hidden_layers": 3,
+        "tie_word_embeddings": false, "use_sliding_window": false, "sliding_window": 64,
+    });
+    Model::random(config(changes), dtype, 11)
+}
+
+/// Prunes into `out`.
+fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device, out: &Path) -> Report {
+    let (windows, plan) = (windows(), planned(checkpoint, request));
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock: &|| 0.0 };
+    let Opened::Work(mut sink) = OutputFolder::open(out, &job, false).unwrap() else { panic!("not opened") };
+    let report = match device.is_gpu() {
+        true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),
+        false => block_on(prune(&job, &CpuExecutor::<f32>::new(), &mut sink, &mut go_on)),
+    };
+    report.unwrap()
+}
+
+/// The rows of the heads that stay, of a matrix or a vector.
+fn rows_of(heads: &[usize], tensor: &HostTensor) -> Vec<f32> {
+    let width: usize = tensor.shape[1..].iter().product::<usize>() * HEAD_DIM;
+    heads.iter().flat_map(|&h| tensor.values[h * width..(h + 1) * width].to_vec()).collect()
+}
+
+/// Every bias goes and stays with the rows it is added to.
+fn assert_cut_together(dense: &Checkpoint, small: &Checkpoint, report: &Report) {
+    for (i, record) in report.layers.iter().enumerate() {
+        let (dense, small) = (dense.layer(i).unwrap(), small.layer(i).unwrap());
+        let parts = [
+            (&record.kept_heads, &dense.q, &small.q),
+            (&record.kept_kv_heads, &dense.k, &small.k),
+            (&record.kept_kv_heads, &dense.v, &small.v),
+        ];
+        for (kept, before, after) in parts {
+            assert_eq!(rows_of(kept, &before.weight), after.weight.values);
+            assert_eq!(rows_of(kept, before.bias.as_ref().unwrap()), after.bias.as_ref().unwrap().values);
+        }
+        assert!(small.o.bias.is_none() && small.down.bias.is_none());
+    }
+}
+
+/// The folder computes what the f64 oracle makes of the same files.
+fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
+    let (small, oracle) = (Checkpoint::open(folder).unwrap(), Oracle::open(folder));
+    let decoder = Decoder::load(&small, device.tensor_device()).unwrap();
+    let window = windows().remove(0);
+    let want = oracle.logits(&window);
+    let logits = decoder.forward(token_tensor(std::slice::from_ref(&window), device.tensor_device()), small.config());
+    let got = block_on(logits.into_data_async()).unwrap().try_to_vec::<f32>().unwrap();
+    let largest = want.iter().fold(0.0f64, |m, l| m.max(l.abs()));
+    let worst = worst_relative(&got.into_iter().map(f64::from).collect::<Vec<_>>(), &want) * largest;
+    assert!(worst <= oracle.tolerance(window.len(), &want), "{}: {worst:e}", device.name());
+    let found = block_on(perplexity(&small, std::slice::from_ref(&window), device, &mut |_, _| {})).unwrap();
+    assert!((found.nll / oracle.nll(&window) - 1.0).abs() < 1e-5, "{} {}", found.nll, oracle.nll(&window));
+}
+
+#[test]
+fn biases_go_with_their_rows_and_the_result_runs_as_its_files_say() {
+    let place = tempfile::tempdir().unwrap();
+    let third = Request { target: Some(Target::Ratio(0.3)), ..request() };
+    for (name, device) in [("cpu", Device::cpu()), ("gpu", software_gpu())] {
+        for (head_unit, dtype) in [(HeadUnit::KeyValue, Dtype::F32), (HeadUnit::Query, Dtype::BF16)] {
+            let (dense, out) = (qwen2(dtype).open(), place.path().join(format!("{name}-{head_unit:?}")));
+            let report = pruned(&dense, &Request { head_unit, ..third.clone() }, &device, &out);
+            let small = Checkpoint::open(&out).unwrap();
+            assert_eq!((small.config().family, small.config().qkv_bias), (Family::Qwen2, true));
+            assert_eq!(small.config().parameters(), report.parameters_after);
+            assert!(small.config().layers.iter().any(|l| l.heads < 8) && !small.config().is_uniform());
+            assert_cut_together(&dense, &small, &report);
+            assert_runs_as_its_files_say(&out, &device);
+            // Rounding to half the digits is part of what is measured, not of what is predicted.
+            let agree = if dtype == Dtype::F32 { 1e-3 } else { 3e-2 };
+            for site in report.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
+                let off = (site.predicted_loss - site.measured_loss).abs();
+                assert!(off <= agree * site.measured_loss, "{name}: {} {}", site.predicted_loss, site.measured_loss);
+            }
+        }
+    }
+}

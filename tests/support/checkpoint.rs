@@ -1,0 +1,153 @@
+//! Small checkpoints with random weights, in the layout of Hugging Face.
+
+use std::path::Path;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+use slimgpt::checkpoint::Checkpoint;
+
+/// A config.json and the tensors it asks for.
+pub struct Model {
+    pub config: Value,
+    pub dtype: Dtype,
+    pub tensors: Vec<Stored>,
+}
+
+/// A tensor before it is narrowed to the file's element type.
+pub struct Stored {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// config.json of a LLaMA with 4 query heads of 4 dimensions on 2 K/V heads, with `changes`; a
+/// change to null takes a key out.
+pub fn config(changes: Value) -> Value {
+    let mut config = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 16, "intermediate_size": 40,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 32,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu",
+        "tie_word_embeddings": true, "torch_dtype": "float32", "bos_token_id": 1,
+    });
+    for (key, value) in changes.as_object().expect("changes are an object") {
+        match value {
+            Value::Null => config.as_object_mut().unwrap().shift_remove(key),
+            value => config.as_object_mut().unwrap().insert(key.clone(), value.clone()),
+        };
+    }
+    config
+}
+
+impl Model {
+    /// The LLaMA of [`config`] in f32.
+    pub fn llama(changes: Value) -> Self {
+        Self::random(config(changes), Dtype::F32, 7)
+    }
+
+    /// Norms near one, small biases, and matrices that keep the size of what goes through them.
+    pub fn random(config: Value, dtype: Dtype, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let tensors = shapes(&config).into_iter().map(|(name, shape)| {
+            let (middle, spread) = match shape[..] {
+                _ if name.ends_with("bias") => (0.0, 0.5),
+                [_, columns] => (0.0, 1.7 / (columns as f32).sqrt()),
+                _ => (1.0, 0.1),
+            };
+            let count: usize = shape.iter().product();
+            let values = (0..count).map(|_| middle + spread * rng.random_range(-1.0f32..1.0)).collect();
+            Stored { name, shape, values }
+        });
+        Self { tensors: tensors.collect(), config, dtype }
+    }
+
+    /// The tensor whose name ends so.
+    pub fn tensor(&mut self, end: &str) -> &mut Stored {
+        self.tensors.iter_mut().find(|t| t.name.ends_with(end)).expect("a tensor of this name")
+    }
+
+    pub fn config_json(&self) -> Vec<u8> {
+        self.config.to_string().into_bytes()
+    }
+
+    /// The one file of the model.
+    pub fn safetensors(&self) -> Vec<u8> {
+        file(&self.tensors, self.dtype)
+    }
+
+    pub fn open(&self) -> Checkpoint {
+        Checkpoint::from_bytes(&self.config_json(), self.safetensors()).unwrap()
+    }
+
+    /// The model as a folder of one file, which is made.
+    pub fn write(&self, folder: &Path) {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("config.json"), self.config_json()).unwrap();
+        std::fs::write(folder.join("model.safetensors"), self.safetensors()).unwrap();
+    }
+}
+
+/// The bytes of a safetensors file.
+pub fn file(tensors: &[Stored], dtype: Dtype) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| narrowed(&t.values, dtype)).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(t, bytes)| (t.name.as_str(), TensorView::new(dtype, t.shape.clone(), bytes).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Dtype::F16 => values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect(),
+        Dtype::BF16 => values.iter().flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()).collect(),
+        Dtype::I32 => values.iter().flat_map(|&v| (v as i32).to_le_bytes()).collect(),
+        other => panic!("no test writes {other:?}"),
+    }
+}
+
+/// Names and shapes of the tensors that a config.json asks for.
+fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
+    let number = |of: &Value, key: &str| of[key].as_u64().map(|n| n as usize);
+    let global = |key: &str| number(config, key).unwrap_or_else(|| panic!("{key}"));
+    let (d, vocabulary) = (global("hidden_size"), global("vocab_size"));
+    let head_dim = number(config, "head_dim").unwrap_or_else(|| d / global("num_attention_heads"));
+    let biased = config["model_type"] == "qwen2" || config["attention_bias"] == true;
+    let mut all =
+        vec![("model.embed_tokens.weight".into(), vec![vocabulary, d]), ("model.norm.weight".into(), vec![d])];
+    for i in 0..global("num_hidden_layers") {
+        let own = &config["per_layer_config"][i.to_string()];
+        let size = |key: &str| number(own, key).unwrap_or_else(|| global(key));
+        let kv_heads =
+            if config["num_key_value_heads"].is_null() { "num_attention_heads" } else { "num_key_value_heads" };
+        let kv_heads = size(kv_heads);
+        let (q, kv) = (size("num_attention_heads") * head_dim, kv_heads * head_dim);
+        let f = size("intermediate_size");
+        let mut parts = vec![
+            ("input_layernorm.weight", vec![d]),
+            ("self_attn.q_proj.weight", vec![q, d]),
+            ("self_attn.k_proj.weight", vec![kv, d]),
+            ("self_attn.v_proj.weight", vec![kv, d]),
+            ("self_attn.o_proj.weight", vec![d, q]),
+            ("post_attention_layernorm.weight", vec![d]),
+            ("mlp.gate_proj.weight", vec![f, d]),
+            ("mlp.up_proj.weight", vec![f, d]),
+            ("mlp.down_proj.weight", vec![d, f]),
+        ];
+        if biased {
+            parts.extend([
+                ("self_attn.q_proj.bias", vec![q]),
+                ("self_attn.k_proj.bias", vec![kv]),
+                ("self_attn.v_proj.bias", vec![kv]),
+            ]);
+        }
+        all.extend(parts.into_iter().map(|(part, shape)| (format!("model.layers.{i}.{part}"), shape)));
+    }
+    if config["tie_word_embeddings"] != true {
+        all.push(("lm_head.weight".into(), vec![vocabulary, d]));
+    }
+    all
+}
