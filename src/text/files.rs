@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::TextError;
 
-/// The documents of a file: the whole of a `.txt`, the `key` of every line of a `.jsonl`, every row
+/// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
 /// of a `.json` list (as Alpaca: instruction, input and output joined by line ends).
 ///
 /// # Errors
@@ -15,7 +15,7 @@ pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> 
     let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file")))?;
     match path.extension().and_then(|e| e.to_str()) {
-        Some("txt" | "md") => Ok(vec![text]),
+        Some("txt" | "md" | "raw") => Ok(vec![text]),
         Some("jsonl") => lines(&text, key).map_err(wrong),
         Some("json") => alpaca(&text, key).map_err(wrong),
         _ => Err(wrong(
