@@ -1,9 +1,7 @@
 //! Finished tasks: tables for people, figures for the record.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use slimgpt::eval::EvalEntry;
 use slimgpt::eval::longbench::Dataset;
 use slimgpt::eval::tasks::{BadRow, Begin, Group, Metric, Score, TaskScore, seven_average};
@@ -17,11 +15,12 @@ pub struct Finished {
     task: &'static str,
     /// Task, data and protocol in words.
     what: String,
-    metrics: BTreeMap<&'static str, Score>,
+    #[serde(serialize_with = "as_map")]
+    metrics: Vec<(&'static str, Score)>,
     /// MMLU's.
     groups: Vec<Group>,
-    /// Rows of which a text did not fit the model whole.
-    cut_off: usize,
+    /// Lines of the rows of which a text did not fit the model whole.
+    cut_to_fit: Vec<usize>,
     /// Rows that could not be used.
     skipped: usize,
     #[serde(skip)]
@@ -30,15 +29,15 @@ pub struct Finished {
 
 impl Finished {
     /// A task with choices.
-    pub fn choices(task: &'static str, what: String, score: TaskScore, cut_off: usize, skipped: usize) -> Self {
+    pub fn choices(task: &'static str, what: String, score: TaskScore, cut_to_fit: Vec<usize>, skipped: usize) -> Self {
         let metrics = score.metrics.iter().map(|(metric, score)| (metric.name(), *score)).collect();
-        Self { task, what, metrics, groups: score.groups.clone(), cut_off, skipped, score: Some(score) }
+        Self { task, what, metrics, groups: score.groups.clone(), cut_to_fit, skipped, score: Some(score) }
     }
 
     /// A task with generated answers.
-    pub fn long(dataset: &'static Dataset, what: String, score: Score, cut_off: usize, skipped: usize) -> Self {
-        let metrics = BTreeMap::from([(dataset.measure.name(), score)]);
-        Self { task: dataset.name, what, metrics, groups: Vec::new(), cut_off, skipped, score: None }
+    pub fn long(dataset: &'static Dataset, what: String, score: Score, cut_to_fit: Vec<usize>, skipped: usize) -> Self {
+        let metrics = vec![(dataset.measure.name(), score)];
+        Self { task: dataset.name, what, metrics, groups: Vec::new(), cut_to_fit, skipped, score: None }
     }
 
     /// The figures for the record; MMLU's groups beside the whole.
@@ -57,16 +56,21 @@ impl Finished {
 
     fn row(&self) -> Vec<String> {
         let metrics = self.metrics.iter().map(|(name, score)| format!("{name} {}", share(score)));
-        let n = self.metrics.values().next().map_or(0, |score| score.n);
+        let n = self.metrics.first().map_or(0, |(_, score)| score.n);
         let metrics: Vec<String> = metrics.collect();
         vec![
             self.task.to_owned(),
             show::count(n),
             metrics.join("  "),
-            show::count(self.cut_off),
+            show::count(self.cut_to_fit.len()),
             show::count(self.skipped),
         ]
     }
+}
+
+/// `{"acc": …, "acc_norm": …}`, in this order.
+fn as_map<S: Serializer>(metrics: &[(&'static str, Score)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().copied())
 }
 
 /// "41.20 ± 0.93": in hundredths, with the standard error.
@@ -108,10 +112,21 @@ pub fn print(finished: &[Finished], skipped: &[BadRow], begin: Begin) -> Result<
     for task in finished {
         out::line(format_args!("  {}", task.what))?;
     }
+    for task in finished.iter().filter(|task| !task.cut_to_fit.is_empty()) {
+        eprintln!("{}: cut to fit the model's context: lines {}", task.task, lines(&task.cut_to_fit));
+    }
     for row in skipped {
         eprintln!("skipped {row}");
     }
     Ok(())
+}
+
+/// Some line numbers, and how many more there are.
+fn lines(of: &[usize]) -> String {
+    const SHOWN: usize = 40;
+    let more = of.len().saturating_sub(SHOWN);
+    let end = if more > 0 { format!(" and {more} more") } else { String::new() };
+    show::ranges(&of[..of.len() - more]) + &end
 }
 
 fn group_rows(group: &Group) -> Vec<Vec<String>> {
@@ -128,5 +143,11 @@ mod tests {
     fn shares_are_shown_in_hundredths() {
         assert_eq!(share(&Score { value: 0.412, stderr: Some(0.00931), n: 9 }), "41.20 ± 0.93");
         assert_eq!(share(&Score { value: 1.0, stderr: None, n: 1 }), "100.00");
+    }
+
+    #[test]
+    fn of_many_lines_some_are_named() {
+        assert_eq!(lines(&[2, 3, 9]), "2-3, 9");
+        assert_eq!(lines(&(1..=50).collect::<Vec<_>>()), "1-40 and 10 more");
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
-use slimgpt::eval::longbench::{Dataset, Example, reply};
+use slimgpt::eval::longbench::{Dataset, Example, Reply, reply};
 use slimgpt::eval::tasks::{Placed, Prepared, Rows, Score, Task, TaskScore, answers};
 use slimgpt::model::Decoder;
 use slimgpt::text::Tokenizer;
@@ -63,7 +63,7 @@ impl Runner<'_> {
             Some(task) => TaskScore::of(task, &found),
             None => TaskScore::of_mmlu(questions, &found),
         };
-        Ok(score.map(|score| Finished::choices(name, what, score, cut_off.len(), bad.len())))
+        Ok(score.map(|score| Finished::choices(name, what, score, cut_off.iter().map(|p| p.line).collect(), bad.len())))
     }
 
     fn long(
@@ -75,23 +75,18 @@ impl Runner<'_> {
         items: &mut Items,
     ) -> Result<Option<Finished>> {
         let mut counting = progress::counting(dataset.name, self.hidden);
-        let (mut scores, mut cut_out) = (Vec::new(), 0);
+        let (mut scores, mut cut) = (Vec::new(), Vec::new());
         for (i, row) in rows.good.iter().enumerate() {
             let said = self.reply(decoder, dataset, row)?;
             items.reply(dataset.name, row, &said)?;
             scores.push(said.score);
-            cut_out += usize::from(said.cut_out > 0);
+            cut.extend((said.cut_out > 0).then_some(row.line));
             counting(i + 1, rows.good.len());
         }
-        Ok(Score::of(&scores).map(|score| Finished::long(dataset, what, score, cut_out, rows.bad.len())))
+        Ok(Score::of(&scores).map(|score| Finished::long(dataset, what, score, cut, rows.bad.len())))
     }
 
-    fn reply(
-        &self,
-        decoder: &Decoder,
-        dataset: &Dataset,
-        row: &Placed<Example>,
-    ) -> Result<slimgpt::eval::longbench::Reply> {
+    fn reply(&self, decoder: &Decoder, dataset: &Dataset, row: &Placed<Example>) -> Result<Reply> {
         Ok(block_on(reply(decoder, self.checkpoint.config(), self.tokenizer, dataset, &row.value))?)
     }
 }

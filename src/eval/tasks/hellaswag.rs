@@ -81,7 +81,7 @@ mod tests {
             "activity_label": "Sports", "ctx_a": "You spin the ball.", "ctx_b": "", "endings": ["a", "b", "c", "d"],
             "label": 0,
         });
-        assert_eq!(of(&TASK, row).0[0].0, "Sports: You spin the ball. ");
+        assert_eq!(of(&TASK, row).0[0].0, "Sports: You spin the ball.");
     }
 
     #[test]
