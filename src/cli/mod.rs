@@ -4,6 +4,7 @@
 mod arguments;
 mod demo;
 mod devices;
+mod evaluate;
 mod exit;
 mod export;
 mod generate;
@@ -29,7 +30,8 @@ Examples:
   slimgpt demo                                          prune the shipped model and compare
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
-  slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128
+  slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
+  slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
@@ -48,6 +50,8 @@ enum Command {
     Prune(prune::Prune),
     /// Perplexity of a model on a text
     Ppl(ppl::Ppl),
+    /// Zero-shot tasks, MMLU and LongBench
+    Eval(evaluate::Evaluate),
     /// Continue a prompt
     Generate(generate::Generate),
     /// What a checkpoint folder is; for a pruned one, what went
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Prune(command) => command.run(),
         Command::Ppl(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Export(command) => command.run(),

@@ -2,11 +2,13 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
+mod join;
 mod tokenizer;
 mod windows;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::read_documents;
+pub use join::Join;
 pub use tokenizer::Tokenizer;
 pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 
