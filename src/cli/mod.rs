@@ -2,6 +2,7 @@
 //! the program that prints.
 
 mod arguments;
+mod bench;
 mod demo;
 mod devices;
 mod exit;
@@ -11,6 +12,7 @@ mod interrupt;
 mod meter;
 mod out;
 mod parse;
+mod peak;
 mod plan;
 mod ppl;
 mod progress;
@@ -49,6 +51,8 @@ enum Command {
     Ppl(ppl::Ppl),
     /// Continue a prompt
     Generate(generate::Generate),
+    /// What models cost: tokens/s, latency, memory, parameters, multiply-adds
+    Bench(bench::Bench),
     /// What a checkpoint folder is; for a pruned one, what went
     Inspect(inspect::Inspect),
     /// Ratios, parameters and memory, before any work
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Prune(command) => command.run(),
         Command::Ppl(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),

@@ -50,6 +50,11 @@ impl Tokenizer {
         }
     }
 
+    /// The token with exactly this text, if there is one.
+    pub fn token(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text).filter(|&id| (id as usize) < self.vocab)
+    }
+
     /// A begin-of-sequence token, if the model has an embedding for it.
     pub(super) fn known(&self, id: u32) -> Result<u32, TextError> {
         match (id as usize) < self.vocab {
