@@ -86,8 +86,11 @@ impl Bench {
         let interrupt = Interrupt::listen_saying("stopping; what was not measured to its end is left out");
         let mut costs = Vec::new();
         for (model, checkpoint) in self.models.iter().zip(checkpoints) {
-            match self.cost(model, checkpoint, timed, &device, &interrupt)? {
-                Some(cost) => costs.push(cost),
+            if !self.json {
+                eprintln!("{}:", model.display());
+            }
+            match self.measured(&checkpoint, timed, &device, &interrupt)? {
+                Some((speed, peak)) => costs.push(Cost::new(model, &checkpoint, speed, peak)?),
                 None => break,
             }
         }
@@ -111,46 +114,25 @@ impl Bench {
     }
 
     /// Loads a model, measures it, and lets it go; `None` when interrupted.
-    fn cost(
+    fn measured(
         &self,
-        model: &Path,
-        checkpoint: Checkpoint,
+        checkpoint: &Checkpoint,
         timed: Timed,
         device: &Device,
         interrupt: &Interrupt,
-    ) -> Result<Option<Cost>> {
-        if !self.json {
-            eprintln!("{}:", model.display());
-        }
+    ) -> Result<Option<(Speed, Peak)>> {
         let watch = Watch::start(device);
         let decoder =
-            Decoder::load_telling(&checkpoint, device.tensor_device(), &mut progress::counting("loading", self.json))?;
+            Decoder::load_telling(checkpoint, device.tensor_device(), &mut progress::counting("loading", self.json))?;
         let started = Instant::now();
+        let clock = || started.elapsed().as_secs_f64();
         let mut bar = progress::counting("tokens", self.json);
-        let measuring =
-            speed(&decoder, checkpoint.config(), timed, &|| started.elapsed().as_secs_f64(), &mut |done, steps| {
-                bar(done, steps);
-                !interrupt.is_pressed()
-            });
-        let Some(speed) = block_on(measuring)? else { return Ok(None) };
-        let peak = watch.look();
-        drop(decoder);
-        let config = checkpoint.config();
-        let multiply_adds = multiply_adds(config, timed.prompt_tokens);
-        Ok(Some(Cost {
-            model: model.display().to_string(),
-            parameters: config.parameters(),
-            decoder_parameters: config.decoder_parameters(),
-            bytes_on_disk: bytes_on_disk(model)?,
-            weight_bytes: weight_bytes(config),
-            cache_bytes_per_token: cache_bytes_per_token(config),
-            multiply_adds,
-            multiply_adds_total: multiply_adds.total(),
-            prefill_tokens_per_second: speed.prefill_rate(),
-            decode_tokens_per_second: speed.decode_rate(),
-            speed,
-            peak,
-        }))
+        let mut on_step = |done, steps| {
+            bar(done, steps);
+            !interrupt.is_pressed()
+        };
+        let found = block_on(speed(&decoder, checkpoint.config(), timed, &clock, &mut on_step))?;
+        Ok(found.map(|speed| (speed, watch.look())))
     }
 
     fn show(&self, costs: &[Cost], timed: Timed, device: &Device) -> Result<()> {
@@ -174,6 +156,27 @@ impl Bench {
             "{prompt_tokens} tokens read, {new_tokens} written, {repeats} times, on {}; multiply-adds with {prompt_tokens} tokens of context",
             device.name()
         ))?)
+    }
+}
+
+impl Cost {
+    fn new(model: &Path, checkpoint: &Checkpoint, speed: Speed, peak: Peak) -> Result<Self> {
+        let config = checkpoint.config();
+        let multiply_adds = multiply_adds(config, speed.timed.prompt_tokens);
+        Ok(Self {
+            model: model.display().to_string(),
+            parameters: config.parameters(),
+            decoder_parameters: config.decoder_parameters(),
+            bytes_on_disk: bytes_on_disk(model)?,
+            weight_bytes: weight_bytes(config),
+            cache_bytes_per_token: cache_bytes_per_token(config),
+            multiply_adds,
+            multiply_adds_total: multiply_adds.total(),
+            prefill_tokens_per_second: speed.prefill_rate(),
+            decode_tokens_per_second: speed.decode_rate(),
+            speed,
+            peak,
+        })
     }
 }
 

@@ -18,7 +18,8 @@ use super::interrupt::Interrupt;
 use super::{out, parse, progress};
 pub use prompt::Prompt;
 use prompt::PromptArguments;
-pub use writer::{Ended, Limit, Writer, Written};
+use writer::Written;
+pub use writer::{Limit, Writer};
 
 const EXAMPLES: &str = "\
 Examples:

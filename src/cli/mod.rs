@@ -31,6 +31,7 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128
+  slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 

@@ -1,6 +1,9 @@
 //! `bench`: its figures on the shipped model, and what it says of contexts that are too short.
 
-use crate::{path, run, shipped, temporary};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::{path, program, run, shipped, temporary};
 
 const SHORT: [&str; 8] = ["--device", "cpu", "--prompt-tokens", "16", "--new-tokens", "8", "--repeats", "3"];
 
@@ -84,4 +87,22 @@ fn a_pruned_models_report_has_the_memory_it_took() {
         assert!(timing["peak_host_bytes"].as_u64() > Some(1 << 20), "{timing}");
         assert_eq!(timing["peak_device_bytes"].as_u64() > Some(0), device != "cpu", "{timing}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_a_measurement() {
+    let model = shipped();
+    let mut command = program(&["bench", &model, "--device", "cpu", "--repeats", "100000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.contains(&model)), "the measurement begins");
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.contains("stopping")) && !said.iter().any(|line| line.contains("error")),
+        "{said:?}"
+    );
 }

@@ -52,9 +52,12 @@ fn draws_depend_on_the_seed_and_one_candidate_is_no_draw() {
 
 #[test]
 fn a_stop_ends_the_text_before_itself() {
-    let whole = written(&["--max-tokens", "100"])["text"].as_str().unwrap().to_owned();
+    let long = |stops: &[&str]| {
+        generate(&[&["--prompt", PROMPT, "--max-tokens", "100", "--json"], stops].concat()).with(0).json()
+    };
+    let whole = long(&[])["text"].as_str().unwrap().to_owned();
     let (before, _) = whole.split_once(" the").expect("a story with \"the\"");
-    let object = written(&["--max-tokens", "100", "--stop", "\\n\\n\\n", "--stop", " the"]);
+    let object = long(&["--stop", "\\n\\n\\n", "--stop", " the"]);
     assert_eq!(object["text"], before);
     assert_eq!(object["stopped_by"], json!({ "stop": " the" }));
 }

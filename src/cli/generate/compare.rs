@@ -109,7 +109,7 @@ fn one_after_the_other(written: &[Written]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::generate::Ended;
+    use crate::cli::generate::writer::Ended;
 
     #[test]
     fn the_columns_fill_the_width_and_hold_both_texts() {

@@ -12,16 +12,11 @@ use slimgpt::text::{ChatTemplate, Message, Tokenizer};
 use super::{Usage, Writer};
 use crate::cli::arguments;
 
-/// Which text.
+/// Which text, and whether it is put to the model as a conversation.
 #[derive(Args)]
-#[group(id = "text", required = true, multiple = false, args = ["prompt", "prompt_file"])]
 pub struct PromptArguments {
-    /// The beginning of the text; with --chat, what the user says
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: Option<String>,
-    /// A file with it, or - for standard input; taken as it stands, its last line end included
-    #[arg(long, value_name = "FILE|-")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
     /// Put it to the model as a conversation, by the chat template of its tokenizer
     #[arg(long)]
     chat: bool,
@@ -31,6 +26,18 @@ pub struct PromptArguments {
     /// Which chat template, for a tokenizer that has several; by default the one named default
     #[arg(long, value_name = "NAME", requires = "chat")]
     chat_template: Option<String>,
+}
+
+/// The text, in one of two ways.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Given {
+    /// The beginning of the text; with --chat, what the user says
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// A file with it, or - for standard input; taken as it stands, its last line end included
+    #[arg(long, value_name = "FILE|-")]
+    prompt_file: Option<PathBuf>,
 }
 
 /// What is continued.
@@ -95,7 +102,7 @@ impl PromptArguments {
 
     /// The text as it was given. Standard input can be read only once.
     pub fn text(&self) -> Result<String> {
-        match (&self.prompt, &self.prompt_file) {
+        match (&self.given.prompt, &self.given.prompt_file) {
             (Some(text), _) => Ok(text.clone()),
             (None, Some(file)) if file == Path::new("-") => {
                 let mut text = String::new();
