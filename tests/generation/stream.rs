@@ -67,7 +67,9 @@ fn check(tokenizer: &Tokenizer, text: &str) {
     // Going on after any beginning that ends between two characters.
     for cut in 0..tokens.len().min(12) {
         let beginning = tokenizer.decode(&tokens[..cut]).unwrap();
-        if let Some(rest) = whole.strip_prefix(&beginning).filter(|_| !beginning.is_empty()) {
+        // A text may itself have the character that stands for half of one; then it does not tell.
+        let is_whole = !beginning.is_empty() && !beginning.ends_with('\u{fffd}');
+        if let Some(rest) = whole.strip_prefix(&beginning).filter(|_| is_whole) {
             assert_eq!(streamed(tokenizer, &tokens[..cut], &tokens[cut..]), rest, "{text:?} after {cut}");
         }
     }
@@ -104,7 +106,7 @@ fn a_special_token_between_two_words_takes_no_space_away() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_comes_as_it_is(text in "\\PC{0,40}") {
