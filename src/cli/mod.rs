@@ -2,6 +2,7 @@
 //! the program that prints.
 
 mod arguments;
+mod bench;
 mod demo;
 mod devices;
 mod evaluate;
@@ -13,6 +14,7 @@ mod interrupt;
 mod meter;
 mod out;
 mod parse;
+mod peak;
 mod plan;
 mod ppl;
 mod progress;
@@ -32,6 +34,7 @@ Examples:
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
   slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
+  slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
@@ -54,6 +57,8 @@ enum Command {
     Eval(evaluate::Evaluate),
     /// Continue a prompt
     Generate(generate::Generate),
+    /// What models cost: tokens/s, latency, memory, parameters, multiply-adds
+    Bench(bench::Bench),
     /// What a checkpoint folder is; for a pruned one, what went
     Inspect(inspect::Inspect),
     /// Write a checkpoint for other programs: GGUF, mlx-lm, or a plain padded folder
@@ -78,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Ppl(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Plan(command) => command.run(),
