@@ -70,6 +70,15 @@ pub(super) fn difference(weight: &HostTensor, narrow: &HostTensor, kept: &[usize
     differs.then(|| HostTensor { shape: weight.shape.clone(), values })
 }
 
+/// A bias with what is added to it.
+pub(super) fn shifted(bias: Option<&HostTensor>, change: Option<&[f32]>) -> Option<HostTensor> {
+    let mut bias = bias.cloned();
+    if let (Some(bias), Some(change)) = (&mut bias, change) {
+        bias.values.iter_mut().zip(change).for_each(|(value, add)| *value += add);
+    }
+    bias
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
