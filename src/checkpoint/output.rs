@@ -110,7 +110,9 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
     out["torch_dtype"] = json!(dtype.torch_name());
     // What was fused is written split, under LLaMA's names, which every program knows.
     let family = if config.family == Family::Baichuan { Family::Llama } else { config.family };
-    if family == config.family && config.layers.iter().all(|l| *l == config.dense) {
+    // Only a method that adds biases makes a source without `mlp_bias` have one.
+    let keeps_biases = !config.mlp_bias || source["mlp_bias"] == json!(true);
+    if keeps_biases && family == config.family && config.layers.iter().all(|l| *l == config.dense) {
         return out;
     }
     let per_layer: serde_json::Map<String, Value> =

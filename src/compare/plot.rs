@@ -49,13 +49,16 @@ pub fn plot(comparison: &Comparison) -> Svg {
             None => groups.push((name, vec![row])),
         }
     }
-    let series = groups.iter().enumerate().map(|(i, (name, members))| series(name, members, i, across));
+    // Every curve across the ratios begins at the dense model.
+    let origin = (across == Across::Target).then_some((0.0, comparison.dense.perplexity));
+    let series = groups.iter().enumerate().map(|(i, (name, members))| series(name, members, i, across, origin));
     let chart = Chart {
         title: format!("Perplexity of {} by method", comparison.model),
         description: format!("Perplexity on a logarithmic scale; {}.", comparison.protocol.evaluation()),
         x_label: across.label().into(),
         y_label: "perplexity".into(),
         x_scale: if across == Across::Target { Scale::Linear } else { Scale::Log },
+        x_reach: Vec::new(),
         y_scale: Scale::Log,
         y_percent: false,
         reference: Some(("dense".into(), comparison.dense.perplexity)),
@@ -64,13 +67,14 @@ pub fn plot(comparison: &Comparison) -> Svg {
     chart.draw()
 }
 
-fn series(name: &str, members: &[&Row], place: usize, across: Across) -> Series {
+/// Solid where the weights that stay make up for what went, dashed where they do not.
+fn series(name: &str, members: &[&Row], colour: usize, across: Across, origin: Option<(f64, f64)>) -> Series {
     let point = |row: &&Row| row.figures().map(|f| (across.value(&row.cell), f.perplexity));
-    let mut points: Vec<(f64, f64)> = members.iter().filter_map(point).collect();
+    let mut points: Vec<(f64, f64)> = origin.into_iter().chain(members.iter().filter_map(point)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Eight colours; beyond them the same with dashes.
-    let marks = if place < 8 { Marks::Line } else { Marks::Dashes };
-    Series { name: name.into(), points, colour: place, marks }
+    let refits = members.iter().all(|row| row.cell.method.refits());
+    let marks = if refits { Marks::Line } else { Marks::Dashes };
+    Series { name: name.into(), legend: Some(name.into()), points, colour, marks }
 }
 
 /// The method, and whatever else tells this curve from the others.

@@ -84,6 +84,11 @@ impl Method {
         }
     }
 
+    /// Whether the weights that stay are refitted.
+    pub fn refits(self) -> bool {
+        self.parts(0).1 == Reconstruction::LeastSquares
+    }
+
     /// The request done by this method. Sizes, schedule and tokens stay as they were asked for.
     pub fn of(self, request: Request) -> Request {
         let (selection, reconstruction) = self.parts(request.seed);

@@ -1,7 +1,7 @@
 //! What happens to one layer: three passes over the calibration tokens with two selections
 //! between them, or one replay with weights that are already there.
 
-use super::cut::{Kept, cut, difference, shifted};
+use super::cut::{Kept, add_zero_biases, cut, difference, shifted};
 use super::layer::{LiveLayer, NewProjection, download, upload};
 use super::report::{LayerRecord, SiteRecord};
 use super::run::Run;
@@ -57,6 +57,9 @@ impl<E: Executor> Run<'_, E> {
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
     fn load(&self, index: usize) -> Result<(LayerWeights, LiveLayer), PipelineError> {
         let mut weights = self.job.checkpoint.layer(index)?;
+        if self.job.plan.options.adds_bias() {
+            add_zero_biases(&mut weights);
+        }
         // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
         round_layer(&mut weights, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let shape = self.job.plan.layers[index].before;

@@ -117,7 +117,7 @@ impl Report {
 
     /// The model that the report's layers make of `config`.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.plan.biased_config(config) }
     }
 }
 

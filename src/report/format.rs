@@ -35,19 +35,20 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// "0.0123 %" where shares are small, "12.3 %" where they are not.
+/// "0.012 %" where shares are small, "12.3 %" where they are not.
 pub fn small_percent(share: f64) -> String {
     match 100.0 * share {
         0.0 => "0".into(),
         p if p >= 10.0 => format!("{p:.1} %"),
         p if p >= 0.01 => format!("{p:.3} %"),
-        p => format!("{p:.1e} %"),
+        p if p >= 0.0001 => format!("{p:.4} %"),
+        _ => "< 0.0001 %".into(),
     }
 }
 
-/// "1.2346e4".
+/// "1.235e4".
 pub fn scientific(value: f64) -> String {
-    if value == 0.0 { "0".into() } else { format!("{value:.4e}") }
+    if value == 0.0 { "0".into() } else { format!("{value:.3e}") }
 }
 
 /// "12.3 s", "4 min 05 s", "2 h 03 min".
@@ -80,6 +81,6 @@ mod tests {
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(3 << 19), "1.50 MiB");
         assert_eq!([1.25, 65.0, 7380.0].map(seconds), ["1.2 s", "1 min 05 s", "2 h 03 min"]);
-        assert_eq!([0.0, 0.2, 0.0005, 1e-7].map(small_percent), ["0", "20.0 %", "0.050 %", "1.0e-5 %"]);
+        assert_eq!([0.0, 0.2, 0.0005, 1e-7].map(small_percent), ["0", "20.0 %", "0.050 %", "< 0.0001 %"]);
     }
 }

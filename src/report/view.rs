@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::settings::{self, Setting};
 use super::{Continuation, Folder, Sample, charts, figures, format};
 use crate::eval::EvalEntry;
-use crate::pipeline::{LayerRecord, Report};
+use crate::pipeline::{LayerRecord, Report, SiteRecord};
 use crate::shape::Site;
 
 /// The whole page.
@@ -30,7 +30,6 @@ struct FolderView<'a> {
     method: String,
     parameters_before: String,
     parameters_after: String,
-    parameters: String,
     gone: String,
     decoder_gone: String,
     bytes_before: String,
@@ -38,10 +37,13 @@ struct FolderView<'a> {
     error: String,
     agreement: String,
     seconds: String,
+    device: &'a str,
     heads: String,
     channels: String,
-    query_heads_gone: String,
-    channels_gone: String,
+    query_heads: Gone,
+    channels_of: Gone,
+    origin: String,
+    perplexity: Option<Metric>,
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
 }
@@ -80,7 +82,7 @@ struct SampleView<'a> {
 impl<'a> Page<'a> {
     pub fn new(folders: &'a [Folder], samples: &'a [Sample]) -> Self {
         let title = match folders {
-            [one] => format!("{}, pruned", one.name),
+            [one] => one.name.clone(),
             several => format!("{} pruned models", several.len()),
         };
         let sample = |s: &'a Sample| SampleView { prompt: &s.prompt, continuations: &s.continuations };
@@ -113,26 +115,43 @@ impl<'a> FolderView<'a> {
             method: settings::method(&report.plan),
             parameters_before: format::short_count(report.parameters_before),
             parameters_after: format::short_count(report.parameters_after),
-            parameters: format::arrow(report.parameters_before, report.parameters_after),
             gone: format::percent(gone),
             decoder_gone: format::percent(report.plan.decoder_ratio()),
             bytes_before: format::bytes(report.bytes_before),
             bytes_after: format::bytes(report.bytes_after),
             error: format::small_percent(relative_error(report)),
             agreement: agreement(report),
+            device: &report.device,
             seconds: format::seconds(report.timing.layer_seconds.iter().sum()),
             heads: figures::heads(&report.layers).inline(),
             channels: figures::channels(&report.layers).inline(),
-            query_heads_gone: out_of(heads_before - heads_after, heads_before),
-            channels_gone: out_of(channels_before - channels_after, channels_before),
+            query_heads: Gone::new(heads_before, heads_after),
+            channels_of: Gone::new(channels_before, channels_after),
+            origin: origin(report),
+            perplexity: folder.evaluation.iter().find(|e| e.metric == "ppl").map(|e| Metric::new(e, [Some(e)])),
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
         }
     }
 }
 
-fn out_of(gone: usize, all: usize) -> String {
-    format!("{} of {}", format::count(gone), format::count(all))
+/// The name of the folder that was pruned.
+fn origin(report: &Report) -> String {
+    let source = report.source.as_deref().unwrap_or("a model in memory");
+    source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(source).to_owned()
+}
+
+/// How many of how many went.
+#[derive(Serialize)]
+struct Gone {
+    gone: String,
+    all: String,
+}
+
+impl Gone {
+    fn new(before: usize, after: usize) -> Self {
+        Self { gone: format::count(before - after), all: format::count(before) }
+    }
 }
 
 /// The measured errors of all sites as a share of what the sites computed.
@@ -159,13 +178,22 @@ impl LayerRow {
             kv_heads: format::arrow(before.kv_heads, after.kv_heads),
             heads: format::arrow(before.heads, after.heads),
             channels: format::arrow(before.channels, after.channels),
-            head_error: format::small_percent(heads.relative_error()),
+            head_error: share(heads),
             head_predicted: format::scientific(heads.predicted_loss),
             head_measured: format::scientific(heads.measured_loss),
-            channel_error: format::small_percent(channels.relative_error()),
+            channel_error: share(channels),
             channel_predicted: format::scientific(channels.predicted_loss),
             channel_measured: format::scientific(channels.measured_loss),
         }
+    }
+}
+
+/// The measured error as a share of what the site computed; reports of before that was noted have
+/// no share.
+fn share(record: &SiteRecord) -> String {
+    match record.signal > 0.0 || record.measured_loss == 0.0 {
+        true => format::small_percent(record.relative_error()),
+        false => "–".into(),
     }
 }
 
@@ -177,16 +205,20 @@ fn metrics(folders: &[Folder]) -> Vec<Metric> {
             seen.push(entry);
         }
     }
-    let of = |entry: &EvalEntry| {
-        let found = folders.iter().map(|f| f.evaluation.iter().find(|e| is_same(e, entry)));
-        Metric {
+    let of =
+        |entry: &EvalEntry| Metric::new(entry, folders.iter().map(|f| f.evaluation.iter().find(|e| is_same(e, entry))));
+    seen.into_iter().map(of).collect()
+}
+
+impl Metric {
+    fn new<'a>(entry: &EvalEntry, found: impl IntoIterator<Item = Option<&'a EvalEntry>>) -> Self {
+        Self {
             metric: entry.metric.clone(),
             what: entry.what.clone(),
             n: format::count(entry.n),
-            values: found.map(|e| e.map_or_else(|| "–".into(), value)).collect(),
+            values: found.into_iter().map(|e| e.map_or_else(|| "–".into(), value)).collect(),
         }
-    };
-    seen.into_iter().map(of).collect()
+    }
 }
 
 fn is_same(a: &EvalEntry, b: &EvalEntry) -> bool {

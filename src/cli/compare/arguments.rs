@@ -1,6 +1,6 @@
 //! What is typed after `slimgpt compare`, and what it means.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -241,7 +241,7 @@ impl Compare {
             seed: 0,
         };
         let (name, documents) = match &self.text {
-            Some(file) => (file.display().to_string(), read_documents(file, &self.text_key)?),
+            Some(file) => (file_name(file), read_documents(file, &self.text_key)?),
             None => {
                 refuse_unless_shipped(checkpoint)?;
                 ("the shipped evaluation text".to_owned(), vec![shipped::EVALUATION.to_owned()])
@@ -264,9 +264,12 @@ impl Compare {
 
     /// The model's folder without the way to it.
     pub fn model_name(&self) -> String {
-        let path = self.model.canonicalize().unwrap_or_else(|_| self.model.clone());
-        path.file_name().map_or_else(|| self.model.display().to_string(), |n| n.to_string_lossy().into_owned())
+        file_name(&self.model.canonicalize().unwrap_or_else(|_| self.model.clone()))
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
 fn refuse_unless_shipped(checkpoint: &Checkpoint) -> Result<()> {

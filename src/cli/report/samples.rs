@@ -45,9 +45,11 @@ impl ReportCommand {
     /// Measures one model and lets it continue every prompt.
     fn work(&self, name: &str, path: &Path, device: &Device, samples: &mut [Sample]) -> Result<Option<EvalEntry>> {
         let (checkpoint, tokenizer) = arguments::open(path)?;
-        for sample in samples.iter_mut() {
+        let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
+        for (done, sample) in samples.iter_mut().enumerate() {
             let text = self.continuation(&checkpoint, &tokenizer, device, &sample.prompt)?;
             sample.continuations.push(Continuation { name: name.into(), text });
+            progress(done + 1, all);
         }
         self.text.as_deref().map(|text| self.perplexity(text, &checkpoint, &tokenizer, device)).transpose()
     }
@@ -82,7 +84,7 @@ impl ReportCommand {
         let found = block_on(perplexity(checkpoint, &cut, device, &mut counting("perplexity", self.json)))?;
         let what = format!(
             "{}, {} windows of {} tokens that do not overlap, begin-of-sequence token in none",
-            text.display(),
+            text.file_name().unwrap_or(text.as_os_str()).display(),
             found.windows,
             which.length
         );

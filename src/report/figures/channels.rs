@@ -45,7 +45,7 @@ fn bar(svg: &mut Svg, x: f64, width: f64, most: f64, layer: &LayerRecord) {
     svg.rect(place(before), "was", &tooltip);
     svg.rect(place(after), "kept", &tooltip);
     if width >= NUMBERED {
-        let y = TOP + HEIGHT - height(before) - 6.0;
+        let y = TOP + HEIGHT - height(after) - 6.0;
         svg.text((x + width / 2.0, y), Anchor::Middle, "mark", after);
     }
 }

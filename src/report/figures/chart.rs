@@ -15,6 +15,8 @@ pub struct Chart {
     pub y_label: String,
     /// How the horizontal axis is spread.
     pub x_scale: Scale,
+    /// Values that the horizontal axis reaches even where no curve does.
+    pub x_reach: Vec<f64>,
     /// How the vertical axis is spread.
     pub y_scale: Scale,
     /// Whether the marks of the vertical axis are percentages.
@@ -27,8 +29,10 @@ pub struct Chart {
 
 /// A curve.
 pub struct Series {
-    /// In the legend.
+    /// In the tooltips.
     pub name: String,
+    /// In the legend; `None` for a curve that the text explains.
+    pub legend: Option<String>,
     /// From left to right.
     pub points: Vec<(f64, f64)>,
     /// Which of the eight colours.
@@ -80,7 +84,7 @@ impl Chart {
         let reference = self.reference.as_ref().map(|r| r.1);
         let frame = Frame {
             top: 10.0 + rows * LEGEND_ROW,
-            x: Axis::around(points().map(|p| p.0), self.x_scale),
+            x: Axis::around(points().map(|p| p.0).chain(self.x_reach.iter().copied()), self.x_scale),
             y: Axis::around(points().map(|p| p.1).chain(reference), self.y_scale),
         };
         let mut svg = Svg::new(WIDTH, frame.top + PLOT_HEIGHT + BOTTOM, &self.title, &self.description);
@@ -95,12 +99,13 @@ impl Chart {
 
     /// Where each name of the legend begins, and in which row.
     fn legend_places(&self) -> Vec<(f64, usize)> {
-        if self.series.len() < 2 {
+        let named: Vec<&String> = self.series.iter().filter_map(|s| s.legend.as_ref()).collect();
+        if named.len() < 2 {
             return Vec::new();
         }
         let (mut x, mut row) = (LEFT, 0);
-        let place = |series: &Series| {
-            let width = 34.0 + CHARACTER * series.name.chars().count() as f64 + 18.0;
+        let place = |name: &String| {
+            let width = 34.0 + CHARACTER * name.chars().count() as f64 + 18.0;
             if x + width > WIDTH && x > LEFT {
                 (x, row) = (LEFT, row + 1);
             }
@@ -108,17 +113,18 @@ impl Chart {
             x += width;
             found
         };
-        self.series.iter().map(place).collect()
+        named.into_iter().map(place).collect()
     }
 
     fn legend(&self, svg: &mut Svg, places: &[(f64, usize)]) {
-        for (series, &(x, row)) in self.series.iter().zip(places) {
+        let named = self.series.iter().filter_map(|s| s.legend.as_ref().map(|name| (s, name)));
+        for ((series, name), &(x, row)) in named.zip(places) {
             let y = 14.0 + row as f64 * LEGEND_ROW;
             if series.marks != Marks::Rings {
                 svg.polyline(&[(x, y), (x + 26.0, y)], &series.line_class());
             }
             svg.circle((x + 13.0, y), 3.5, &series.mark_class(), "");
-            svg.text((x + 34.0, y + 4.0), Anchor::Start, "name", &series.name);
+            svg.text((x + 34.0, y + 4.0), Anchor::Start, "name", name);
         }
     }
 

@@ -64,7 +64,7 @@ fn draw_layer(svg: &mut Svg, cell: &Cell, column: usize, layer: &LayerRecord) {
         let nth = order.map_or(String::new(), |n| format!(", removed as number {n}"));
         svg.rect(place, "gone", &format!("layer {}, head {head}{nth}", layer.layer));
         if let Some(n) = order.filter(|_| cell.height >= NUMBERED && cell.width >= NUMBERED) {
-            svg.text((x + cell.width / 2.0, y + cell.height / 2.0 + 3.0), Anchor::Middle, "order", n);
+            svg.text((x + cell.width / 2.0, y + cell.height / 2.0 + 3.8), Anchor::Middle, "order", n);
         }
     }
 }
