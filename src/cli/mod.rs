@@ -3,6 +3,7 @@
 
 mod arguments;
 mod bench;
+mod compare;
 mod demo;
 mod devices;
 mod evaluate;
@@ -19,6 +20,7 @@ mod plan;
 mod ppl;
 mod progress;
 mod prune;
+mod report;
 mod shipped;
 mod show;
 mod summary;
@@ -35,6 +37,8 @@ Examples:
   slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
   slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
   slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
+  slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
+  slimgpt report ./slim
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
@@ -67,6 +71,10 @@ enum Command {
     Plan(plan::PlanCommand),
     /// The devices this machine has
     Devices(devices::Devices),
+    /// Prune with several methods, ratios, schedules and calibrations, and compare perplexities
+    Compare(compare::Compare),
+    /// One HTML page about one pruned folder, or several side by side
+    Report(report::ReportCommand),
     /// Prune the shipped model at 20 % and 50 % and compare
     Demo(demo::Demo),
     /// Print completions for a shell: bash, zsh, fish, powershell, elvish
@@ -88,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Compare(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions { shell } => completions(shell),
     };

@@ -99,6 +99,7 @@ impl Prune {
             interrupt.flow()
         })?;
         drop(progress);
+        slimgpt::report::write_into(&self.out)?;
         self.show(&report)
     }
 
@@ -119,7 +120,12 @@ impl Prune {
         }
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
-        out::line(format_args!("the pruned model is in {}", self.out.display()))?;
+        let page = self.out.join(slimgpt::report::FILE);
+        out::line(format_args!(
+            "the pruned model is in {}; what went is shown by {}",
+            self.out.display(),
+            page.display()
+        ))?;
         export::hint_at_widths(Checkpoint::open(&self.out)?.config());
         Ok(())
     }

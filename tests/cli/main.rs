@@ -2,6 +2,7 @@
 
 mod bench;
 mod generate;
+mod reports;
 mod resume;
 mod usage;
 mod work;
