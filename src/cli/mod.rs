@@ -8,7 +8,6 @@ mod exit;
 mod generate;
 mod inspect;
 mod interrupt;
-mod meter;
 mod out;
 mod parse;
 mod plan;

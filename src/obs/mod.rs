@@ -21,6 +21,7 @@ mod prune;
 pub mod schedule;
 mod score;
 mod steps;
+pub mod trace;
 mod wgpu;
 
 pub use self::wgpu::WgpuExecutor;

@@ -34,6 +34,8 @@ pub struct Pruned {
     pub predicted_loss: f64,
     /// Inputs that never fired.
     pub dead: usize,
+    /// The score of every unit before the first went, by its index.
+    pub scores: Vec<f64>,
 }
 
 /// Removes `remove` K/V groups (or, of every K/V group, `remove` query heads), one at a time,
@@ -63,11 +65,14 @@ pub async fn prune_heads<E: Executor>(
     let (mut problem, damping) = start(executor, weight, hessian, options).await?;
     let mut quota = vec![remove; quota_sets];
     let mut alive: Vec<usize> = (0..units.len()).collect();
-    let mut removed = Vec::with_capacity(total);
+    let (mut removed, mut first_scores) = (Vec::with_capacity(total), Vec::new());
     for _ in 0..total {
         let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota[layout.quota_set(unit, u)] > 0).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
         let scores = executor.group_scores(&problem, &groups, options.score).await?;
+        if removed.is_empty() {
+            first_scores.clone_from(&scores);
+        }
         let best = cheapest_first(&scores)?[0];
         let cost = executor.eliminate(&mut problem, &groups[best]).await?;
         let gone = candidates[best];
@@ -76,7 +81,8 @@ pub async fn prune_heads<E: Executor>(
         removed.push(Removal { unit: gone, score: scores[best], cost });
     }
     let kept_columns: Vec<usize> = alive.iter().flat_map(|&u| units[u].iter().copied()).collect();
-    finish(executor, &problem, damping, alive, kept_columns, removed).await
+    let pruned = finish(executor, &problem, damping, alive, kept_columns, removed).await?;
+    Ok(Pruned { scores: first_scores, ..pruned })
 }
 
 /// Removes `remove` channels from the columns of down_proj.
@@ -99,6 +105,8 @@ pub async fn prune_channels<E: Executor>(
         return Ok(untouched(weight, present));
     }
     let (mut problem, damping) = start(executor, weight, hessian, options).await?;
+    let singles: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
+    let scores = executor.group_scores(&problem, &singles, Score::Diagonal).await?;
     let removed = match steps {
         ChannelSteps::OneByOne => executor.eliminate_cheapest(&mut problem, remove).await?,
         _ => in_groups(executor, &mut problem, present, &steps.sizes(remove)).await?,
@@ -106,7 +114,8 @@ pub async fn prune_channels<E: Executor>(
     let mut stays = vec![true; present];
     removed.iter().for_each(|r| stays[r.unit] = false);
     let kept: Vec<usize> = (0..present).filter(|&j| stays[j]).collect();
-    finish(executor, &problem, damping, kept.clone(), kept, removed).await
+    let pruned = finish(executor, &problem, damping, kept.clone(), kept, removed).await?;
+    Ok(Pruned { scores, ..pruned })
 }
 
 /// Removes groups of the given sizes, each the cheapest columns by the scores at its time.
@@ -149,6 +158,7 @@ fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
         weight: weight.clone(),
         predicted_loss: 0.0,
         dead: 0,
+        scores: Vec::new(),
     }
 }
 
@@ -195,7 +205,8 @@ async fn finish<E: Executor>(
     let refit = executor.refit(problem, &kept_columns).await?;
     let damped: f64 = removed.iter().map(|r| r.cost).sum();
     let predicted_loss = (damped - damping.lambda * refit.squared_change).max(0.0);
-    Ok(Pruned { kept_units, kept_columns, removed, weight: refit.weight, predicted_loss, dead: damping.dead.len() })
+    let (weight, dead) = (refit.weight, damping.dead.len());
+    Ok(Pruned { kept_units, kept_columns, removed, weight, predicted_loss, dead, scores: Vec::new() })
 }
 
 #[cfg(test)]

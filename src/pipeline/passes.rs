@@ -3,7 +3,7 @@
 
 use super::cut::{Kept, cut, difference};
 use super::layer::{LiveLayer, NewProjection, download, upload};
-use super::report::{LayerRecord, SiteRecord};
+use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
 use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
@@ -143,6 +143,7 @@ impl<E: Executor> Run<'_, E> {
             site,
             kept: pruned.kept_units.clone(),
             removed: pruned.removed.clone(),
+            scores: pruned.scores.clone(),
             predicted_loss: pruned.predicted_loss,
         })?;
         let record = SiteRecord {
@@ -150,6 +151,7 @@ impl<E: Executor> Run<'_, E> {
             measured_loss: 0.0,
             dead_inputs: pruned.dead,
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
+            scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
         Ok(Selected { units: pruned.kept_units, new, projection, record })
     }
@@ -158,7 +160,7 @@ impl<E: Executor> Run<'_, E> {
     fn untouched(&mut self, layer: usize, site: Site, old: &Projection) -> Result<Selected, PipelineError> {
         let selected = Selected::untouched(self.units(layer, site), old, self.job.device.tensor_device());
         let kept = selected.units.clone();
-        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), predicted_loss: 0.0 })?;
+        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), scores: Vec::new(), predicted_loss: 0.0 })?;
         Ok(selected)
     }
 

@@ -1,0 +1,9 @@
+//! The program as a person uses it: everything is found by its label, and nothing is mocked but
+//! the screen.
+
+mod hand;
+mod mistakes;
+mod pictures;
+mod resume;
+mod steps;
+mod whole;
