@@ -72,7 +72,7 @@ fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, int
         window_tokens: WINDOW_TOKENS,
         ..Request::default()
     };
-    let plan = plan(&request, checkpoint.config(), &arguments::limits(device))?;
+    let plan = plan(&request, checkpoint.config(), &arguments::limits(device, None))?;
     let windows = cut(tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();

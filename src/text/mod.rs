@@ -8,7 +8,7 @@ mod windows;
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::read_documents;
 pub use tokenizer::Tokenizer;
-pub use windows::{Bos, Sampling, Windows, windows};
+pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 
 /// Why a tokenizer or a text cannot be used.
 #[derive(Debug, thiserror::Error)]

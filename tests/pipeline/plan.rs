@@ -155,7 +155,7 @@ fn without_a_target_nothing_is_planned() {
 }
 
 fn gpu(max_binding_bytes: u64) -> Limits {
-    Limits { is_gpu: true, max_binding_bytes: Some(max_binding_bytes), device_bytes: None, host_bytes: None }
+    Limits { is_gpu: true, max_binding_bytes: Some(max_binding_bytes), ..Limits::default() }
 }
 
 fn refused(request: &Request, config: &ModelConfig, limits: &Limits) -> MemoryError {
@@ -203,4 +203,21 @@ fn activations_move_to_the_host_before_anything_is_refused() {
     assert_eq!(place(70), (Place::Device, true));
     assert_eq!(place(26), (Place::Device, false));
     assert_eq!(place(12), (Place::Host, false));
+}
+
+#[test]
+fn activations_that_no_memory_holds_go_to_disk_if_there_is_room() {
+    let request = Request { windows: 256, window_tokens: 2048, memory: Some(12 << 30), ..ratio(0.2) };
+    let with = |is_gpu: bool, host_gib: u64, disk: Option<u64>| {
+        let limits = Limits { host_bytes: Some(host_gib << 30), disk_bytes: disk, is_gpu, ..gpu(1 << 30) };
+        plan(&request, &llama_7b(), &limits).map(|p| (p.memory.activations, p.memory.disk_bytes >> 30))
+    };
+    // N (D + q) · 4 = 2¹⁹ · 8192 · 4 bytes are 16 GiB.
+    for is_gpu in [true, false] {
+        assert_eq!(with(is_gpu, 12, Some(100 << 30)).unwrap(), (Place::Disk, 16));
+        let error = with(is_gpu, 12, Some(15 << 30)).unwrap_err().to_string();
+        assert!(error.contains("16.00 GiB") && error.contains("--samples 240"), "{error}");
+        assert!(matches!(with(is_gpu, 12, None), Err(PlanError::Memory(MemoryError::Host { .. }))));
+    }
+    assert_eq!(with(true, 64, Some(100 << 30)).unwrap(), (Place::Host, 0));
 }
