@@ -71,7 +71,7 @@ impl App {
             mail,
             inbox,
             start: Start::default(),
-            plan: PlanScreen { settings: saved.settings.clone(), ..PlanScreen::default() },
+            plan: PlanScreen::new(saved.settings.clone()),
             run: Run::default(),
             inspect: Inspect::default(),
             compare: Compare::default(),

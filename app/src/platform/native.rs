@@ -25,7 +25,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 /// Opens a dialog; what it is closed with arrives as a message.
 pub fn pick(mail: &Mail, what: Pick) {
     let dialog = rfd::AsyncFileDialog::new();
-    let texts = dialog.clone().add_filter("Text", &["txt", "md", "jsonl", "json"]);
+    let texts = dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "gz"]);
     let mail_back = mail.clone();
     // Some systems want a dialog to be made on the thread of the window.
     match what {
@@ -69,6 +69,15 @@ pub fn host_bytes() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     Some(system.available_memory()).filter(|&b| b > 0)
+}
+
+/// Free bytes of the disk that a folder, perhaps still to be made, is on.
+pub fn disk_bytes(folder: &Path) -> Option<u64> {
+    let path = std::path::absolute(folder).ok()?;
+    let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
 }
 
 /// Writes the shipped model as a folder, where it is not there already: a file that is written

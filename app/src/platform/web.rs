@@ -21,3 +21,8 @@ pub fn data_dir() -> Option<std::path::PathBuf> {
 pub fn host_bytes() -> Option<u64> {
     None
 }
+
+/// A page has no disk.
+pub fn disk_bytes(_: &std::path::Path) -> Option<u64> {
+    None
+}

@@ -44,9 +44,15 @@ pub struct PlanScreen {
     pub rates: Vec<(String, f64)>,
     plan: Option<(Settings, Result<Plan, String>)>,
     host_bytes: Option<u64>,
+    disk_bytes: Option<u64>,
 }
 
 impl PlanScreen {
+    /// The screen as it was left, without a model.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
     /// Another model is open.
     pub fn open(&mut self, model: Arc<Model>) {
         self.settings.for_model(&model);
@@ -57,6 +63,7 @@ impl PlanScreen {
     pub fn take(&mut self, model: Arc<Model>) {
         (self.model, self.plan, self.calibration, self.cutting) = (Some(model), None, None, None);
         self.host_bytes = platform::host_bytes();
+        self.disk_bytes = self.model.as_ref().and_then(|m| platform::disk_bytes(&self.settings.out(m, 0.0)));
     }
 
     /// Draws it.
@@ -213,6 +220,7 @@ impl PlanScreen {
             max_binding_bytes: adapter.map(|a| a.max_binding_bytes),
             device_bytes: None,
             host_bytes: self.host_bytes,
+            disk_bytes: self.disk_bytes,
         }
     }
 

@@ -2,8 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Align2, CornerRadius, FontId, Label, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
-    vec2,
+    Align2, CornerRadius, FontId, Label, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 use slimgpt::obs::trace::{Matrix, Step, Trace};
 
@@ -20,21 +19,20 @@ pub fn ui(ui: &mut Ui, trace: &Trace, at: Position, lit: Option<usize>) -> Optio
     ui.add_space(GAP);
     let view = View::new(trace, at, lit, ui.available_width());
     let mut hovered = None;
-    ScrollArea::vertical().id_salt("matrices").auto_shrink(false).show(ui, |ui| {
-        card(ui, "", |ui| {
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing = vec2(26.0, 16.0);
-                for shown in view.matrices() {
-                    ui.vertical(|ui| {
-                        ui.label(RichText::new(shown.title).strong());
-                        hovered = shown.cells(&view).ui(ui).or(hovered);
-                        ui.label(RichText::new(shown.note).small().color(palette(ui).quiet));
-                    });
-                }
-            });
-            ui.add_space(8.0);
-            hovered = scores(ui, step, at.phase).or(hovered);
+    card(ui, "", |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(26.0, 16.0);
+            for shown in view.matrices() {
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
+                    ui.label(RichText::new(shown.title).strong());
+                    hovered = shown.cells(&view).ui(ui).or(hovered);
+                    ui.label(RichText::new(shown.note).small().color(palette(ui).quiet));
+                });
+            }
         });
+        ui.add_space(8.0);
+        hovered = scores(ui, step, at.phase).or(hovered);
     });
     hovered
 }

@@ -293,7 +293,11 @@ mod tests {
     #[test]
     fn forward_and_back_meet() {
         let mut at = Position::default();
-        let seen: Vec<Position> = std::iter::repeat_with(|| std::mem::replace(&mut at, at.next(3))).take(6).collect();
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(at);
+            at = at.next(3);
+        }
         assert_eq!(at, at.next(3), "the end is the end");
         for expected in seen.iter().rev() {
             assert_eq!(at, *expected);

@@ -88,15 +88,16 @@ async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, t
     turns.take(side);
     let mut since = Instant::now();
     let config = model.checkpoint.config();
-    let done = generate(&decoder, config, &prompt, writing.tokens, &mut sampler, &mut |token| {
+    let mut on_token = |token| {
         heard.seconds += since.elapsed().as_secs_f64();
         let goes_on = heard.token(token, tokenizer, mail, side) && writing.control.wish() != Wish::Stop;
         turns.pass(side);
         turns.take(side);
         since = Instant::now();
         goes_on
-    });
-    done.await.map_err(|e| e.to_string())?;
+    };
+    let done = generate(&decoder, config, &prompt, writing.tokens, &mut sampler, &mut on_token).await;
+    done.map_err(|e| e.to_string())?;
     heard.broken.map_or(Ok(()), Err)
 }
 
@@ -156,10 +157,8 @@ async fn measured(
     let mut cut = windows(model.tokenizer()?, &text(file)?, model.begin, &which).map_err(|e| e.to_string())?;
     cut.truncate(WINDOWS);
     let device = device(choice).await?;
-    let found = perplexity(&model.checkpoint, &cut, &device, &mut |done, total| {
-        mail.send(Message::Compared(side, Heard::Measuring(done, total)));
-    });
-    let found = found.await.map_err(|e| e.to_string())?;
+    let mut on_step = |done, total| mail.send(Message::Compared(side, Heard::Measuring(done, total)));
+    let found = perplexity(&model.checkpoint, &cut, &device, &mut on_step).await.map_err(|e| e.to_string())?;
     Ok((found.perplexity, found.tokens))
 }
 

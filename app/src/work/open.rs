@@ -66,12 +66,13 @@ pub async fn device(choice: &DeviceChoice) -> Result<Device, String> {
     }
 }
 
-/// What an open device and this machine can hold.
-pub fn limits(device: &Device) -> Limits {
+/// What an open device and this machine can hold, for a folder that is made at `out`.
+pub fn limits(device: &Device, out: &std::path::Path) -> Limits {
     Limits {
         is_gpu: device.is_gpu(),
         max_binding_bytes: device.max_binding_bytes(),
         device_bytes: None,
         host_bytes: platform::host_bytes(),
+        disk_bytes: platform::disk_bytes(out),
     }
 }

@@ -52,7 +52,7 @@ pub fn start(mail: &Mail, order: Order) {
 async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     let device = device(&order.device).await?;
     let checkpoint = &order.model.checkpoint;
-    let plan = plan(&order.request, checkpoint.config(), &limits(&device)).map_err(|e| e.to_string())?;
+    let plan = plan(&order.request, checkpoint.config(), &limits(&device, &order.out)).map_err(|e| e.to_string())?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
     let job = Job { checkpoint, windows: &order.windows, plan: &plan, device: &device, clock: &clock };

@@ -1,6 +1,7 @@
 //! The program as a person uses it: everything is found by its label, and nothing is mocked but
 //! the screen.
 
+#[allow(dead_code, reason = "the maker of pictures uses the rest")]
 mod hand;
 mod mistakes;
 mod pictures;

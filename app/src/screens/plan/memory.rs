@@ -18,6 +18,9 @@ pub fn ui(ui: &mut Ui, plan: &Plan, config: &ModelConfig, rate: Option<f64>) {
             figure(ui, &bytes(memory.device_bytes), "on the device");
         }
         figure(ui, &bytes(memory.host_bytes), "of main memory");
+        if memory.disk_bytes > 0 {
+            figure(ui, &bytes(memory.disk_bytes), "on disk while it runs");
+        }
         let time = rate.map(|r| format!("about {}", seconds(multiplications(plan, config) / r)));
         let (time, what) = match &time {
             Some(time) => (time.as_str(), "by this device's earlier runs"),
@@ -46,6 +49,7 @@ fn parts(ui: &mut Ui, plan: &Plan) {
         for part in memory.parts.iter().filter(|part| part.bytes > 0) {
             let place = match part.place {
                 Place::Device if memory.device_bytes > 0 => " (device)",
+                Place::Disk => " (disk)",
                 _ => "",
             };
             ui.label(RichText::new(format!("{}{place}", capital(&part.what))).small());

@@ -53,7 +53,7 @@ fn files(ui: &mut Ui, settings: &mut Settings, model: &Model) -> Option<Action> 
         });
     }
     gone.map(|i| settings.files.remove(i));
-    if settings.files.iter().any(|f| f.extension().is_some_and(|e| e == "jsonl" || e == "json")) {
+    if settings.files.iter().any(|f| f.to_string_lossy().contains(".json")) {
         ui.horizontal(|ui| {
             let label = ui.label("Key of the text");
             ui.add(egui::TextEdit::singleline(&mut settings.text_key).desired_width(100.0)).labelled_by(label.id);
