@@ -20,8 +20,12 @@ use crate::screens::run::Run;
 use crate::screens::start::Start;
 use crate::screens::{Action, Screen};
 use crate::steps::Steps;
+use crate::widgets::card::title;
 use crate::widgets::trouble::trouble;
 use crate::{platform, theme, work};
+
+/// Wider content than this is hard to take in.
+const WIDEST: f32 = 1560.0;
 
 /// What a start is given.
 #[derive(Default)]
@@ -137,6 +141,11 @@ impl App {
             Screen::Inspect => self.inspect.ui(ui),
             Screen::Compare => self.compare.ui(ui),
             Screen::Steps => {
+                title(
+                    ui,
+                    Screen::Steps.name(),
+                    "One linear layer, pruned cell by cell: the code that prunes whole models, watched.",
+                );
                 let wanted = self.steps.ui(ui);
                 let model = self.steps.model.clone();
                 if let (Some(wanted), Some(model)) = (wanted, model) {
@@ -194,7 +203,7 @@ impl eframe::App for App {
         let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(22, 18));
         CentralPanel::default().frame(ground).show(ui, |ui| {
             ScrollArea::vertical().id_salt(self.saved.screen.name()).auto_shrink(false).show(ui, |ui| {
-                ui.set_max_width(1560.0);
+                ui.set_max_width(ui.available_width().min(WIDEST));
                 self.troubles(ui);
                 action = self.screen(ui).or(action.take());
                 ui.add_space(theme::GAP);

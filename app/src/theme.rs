@@ -75,6 +75,7 @@ pub fn palette(ui: &egui::Ui) -> Palette {
 
 /// Sets both styles.
 pub fn apply(ctx: &egui::Context) {
+    ctx.set_fonts(fonts());
     for (theme, palette) in [(Theme::Light, LIGHT), (Theme::Dark, DARK)] {
         ctx.style_mut_of(theme, |style| {
             style.text_styles = text_styles();
@@ -83,6 +84,13 @@ pub fn apply(ctx: &egui::Context) {
             style.interaction.tooltip_delay = 0.25;
         });
     }
+}
+
+/// The fonts that come with egui; the letters' font has no arrows and no ⁻, the other one has.
+fn fonts() -> egui::FontDefinitions {
+    let mut fonts = egui::FontDefinitions::default();
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".into());
+    fonts
 }
 
 fn text_styles() -> std::collections::BTreeMap<TextStyle, FontId> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 
-use super::Action;
+use super::{Action, Screen};
 use crate::mail::Pick;
 use crate::model::Model;
 use crate::shipped;
@@ -172,34 +172,8 @@ impl Side {
     }
 
     fn ui(&self, ui: &mut Ui, index: usize, opening: bool) -> Option<Action> {
-        let mut action = None;
         let p = palette(ui);
-        ui.horizontal(|ui| match (&self.model, opening) {
-            (_, true) => {
-                ui.spinner();
-                quiet(ui, "Reading…");
-            }
-            (Some(model), _) => {
-                let size = model.checkpoint.config().parameters();
-                let stored = (size * model.checkpoint.dtype().bytes()) as u64;
-                ui.add(
-                    egui::Label::new(format!("{}: {} parameters, {}", model.name(), count(size), bytes(stored))).wrap(),
-                );
-            }
-            (None, _) => {
-                quiet(
-                    ui,
-                    if index == 0 {
-                        "Open a model on the Start screen."
-                    } else {
-                        "Choose a pruned folder, or finish a run."
-                    },
-                );
-            }
-        });
-        if index == 1 && ui.button("Choose a folder…").clicked() {
-            action = Some(Action::Pick(Pick::Compare));
-        }
+        let action = self.who(ui, index, opening);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 34.0;
             let rate =
@@ -219,6 +193,31 @@ impl Side {
             ui.add(egui::Label::new(RichText::new(text).color(ink)).wrap().selectable(true));
         });
         action
+    }
+
+    /// The model, and the way to another one.
+    fn who(&self, ui: &mut Ui, index: usize, opening: bool) -> Option<Action> {
+        ui.horizontal(|ui| {
+            let mut action = None;
+            if index == 1 && ui.button("Choose a folder…").clicked() {
+                action = Some(Action::Pick(Pick::Compare));
+            } else if index == 0 && ui.button("Choose a model…").clicked() {
+                action = Some(Action::Show(Screen::Start));
+            }
+            if opening {
+                ui.spinner();
+            }
+            ui.add(egui::Label::new(self.words()).wrap());
+            action
+        })
+        .inner
+    }
+
+    fn words(&self) -> String {
+        let Some(model) = &self.model else { return "None yet.".into() };
+        let size = model.checkpoint.config().parameters();
+        let stored = (size * model.checkpoint.dtype().bytes()) as u64;
+        format!("{}: {} parameters, {}", model.name(), count(size), bytes(stored))
     }
 
     fn judged(&self) -> (String, String) {

@@ -108,12 +108,13 @@ impl PlanScreen {
     }
 
     fn planned(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
+        let action = card(ui, "Result", |ui| self.begin(ui, model, plan));
+        ui.add_space(GAP);
         card(ui, "Layers", |ui| curve::ui(ui, &mut self.settings, plan));
         ui.add_space(GAP);
         let rate = self.device_name().and_then(|name| self.rates.iter().find(|(n, _)| *n == name)).map(|&(_, r)| r);
         card(ui, "Memory and time", |ui| memory::ui(ui, plan, model.checkpoint.config(), rate));
-        ui.add_space(GAP);
-        card(ui, "Begin", |ui| self.begin(ui, model, plan))
+        action
     }
 
     fn begin(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {

@@ -1,6 +1,6 @@
 //! Cards, lines of facts, buttons: the few shapes that every screen is made of.
 
-use eframe::egui::{self, Button, Frame, Margin, Response, RichText, Stroke, Ui, vec2};
+use eframe::egui::{self, Align, Button, Frame, Layout, Margin, Response, RichText, Stroke, Ui, vec2};
 
 use crate::theme::palette;
 
@@ -30,6 +30,7 @@ pub fn title(ui: &mut Ui, name: &str, about: &str) {
 /// Names and values in two columns.
 pub fn facts<'a>(ui: &mut Ui, id: &str, facts: impl IntoIterator<Item = (&'a str, String)>) {
     egui::Grid::new(id).num_columns(2).spacing(vec2(18.0, 7.0)).min_col_width(92.0).show(ui, |ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
         for (name, value) in facts {
             ui.label(RichText::new(name).color(palette(ui).quiet));
             ui.add(egui::Label::new(value).wrap());
@@ -74,7 +75,8 @@ pub fn columns(ui: &mut Ui, least: f32, count: usize, mut column: impl FnMut(usi
         ui.columns(count, |columns| {
             for (i, ui) in columns.iter_mut().enumerate() {
                 ui.spacing_mut().item_spacing.x = 9.0;
-                column(i, ui);
+                // Columns of egui stretch every button to their width.
+                ui.with_layout(Layout::top_down(Align::Min), |ui| column(i, ui));
             }
         });
     });

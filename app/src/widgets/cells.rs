@@ -61,9 +61,9 @@ impl Cells<'_> {
                 let t = (m.at(i, j).abs() / greatest).sqrt().copysign(m.at(i, j));
                 let fill = diverging(t as f32, dark);
                 painter.rect_filled(place, CornerRadius::ZERO, fill);
-                if cell >= 34.0 {
+                if cell >= 30.0 {
                     let text = number(m.at(i, j));
-                    painter.text(place.center(), Align2::CENTER_CENTER, text, FontId::proportional(11.0), ink_on(fill));
+                    painter.text(place.center(), Align2::CENTER_CENTER, text, FontId::proportional(10.5), ink_on(fill));
                 }
             }
         }

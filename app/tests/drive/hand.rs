@@ -48,6 +48,8 @@ impl Hand {
     pub fn press(&mut self, name: &str) {
         self.until(name, |hand| hand.pressable(name));
         self.window.get_by_role_and_label(Role::Button, name).click_accesskit();
+        // The press is taken in one frame, what comes of it is drawn in the next.
+        self.look();
         self.look();
     }
 

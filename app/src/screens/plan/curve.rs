@@ -132,7 +132,8 @@ fn layers(ui: &mut Ui, plan: &Plan) {
     let p = palette(ui);
     ScrollArea::vertical().id_salt("layers").max_height(152.0).show(ui, |ui| {
         ui.set_min_width(ui.available_width());
-        egui::Grid::new("layer-counts").num_columns(5).striped(true).spacing(vec2(20.0, 4.0)).show(ui, |ui| {
+        egui::Grid::new("layer-counts").num_columns(5).striped(true).spacing(vec2(38.0, 4.0)).show(ui, |ui| {
+            ui.spacing_mut().interact_size.y = 20.0;
             for head in ["Layer", "Ratio", "Query heads", "K/V heads", "Channels"] {
                 ui.label(RichText::new(head).small().color(p.quiet));
             }
