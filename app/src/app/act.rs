@@ -86,6 +86,9 @@ impl App {
             }
             self.compare.opening = true;
             work::compare::open(&self.mail, self.run.out.clone());
+            if self.saved.screen != Screen::Inspect {
+                work::open::inspect(&self.mail, self.run.out.clone());
+            }
         }
         self.run.ended(outcome);
         self.keep = true;

@@ -1,11 +1,12 @@
 //! Predicted and measured loss, layer by layer, on a logarithmic scale.
 
 use eframe::egui::{self, Ui};
-use egui_plot::{Legend, Line, MarkerShape, Plot, PlotPoints, Points};
+use egui_plot::{Line, MarkerShape, Plot, PlotPoints, Points};
 use slimgpt::shape::Site;
 
 use crate::progress::Loss;
 use crate::theme::palette;
+use crate::widgets::card::quiet;
 use crate::widgets::format::short;
 
 /// Draws it.
@@ -13,7 +14,7 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
     let p = palette(ui);
     let shown = Plot::new("loss")
         .height(230.0)
-        .legend(Legend::default())
+        .show_grid([false, true])
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)
@@ -41,6 +42,10 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
                 );
             }
         });
+    quiet(
+        ui,
+        "Lines: predicted. Marks: measured; circles are heads, squares are channels. They should lie on the lines.",
+    );
     let words = losses.iter().map(|l| {
         format!("layer {} {}: predicted {}, measured {}", l.layer, l.site, short(l.predicted), short(l.measured))
     });
