@@ -118,12 +118,30 @@ fn ratios_outside_their_range_are_refused() {
 #[test]
 fn query_heads_go_evenly_from_every_group() {
     let dense = LayerShape { heads: 32, kv_heads: 8, channels: 1024 };
-    let request = Request { head_unit: HeadUnit::Query, schedule: Schedule::Shape(Shape::Uniform), ..ratio(0.5) };
+    let list = Schedule::List(vec![0.5; 2]);
+    let request = Request { head_unit: HeadUnit::Query, schedule: list, target: None, ..ratio(0.5) };
     let plan = planned(&request, &config(2, dense, 512)).unwrap();
     assert_eq!(kept(&plan, |l| l.kv_heads), [8, 8]);
     assert_eq!(kept(&plan, |l| l.heads), [16, 16]);
+    let request = Request { schedule: Schedule::Shape(Shape::Uniform), ..request };
+    let request = Request { target: Some(Target::Ratio(0.5)), ..request };
     let error = planned(&request, &llama_7b()).unwrap_err();
     assert!(matches!(error, PlanError::NoGroups { layer: 0 }), "{error}");
+}
+
+#[test]
+fn the_decoder_layers_lose_the_share_that_was_asked_for_whatever_the_unit() {
+    let dense = LayerShape { heads: 32, kv_heads: 8, channels: 14336 };
+    let llama_31 = config(32, dense, 4096);
+    for target in [0.1, 0.2, 0.5] {
+        let plan = planned(&Request { head_unit: HeadUnit::Query, ..ratio(target) }, &llama_31).unwrap();
+        assert!((plan.decoder_ratio() - target).abs() < 0.002, "{target}: {}", plan.decoder_ratio());
+        assert!(plan.ratio > target, "{}", plan.ratio);
+    }
+    for target in [0.0, 1.0, f64::NAN] {
+        let error = planned(&Request { head_unit: HeadUnit::Query, ..ratio(target) }, &llama_31).unwrap_err();
+        assert!(error.to_string().contains("between 0 and 1"), "{error}");
+    }
 }
 
 #[test]
