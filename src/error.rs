@@ -19,4 +19,7 @@ pub enum Error {
     /// The GPU lost its work.
     #[error(transparent)]
     Gpu(#[from] crate::gpu::GpuError),
+    /// What a model is measured on cannot be used, or a figure cannot be kept.
+    #[error(transparent)]
+    Eval(#[from] crate::eval::EvalError),
 }

@@ -178,7 +178,7 @@ fn the_kernels_can_be_watched_too() {
     let mut hessian = Hessian::new(&watched, 16);
     block_on(hessian.accumulate(&watched, &matrix(&singles(&x), [TOKENS, 16], &gpu))).unwrap();
     let weight = matrix(&singles(&w), [6, 16], &gpu);
-    let options = Options { score: Score::Exact, ..Options::default() };
+    let options = Options::scored(Score::Exact);
     block_on(prune_channels(&watched, &weight, &hessian, 6, ChannelSteps::OneByOne, &options)).unwrap();
     let on_gpu = watched.into_trace();
     let what = What::Channels { remove: 6, steps: ChannelSteps::OneByOne };

@@ -31,7 +31,7 @@ pub enum Message {
     /// How much the weights of a layer were changed.
     Changed(usize, Result<Change, String>),
     /// A file was written.
-    Exported(Result<String, String>),
+    Exported(Result<std::path::PathBuf, String>),
     /// One of the two models of the Compare screen says something.
     Compared(usize, Heard),
     /// A layer of a model, pruned step by step.

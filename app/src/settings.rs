@@ -96,7 +96,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let (options, request) = (Options::default(), Request::default());
+        let request = Request::default();
         Self {
             place: Place::Auto,
             goal: Goal::Ratio,
@@ -106,10 +106,10 @@ impl Default for Settings {
             shape: Shape::Log,
             first: None,
             unit: HeadUnit::KeyValue,
-            score: options.score,
+            score: Score::default(),
             steps: request.channel_steps,
             multiple: None,
-            damping: options.damping,
+            damping: request.options.damping,
             dtype: None,
             propagate: Propagate::Pruned,
             windows: request.windows,
@@ -155,7 +155,7 @@ impl Settings {
             target: Some(target),
             schedule: Schedule::Shape(self.shape),
             first_ratio: self.first,
-            options: Options { score: self.score, damping: self.damping },
+            options: Options { damping: self.damping, ..Options::scored(self.score) },
             channel_steps: self.steps,
             head_unit: self.unit,
             channel_multiple: self.multiple,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config::{FAMILY_KEY, OURS};
 use super::names::{self, in_layer};
 use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection};
-use crate::shape::ModelConfig;
+use crate::shape::{Family, ModelConfig};
 
 /// The safetensors bytes of layer `i`, under the names Hugging Face gives its tensors.
 ///
@@ -33,6 +33,9 @@ pub fn layer_bytes(i: usize, layer: &LayerWeights, dtype: Dtype) -> Result<Vec<u
     for (part, projection) in projections {
         named.push((in_layer(i, &format!("{part}.weight")), &projection.weight));
         named.extend(projection.bias.as_ref().map(|b| (in_layer(i, &format!("{part}.bias")), b)));
+    }
+    for (part, norm) in [("q_norm", &layer.q_norm), ("k_norm", &layer.k_norm)] {
+        named.extend(norm.as_ref().map(|n| (in_layer(i, &format!("self_attn.{part}.weight")), n)));
     }
     to_bytes(&named, dtype)
 }
@@ -81,7 +84,8 @@ pub fn round_projection(name: &str, projection: &mut Projection, dtype: Dtype) -
 /// # Errors
 /// When a value does not fit.
 pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), CheckpointError> {
-    for norm in [&mut layer.input_norm, &mut layer.post_norm] {
+    let of_heads = layer.q_norm.iter_mut().chain(&mut layer.k_norm);
+    for norm in [&mut layer.input_norm, &mut layer.post_norm].into_iter().chain(of_heads) {
         norm.values = dtype.widen(&dtype.narrow("norm", &norm.values)?);
     }
     let LayerWeights { q, k, v, o, gate, up, down, .. } = layer;
@@ -104,17 +108,22 @@ pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), Checkpo
 pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Value {
     let mut out = source.clone();
     out["torch_dtype"] = json!(dtype.torch_name());
-    if config.layers.iter().all(|l| *l == config.dense) {
+    // What was fused is written split, under LLaMA's names, which every program knows.
+    let family = if config.family == Family::Baichuan { Family::Llama } else { config.family };
+    // Only a method that adds biases makes a source without `mlp_bias` have one.
+    let keeps_biases = !config.mlp_bias || source["mlp_bias"] == json!(true);
+    if keeps_biases && family == config.family && config.layers.iter().all(|l| *l == config.dense) {
         return out;
     }
     let per_layer: serde_json::Map<String, Value> =
         config.layers.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l))).collect();
     out["architectures"] = json!(["SlimLlamaForCausalLM"]);
     out["model_type"] = json!(OURS);
-    out[FAMILY_KEY] = json!(config.family);
+    out[FAMILY_KEY] = json!(family);
     out["head_dim"] = json!(config.head_dim);
     out["num_key_value_heads"] = json!(config.dense.kv_heads);
-    out["attention_bias"] = json!(config.qkv_bias);
+    out["attention_bias"] = json!(config.o_bias);
+    out["mlp_bias"] = json!(config.mlp_bias);
     out["tie_word_embeddings"] = json!(config.tied_head);
     out["per_layer_config"] = Value::Object(per_layer);
     out["allow_global_per_layer_attribute_access"] = json!(true);

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use slimgpt::compare::CompareError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::TextError;
 
@@ -33,6 +34,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
+        _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
         _ => FAILED,
     }
@@ -77,6 +79,7 @@ mod tests {
     #[test]
     fn each_kind_of_error_has_its_code() {
         assert_eq!(code_of(&PipelineError::Stopped { finished: 1, layers: 2 }.into()), 130);
+        assert_eq!(code_of(&CompareError::Stopped { finished: 1, cells: 2 }.into()), 130);
         assert_eq!(code_of(&Usage("no".into()).into()), 2);
         assert_eq!(code_of(&PlanError::NoTarget.into()), 2);
         assert_eq!(code_of(&TextError::NoBos.into()), 2);

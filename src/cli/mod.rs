@@ -2,6 +2,7 @@
 //! the program that prints.
 
 mod arguments;
+mod compare;
 mod demo;
 mod devices;
 mod exit;
@@ -14,6 +15,7 @@ mod plan;
 mod ppl;
 mod progress;
 mod prune;
+mod report;
 mod shipped;
 mod show;
 mod summary;
@@ -28,6 +30,8 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128
+  slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
+  slimgpt report ./slim
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
@@ -54,6 +58,10 @@ enum Command {
     Plan(plan::PlanCommand),
     /// The devices this machine has
     Devices(devices::Devices),
+    /// Prune with several methods, ratios, schedules and calibrations, and compare perplexities
+    Compare(compare::Compare),
+    /// One HTML page about one pruned folder, or several side by side
+    Report(report::ReportCommand),
     /// Prune the shipped model at 20 % and 50 % and compare
     Demo(demo::Demo),
     /// Print completions for a shell: bash, zsh, fish, powershell, elvish
@@ -72,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Compare(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions { shell } => completions(shell),
     };

@@ -88,6 +88,7 @@ impl Prune {
             interrupt.flow()
         })?;
         drop(progress);
+        slimgpt::report::write_into(&self.out)?;
         self.show(&report)
     }
 
@@ -108,7 +109,12 @@ impl Prune {
         }
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
-        Ok(out::line(format_args!("the pruned model is in {}", self.out.display()))?)
+        let page = self.out.join(slimgpt::report::FILE);
+        Ok(out::line(format_args!(
+            "the pruned model is in {}; what went is shown by {}",
+            self.out.display(),
+            page.display()
+        ))?)
     }
 }
 

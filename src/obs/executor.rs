@@ -12,7 +12,8 @@ pub struct Removal {
     pub unit: usize,
     /// The score it was chosen by.
     pub score: f64,
-    /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time.
+    /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time. Of groups
+    /// that went all at once, an even share of their squared error.
     pub cost: f64,
 }
 
@@ -50,6 +51,10 @@ pub trait Executor {
         lambda: f64,
         dead: &[usize],
     ) -> Result<Self::Problem, ObsError>;
+
+    /// tr(Δ H Δᵀ) = Σ ‖Δ x‖² over the tokens of the sum, for `delta` Δ `(out, features)`. The
+    /// inputs `dead` never fired and add nothing.
+    async fn squared_error(&self, sum: &Self::Sum, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError>;
 
     /// The score of each group of columns; the groups are of one size.
     async fn group_scores(

@@ -256,6 +256,10 @@ impl<E: Executor> Executor for Traced<'_, E> {
         Ok(problem)
     }
 
+    async fn squared_error(&self, sum: &E::Sum, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
+        self.inner.squared_error(sum, delta, dead).await
+    }
+
     async fn group_scores(
         &self,
         problem: &E::Problem,

@@ -45,6 +45,14 @@ impl Executor for WgpuExecutor {
         doubles(gather::diagonal(sum)).await
     }
 
+    async fn squared_error(&self, sum: &Tensor<2>, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
+        let [_, n] = delta.dims();
+        // The mirrored sum has ones on the diagonal of dead inputs, which must not count.
+        let delta = delta.clone() * self.mask(dead, n);
+        let products = delta.clone().matmul(hessian::mirrored(sum, 0.0)) * delta;
+        Ok(doubles(products.sum_dim(1)).await?.into_iter().sum())
+    }
+
     async fn factor(
         &self,
         sum: &Tensor<2>,

@@ -15,6 +15,7 @@ mod events;
 mod layer;
 mod memory;
 mod meter;
+mod method;
 mod passes;
 mod plan;
 mod report;
@@ -29,6 +30,7 @@ mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod resume;
 
+pub use batches::digest as windows_sha256;
 pub use driver::{Job, prune};
 pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
@@ -36,6 +38,7 @@ pub use events::{Event, Flow, Pass};
 pub use folder::{FolderError, Opened, OutputFolder};
 pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
 pub use meter::Meter;
+pub use method::Method;
 pub use plan::{LayerPlan, Plan, PlanError, plan};
 pub use report::{LayerRecord, Report, SiteRecord, Timing};
 pub use request::{Propagate, Request, Schedule, Target};

@@ -17,6 +17,10 @@ pub struct SiteRecord {
     pub predicted_loss: f64,
     /// The same, measured with the weights that are saved.
     pub measured_loss: f64,
+    /// ‖X̂Wᵀ‖²_F over the same tokens: what the site computed before anything went. The losses are
+    /// to be held against it. Zero where nothing went.
+    #[serde(default)]
+    pub signal: f64,
     /// Inputs that never fired.
     pub dead_inputs: usize,
     /// The heads or groups that went, in order. Left empty for channels, of which there are many.
@@ -42,6 +46,14 @@ pub(super) fn profile(scores: &[f64]) -> Vec<f64> {
     match all <= most {
         true => sorted,
         false => (0..most).map(|i| sorted[i * (all - 1) / (most - 1)]).collect(),
+    }
+}
+
+impl SiteRecord {
+    /// measured loss / signal: the share of what the site computed that is lost. Zero where
+    /// nothing went.
+    pub fn relative_error(&self) -> f64 {
+        if self.signal > 0.0 { self.measured_loss / self.signal } else { 0.0 }
     }
 }
 
@@ -126,7 +138,7 @@ impl Report {
 
     /// The model that the report's layers make of `config`.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.plan.biased_config(config) }
     }
 }
 

@@ -123,7 +123,8 @@ impl<'a, E> Run<'a, E> {
     /// Everything about the run.
     pub fn report(&self, run: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
         let job = self.job;
-        let decoder: usize = layers.iter().map(|l| self.config.layer_parameters(l.after)).sum();
+        let pruned = job.plan.biased_config(self.config);
+        let decoder: usize = layers.iter().map(|l| pruned.layer_parameters(l.after)).sum();
         let parameters_after = self.config.outer_parameters() + decoder;
         Report {
             version: env!("CARGO_PKG_VERSION").into(),

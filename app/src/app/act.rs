@@ -30,7 +30,10 @@ impl App {
             Message::Changed(layer, change) => {
                 (self.inspect.change, self.inspect.changing) = (Some((layer, change)), None);
             }
-            Message::Exported(done) => self.inspect.exported = Some(done),
+            Message::Exported(done) => {
+                done.iter().for_each(|file| show_file(ctx, file));
+                self.inspect.exported = Some(done);
+            }
             Message::Compared(side, heard) => self.compared(side, heard),
             Message::Traced(trace) => self.steps.traced(trace),
             Message::Picked(pick, paths) => self.picked(pick, paths, ctx),
@@ -148,7 +151,7 @@ impl App {
             Action::Wish(wish) => self.run.control.set(wish),
             Action::Inspect(folder) => self.inspect_folder(folder),
             Action::Change(layer) => self.change(layer),
-            Action::ShowFile(file) => show_file(ctx, &file),
+            Action::Report(folder) => work::report::start(&self.mail, folder),
             Action::CompareWith(folder) => self.compare_with(folder),
             Action::Write => self.write(),
             Action::Silence => self.compare.control.set(work::control::Wish::Stop),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 use egui_extras::{Column, TableBuilder};
-use slimgpt::pipeline::{LayerRecord, Report};
+use slimgpt::obs::HeadUnit;
+use slimgpt::pipeline::{LayerRecord, Method, Report};
 
 use super::Action;
 use crate::mail::Pick;
@@ -36,7 +37,7 @@ pub struct Inspect {
     /// The layer whose change is being computed.
     pub changing: Option<usize>,
     /// What an export wrote, or why it could not.
-    pub exported: Option<Result<String, String>>,
+    pub exported: Option<Result<PathBuf, String>>,
     selected: usize,
 }
 
@@ -134,7 +135,6 @@ impl Inspect {
 
 fn summary(report: &Report) -> Vec<(&'static str, String)> {
     let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
-    let heads = report.plan.head_unit;
     vec![
         (
             "Parameters",
@@ -142,13 +142,20 @@ fn summary(report: &Report) -> Vec<(&'static str, String)> {
         ),
         ("Size", format!("{} → {} in {}", bytes(report.bytes_before), bytes(report.bytes_after), report.dtype)),
         ("Calibrated on", format!("{} tokens, seed {}", count(report.calibration_tokens), report.plan.seed)),
-        (
-            "Method",
-            format!("{:?} score, {heads:?} heads, damping {}", report.plan.options.score, report.plan.options.damping),
-        ),
+        ("Method", method(report)),
         ("Device", report.device.clone()),
         ("Pruned from", report.source.clone().unwrap_or_else(|| "a model in memory".into())),
     ]
+}
+
+fn method(report: &Report) -> String {
+    let plan = &report.plan;
+    let name = Method::of_plan(plan).map_or("settings of its own".into(), |m| m.to_string());
+    let heads = match plan.head_unit {
+        HeadUnit::KeyValue => "K/V groups",
+        HeadUnit::Query => "query heads",
+    };
+    format!("{name}, {heads}, damping {}", plan.options.damping)
 }
 
 fn table(ui: &mut Ui, report: &Report) {

@@ -73,8 +73,8 @@ pub enum Action {
     Inspect(PathBuf),
     /// Compute how a layer's weights changed.
     Change(usize),
-    /// Show a file in the system's program.
-    ShowFile(PathBuf),
+    /// Make the page about a pruned folder, and show it.
+    Report(PathBuf),
     /// Use this folder as the pruned model of the comparison.
     CompareWith(PathBuf),
     /// Let both models write.

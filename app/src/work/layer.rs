@@ -43,13 +43,13 @@ pub fn start(mail: &Mail, model: Arc<Model>, wanted: Wanted) {
 async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {
     let (x, weight) = inputs(model, wanted).await?;
     let shape = model.checkpoint.config().layers[wanted.layer];
-    let (score, head_dim) = (Score::Exact, model.checkpoint.config().head_dim);
+    let head_dim = model.checkpoint.config().head_dim;
     let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
     let what = match wanted.site {
         Site::Heads => What::Heads { layout, unit: HeadUnit::KeyValue, remove: wanted.remove },
         Site::Channels => What::Channels { remove: wanted.remove, steps: ChannelSteps::OneByOne },
     };
-    let options = Options { score, damping: wanted.damping };
+    let options = Options { damping: wanted.damping, ..Options::scored(Score::Exact) };
     trace(&x, &weight, what, &options).await.map_err(|e| e.to_string())
 }
 

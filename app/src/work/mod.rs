@@ -8,4 +8,5 @@ pub mod control;
 pub mod layer;
 pub mod open;
 pub mod prune;
+pub mod report;
 mod turns;

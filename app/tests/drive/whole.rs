@@ -23,6 +23,9 @@ fn a_person_opens_plans_prunes_inspects_and_compares() {
     hand.press("Compare with the dense weights");
     hand.see("moved most");
 
+    hand.press("Make the report page");
+    hand.see("Wrote ");
+
     hand.press("Compare with the dense model");
     hand.press("Go on with it");
     hand.until("silence", |hand| !hand.shows("Be silent"));

@@ -1,5 +1,7 @@
 //! Taking a pruned model elsewhere.
 
+use std::path::PathBuf;
+
 use eframe::egui::Ui;
 
 use crate::model::Model;
@@ -8,11 +10,11 @@ use crate::widgets::card::quiet;
 use crate::widgets::trouble::problem;
 
 /// Draws it.
-pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<String, String>>) -> Option<Action> {
+pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>) -> Option<Action> {
     quiet(ui, "The folder itself is a Hugging Face checkpoint in safetensors; every slimgpt command opens it.");
     match exported {
-        Some(Ok(words)) => {
-            quiet(ui, words.clone());
+        Some(Ok(file)) => {
+            quiet(ui, format!("Wrote {}", file.display()));
         }
         Some(Err(words)) => problem(ui, words),
         None => {}
@@ -26,8 +28,9 @@ pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<String, String>>)
         if ui.button("Prune it further").clicked() {
             action = Some(Action::Open(crate::model::Origin::Folder(folder.into())));
         }
-        if ui.button("Show the report file").clicked() {
-            action = Some(Action::ShowFile(folder.join(slimgpt::pipeline::Report::FILE)));
+        let report = ui.button("Make the report page");
+        if report.on_hover_text("A page with figures that any browser opens, beside the weights").clicked() {
+            action = Some(Action::Report(folder.into()));
         }
     });
     action
