@@ -88,7 +88,7 @@ impl App {
         };
         app.restore(&cc.egui_ctx);
         if let Some(folder) = options.open {
-            app.act(Action::Open(Origin::Folder(folder)), &cc.egui_ctx);
+            app.act(Action::Open(Origin::Folder(folder)));
         }
         app
     }
@@ -173,7 +173,7 @@ impl App {
             _ => path,
         };
         let pick = if self.saved.screen == Screen::Inspect { Pick::Inspect } else { Pick::Model };
-        self.picked(pick, vec![folder], ctx);
+        self.picked(pick, vec![folder]);
     }
 }
 
@@ -210,7 +210,7 @@ impl eframe::App for App {
             });
         });
         if let Some(action) = action {
-            self.act(action, ui.ctx());
+            self.act(action);
         }
     }
 

@@ -36,7 +36,7 @@ impl App {
             }
             Message::Compared(side, heard) => self.compared(side, heard),
             Message::Traced(trace) => self.steps.traced(trace),
-            Message::Picked(pick, paths) => self.picked(pick, paths, ctx),
+            Message::Picked(pick, paths) => self.picked(pick, paths),
             Message::Panicked(words) => self.panicked(words),
         }
     }
@@ -112,18 +112,18 @@ impl App {
     }
 
     /// Takes what a dialog was closed with, or what was dropped.
-    pub(super) fn picked(&mut self, pick: Pick, paths: Vec<PathBuf>, ctx: &egui::Context) {
+    pub(super) fn picked(&mut self, pick: Pick, paths: Vec<PathBuf>) {
         let Some(first) = paths.first().cloned() else { return };
         match pick {
             Pick::Model => {
                 self.saved.screen = Screen::Start;
-                self.act(Action::Open(Origin::Folder(first)), ctx);
+                self.act(Action::Open(Origin::Folder(first)));
             }
             Pick::Calibration => self.plan.settings.files.extend(paths),
             Pick::Out => self.plan.settings.out = Some(self.in_folder(&first)),
-            Pick::Inspect => self.act(Action::Inspect(first), ctx),
+            Pick::Inspect => self.act(Action::Inspect(first)),
             Pick::Evaluation => self.compare.text = Some(first),
-            Pick::Compare => self.act(Action::CompareWith(first), ctx),
+            Pick::Compare => self.act(Action::CompareWith(first)),
         }
     }
 
@@ -136,7 +136,7 @@ impl App {
     }
 
     /// Does what a screen wants.
-    pub(super) fn act(&mut self, action: Action, ctx: &egui::Context) {
+    pub(super) fn act(&mut self, action: Action) {
         match action {
             Action::Show(screen) => self.show(screen),
             Action::Open(origin) => self.open(origin),

@@ -148,18 +148,17 @@ impl PlanScreen {
         let mut action = None;
         let mut path = self.settings.out(model, plan.ratio).display().to_string();
         let label = ui.label("Folder to make");
+        let field = egui::TextEdit::singleline(&mut path).desired_width(f32::INFINITY).font(egui::TextStyle::Small);
+        if ui.add(field).labelled_by(label.id).changed() {
+            self.settings.out = (!path.trim().is_empty()).then(|| PathBuf::from(path.trim()));
+        }
         ui.horizontal(|ui| {
-            let width = (ui.available_width() - 100.0).max(80.0);
-            let field = ui.add(egui::TextEdit::singleline(&mut path).desired_width(width)).labelled_by(label.id);
-            if field.changed() {
-                self.settings.out = (!path.trim().is_empty()).then(|| PathBuf::from(path.trim()));
-            }
             if ui.button("Choose…").clicked() {
                 action = Some(Action::Pick(Pick::Out));
             }
+            ui.checkbox(&mut self.settings.overwrite, "Replace what is there")
+                .on_hover_text("Only a result of this program is ever replaced");
         });
-        ui.checkbox(&mut self.settings.overwrite, "Replace what is there")
-            .on_hover_text("Only a result of this program is ever replaced");
         action
     }
 

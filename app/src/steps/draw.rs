@@ -12,6 +12,11 @@ use crate::widgets::card::card;
 use crate::widgets::cells::Cells;
 use crate::widgets::format::short;
 
+/// Points between two matrices.
+const BETWEEN: f32 = 20.0;
+/// A larger matrix shows no more.
+const LARGEST: f32 = 368.0;
+
 /// Draws them; returns the column under the pointer.
 pub fn ui(ui: &mut Ui, trace: &Trace, at: Position, lit: Option<usize>) -> Option<usize> {
     let step = trace.steps.get(at.step)?;
@@ -20,8 +25,8 @@ pub fn ui(ui: &mut Ui, trace: &Trace, at: Position, lit: Option<usize>) -> Optio
     let view = View::new(trace, at, lit, ui.available_width());
     let mut hovered = None;
     card(ui, "", |ui| {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(26.0, 16.0);
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = BETWEEN;
             for shown in view.matrices() {
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
@@ -86,9 +91,8 @@ impl<'a> View<'a> {
             Phase::Compensate => trace.compensation(at.step),
             Phase::Score => Matrix::from_fn(trace.start.weight.rows, trace.start.weight.columns, |_, _| 0.0),
         };
-        // Four matrices beside each other, or three where the window is narrow.
-        let across = if width > 1500.0 { 5.0 } else { 3.0 };
-        let room = ((width - 80.0) / across - 26.0).max(200.0);
+        // X is narrow; the other four share the room.
+        let room = ((width - 2.0 * 17.0 - 4.0 * BETWEEN) / 4.45).max(130.0);
         Self { trace, at, gone, going, lit: lit.into_iter().collect(), compensation, room }
     }
 
@@ -109,7 +113,7 @@ impl<'a> View<'a> {
                 "X, the inputs",
                 "X",
                 "the value of an input at a token",
-                "one row for each token",
+                "a row is a token",
                 &self.trace.x,
                 false,
                 false,
@@ -157,7 +161,9 @@ impl<'a> View<'a> {
 impl Shown<'_> {
     fn cells<'a>(&'a self, view: &'a View<'a>) -> Cells<'a> {
         let none: &[usize] = &[];
-        let height = if self.matrix.rows > 2 * self.matrix.columns { view.room * 1.2 } else { view.room };
+        let narrow = std::ptr::eq(self.matrix, &view.trace.x);
+        let room = view.room.min(LARGEST);
+        let room = if narrow { [0.42 * room, 1.1 * room] } else { [room, room] };
         Cells {
             name: self.name,
             formula: self.formula,
@@ -166,7 +172,7 @@ impl Shown<'_> {
             going: &view.going,
             square: self.square,
             lit: &view.lit,
-            room: [view.room.min(380.0), height.min(380.0)],
+            room,
         }
     }
 }

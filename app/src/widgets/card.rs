@@ -29,14 +29,16 @@ pub fn title(ui: &mut Ui, name: &str, about: &str) {
 
 /// Names and values in two columns.
 pub fn facts<'a>(ui: &mut Ui, id: &str, facts: impl IntoIterator<Item = (&'a str, String)>) {
-    egui::Grid::new(id).num_columns(2).spacing(vec2(18.0, 7.0)).min_col_width(92.0).show(ui, |ui| {
-        ui.spacing_mut().interact_size.y = 20.0;
-        for (name, value) in facts {
-            ui.label(RichText::new(name).color(palette(ui).quiet));
-            ui.add(egui::Label::new(value).wrap());
-            ui.end_row();
-        }
-    });
+    egui::Grid::new(id).num_columns(2).spacing(vec2(18.0, 7.0)).min_col_width(92.0).min_row_height(20.0).show(
+        ui,
+        |ui| {
+            for (name, value) in facts {
+                ui.label(RichText::new(name).color(palette(ui).quiet));
+                ui.add(egui::Label::new(value).wrap());
+                ui.end_row();
+            }
+        },
+    );
 }
 
 /// The one button of a screen that goes on.

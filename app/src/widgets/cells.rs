@@ -3,12 +3,18 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Align2, CornerRadius, FontId, Painter, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, ColorImage, CornerRadius, FontId, Painter, Rect, Response, Sense, Stroke, StrokeKind,
+    TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 use slimgpt::obs::trace::Matrix;
 
 use super::format::short;
 use crate::theme::{Palette, diverging, ink_on, palette};
+
+/// More cells than this are drawn as one picture.
+const MOST_CELLS: usize = 2048;
+/// The least cell, in points, that has room for a number.
+const LEAST_WRITTEN: f32 = 23.0;
 
 /// How a matrix is shown.
 pub struct Cells<'a> {
@@ -35,41 +41,65 @@ impl Cells<'_> {
     pub fn ui(&self, ui: &mut Ui) -> Option<usize> {
         let m = self.matrix;
         let (rows, columns) = (m.rows.max(1) as f32, m.columns.max(1) as f32);
-        let cell = (self.room[0] / columns).min(self.room[1] / rows).clamp(1.0, 46.0);
+        let cell = (self.room[0] / columns).min(self.room[1] / rows).clamp(0.2, 46.0);
         let (rect, response) = ui.allocate_exact_size(vec2(cell * columns, cell * rows), Sense::hover());
         let words = format!("{}, {} rows, {} columns. {}", self.name, m.rows, m.columns, self.formula);
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
         if ui.is_rect_visible(rect) {
-            self.draw(ui.painter(), rect, cell, &palette(ui), ui.visuals().dark_mode);
+            self.draw(ui, rect, cell);
         }
         self.hovered(&response, rect, cell)
     }
 
-    fn draw(&self, painter: &Painter, rect: Rect, cell: f32, p: &Palette, dark: bool) {
-        let m = self.matrix;
-        let greatest = m.values.iter().fold(0.0f64, |g, v| g.max(v.abs())).max(f64::MIN_POSITIVE);
-        let gap = if cell > 8.0 { 0.5 } else { 0.0 };
-        for i in 0..m.rows {
-            for j in 0..m.columns {
-                let place = Rect::from_min_size(rect.min + vec2(j as f32 * cell, i as f32 * cell), vec2(cell, cell));
-                let place = place.shrink(gap);
-                if self.is_gone(i, j) {
-                    painter.rect_filled(place, CornerRadius::ZERO, p.line.gamma_multiply(0.55));
-                    continue;
-                }
-                // The square root shows small values too.
-                let t = (m.at(i, j).abs() / greatest).sqrt().copysign(m.at(i, j));
-                let fill = diverging(t as f32, dark);
-                painter.rect_filled(place, CornerRadius::ZERO, fill);
-                if cell >= 30.0 {
-                    let text = number(m.at(i, j));
-                    painter.text(place.center(), Align2::CENTER_CENTER, text, FontId::proportional(10.5), ink_on(fill));
-                }
-            }
+    fn draw(&self, ui: &Ui, rect: Rect, cell: f32) {
+        let (p, painter) = (palette(ui), ui.painter());
+        let shades = Shades::new(self, &p, ui.visuals().dark_mode);
+        match self.matrix.values.len() > MOST_CELLS {
+            true => self.draw_image(ui, rect, &shades),
+            false => self.draw_cells(painter, rect, cell, &shades),
         }
         self.mark(painter, rect, cell, self.lit, Stroke::new(1.5, p.accent));
         self.mark(painter, rect, cell, self.going, Stroke::new(2.0, p.error));
         painter.rect_stroke(rect, CornerRadius::ZERO, Stroke::new(1.0, p.line), StrokeKind::Outside);
+    }
+
+    fn draw_cells(&self, painter: &Painter, rect: Rect, cell: f32, shades: &Shades) {
+        let m = self.matrix;
+        let gap = if cell > 8.0 { 0.5 } else { 0.0 };
+        for (i, j) in (0..m.rows).flat_map(|i| (0..m.columns).map(move |j| (i, j))) {
+            let place = Rect::from_min_size(rect.min + vec2(j as f32 * cell, i as f32 * cell), vec2(cell, cell));
+            let fill = shades.of(self, i, j);
+            painter.rect_filled(place.shrink(gap), CornerRadius::ZERO, fill);
+            if cell >= LEAST_WRITTEN && !self.is_gone(i, j) {
+                let (text, font) = (number(m.at(i, j), cell), FontId::proportional((cell * 0.32).clamp(8.5, 11.0)));
+                painter.text(place.center(), Align2::CENTER_CENTER, text, font, ink_on(fill));
+            }
+        }
+    }
+
+    /// As one picture, which is made anew only when something changed.
+    fn draw_image(&self, ui: &Ui, rect: Rect, shades: &Shades) {
+        let id = ui.id().with(self.name);
+        let mark = self.mark_of(shades);
+        let kept = ui.data(|d| d.get_temp::<(u64, TextureHandle)>(id)).filter(|(of, _)| *of == mark);
+        let (_, texture) = kept.unwrap_or_else(|| {
+            let m = self.matrix;
+            let pixels = (0..m.rows).flat_map(|i| (0..m.columns).map(move |j| shades.of(self, i, j))).collect();
+            let image = ColorImage::new([m.columns, m.rows], pixels);
+            let made = (mark, ui.ctx().load_texture(self.name, image, TextureOptions::NEAREST));
+            ui.data_mut(|d| d.insert_temp(id, made.clone()));
+            made
+        });
+        let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        ui.painter().image(texture.id(), rect, all, Color32::WHITE);
+    }
+
+    /// A number that changes with whatever the picture shows.
+    fn mark_of(&self, shades: &Shades) -> u64 {
+        let step = |mark: u64, bits: u64| (mark ^ bits).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
+        let shown = self.matrix.values.iter().map(|v| v.to_bits());
+        let other = [self.gone.len() as u64, u64::from(shades.dark)].into_iter();
+        shown.chain(self.gone.iter().map(|&g| g as u64)).chain(other).fold(0xcbf2_9ce4_8422_2325, step)
     }
 
     fn is_gone(&self, i: usize, j: usize) -> bool {
@@ -104,10 +134,35 @@ impl Cells<'_> {
     }
 }
 
-fn number(x: f64) -> String {
+/// The colours of a matrix's values.
+struct Shades {
+    greatest: f64,
+    gone: Color32,
+    dark: bool,
+}
+
+impl Shades {
+    fn new(cells: &Cells<'_>, p: &Palette, dark: bool) -> Self {
+        let greatest = cells.matrix.values.iter().fold(f64::MIN_POSITIVE, |g, v| g.max(v.abs()));
+        Self { greatest, gone: p.line.gamma_multiply(0.55), dark }
+    }
+
+    fn of(&self, cells: &Cells<'_>, i: usize, j: usize) -> Color32 {
+        if cells.is_gone(i, j) {
+            return self.gone;
+        }
+        // The square root shows small values too.
+        let value = cells.matrix.at(i, j);
+        diverging((value.abs() / self.greatest).sqrt().copysign(value) as f32, self.dark)
+    }
+}
+
+/// As many digits as a cell has room for.
+fn number(x: f64, cell: f32) -> String {
+    let digits = if cell < 32.0 && x.abs() >= 1.0 { 1 } else { 2 };
     match x.abs() {
-        a if a < 0.0005 => "0".into(),
-        a if a < 100.0 => format!("{x:.2}"),
+        a if a < 0.005 => "0".into(),
+        a if a < 100.0 => format!("{x:.digits$}"),
         a if a < 10_000.0 => format!("{x:.0}"),
         _ => short(x),
     }

@@ -71,7 +71,7 @@ impl Hand {
     /// The labels that contain this.
     pub fn labels(&self, text: &str) -> Vec<String> {
         let found = self.window.query_all_by_label_contains(text);
-        found.filter_map(|node| node.accesskit_node().label()).collect()
+        found.filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value())).collect()
     }
 
     /// Looks again and again until something is so.

@@ -132,17 +132,21 @@ fn layers(ui: &mut Ui, plan: &Plan) {
     let p = palette(ui);
     ScrollArea::vertical().id_salt("layers").max_height(152.0).show(ui, |ui| {
         ui.set_min_width(ui.available_width());
-        egui::Grid::new("layer-counts").num_columns(5).striped(true).spacing(vec2(38.0, 4.0)).show(ui, |ui| {
-            ui.spacing_mut().interact_size.y = 20.0;
-            for head in ["Layer", "Ratio", "Query heads", "K/V heads", "Channels"] {
-                ui.label(RichText::new(head).small().color(p.quiet));
-            }
-            ui.end_row();
-            for (i, layer) in plan.layers.iter().enumerate() {
-                row(ui, i, layer);
+        egui::Grid::new("layer-counts")
+            .num_columns(5)
+            .min_row_height(20.0)
+            .striped(true)
+            .spacing(vec2(38.0, 4.0))
+            .show(ui, |ui| {
+                for head in ["Layer", "Ratio", "Query heads", "K/V heads", "Channels"] {
+                    ui.label(RichText::new(head).small().color(p.quiet));
+                }
                 ui.end_row();
-            }
-        });
+                for (i, layer) in plan.layers.iter().enumerate() {
+                    row(ui, i, layer);
+                    ui.end_row();
+                }
+            });
     });
 }
 

@@ -45,8 +45,7 @@ fn parts(ui: &mut Ui, plan: &Plan) {
     let p = palette(ui);
     let memory = &plan.memory;
     let greatest = memory.parts.iter().map(|part| part.bytes).max().unwrap_or(1).max(1);
-    egui::Grid::new("memory").num_columns(3).spacing(vec2(14.0, 5.0)).show(ui, |ui| {
-        ui.spacing_mut().interact_size.y = 18.0;
+    egui::Grid::new("memory").num_columns(3).min_row_height(18.0).spacing(vec2(14.0, 5.0)).show(ui, |ui| {
         for part in memory.parts.iter().filter(|part| part.bytes > 0) {
             let place = match part.place {
                 Place::Device if memory.device_bytes > 0 => " (device)",
