@@ -5,9 +5,11 @@ mod act;
 mod rail;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, ScrollArea};
+use slimgpt::device::Device;
 
 use crate::frames::Frames;
 use crate::mail::{Mail, Message, Pick};
@@ -57,6 +59,8 @@ pub struct App {
     frames: Frames,
     /// Whether something should be kept at once.
     keep: bool,
+    /// The device that draws, where it can compute too.
+    shared: Option<Device>,
 }
 
 impl App {
@@ -65,9 +69,7 @@ impl App {
         theme::apply(&cc.egui_ctx);
         let stored = || cc.storage.and_then(|s| eframe::get_value(s, saved::KEY));
         let saved: Saved = options.saved.or_else(stored).unwrap_or_default();
-        if let Some(state) = &cc.wgpu_render_state {
-            share(state);
-        }
+        let shared = cc.wgpu_render_state.as_ref().and_then(share);
         let (mail, inbox) = Mail::new(cc.egui_ctx.clone());
         work::open::devices(&mail);
         let mut app = Self {
@@ -84,6 +86,7 @@ impl App {
             troubles: Vec::new(),
             frames: Frames::from_environment(),
             keep: false,
+            shared,
             saved,
         };
         app.restore(&cc.egui_ctx);
@@ -131,6 +134,11 @@ impl App {
     /// What is chosen on the Plan screen, for tests.
     pub fn settings_mut(&mut self) -> &mut crate::settings::Settings {
         &mut self.plan.settings
+    }
+
+    /// The device that draws the window, where it can compute too.
+    pub fn shared_device(&self) -> Option<&Device> {
+        self.shared.as_ref()
     }
 
     fn screen(&mut self, ui: &mut egui::Ui) -> Option<Action> {
@@ -224,13 +232,24 @@ impl eframe::App for App {
     }
 }
 
-/// The pruning kernels run on the device that draws the window, where it can compute.
-fn share(state: &eframe::egui_wgpu::RenderState) {
+/// The pruning kernels run on the device that draws the window, where it can compute. Where it
+/// cannot be shared, opening a device gives one of its own.
+fn share(state: &eframe::egui_wgpu::RenderState) -> Option<Device> {
     let backend = state.adapter.get_info().backend;
     let computes = !matches!(backend, wgpu::Backend::Gl | wgpu::Backend::Noop);
-    if computes {
-        // Where it cannot be shared, opening the device later gives one of its own.
-        let _ = slimgpt::device::Device::adopt(&state.instance, &state.adapter, &state.device, &state.queue);
+    let adopt = || Device::adopt(&state.instance, &state.adapter, &state.device, &state.queue);
+    computes.then(adopt)?.ok()
+}
+
+/// Has the window drawn on a device that the pruning kernels can use: with all the adapter allows.
+pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
+    if let eframe::egui_wgpu::WgpuSetup::CreateNew(setup) = setup {
+        setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
+            label: Some("slimgpt"),
+            required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
+            required_limits: adapter.limits(),
+            ..Default::default()
+        });
     }
 }
 

@@ -17,5 +17,7 @@ pub async fn start(canvas: String) -> Result<(), JsValue> {
     let app = Box::new(|cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, _> {
         Ok(Box::new(App::new(cc, Options::default())))
     });
-    eframe::WebRunner::new().start(canvas, eframe::WebOptions::default(), app).await
+    let mut options = eframe::WebOptions::default();
+    crate::app::computing(&mut options.wgpu_options.wgpu_setup);
+    eframe::WebRunner::new().start(canvas, options, app).await
 }

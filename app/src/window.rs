@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use eframe::egui::ViewportBuilder;
-use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
 use slimgpt_app::{APP_ID, App, Options};
 
 /// Opens the window; 1 where there is none to open.
@@ -33,9 +31,7 @@ fn native() -> eframe::NativeOptions {
         .with_inner_size(size)
         .with_min_inner_size([760.0, 520.0]);
     let mut native = eframe::NativeOptions { viewport, ..Default::default() };
-    if let WgpuSetup::CreateNew(setup) = &mut native.wgpu_options.wgpu_setup {
-        computing(setup);
-    }
+    slimgpt_app::app::computing(&mut native.wgpu_options.wgpu_setup);
     native
 }
 
@@ -43,14 +39,4 @@ fn native() -> eframe::NativeOptions {
 fn parsed(size: &str) -> Option<[f32; 2]> {
     let (width, height) = size.split_once('x')?;
     Some([width.parse().ok()?, height.parse().ok()?])
-}
-
-/// The device of the window is one that the pruning kernels can use: with all the adapter allows.
-fn computing(setup: &mut WgpuSetupCreateNew) {
-    setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
-        label: Some("slimgpt"),
-        required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
-        required_limits: adapter.limits(),
-        ..Default::default()
-    });
 }

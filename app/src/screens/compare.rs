@@ -174,6 +174,7 @@ impl Side {
     fn ui(&self, ui: &mut Ui, index: usize, opening: bool) -> Option<Action> {
         let p = palette(ui);
         let action = self.who(ui, index, opening);
+        quiet(ui, self.words());
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 34.0;
             let rate =
@@ -207,17 +208,18 @@ impl Side {
             if opening {
                 ui.spinner();
             }
-            ui.add(egui::Label::new(self.words()).wrap());
+            let name = self.model.as_ref().map_or("None yet".into(), |m| m.name());
+            ui.add(egui::Label::new(name).truncate());
             action
         })
         .inner
     }
 
     fn words(&self) -> String {
-        let Some(model) = &self.model else { return "None yet.".into() };
+        let Some(model) = &self.model else { return "Parameters and size are shown here.".into() };
         let size = model.checkpoint.config().parameters();
         let stored = (size * model.checkpoint.dtype().bytes()) as u64;
-        format!("{}: {} parameters, {}", model.name(), count(size), bytes(stored))
+        format!("{} parameters, {}", count(size), bytes(stored))
     }
 
     fn judged(&self) -> (String, String) {

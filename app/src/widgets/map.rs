@@ -218,37 +218,28 @@ fn log(score: f64) -> f64 {
 /// What the colours mean.
 pub fn legend(ui: &mut Ui) {
     let p = palette(ui);
-    ui.horizontal(|ui| {
-        let (rect, response) = ui.allocate_exact_size(vec2(120.0, 12.0), Sense::hover());
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Scale of scores, dark is low, bright is high"));
-        for i in 0..60 {
-            let part = Rect::from_min_size(rect.min + vec2(2.0 * i as f32, 0.0), vec2(2.0, 12.0));
-            ui.painter().rect_filled(part, CornerRadius::ZERO, sequential(i as f32 / 59.0));
-        }
-        ui.painter().text(
-            rect.left_center() + vec2(4.0, 0.0),
-            Align2::LEFT_CENTER,
-            "low",
-            FontId::proportional(10.0),
-            ink_on(sequential(0.0)),
-        );
-        ui.painter().text(
-            rect.right_center() - vec2(4.0, 0.0),
-            Align2::RIGHT_CENTER,
-            "high",
-            FontId::proportional(10.0),
-            ink_on(sequential(1.0)),
-        );
-        ui.label(
-            egui::RichText::new("score of a head within its layer; a low one is cheap to remove")
-                .small()
-                .color(p.quiet),
-        );
+    ui.horizontal_wrapped(|ui| {
+        scale(ui);
+        ui.label(egui::RichText::new("a head's score within its layer").small().color(p.quiet));
         let (rect, _) = ui.allocate_exact_size(vec2(14.0, 12.0), Sense::hover());
         ui.painter().rect(rect, CornerRadius::same(2), p.line, Stroke::NONE, StrokeKind::Inside);
         ui.painter().line_segment([rect.left_bottom(), rect.right_top()], Stroke::new(1.6, p.error));
         ui.label(egui::RichText::new("gone").small().color(p.quiet));
     });
+}
+
+fn scale(ui: &mut Ui) {
+    let (rect, response) = ui.allocate_exact_size(vec2(120.0, 12.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Scale of scores, dark is low, bright is high"));
+    let painter = ui.painter();
+    for i in 0..60 {
+        let part = Rect::from_min_size(rect.min + vec2(2.0 * i as f32, 0.0), vec2(2.0, 12.0));
+        painter.rect_filled(part, CornerRadius::ZERO, sequential(i as f32 / 59.0));
+    }
+    let font = FontId::proportional(10.0);
+    let (left, right) = (rect.left_center() + vec2(4.0, 0.0), rect.right_center() - vec2(4.0, 0.0));
+    painter.text(left, Align2::LEFT_CENTER, "low", font.clone(), ink_on(sequential(0.0)));
+    painter.text(right, Align2::RIGHT_CENTER, "high", font, ink_on(sequential(1.0)));
 }
 
 #[cfg(test)]

@@ -33,7 +33,9 @@ impl Hand {
     /// The program in a window of this size.
     pub fn sized(data: &Path, saved: Saved, size: Vec2) -> Self {
         let options = Options { data: Some(data.into()), open: None, saved: Some(saved) };
-        let builder = Harness::builder().with_size(size).wgpu();
+        let mut setup = egui_kittest::wgpu::default_wgpu_setup();
+        slimgpt_app::app::computing(&mut setup);
+        let builder = Harness::builder().with_size(size).wgpu_setup(setup);
         Self { window: builder.build_eframe(|cc| App::new(cc, options)) }
     }
 

@@ -42,7 +42,7 @@ fn rows() -> Vec<Row> {
 }
 
 fn picture_of_the_map(name: &str, look: Theme) {
-    picture(name, look, [640.0, 230.0], |ui| {
+    picture(name, look, [640.0, 262.0], |ui| {
         card(ui, "What goes", |ui| {
             map(ui, &rows(), Some(2));
             legend(ui);

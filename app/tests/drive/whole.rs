@@ -1,5 +1,7 @@
 //! From the first start to the comparison.
 
+use slimgpt_app::settings::Place;
+
 use crate::hand::Hand;
 
 #[test]
@@ -65,4 +67,19 @@ fn what_is_chosen_is_planned_at_once_and_kept() {
     assert!(hand.window.state().plan().plan().unwrap().parameters_after < before);
     let saved = hand.window.state().saved();
     assert_eq!((saved.settings.ratio, saved.settings.windows), (0.5, 8));
+}
+
+#[test]
+fn the_kernels_run_on_the_device_that_draws_the_window() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hand = Hand::on(data.path());
+    hand.plan_shipped(20.0);
+    let drawing = hand.window.state().shared_device().cloned().expect("the window draws on a device that can compute");
+    hand.window.state_mut().settings_mut().place = Place::Gpu(drawing.name().into());
+    hand.see("A software adapter");
+    hand.press("Prune");
+    hand.see("Inspect the result");
+    let report = std::fs::read(data.path().join("shipped-model-slim-20/slimgpt-report.json")).unwrap();
+    let report: slimgpt::pipeline::Report = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report.device, drawing.name());
 }
