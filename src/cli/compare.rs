@@ -11,12 +11,13 @@ use std::time::Instant;
 use anyhow::Result;
 use pollster::block_on;
 use slimgpt::compare::{Cell, Setting, plot, run};
-use slimgpt::text::{TextError, Tokenizer, windows};
+use slimgpt::text::{TextError, Tokenizer, windows_watched};
 
 pub use arguments::Compare;
 use progress::Cells;
 
 use super::interrupt::Interrupt;
+use super::progress::counting;
 use super::{arguments as shared, out};
 
 impl Compare {
@@ -40,7 +41,7 @@ impl Compare {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,
-            limits: shared::limits(&device),
+            limits: shared::limits(&device, Some(&self.out)),
             base: self.base(),
             evaluation,
             calibrate: &|cell| cut.windows(cell),
@@ -85,7 +86,8 @@ impl Cutter<'_> {
         let text = self.texts.iter().find(|(name, _)| *name == cell.calibration);
         let documents = text.map(|(_, documents)| documents.as_slice()).unwrap_or_default();
         let which = self.command.calibration_windows(cell.samples, cell.seq_len);
-        let cut = windows(self.tokenizer, documents, self.bos, &which)?;
+        let mut progress = counting("reading the text", self.command.json);
+        let cut = windows_watched(self.tokenizer, documents, self.bos, &which, &mut progress)?;
         self.kept.borrow_mut().insert(key, cut.clone());
         Ok(cut)
     }

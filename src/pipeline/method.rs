@@ -1,4 +1,9 @@
 //! The methods that are compared, each as a request: what it selects by, what it does with the rest.
+//!
+//! All of them see the same tokens through the same pruned layers and leave the same sizes, so that
+//! only selection and reconstruction differ. The published code of Wanda-sp and FLAP takes its
+//! statistics from the dense model instead, and FLAP ranks the heads and channels of all layers
+//! together; here the schedule says how much each layer loses.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::Path;
 
+#[cfg(not(target_arch = "wasm32"))]
 use super::ReportError;
 use crate::eval::EvalEntry;
 #[cfg(not(target_arch = "wasm32"))]

@@ -118,9 +118,7 @@ fn time(report: &Report) -> String {
 
 fn memory(plan: &Plan) -> String {
     let memory = &plan.memory;
-    let host = format!("{} on the host", format::bytes(memory.host_bytes));
-    match memory.device_bytes {
-        0 => host,
-        device => format!("{} on the device, {host}", format::bytes(device)),
-    }
+    let places = [(memory.device_bytes, "device"), (memory.host_bytes, "host"), (memory.disk_bytes, "disk")];
+    let used = places.into_iter().filter(|(bytes, _)| *bytes > 0);
+    used.map(|(bytes, place)| format!("{} on the {place}", format::bytes(bytes))).collect::<Vec<_>>().join(", ")
 }

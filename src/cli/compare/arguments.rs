@@ -10,10 +10,11 @@ use slimgpt::obs::schedule::Shape;
 use slimgpt::obs::{HeadUnit, Options};
 use slimgpt::pipeline::{Method, Request};
 use slimgpt::shape::ModelConfig;
-use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows_watched};
 
 use crate::cli::arguments::{DeviceArgument, window_length};
 use crate::cli::exit::Usage;
+use crate::cli::progress::counting;
 use crate::cli::{parse, shipped};
 
 const EXAMPLES: &str = "\
@@ -247,7 +248,8 @@ impl Compare {
                 ("the shipped evaluation text".to_owned(), vec![shipped::EVALUATION.to_owned()])
             }
         };
-        let windows = windows(tokenizer, &documents, config.bos_token, &which)?;
+        let mut progress = counting("reading the text", self.json);
+        let windows = windows_watched(tokenizer, &documents, config.bos_token, &which, &mut progress)?;
         let protocol = Protocol {
             text: name,
             windows: windows.len(),

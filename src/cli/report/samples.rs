@@ -7,13 +7,14 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::{EvalEntry, perplexity};
-use slimgpt::model::Sampler;
+use slimgpt::model::{Decoder, Sampler, generate};
 use slimgpt::report::{Continuation, Folder, Sample};
+use slimgpt::shape::ModelConfig;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
 
 use super::ReportCommand;
 use crate::cli::arguments;
-use crate::cli::generate::{Prompt, continued};
+use crate::cli::exit::Usage;
 use crate::cli::progress::counting;
 
 /// Tokens of a prompt that is taken from a text.
@@ -45,30 +46,41 @@ impl ReportCommand {
     /// Measures one model and lets it continue every prompt.
     fn work(&self, name: &str, path: &Path, device: &Device, samples: &mut [Sample]) -> Result<Option<EvalEntry>> {
         let (checkpoint, tokenizer) = arguments::open(path)?;
-        let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
-        for (done, sample) in samples.iter_mut().enumerate() {
-            let text = self.continuation(&checkpoint, &tokenizer, device, &sample.prompt)?;
-            sample.continuations.push(Continuation { name: name.into(), text });
-            progress(done + 1, all);
+        if !samples.is_empty() {
+            let decoder = Decoder::load(&checkpoint, device.tensor_device())?;
+            let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
+            for (done, sample) in samples.iter_mut().enumerate() {
+                let text = self.continuation(&decoder, checkpoint.config(), &tokenizer, &sample.prompt)?;
+                sample.continuations.push(Continuation { name: name.into(), text });
+                progress(done + 1, all);
+            }
         }
         self.text.as_deref().map(|text| self.perplexity(text, &checkpoint, &tokenizer, device)).transpose()
     }
 
+    /// What the likeliest tokens add to a prompt.
     fn continuation(
         &self,
-        checkpoint: &Checkpoint,
+        decoder: &Decoder,
+        config: &ModelConfig,
         tokenizer: &Tokenizer,
-        device: &Device,
         prompt: &str,
     ) -> Result<String> {
         let own = tokenizer.encode(prompt)?;
-        let prompt = Prompt { begin: checkpoint.config().bos_token, own: &own };
-        let (mut text, mut sampler) = (String::new(), Sampler::new(0.0, 0));
-        continued(checkpoint, tokenizer, device, &prompt, self.max_tokens, &mut sampler, &mut |new| {
-            text.push_str(new);
+        let given: Vec<u32> = config.bos_token.into_iter().chain(own.iter().copied()).collect();
+        if given.is_empty() || given.len() >= config.max_positions {
+            let (tokens, room) = (given.len(), config.max_positions);
+            return Err(
+                Usage(format!("--prompt \"{prompt}\" has {tokens} tokens; 1 to {} are possible", room - 1)).into()
+            );
+        }
+        let (mut all, mut sampler) = (own.clone(), Sampler::new(0.0, 0));
+        block_on(generate(decoder, config, &given, self.max_tokens, &mut sampler, &mut |token| {
+            all.push(token);
             true
-        })?;
-        Ok(text.trim().to_owned())
+        }))?;
+        let (before, whole) = (tokenizer.decode(&own)?, tokenizer.decode(&all)?);
+        Ok(whole.get(before.len()..).unwrap_or_default().trim().to_owned())
     }
 
     fn perplexity(
