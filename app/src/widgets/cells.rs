@@ -79,7 +79,7 @@ impl Cells<'_> {
 
     /// As one picture, which is made anew only when something changed.
     fn draw_image(&self, ui: &Ui, rect: Rect, shades: &Shades) {
-        let id = ui.id().with(self.name);
+        let id = ui.scope_id().with(self.name);
         let mark = self.mark_of(shades);
         let kept = ui.data(|d| d.get_temp::<(u64, TextureHandle)>(id)).filter(|(of, _)| *of == mark);
         let (_, texture) = kept.unwrap_or_else(|| {
