@@ -1,6 +1,6 @@
 //! What is kept between two starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl Saved {
     }
 
     /// The run that makes `out` is finished or given up.
-    pub fn ended(&mut self, out: &PathBuf) {
+    pub fn ended(&mut self, out: &Path) {
         self.unfinished.retain(|r| r.out != *out);
     }
 

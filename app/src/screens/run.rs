@@ -2,7 +2,7 @@
 
 mod loss;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, ProgressBar, ScrollArea, Ui};
 use slimgpt::pipeline::{Event, Report};
@@ -193,7 +193,7 @@ fn failed(ui: &mut Ui, words: &str) -> Option<Action> {
     trouble(ui, "The run failed", words).then_some(Action::Show(Screen::Plan))
 }
 
-fn finished(ui: &mut Ui, report: &Report, out: &PathBuf) -> Option<Action> {
+fn finished(ui: &mut Ui, report: &Report, out: &Path) -> Option<Action> {
     let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
     card(ui, "Finished", |ui| {
         ui.horizontal(|ui| {
@@ -205,9 +205,9 @@ fn finished(ui: &mut Ui, report: &Report, out: &PathBuf) -> Option<Action> {
         });
         quiet(ui, out.display().to_string());
         ui.horizontal(|ui| {
-            let inspect = primary(ui, "Inspect the result", true).clicked().then(|| Action::Inspect(out.clone()));
+            let inspect = primary(ui, "Inspect the result", true).clicked().then(|| Action::Inspect(out.into()));
             let compare = ui.button("Compare with the dense model").clicked();
-            inspect.or(compare.then(|| Action::CompareWith(out.clone())))
+            inspect.or(compare.then(|| Action::CompareWith(out.into())))
         })
         .inner
     })

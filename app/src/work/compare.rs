@@ -62,7 +62,7 @@ pub struct Writing {
 
 /// Lets both models go on with the prompt.
 pub fn write(mail: &Mail, models: [Arc<Model>; 2], writing: &Writing) {
-    let turns = Turns::new();
+    let turns = Turns::default();
     for (side, model) in models.into_iter().enumerate() {
         let (back, writing, turns) = (mail.clone(), writing.clone(), turns.clone());
         platform::spawn(mail, move || async move {

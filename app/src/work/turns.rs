@@ -11,12 +11,14 @@ struct State {
     there: [bool; 2],
 }
 
-impl Turns {
-    /// The first begins.
-    pub fn new() -> Self {
+impl Default for Turns {
+    /// Both are there, and the first begins.
+    fn default() -> Self {
         Self(Arc::new((Mutex::new(State { turn: 0, there: [true; 2] }), Condvar::new())))
     }
+}
 
+impl Turns {
     /// Waits for the turn; who is alone has it always.
     pub fn take(&self, side: usize) {
         let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +46,7 @@ mod tests {
 
     #[test]
     fn two_alternate_until_one_leaves() {
-        let (turns, written) = (Turns::new(), Arc::new(Mutex::new(String::new())));
+        let (turns, written) = (Turns::default(), Arc::new(Mutex::new(String::new())));
         let worker = |side: usize, words: usize| {
             let (turns, written) = (turns.clone(), written.clone());
             std::thread::spawn(move || {
