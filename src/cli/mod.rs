@@ -12,7 +12,6 @@ mod export;
 mod generate;
 mod inspect;
 mod interrupt;
-mod meter;
 mod out;
 mod parse;
 mod peak;

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use slimgpt::pipeline::{Event, LayerRecord, Pass, Plan};
+use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
 
-use super::meter::Meter;
 use super::{out, show};
 
 /// Shows events.

@@ -177,8 +177,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     async fn eliminated_weight(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
-        let w = &problem.w;
-        Ok((0..w.nrows()).flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)].into())).collect())
+        Ok(row_by_row(&problem.w))
+    }
+
+    async fn inverse(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
+        Ok(row_by_row(&problem.h_inv))
+    }
+
+    async fn damped_hessian(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
+        Ok(row_by_row(&problem.hessian))
     }
 }
 
@@ -225,6 +232,10 @@ fn add_product<T: Real>(to: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
 
 fn subtract_product<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     matmul(from.as_mut(), Accum::Add, a, b, T::of(-1.0), faer::get_global_parallelism());
+}
+
+fn row_by_row<T: Real>(a: &Mat<T>) -> Vec<f64> {
+    (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)].into())).collect()
 }
 
 /// ‖A‖²_F.

@@ -76,6 +76,13 @@ pub trait Executor {
     /// The weights as elimination left them `(out, features)`; on kept columns they equal the
     /// refit. For tests and traces.
     async fn eliminated_weight(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+
+    /// H⁻¹ as elimination left it `(features, features)`; rows and columns of what is gone mean
+    /// nothing. For traces.
+    async fn inverse(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+
+    /// The damped Hessian `(features, features)`. For traces.
+    async fn damped_hessian(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
 }
 
 /// The columns that are not in `kept`, ascending. `kept` is ascending.

@@ -27,6 +27,7 @@ mod reconstruct;
 pub mod schedule;
 mod score;
 mod steps;
+pub mod trace;
 mod wgpu;
 
 pub use self::wgpu::WgpuExecutor;

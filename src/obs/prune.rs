@@ -27,6 +27,8 @@ pub struct Pruned {
     pub signal: f64,
     /// Inputs that never fired.
     pub dead: usize,
+    /// The score of every unit before the first went, by its index.
+    pub scores: Vec<f64>,
 }
 
 /// Removes `remove` K/V groups (or, of every K/V group, `remove` query heads), one at a time,
@@ -101,11 +103,14 @@ async fn eliminate_heads<E: Executor>(
 ) -> Result<Chosen<E::Problem>, ObsError> {
     let mut problem = site.factor().await?;
     let mut alive: Vec<usize> = (0..units.len()).collect();
-    let mut removed = Vec::new();
+    let (mut removed, mut first_scores) = (Vec::new(), Vec::new());
     while !quota.is_used_up() {
         let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota.has(u)).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
         let scores = site.executor.group_scores(&problem, &groups, score).await?;
+        if removed.is_empty() {
+            first_scores.clone_from(&scores);
+        }
         let best = cheapest_first(&scores)?[0];
         let cost = site.executor.eliminate(&mut problem, &groups[best]).await?;
         let gone = candidates[best];
@@ -113,7 +118,7 @@ async fn eliminate_heads<E: Executor>(
         quota.take(gone);
         removed.push(Removal { unit: gone, score: scores[best], cost });
     }
-    Ok(Chosen::eliminated(units, removed, problem))
+    Ok(Chosen::eliminated(units, first_scores, removed, problem))
 }
 
 /// Removes `remove` channels from the columns of down_proj.
@@ -140,11 +145,12 @@ pub async fn prune_channels<E: Executor>(
     let chosen = match options.selection {
         Selection::Elimination(_) => {
             let mut problem = site.factor().await?;
+            let scores = executor.group_scores(&problem, &units, Score::Diagonal).await?;
             let removed = match steps {
                 ChannelSteps::OneByOne => executor.eliminate_cheapest(&mut problem, remove).await?,
                 _ => in_groups(executor, &mut problem, present, &steps.sizes(remove)).await?,
             };
-            Chosen::eliminated(&units, removed, problem)
+            Chosen::eliminated(&units, scores, removed, problem)
         }
         Selection::Ranking(ranking) => {
             let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
@@ -196,6 +202,7 @@ fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
         predicted_loss: 0.0,
         signal: 0.0,
         dead: 0,
+        scores: Vec::new(),
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Chosen<P> {
     columns: Vec<usize>,
     /// Units that went, in order.
     removed: Vec<Removal>,
+    /// The score of every unit before the first went.
+    scores: Vec<f64>,
     /// The inverted problem, where the removals were eliminated and their costs are known.
     problem: Option<P>,
 }
@@ -68,8 +70,8 @@ impl<'a, E: Executor> LinearSite<'a, E> {
 
 impl<P> Chosen<P> {
     /// After an elimination.
-    pub fn eliminated(units: &[Vec<usize>], removed: Vec<Removal>, problem: P) -> Self {
-        Self { problem: Some(problem), ..Self::without(units, removed) }
+    pub fn eliminated(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>, problem: P) -> Self {
+        Self { problem: Some(problem), ..Self::without(units, scores, removed) }
     }
 
     /// The lowest scores go, as many as the quota allows; their costs are not known yet.
@@ -81,15 +83,15 @@ impl<P> Chosen<P> {
                 removed.push(Removal { unit, score: scores[unit], cost: 0.0 });
             }
         }
-        Ok(Self::without(units, removed))
+        Ok(Self::without(units, scores.to_vec(), removed))
     }
 
-    fn without(units: &[Vec<usize>], removed: Vec<Removal>) -> Self {
+    fn without(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>) -> Self {
         let mut stays = vec![true; units.len()];
         removed.iter().for_each(|r| stays[r.unit] = false);
         let kept: Vec<usize> = (0..units.len()).filter(|&u| stays[u]).collect();
         let columns = kept.iter().flat_map(|&u| units[u].iter().copied()).collect();
-        Self { units: kept, columns, removed, problem: None }
+        Self { units: kept, columns, removed, scores, problem: None }
     }
 }
 
@@ -124,6 +126,7 @@ pub(super) async fn finish<E: Executor>(
         predicted_loss: loss,
         signal,
         dead: site.damping.dead.len(),
+        scores: chosen.scores,
     })
 }
 

@@ -136,6 +136,14 @@ impl Executor for WgpuExecutor {
     async fn eliminated_weight(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
         doubles(problem.state.w.clone()).await
     }
+
+    async fn inverse(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
+        doubles(problem.state.h_inv.clone()).await
+    }
+
+    async fn damped_hessian(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
+        doubles(problem.hessian.clone()).await
+    }
 }
 
 impl WgpuExecutor {
@@ -238,6 +246,6 @@ fn group_failed(error: crate::gpu::GpuError) -> ObsError {
     }
 }
 
-async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, ObsError> {
+pub(super) async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, ObsError> {
     Ok(floats(tensor).await?.into_iter().map(f64::from).collect())
 }

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod layer;
 mod memory;
+mod meter;
 mod method;
 mod passes;
 mod plan;
@@ -36,6 +37,7 @@ pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{FolderError, Opened, OutputFolder};
 pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
+pub use meter::Meter;
 pub use method::Method;
 pub use plan::{LayerPlan, Plan, PlanError, plan};
 pub use report::{LayerRecord, Report, SiteRecord, Timing};

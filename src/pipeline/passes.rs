@@ -3,7 +3,7 @@
 
 use super::cut::{Kept, add_zero_biases, cut, difference, shifted};
 use super::layer::{LiveLayer, NewProjection, download, upload};
-use super::report::{LayerRecord, SiteRecord};
+use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
 use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
@@ -145,6 +145,7 @@ impl<E: Executor> Run<'_, E> {
             site,
             kept: pruned.kept_units.clone(),
             removed: pruned.removed.clone(),
+            scores: pruned.scores.clone(),
             predicted_loss: pruned.predicted_loss,
         })?;
         let record = SiteRecord {
@@ -153,6 +154,7 @@ impl<E: Executor> Run<'_, E> {
             signal: pruned.signal,
             dead_inputs: pruned.dead,
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
+            scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
         Ok(Selected { units: pruned.kept_units, new, projection, record })
     }
@@ -161,7 +163,7 @@ impl<E: Executor> Run<'_, E> {
     fn untouched(&mut self, layer: usize, site: Site, old: &Projection) -> Result<Selected, PipelineError> {
         let selected = Selected::untouched(self.units(layer, site), old, self.job.device.tensor_device());
         let kept = selected.units.clone();
-        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), predicted_loss: 0.0 })?;
+        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), scores: Vec::new(), predicted_loss: 0.0 })?;
         Ok(selected)
     }
 

@@ -26,6 +26,27 @@ pub struct SiteRecord {
     /// The heads or groups that went, in order. Left empty for channels, of which there are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removal>,
+    /// The score of every head or group before the first went, by its index; of channels, of
+    /// which there are many, at most [`SiteRecord::PROFILE`] of the sorted scores at even distances.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
+}
+
+impl SiteRecord {
+    /// The most scores of channels that a record keeps.
+    pub const PROFILE: usize = 256;
+}
+
+/// The sorted scores; of more than [`SiteRecord::PROFILE`] so many at even distances, the least
+/// and the greatest among them.
+pub(super) fn profile(scores: &[f64]) -> Vec<f64> {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (all, most) = (sorted.len(), SiteRecord::PROFILE);
+    match all <= most {
+        true => sorted,
+        false => (0..most).map(|i| sorted[i * (all - 1) / (most - 1)]).collect(),
+    }
 }
 
 impl SiteRecord {

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{FormattedDuration, ProgressBar};
 use slimgpt::compare::{Event, Outcome, Row};
-use slimgpt::pipeline;
+use slimgpt::pipeline::{self, Meter};
 
-use crate::cli::meter::Meter;
 use crate::cli::progress::bar;
 
 /// Steps of the bar that one cell has.
