@@ -14,7 +14,7 @@ pub use files::read_documents;
 pub use stops::StopTexts;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
-pub use windows::{Bos, Sampling, Windows, windows};
+pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 
 /// Why a tokenizer or a text cannot be used.
 #[derive(Debug, thiserror::Error)]
