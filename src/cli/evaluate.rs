@@ -94,18 +94,14 @@ impl Evaluate {
     pub fn run(&self) -> Result<()> {
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let begin = self.begin();
-        let mut tasks = Vec::new();
-        for task in chosen {
-            let settings = load::Settings {
-                tokenizer: &tokenizer,
-                max_positions: checkpoint.config().max_positions,
-                begin,
-                limit: self.limit,
-                hidden: self.json,
-            };
-            tasks.push(task.load(&settings)?);
-        }
+        let settings = load::Settings {
+            tokenizer: &tokenizer,
+            max_positions: checkpoint.config().max_positions,
+            begin: self.begin(),
+            limit: self.limit,
+            hidden: self.json,
+        };
+        let tasks = chosen.iter().map(|task| task.load(&settings)).collect::<Result<Vec<_>>>()?;
         let skipped = self.bad_rows(&tasks)?;
         let device = self.device.open()?;
         let started = Instant::now();
@@ -119,18 +115,19 @@ impl Evaluate {
         };
         let finished = runner.run(tasks, &mut items)?;
         items.finish()?;
-        let entries = finished.iter().flat_map(Finished::entries).chain(finished::average_entry(&finished, begin));
+        match self.json {
+            true => out::json(&json!({
+                "model": self.model, "bos": self.begin(), "device": device.name(), "limit": self.limit,
+                "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
+                "seconds": started.elapsed().as_secs_f64(),
+            }))?,
+            false => finished::print(&finished, &skipped, self.begin())?,
+        }
         if self.save {
-            EvalRecord::add_to(&self.model, entries)?;
+            let average = finished::average_entry(&finished, self.begin());
+            EvalRecord::add_to(&self.model, finished.iter().flat_map(Finished::entries).chain(average))?;
         }
-        if self.json {
-            return out::json(&json!({
-                "model": self.model, "bos": begin, "device": device.name(), "limit": self.limit,
-                "average_of_seven": finished::average(&finished),
-                "tasks": finished, "skipped_rows": skipped, "seconds": started.elapsed().as_secs_f64(),
-            }));
-        }
-        finished::print(&finished, &skipped, begin)
+        Ok(())
     }
 
     /// The rows that cannot be used, if they may be left out.
