@@ -6,6 +6,8 @@ pub mod checkpoint;
 pub mod device;
 pub mod error;
 pub mod eval;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod export;
 pub mod gpu;
 pub mod model;
 pub mod obs;

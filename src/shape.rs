@@ -13,6 +13,10 @@ pub enum Family {
     Mistral,
     /// Qwen2: LLaMA's layout with biases on q, k and v.
     Qwen2,
+    /// Qwen3: LLaMA's layout with a norm on every head of q and k.
+    Qwen3,
+    /// Baichuan 7B: LLaMA with q, k and v stored as one matrix.
+    Baichuan,
 }
 
 /// The sizes of one decoder layer that pruning changes.
@@ -114,6 +118,12 @@ pub struct ModelConfig {
     pub rope: Rope,
     /// Whether q, k and v have biases.
     pub qkv_bias: bool,
+    /// Whether the attention output has a bias.
+    pub o_bias: bool,
+    /// Whether gate, up and down have biases.
+    pub mlp_bias: bool,
+    /// Whether every head of q and k is normed before it is turned by its position.
+    pub qk_norm: bool,
     /// Whether the output head is the embedding.
     pub tied_head: bool,
     /// Begin-of-sequence token.
@@ -125,9 +135,12 @@ pub struct ModelConfig {
 impl ModelConfig {
     /// Parameters of one decoder layer of the given sizes, norms and biases included.
     pub fn layer_parameters(&self, layer: LayerShape) -> usize {
-        let (d, q, kv) = (self.hidden_size, layer.heads * self.head_dim, layer.kv_heads * self.head_dim);
-        let biases = if self.qkv_bias { q + 2 * kv } else { 0 };
-        2 * d * q + 2 * d * kv + 3 * d * layer.channels + biases + 2 * d
+        let (d, f) = (self.hidden_size, layer.channels);
+        let (q, kv) = (layer.heads * self.head_dim, layer.kv_heads * self.head_dim);
+        let biases = [(self.qkv_bias, q + 2 * kv), (self.o_bias, d), (self.mlp_bias, 2 * f + d)];
+        let norms = [(true, 2 * d), (self.qk_norm, 2 * self.head_dim)];
+        let vectors: usize = biases.into_iter().chain(norms).filter(|(is_there, _)| *is_there).map(|(_, n)| n).sum();
+        2 * d * q + 2 * d * kv + 3 * d * f + vectors
     }
 
     /// Parameters of all decoder layers as they are.

@@ -9,6 +9,8 @@ use crate::shape::{Family, LayerShape, ModelConfig, Rope, RopeScaling};
 pub(super) const OURS: &str = "slim_llama";
 /// Where such a folder keeps the family it was made from.
 pub(super) const FAMILY_KEY: &str = "slimgpt_family";
+/// Where a folder whose layers were pruned alike keeps the sizes they had.
+pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
 /// enough that the bytes of [`DEEPEST`] layers still count in 64 bits.
@@ -27,23 +29,30 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
     let family = config.family()?;
     let heads = config.count("num_attention_heads", WIDEST)?;
     let hidden_size = config.count("hidden_size", WIDEST)?;
-    let dense = LayerShape {
+    let globals = LayerShape {
         heads,
         kv_heads: config.optional_count("num_key_value_heads", WIDEST)?.unwrap_or(heads),
         channels: config.count("intermediate_size", WIDEST)?,
     };
-    config.refuse_unsupported()?;
+    config.refuse_unsupported(family)?;
     let parsed = ModelConfig {
         family,
         vocab_size: config.count("vocab_size", WIDEST)?,
         hidden_size,
-        head_dim: config.optional_count("head_dim", WIDEST)?.unwrap_or(hidden_size / heads),
-        dense,
-        layers: config.layers(dense)?,
+        head_dim: config.optional_count("head_dim", WIDEST)?.unwrap_or(match family {
+            // The default of its class in transformers, which does not depend on the other sizes.
+            Family::Qwen3 => 128,
+            _ => hidden_size / heads,
+        }),
+        dense: config.dense(globals)?,
+        layers: config.layers(globals)?,
         max_positions: config.context(family)?,
         rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
         rope: config.rope()?,
-        qkv_bias: config.flag("attention_bias") || family == Family::Qwen2,
+        qkv_bias: family == Family::Qwen2 || config.attention_bias(family),
+        o_bias: config.attention_bias(family),
+        mlp_bias: family == Family::Llama && config.flag("mlp_bias"),
+        qk_norm: family == Family::Qwen3,
         tied_head: config.flag("tie_word_embeddings"),
         bos_token: config.tokens("bos_token_id").first().copied(),
         eos_tokens: config.tokens("eos_token_id"),
@@ -56,6 +65,13 @@ fn check(config: &ModelConfig) -> Result<(), CheckpointError> {
     if config.head_dim == 0 {
         let (d, heads) = (config.hidden_size, config.dense.heads);
         return Err(wrong(format!("\"hidden_size\" {d} is less than \"num_attention_heads\" {heads}")));
+    }
+    if config.family == Family::Baichuan && config.dense.kv_heads * config.head_dim != config.hidden_size {
+        let LayerShape { heads, kv_heads, .. } = config.dense;
+        return Err(wrong(format!(
+            "a baichuan has one key/value head for each query head, together as wide as \"hidden_size\" {}; here are {kv_heads} for {heads} of {} dimensions",
+            config.hidden_size, config.head_dim
+        )));
     }
     check_layer("num_attention_heads", config.dense, config.head_dim)?;
     for (i, &layer) in config.layers.iter().enumerate() {
@@ -88,14 +104,19 @@ struct Reader<'a>(&'a Value);
 impl Reader<'_> {
     fn family(&self) -> Result<Family, CheckpointError> {
         let found = self.0["model_type"].as_str().unwrap_or("(missing)");
-        let name = if found == OURS { self.0[FAMILY_KEY].as_str().unwrap_or("llama") } else { found };
+        // A plain class may stand for another family: a LLaMA whose heads no longer divide the
+        // hidden size is written as a Mistral.
+        let kept = self.0[FAMILY_KEY].as_str();
+        let name = kept.unwrap_or(if found == OURS { "llama" } else { found });
         match name {
             "llama" => Ok(Family::Llama),
             "mistral" => Ok(Family::Mistral),
             "qwen2" => Ok(Family::Qwen2),
+            "qwen3" => Ok(Family::Qwen3),
+            "baichuan" => Ok(Family::Baichuan),
             _ => Err(CheckpointError::Family {
                 found: name.into(),
-                known: "llama, mistral, qwen2 and slim_llama".into(),
+                known: "llama, mistral, qwen2, qwen3, baichuan (7B) and slim_llama".into(),
             }),
         }
     }
@@ -132,12 +153,18 @@ impl Reader<'_> {
     fn context(&self, family: Family) -> Result<usize, CheckpointError> {
         let context = self.optional_count("max_position_embeddings", LONGEST)?.unwrap_or(2048);
         let slides = match family {
-            Family::Llama => false,
+            Family::Llama | Family::Baichuan => false,
             Family::Mistral => true,
-            Family::Qwen2 => self.flag("use_sliding_window"),
+            Family::Qwen2 | Family::Qwen3 => self.flag("use_sliding_window"),
         };
         let window = if slides { self.optional_count("sliding_window", LONGEST)? } else { None };
         Ok(window.map_or(context, |window| context.min(window)))
+    }
+
+    /// Whether q, k, v and o have biases. Qwen2 fixes which have, and Mistral that none has,
+    /// whatever this key says.
+    fn attention_bias(&self, family: Family) -> bool {
+        matches!(family, Family::Llama | Family::Qwen3) && self.flag("attention_bias")
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -150,6 +177,19 @@ impl Reader<'_> {
         match &self.0[key] {
             Value::Array(all) => all.iter().filter_map(one).collect(),
             value => one(value).into_iter().collect(),
+        }
+    }
+
+    /// The sizes of an unpruned layer: the globals, unless all layers were pruned alike.
+    fn dense(&self, globals: LayerShape) -> Result<LayerShape, CheckpointError> {
+        match &self.0[DENSE_KEY] {
+            Value::Null => Ok(globals),
+            kept => serde_json::from_value(kept.clone()).map_err(|e| wrong(format!("\"{DENSE_KEY}\": {e}"))).and_then(
+                |dense: LayerShape| match dense.heads * dense.kv_heads * dense.channels {
+                    0 => Err(wrong(format!("\"{DENSE_KEY}\" has a size of zero"))),
+                    _ => Ok(dense),
+                },
+            ),
         }
     }
 
@@ -186,13 +226,19 @@ impl Reader<'_> {
         Ok(Rope { theta, scaling })
     }
 
-    fn refuse_unsupported(&self) -> Result<(), CheckpointError> {
+    fn refuse_unsupported(&self, family: Family) -> Result<(), CheckpointError> {
+        // The 13B models of this name have ALiBi in place of rotary positions, and their
+        // config.json says so only by leaving the number of positions out.
+        if family == Family::Baichuan && self.0["max_position_embeddings"].is_null() {
+            return Err(wrong(
+                "a baichuan without \"max_position_embeddings\" is the 13B model, whose ALiBi positions are not supported; \
+                 the 7B models are"
+                    .into(),
+            ));
+        }
         match self.0["hidden_act"].as_str() {
             None | Some("silu") => {}
             Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
-        }
-        if self.flag("mlp_bias") {
-            return Err(wrong("mlp_bias true is not supported".into()));
         }
         if let Some(part) = self.number("partial_rotary_factor", f64::is_finite)?.filter(|&part| part != 1.0) {
             return Err(wrong(format!("partial_rotary_factor {part} is not supported; only 1 is")));

@@ -61,6 +61,7 @@ impl Checkpoint {
         let inside = layers.flat_map(|(i, &shape)| names::of_layer(&self.config, i, shape));
         let mut expected = HashSet::new();
         for tensor in names::outside(&self.config).into_iter().chain(inside) {
+            let tensor = names::stored(&self.config, &tensor).tensor;
             self.shard(&tensor)?.check(&tensor)?;
             expected.insert(tensor.name);
         }
@@ -105,7 +106,7 @@ impl Checkpoint {
     /// When a weight is not finite.
     pub fn layer(&self, i: usize) -> Result<LayerWeights, CheckpointError> {
         let expected = names::of_layer(&self.config, i, self.config.layers[i]);
-        collect_layer(i, &expected, |e| self.shard(e)?.read(e))
+        collect_layer(i, &expected, |e| self.read(e))
     }
 
     /// The weights outside the layers.
@@ -114,7 +115,10 @@ impl Checkpoint {
     /// When a weight is not finite.
     pub fn outer(&self) -> Result<OuterWeights, CheckpointError> {
         let expected = names::outside(&self.config);
-        let head = (!self.config.tied_head).then(|| self.read_of(&expected, names::HEAD)).transpose()?;
+        let mut head = (!self.config.tied_head).then(|| self.read_of(&expected, names::HEAD)).transpose()?;
+        if names::has_normed_head(&self.config) {
+            head.iter_mut().for_each(HostTensor::norm_rows);
+        }
         Ok(OuterWeights {
             embedding: self.read_of(&expected, names::EMBEDDING)?,
             final_norm: self.read_of(&expected, names::FINAL_NORM)?,
@@ -124,8 +128,12 @@ impl Checkpoint {
 
     fn read_of(&self, expected: &[Expected], name: &str) -> Result<HostTensor, CheckpointError> {
         let missing = || CheckpointError::MissingTensor { tensor: name.to_owned() };
-        let expected = expected.iter().find(|e| e.name == name).ok_or_else(missing)?;
-        self.shard(expected)?.read(expected)
+        self.read(expected.iter().find(|e| e.name == name).ok_or_else(missing)?)
+    }
+
+    fn read(&self, tensor: &Expected) -> Result<HostTensor, CheckpointError> {
+        let stored = names::stored(&self.config, tensor);
+        self.shard(&stored.tensor)?.read_rows(&stored, tensor)
     }
 
     fn shard(&self, expected: &Expected) -> Result<&Shard, CheckpointError> {
@@ -158,9 +166,9 @@ fn collect_layer(
         Some(e) => read(e),
         None => Err(CheckpointError::MissingTensor { tensor: in_layer(i, part) }),
     };
+    let optional = |part: &str| find(part).map(&read).transpose();
     let projection = |part: &str| -> Result<Projection, CheckpointError> {
-        let bias = find(&format!("{part}.bias"));
-        Ok(Projection { weight: tensor(&format!("{part}.weight"))?, bias: bias.map(&read).transpose()? })
+        Ok(Projection { weight: tensor(&format!("{part}.weight"))?, bias: optional(&format!("{part}.bias"))? })
     };
     Ok(LayerWeights {
         input_norm: tensor("input_layernorm.weight")?,
@@ -168,6 +176,8 @@ fn collect_layer(
         k: projection("self_attn.k_proj")?,
         v: projection("self_attn.v_proj")?,
         o: projection("self_attn.o_proj")?,
+        q_norm: optional("self_attn.q_norm.weight")?,
+        k_norm: optional("self_attn.k_norm.weight")?,
         post_norm: tensor("post_attention_layernorm.weight")?,
         gate: projection("mlp.gate_proj")?,
         up: projection("mlp.up_proj")?,

@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 
-use super::names::Expected;
+use super::names::{Expected, Stored};
 use super::{CheckpointError, Dtype, HostTensor};
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
@@ -74,17 +74,26 @@ impl Shard {
 
     /// A tensor in singles; an element that is not finite is an error.
     pub fn read(&self, expected: &Expected) -> Result<HostTensor, CheckpointError> {
-        self.check(expected)?;
-        let missing = || CheckpointError::MissingTensor { tensor: expected.name.clone() };
-        let info = self.info(&expected.name).ok_or_else(missing)?;
+        self.read_rows(&Stored { tensor: expected.clone(), first_row: 0 }, expected)
+    }
+
+    /// The rows of `wanted` out of the tensor that holds them, in singles.
+    pub fn read_rows(&self, stored: &Stored, wanted: &Expected) -> Result<HostTensor, CheckpointError> {
+        self.check(&stored.tensor)?;
+        let name = &stored.tensor.name;
+        let missing = || CheckpointError::MissingTensor { tensor: name.clone() };
+        let info = self.info(name).ok_or_else(missing)?;
         let dtype = Dtype::of_stored(info.dtype).ok_or_else(missing)?;
-        let (start, end) = info.data_offsets;
-        let values = dtype.widen(&self.bytes.as_ref()[self.data + start..self.data + end]);
+        let width: usize = wanted.shape[1..].iter().product();
+        let skipped = stored.first_row * width;
+        let start = self.data + info.data_offsets.0 + skipped * dtype.bytes();
+        let count: usize = wanted.shape.iter().product();
+        let values = dtype.widen(&self.bytes.as_ref()[start..start + count * dtype.bytes()]);
         match values.iter().position(|v| !v.is_finite()) {
-            Some(index) => {
-                Err(CheckpointError::NotFinite { tensor: expected.name.clone(), index, value: values[index] })
+            Some(at) => {
+                Err(CheckpointError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] })
             }
-            None => Ok(HostTensor { shape: info.shape.clone(), values }),
+            None => Ok(HostTensor { shape: wanted.shape.clone(), values }),
         }
     }
 

@@ -31,6 +31,10 @@ pub struct LayerWeights {
     pub v: Projection,
     /// Attention output `(hidden, heads · head_dim)`.
     pub o: Projection,
+    /// Scale of the norm on every query head `(head_dim)`, where the family has one.
+    pub q_norm: Option<HostTensor>,
+    /// Scale of the norm on every key head `(head_dim)`.
+    pub k_norm: Option<HostTensor>,
     /// Scale of the norm before the feed-forward part `(hidden)`.
     pub post_norm: HostTensor,
     /// Gate `(channels, hidden)`.
@@ -60,6 +64,17 @@ impl HostTensor {
         let mut shape = self.shape.clone();
         shape[0] = rows.len();
         Self { shape, values }
+    }
+}
+
+impl HostTensor {
+    /// Divides every row by its length, as `torch.nn.functional.normalize` does.
+    pub(super) fn norm_rows(&mut self) {
+        let width: usize = self.shape[1..].iter().product();
+        for row in self.values.chunks_exact_mut(width) {
+            let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt().max(1e-12);
+            row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
+        }
     }
 }
 

@@ -10,10 +10,10 @@ use slimgpt::device::{Device, DeviceChoice, DeviceError};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
 use slimgpt::pipeline::{Limits, PlanError, Propagate, Request, Schedule, Target};
 use slimgpt::shape::ModelConfig;
-use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows_watched};
 
 use super::exit::Usage;
-use super::{parse, shipped};
+use super::{parse, progress, shipped};
 
 /// Where to compute.
 #[derive(Args, Clone)]
@@ -72,7 +72,9 @@ pub struct Pruning {
     /// number of query heads from every key/value head)
     #[arg(long, value_enum, default_value = "kv")]
     heads: HeadsName,
-    /// Kept channels are a multiple of N; by default gcd(width, 32)
+    /// Kept channels are a multiple of N; by default gcd(width, 32). 256 is worth it for llama.cpp's
+    /// k-quants (Q4_K_M …): they cut rows into blocks of 256 and keep 5 to 8 bits instead of 4 to 6
+    /// for each weight of a row that leaves a rest
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     channel_multiple: Option<usize>,
     /// λ in units of the mean of the Hessian's diagonal
@@ -181,13 +183,16 @@ impl Pruning {
 /// Which text the layers are calibrated on.
 #[derive(Args, Clone)]
 pub struct Calibration {
-    /// A text of the kind the model is for: .txt, .jsonl (see --text-key) or Alpaca-style .json;
-    /// may be given several times
+    /// A text of the kind the model is for: .txt, .jsonl (see --text-key) or Alpaca-style .json, each
+    /// may be gzipped (.gz); may be given several times
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key of the text in a .jsonl line
     #[arg(long, default_value = "text", value_name = "KEY")]
     text_key: String,
+    /// Only the first N documents of all files together (the paper takes the first 200000 of C4)
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    documents: Option<usize>,
     #[command(flatten)]
     pub size: CalibrationSize,
     /// Windows at random starts (the paper's way), or one after the other from the beginning
@@ -247,8 +252,8 @@ impl Calibration {
         if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
     }
 
-    /// Cuts the windows for a checkpoint.
-    pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    /// Cuts the windows for a checkpoint; a bar shows how far it is unless `hidden`.
+    pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
         let documents = self.documents()?;
         let which = Windows {
             count: Some(self.size.samples),
@@ -263,7 +268,8 @@ impl Calibration {
             },
             seed: self.seed,
         };
-        Ok(windows(tokenizer, &documents, checkpoint.config().bos_token, &which)?)
+        let bos = checkpoint.config().bos_token;
+        Ok(windows_watched(tokenizer, &documents, bos, &which, &mut progress::counting("reading the text", hidden))?)
     }
 
     /// The files' documents; without files the shipped text, which [`Self::check`] allowed.
@@ -275,6 +281,7 @@ impl Calibration {
         for file in &self.calibration {
             documents.extend(read_documents(file, &self.text_key)?);
         }
+        documents.truncate(self.documents.unwrap_or(usize::MAX));
         Ok(documents)
     }
 }
@@ -286,8 +293,9 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     Ok((checkpoint, tokenizer))
 }
 
-/// What the device and this machine can hold.
-pub fn limits(device: &Device) -> Limits {
+/// What the device and this machine can hold. Activations may go to the disk of `out`, if a folder
+/// is made at all.
+pub fn limits(device: &Device, out: Option<&Path>) -> Limits {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     Limits {
@@ -295,5 +303,15 @@ pub fn limits(device: &Device) -> Limits {
         max_binding_bytes: device.max_binding_bytes(),
         device_bytes: None,
         host_bytes: Some(system.available_memory()).filter(|&b| b > 0),
+        disk_bytes: out.and_then(free_bytes),
     }
+}
+
+/// Free bytes of the disk that a folder, perhaps still to be made, is on.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let path = std::path::absolute(folder).ok()?;
+    let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
 }

@@ -72,7 +72,7 @@ fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, int
         window_tokens: WINDOW_TOKENS,
         ..Request::default()
     };
-    let plan = plan(&request, checkpoint.config(), &arguments::limits(device))?;
+    let plan = plan(&request, checkpoint.config(), &arguments::limits(device, None))?;
     let windows = cut(tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
@@ -145,8 +145,26 @@ fn print(shown: &[Shown], device: &Device) -> Result<()> {
         device.name()
     ))?;
     for s in shown {
-        let text = s.text.split("\n\n").next().unwrap_or_default().trim();
-        out::line(format_args!("\n  {}:\n    {text}", s.name))?;
+        out::line(format_args!("\n  {}:\n    {}", s.name, first_paragraph(&s.text)))?;
     }
     Ok(())
+}
+
+/// The first paragraph that says something.
+fn first_paragraph(text: &str) -> &str {
+    match text.trim_start().split("\n\n").next().unwrap_or_default().trim_end() {
+        "" => "(the text ends here)",
+        paragraph => paragraph,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_continuation_that_begins_with_an_empty_line_is_shown_all_the_same() {
+        assert_eq!(first_paragraph("\n\n Once.\n\nTwice."), "Once.");
+        assert_eq!(first_paragraph(" \n"), "(the text ends here)");
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::TextError;
 
@@ -41,6 +42,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
 }
 

@@ -6,6 +6,7 @@ mod demo;
 mod devices;
 mod evaluate;
 mod exit;
+mod export;
 mod generate;
 mod inspect;
 mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     Generate(generate::Generate),
     /// What a checkpoint folder is; for a pruned one, what went
     Inspect(inspect::Inspect),
+    /// Write a checkpoint for other programs: GGUF, mlx-lm, or a plain padded folder
+    Export(export::Export),
     /// Ratios, parameters and memory, before any work
     Plan(plan::PlanCommand),
     /// The devices this machine has
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Demo(command) => command.run(),

@@ -1,6 +1,6 @@
 //! `slimgpt plan`: what would be done, without reading weights or text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -53,7 +53,7 @@ impl PlanCommand {
     fn limits(&self) -> Result<Limits> {
         match &self.device {
             None => Ok(Limits { is_gpu: true, ..Limits::default() }),
-            Some(choice) => Ok(arguments::limits(&block_on(Device::open(choice))?)),
+            Some(choice) => Ok(arguments::limits(&block_on(Device::open(choice))?, Some(Path::new(".")))),
         }
     }
 }
@@ -94,9 +94,13 @@ pub fn memory_lines(plan: &Plan) -> String {
     let sum = |place: Place, bytes: u64, name: &str| {
         let parts = plan.memory.parts.iter().filter(|p| p.place == place && p.bytes > 0);
         let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, show::bytes(p.bytes))).collect();
-        (bytes > 0).then(|| format!("memory on the {name}: {} ({})", show::bytes(bytes), parts.join(", ")))
+        (bytes > 0).then(|| format!("{name}: {} ({})", show::bytes(bytes), parts.join(", ")))
     };
     let memory = &plan.memory;
-    let lines = [sum(Place::Device, memory.device_bytes, "device"), sum(Place::Host, memory.host_bytes, "host")];
+    let lines = [
+        sum(Place::Device, memory.device_bytes, "memory on the device"),
+        sum(Place::Host, memory.host_bytes, "memory on the host"),
+        sum(Place::Disk, memory.disk_bytes, "room on the output's disk"),
+    ];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use super::{Linear, Positions};
+use super::{Linear, Positions, RmsNorm};
 use crate::checkpoint::LayerWeights;
-use crate::shape::LayerShape;
+use crate::shape::{LayerShape, ModelConfig};
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
 const SCORE_BYTES: usize = 64 << 20;
@@ -26,6 +26,10 @@ pub struct Attention {
     pub v: Linear,
     /// Output projection: its input columns are what pruning removes.
     pub o: Linear,
+    /// On every query head before it is turned, where the family has it.
+    pub q_norm: Option<RmsNorm>,
+    /// On every key head.
+    pub k_norm: Option<RmsNorm>,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
@@ -33,21 +37,29 @@ pub struct Attention {
 
 impl Attention {
     /// The attention of a checkpoint's layer.
-    pub fn load(weights: &LayerWeights, shape: LayerShape, head_dim: usize, device: &Device) -> Self {
-        let [q, k, v, o] = [&weights.q, &weights.k, &weights.v, &weights.o].map(|p| Linear::load(p, device));
-        Self::new([q, k, v, o], shape, head_dim)
+    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
+        let projections = [&weights.q, &weights.k, &weights.v, &weights.o].map(|p| Linear::load(p, device));
+        let norms = [&weights.q_norm, &weights.k_norm]
+            .map(|n| n.as_ref().map(|scale| RmsNorm::load(scale, config.rms_norm_eps, device)));
+        Self::new(projections, norms, shape, config.head_dim)
     }
 
-    /// Attention from its projections q, k, v, o.
-    pub fn new([q, k, v, o]: [Linear; 4], shape: LayerShape, head_dim: usize) -> Self {
-        Self { q, k, v, o, heads: shape.heads, kv_heads: shape.kv_heads, head_dim }
+    /// Attention from its projections q, k, v, o and the norms on q and k.
+    pub fn new(
+        [q, k, v, o]: [Linear; 4],
+        [q_norm, k_norm]: [Option<RmsNorm>; 2],
+        shape: LayerShape,
+        head_dim: usize,
+    ) -> Self {
+        Self { q, k, v, o, q_norm, k_norm, heads: shape.heads, kv_heads: shape.kv_heads, head_dim }
     }
 
     /// The heads' contexts side by side, `(b, t, heads · head_dim)`: the input of o_proj.
     pub fn context(&self, x: Tensor<3>, positions: &Positions, cache: Option<&mut LayerCache>) -> Tensor<3> {
         let [b, t, _] = x.dims();
-        let q = positions.rotate(self.split(self.q.forward(x.clone()), self.heads));
-        let mut k = positions.rotate(self.split(self.k.forward(x.clone()), self.kv_heads));
+        let q = normed(self.q_norm.as_ref(), self.split(self.q.forward(x.clone()), self.heads));
+        let k = normed(self.k_norm.as_ref(), self.split(self.k.forward(x.clone()), self.kv_heads));
+        let (q, mut k) = (positions.rotate(q), positions.rotate(k));
         let mut v = self.split(self.v.forward(x), self.kv_heads);
         if let Some(cache) = cache {
             (k, v) = cache.extended(k, v);
@@ -83,6 +95,14 @@ impl Attention {
             done.push(joined(queries.collect(), 2));
         }
         joined(done, 0)
+    }
+}
+
+/// Every head normed by itself, if there is a norm.
+fn normed(norm: Option<&RmsNorm>, heads: Tensor<4>) -> Tensor<4> {
+    match norm {
+        Some(norm) => norm.forward(heads),
+        None => heads,
     }
 }
 

@@ -31,7 +31,7 @@ impl Block {
         let eps = config.rms_norm_eps;
         Self {
             input_norm: RmsNorm::load(&weights.input_norm, eps, device),
-            attention: Attention::load(weights, shape, config.head_dim, device),
+            attention: Attention::load(weights, shape, config, device),
             post_norm: RmsNorm::load(&weights.post_norm, eps, device),
             gate: Linear::load(&weights.gate, device),
             up: Linear::load(&weights.up, device),

@@ -48,7 +48,8 @@ impl Decoder {
         let random = |shape: [usize; 2], scale: f64| {
             Param::from_tensor(Tensor::<2>::random(shape, Distribution::Normal(0.0, scale), device))
         };
-        let norm = || RmsNorm::new(Tensor::ones([config.hidden_size], device), config.rms_norm_eps);
+        let ones = |width: usize| RmsNorm::new(Tensor::ones([width], device), config.rms_norm_eps);
+        let norm = || ones(config.hidden_size);
         let embedding_shape = [config.vocab_size, config.hidden_size];
         let ends = Ends {
             embedding: random(embedding_shape, 0.02),
@@ -62,16 +63,16 @@ impl Decoder {
                 weight: random([out, input], scale),
                 bias: bias.then(|| Param::from_tensor(Tensor::zeros([out], device))),
             };
-            let biased = config.qkv_bias;
-            let [q, k, v] = [heads, kv_heads, kv_heads].map(|n| linear(n * hd, d, 0.02, biased));
-            let o = linear(d, heads * hd, narrow, false);
+            let [q, k, v] = [heads, kv_heads, kv_heads].map(|n| linear(n * hd, d, 0.02, config.qkv_bias));
+            let o = linear(d, heads * hd, narrow, config.o_bias);
+            let head_norms = [(); 2].map(|()| config.qk_norm.then(|| ones(hd)));
             Block {
                 input_norm: norm(),
-                attention: Attention::new([q, k, v, o], LayerShape { heads, kv_heads, channels }, hd),
+                attention: Attention::new([q, k, v, o], head_norms, LayerShape { heads, kv_heads, channels }, hd),
                 post_norm: norm(),
-                gate: linear(channels, d, 0.02, false),
-                up: linear(channels, d, 0.02, false),
-                down: linear(d, channels, narrow, false),
+                gate: linear(channels, d, 0.02, config.mlp_bias),
+                up: linear(channels, d, 0.02, config.mlp_bias),
+                down: linear(d, channels, narrow, config.mlp_bias),
             }
         });
         Self { blocks: blocks.collect(), ends }

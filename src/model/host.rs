@@ -28,6 +28,13 @@ impl RmsNorm {
     }
 }
 
+async fn to_host_if_any(norm: Option<&RmsNorm>) -> Result<Option<HostTensor>, GpuError> {
+    match norm {
+        Some(norm) => Ok(Some(norm.to_host().await?)),
+        None => Ok(None),
+    }
+}
+
 impl Block {
     /// The layer's weights.
     ///
@@ -40,6 +47,8 @@ impl Block {
             k: self.attention.k.to_host().await?,
             v: self.attention.v.to_host().await?,
             o: self.attention.o.to_host().await?,
+            q_norm: to_host_if_any(self.attention.q_norm.as_ref()).await?,
+            k_norm: to_host_if_any(self.attention.k_norm.as_ref()).await?,
             post_norm: self.post_norm.to_host().await?,
             gate: self.gate.to_host().await?,
             up: self.up.to_host().await?,

@@ -56,9 +56,9 @@ impl RmsNorm {
         Self { scale: Param::from_tensor(scale), eps }
     }
 
-    /// `(b, t, d)` to the same shape.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let mean_square = x.clone().powi_scalar(2).mean_dim(2);
+    /// `(…, d)` to the same shape.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mean_square = x.clone().powi_scalar(2).mean_dim(D - 1);
         x / mean_square.add_scalar(self.eps).sqrt() * self.scale.val().unsqueeze()
     }
 }

@@ -1,13 +1,20 @@
 //! Activations between the passes and the layers, one tensor `(windows, tokens, width)` a batch,
-//! on the device or in host memory.
+//! on the device, in host memory or on disk. Where they lie changes no bit of them.
+
+use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Place;
+use super::{PipelineError, Place, Spill};
+
+/// Where activations go that no memory can hold; `None` where there is no such place.
+pub(super) type SharedSpill = Option<Rc<dyn Spill>>;
 
 /// One tensor for each batch.
 pub(super) struct Cache {
+    name: &'static str,
     place: Place,
+    spill: SharedSpill,
     device: Device,
     slots: Vec<Option<Slot>>,
 }
@@ -16,39 +23,70 @@ pub(super) struct Cache {
 enum Slot {
     Device(Tensor<3>),
     Host(TensorData),
+    Disk { name: String, shape: [usize; 3] },
 }
 
 impl Cache {
-    /// Room for `batches` tensors of `device`, kept in `place`.
-    pub fn new(batches: usize, place: Place, device: &Device) -> Self {
-        Self { place, device: device.clone(), slots: std::iter::repeat_with(|| None).take(batches).collect() }
+    /// Room for `batches` tensors of `device`, kept in `place` under `name`.
+    pub fn new(name: &'static str, batches: usize, place: Place, spill: &SharedSpill, device: &Device) -> Self {
+        let slots = std::iter::repeat_with(|| None).take(batches).collect();
+        Self { name, place, spill: spill.clone(), device: device.clone(), slots }
     }
 
-    /// Keeps the tensor of a batch in place of the one before.
+    /// Keeps the tensor of a batch, while `layer` is worked on, in place of the one before.
     ///
     /// # Errors
-    /// The device's words when the tensor cannot be read back.
-    pub async fn put(&mut self, batch: usize, tensor: Tensor<3>) -> Result<(), String> {
+    /// When the tensor cannot be read back or the disk refuses.
+    pub async fn put(&mut self, layer: usize, batch: usize, tensor: Tensor<3>) -> Result<(), PipelineError> {
         self.slots[batch] = Some(match self.place {
             Place::Device => Slot::Device(tensor),
-            Place::Host => Slot::Host(tensor.into_data_async().await.map_err(|e| format!("{e:?}"))?),
+            Place::Host => Slot::Host(read_back(layer, tensor).await?),
+            Place::Disk => {
+                let (name, shape) = (format!("{}-{batch:05}", self.name), tensor.dims());
+                self.spill()?.write(&name, read_back(layer, tensor).await?.as_bytes())?;
+                Slot::Disk { name, shape }
+            }
         });
         Ok(())
     }
 
     /// Takes what is kept of a batch out of the cache.
-    pub fn take(&mut self, batch: usize) -> Option<Tensor<3>> {
-        self.slots[batch].take().map(|slot| match slot {
-            Slot::Device(tensor) => tensor,
-            Slot::Host(data) => Tensor::from_data(data, &self.device),
-        })
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn take(&mut self, batch: usize) -> Result<Option<Tensor<3>>, PipelineError> {
+        match self.slots[batch].take() {
+            None => Ok(None),
+            Some(Slot::Device(tensor)) => Ok(Some(tensor)),
+            Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data, &self.device))),
+            Some(Slot::Disk { name, shape }) => self.from_disk(&name, shape).map(Some),
+        }
     }
 
     /// What is kept of a batch; it stays kept.
-    pub fn get(&self, batch: usize) -> Option<Tensor<3>> {
-        self.slots[batch].as_ref().map(|slot| match slot {
-            Slot::Device(tensor) => tensor.clone(),
-            Slot::Host(data) => Tensor::from_data(data.clone(), &self.device),
-        })
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn get(&self, batch: usize) -> Result<Option<Tensor<3>>, PipelineError> {
+        match &self.slots[batch] {
+            None => Ok(None),
+            Some(Slot::Device(tensor)) => Ok(Some(tensor.clone())),
+            Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data.clone(), &self.device))),
+            Some(Slot::Disk { name, shape }) => self.from_disk(name, *shape).map(Some),
+        }
     }
+
+    fn from_disk(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, PipelineError> {
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);
+        Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
+    }
+
+    fn spill(&self) -> Result<&dyn Spill, PipelineError> {
+        self.spill.as_deref().ok_or(PipelineError::NoDisk)
+    }
+}
+
+async fn read_back(layer: usize, tensor: Tensor<3>) -> Result<TensorData, PipelineError> {
+    let data = tensor.into_data_async().await;
+    data.map_err(|e| PipelineError::Readback { layer, reason: format!("{e:?}") })
 }

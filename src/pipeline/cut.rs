@@ -44,6 +44,9 @@ pub(super) fn cut(dense: &LayerWeights, kept: &Kept, head_dim: usize, o: Project
         k: dense.k.outputs(&key_values),
         v: dense.v.outputs(&key_values),
         o,
+        // They work within a head, whichever heads there are.
+        q_norm: dense.q_norm.clone(),
+        k_norm: dense.k_norm.clone(),
         post_norm: dense.post_norm.clone(),
         gate: dense.gate.outputs(&kept.channels),
         up: dense.up.outputs(&kept.channels),

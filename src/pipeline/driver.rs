@@ -47,7 +47,7 @@ pub async fn prune<E: Executor, S: LayerSink>(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
     let started = (job.clock)();
-    let mut run = Run::new(job, executor, on_event, sink.finished())?;
+    let mut run = Run::new(job, executor, on_event, sink.finished(), &sink.spill())?;
     run.announce()?;
     let (mut records, mut layer_seconds) = (Vec::new(), Vec::new());
     if sink.finished() < job.plan.layers.len() {

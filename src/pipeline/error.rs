@@ -90,6 +90,9 @@ pub enum PipelineError {
         /// The value.
         value: f64,
     },
+    /// The plan puts activations on a disk that the output does not have.
+    #[error("the plan keeps the activations on disk, but the result goes to memory only; plan without room on a disk")]
+    NoDisk,
     /// A layer was asked of a sink that does not have it.
     #[error("layer {layer} is not stored")]
     NotStored {

@@ -5,6 +5,7 @@
 //! OUT.partial/lock                      held while a process works here
 //! OUT.partial/layer-00012.safetensors   a finished layer, by its final names and element type
 //! OUT.partial/layer-00012.json          what became of it; written last, so it marks the layer whole
+//! OUT.partial/activations/              activations that fit no memory, while a process works here
 //! OUT.partial/final/                    the folder being put together, then renamed to OUT
 //! ```
 //!
@@ -13,21 +14,24 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::batches::hex;
-use super::{Fingerprint, FinishedLayer, Job, LayerRecord, LayerSink, PipelineError, Report};
+use super::{Fingerprint, FinishedLayer, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
 use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, layer_bytes, layer_from_bytes};
 use crate::shape::ModelConfig;
 
 mod assemble;
 mod error;
 mod files;
+mod spill;
 
 pub use error::FolderError;
 use files::{Files, remove_folder};
+use spill::FolderSpill;
 
 /// What stands at the output's place.
 #[allow(clippy::large_enum_variant, reason = "one of it exists in a run")]
@@ -152,6 +156,8 @@ impl LayerSink for OutputFolder {
 
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError> {
         let whole = self.partial.join("final");
+        // The whole needs the room more than activations that nobody will read again.
+        remove_folder(&self.partial.join(ACTIVATIONS))?;
         remove_folder(&whole)?;
         assemble::assemble(self, checkpoint, report, &whole)?;
         self.publish(&whole)?;
@@ -160,6 +166,10 @@ impl LayerSink for OutputFolder {
 
     fn run(&self) -> Option<String> {
         Some(self.fingerprint.digest())
+    }
+
+    fn spill(&self) -> Option<Rc<dyn Spill>> {
+        Some(Rc::new(FolderSpill::new(self.partial.join(ACTIVATIONS))))
     }
 }
 
@@ -223,6 +233,7 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
     refuse_strangers(partial)?;
     let lock = files.lock("lock")?;
     files.clear_unfinished()?;
+    remove_folder(&partial.join(ACTIVATIONS))?;
     if partial.join(RUN).is_file() {
         let theirs: Fingerprint = files.read_json(RUN)?;
         let differences = theirs.differences(fingerprint);
@@ -241,7 +252,7 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
 /// The working folder holds what we put there, or nothing of it is touched.
 fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
     for name in files::names(partial)? {
-        let ours = [RUN, "lock", "final", "replaced"].contains(&name.as_str())
+        let ours = [RUN, "lock", "final", "replaced", ACTIVATIONS].contains(&name.as_str())
             || name == assemble::OUTER
             || name.starts_with("layer-")
             || name.ends_with(files::UNFINISHED);
@@ -268,6 +279,7 @@ fn count_finished(partial: &Path, layers: usize) -> usize {
 const SHARD_BYTES: usize = 5_000_000_000;
 
 const RUN: &str = "run.json";
+const ACTIVATIONS: &str = "activations";
 
 fn weights_name(layer: usize) -> String {
     format!("layer-{layer:05}.safetensors")

@@ -6,7 +6,8 @@
 //! ```text
 //! one layer's weights       parameters · 4
 //! Hessian and its inverse   4 n² · 4 + 3 D n · 4      H, damped H, factor, H⁻¹; W thrice
-//! activations               N (D + q) · 4             hidden states and attention contexts
+//! activations               N (D + q) · 4             hidden states and attention contexts: on the
+//!                                                     device, else in host memory, else on disk
 //! kept inner activations    N c · 4                   only where there is room to spare
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
@@ -40,6 +41,8 @@ pub struct Limits {
     pub device_bytes: Option<u64>,
     /// Memory of the host that may be used.
     pub host_bytes: Option<u64>,
+    /// Room on the disk that the output goes to; `None` where activations cannot go to a disk.
+    pub disk_bytes: Option<u64>,
 }
 
 /// Where bytes lie.
@@ -50,6 +53,8 @@ pub enum Place {
     Device,
     /// In the host's memory.
     Host,
+    /// On disk, in the output's working folder.
+    Disk,
 }
 
 /// One line of the memory plan.
@@ -70,6 +75,9 @@ pub struct MemoryPlan {
     pub device_bytes: u64,
     /// Bytes on the host at the worst moment.
     pub host_bytes: u64,
+    /// Bytes on disk at the worst moment, the output not counted.
+    #[serde(default)]
+    pub disk_bytes: u64,
     /// Where the activations lie between the layers.
     pub activations: Place,
     /// Whether the feed-forward's inner activations are kept instead of computed twice.
@@ -171,7 +179,11 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = request.memory.or(limits.device_bytes).unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.solver + needs.batch;
-    let place = if working + needs.activations <= budget { Place::Device } else { Place::Host };
+    let on_host = 2 * needs.weights + needs.outer;
+    let place = match working + needs.activations <= budget {
+        true => Place::Device,
+        false => host_or_disk(limits, limits.host_bytes, on_host, needs),
+    };
     let keep_inner = place == Place::Device && working + needs.activations + needs.inner <= budget;
     summed(
         vec![
@@ -189,20 +201,28 @@ fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
 
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
-    let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer + needs.activations;
     let budget = host_budget(request, limits);
-    let keep_inner = budget.is_some_and(|b| fixed + needs.inner <= b / 2);
+    let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer;
+    let place = host_or_disk(limits, budget, fixed, needs);
+    let keep_inner = place == Place::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
             part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
             part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
             part("one batch", Place::Host, needs.batch),
-            part("activations", Place::Host, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("embeddings", Place::Host, needs.outer),
         ],
-        Place::Device,
+        place,
         keep_inner,
     )
+}
+
+/// The disk is slow, so it is used only where the activations, beside the `fixed` bytes of
+/// everything else, are known not to fit the host.
+fn host_or_disk(limits: &Limits, host: Option<u64>, fixed: u64, needs: &Needs) -> Place {
+    let fits = host.is_none_or(|budget| fixed + needs.activations <= budget);
+    if fits || limits.disk_bytes.is_none() { Place::Host } else { Place::Disk }
 }
 
 fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {
@@ -211,8 +231,8 @@ fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {
 
 fn summed(parts: Vec<MemoryPart>, activations: Place, keep_inner: bool) -> MemoryPlan {
     let sum = |place| parts.iter().filter(|p| p.place == place).map(|p| p.bytes).sum();
-    let (device_bytes, host_bytes) = (sum(Place::Device), sum(Place::Host));
-    MemoryPlan { device_bytes, host_bytes, activations, keep_inner, batch_windows: 1, parts }
+    let (device_bytes, host_bytes, disk_bytes) = (sum(Place::Device), sum(Place::Host), sum(Place::Disk));
+    MemoryPlan { device_bytes, host_bytes, disk_bytes, activations, keep_inner, batch_windows: 1, parts }
 }
 
 /// What the user allows counts for the device that computes; on the CPU that is the host.
@@ -231,19 +251,32 @@ fn refuse_beyond_budget(
         return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Place::Device), remedy });
     }
     if let Some(budget) = host_budget(request, limits).filter(|&b| plan.host_bytes > b) {
-        let remedy = host_remedy(request, needs, plan.host_bytes, budget);
+        let remedy = host_remedy(request, needs, &plan, budget);
         return Err(MemoryError::Host { needed: plan.host_bytes, budget, parts: plan.list(Place::Host), remedy });
+    }
+    if let Some(budget) = limits.disk_bytes.filter(|&b| plan.disk_bytes > b) {
+        let remedy = fewer_samples(request, needs, budget);
+        return Err(MemoryError::Disk { needed: plan.disk_bytes, budget, remedy });
     }
     Ok(plan)
 }
 
-/// Fewer samples, if that alone is enough.
-fn host_remedy(request: &Request, needs: &Needs, needed: u64, budget: u64) -> String {
-    let fixed = needed.saturating_sub(needs.activations);
-    let per_window = needs.activations / (request.windows.max(1) as u64);
-    match budget.saturating_sub(fixed).checked_div(per_window) {
-        Some(windows) if windows > 0 => format!("use --samples {windows}"),
+/// What would make the host's memory enough.
+fn host_remedy(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64) -> String {
+    let on_host = if plan.activations == Place::Host { needs.activations } else { 0 };
+    let fixed = plan.host_bytes.saturating_sub(on_host);
+    match budget.checked_sub(fixed) {
+        Some(room) if on_host > 0 => fewer_samples(request, needs, room),
         _ => format!("even without activations it needs {}: use a machine with more memory", readable(fixed)),
+    }
+}
+
+/// So many samples that their activations take at most `room` bytes.
+fn fewer_samples(request: &Request, needs: &Needs, room: u64) -> String {
+    let per_window = (needs.activations / request.windows.max(1) as u64).max(1);
+    match room / per_window {
+        0 => format!("one window of --seq-len {} takes {}", request.window_tokens, readable(per_window)),
+        windows => format!("use --samples {windows}"),
     }
 }
 

@@ -39,4 +39,4 @@ pub use report::{LayerRecord, Report, SiteRecord, Timing};
 pub use request::{Propagate, Request, Schedule, Target};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
-pub use sink::{FinishedLayer, LayerSink, MemorySink};
+pub use sink::{FinishedLayer, LayerSink, MemorySink, Spill};

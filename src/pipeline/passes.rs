@@ -69,11 +69,10 @@ impl<E: Executor> Run<'_, E> {
     async fn attention_pass(&mut self, layer: &LiveLayer) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(layer.index, Site::Heads);
         for batch in 0..self.batches.len() {
-            let hidden = self.hidden.get(batch).ok_or(PipelineError::NotStored { layer: layer.index })?;
+            let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: layer.index })?;
             let context = layer.context(hidden, self.positions(batch));
             self.accumulate(layer.index, Site::Heads, &mut hessian, &context).await?;
-            let kept = self.context.put(batch, context).await;
-            kept.map_err(|reason| PipelineError::Readback { layer: layer.index, reason })?;
+            self.context.put(layer.index, batch, context).await?;
             self.batch_done(layer.index, Pass::Attention, batch)?;
         }
         Ok(hessian)
@@ -87,7 +86,7 @@ impl<E: Executor> Run<'_, E> {
     ) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(layer.index, Site::Channels);
         for batch in 0..self.batches.len() {
-            let context = self.context.take(batch).ok_or(PipelineError::NotStored { layer: layer.index })?;
+            let context = self.context.take(batch)?.ok_or(PipelineError::NotStored { layer: layer.index })?;
             heads.measure(layer.index, &context).await?;
             let hidden = self.take_hidden(layer.index, batch)?;
             let hidden = self.add(layer, Site::Heads, &heads.projection, hidden, context);
@@ -95,8 +94,7 @@ impl<E: Executor> Run<'_, E> {
             self.keep_hidden(layer.index, batch, hidden).await?;
             self.accumulate(layer.index, Site::Channels, &mut hessian, &inner).await?;
             if self.job.plan.memory.keep_inner {
-                let kept = self.inner.put(batch, inner).await;
-                kept.map_err(|reason| PipelineError::Readback { layer: layer.index, reason })?;
+                self.inner.put(layer.index, batch, inner).await?;
             }
             self.batch_done(layer.index, Pass::Feedforward, batch)?;
         }
@@ -108,7 +106,7 @@ impl<E: Executor> Run<'_, E> {
     async fn output_pass(&mut self, layer: &LiveLayer, channels: &mut Selected) -> Result<(), PipelineError> {
         for batch in 0..self.batches.len() {
             let hidden = self.take_hidden(layer.index, batch)?;
-            let inner = self.inner.take(batch).unwrap_or_else(|| layer.inner(hidden.clone()));
+            let inner = self.inner.take(batch)?.unwrap_or_else(|| layer.inner(hidden.clone()));
             channels.measure(layer.index, &inner).await?;
             let hidden = self.add(layer, Site::Channels, &channels.projection, hidden, inner);
             self.keep_hidden(layer.index, batch, hidden).await?;

@@ -97,6 +97,9 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
     check(request)?;
     let (ratio, layers) = match request.target {
         Some(Target::Parameters(wanted)) => solved(request, config, wanted)?,
+        Some(Target::Ratio(share)) if request.head_unit == HeadUnit::Query => {
+            solved(request, config, parameters_without(share, config)?)?
+        }
         Some(Target::Ratio(ratio)) => layers_at(request, config, Some(ratio))?,
         None => layers_at(request, config, None)?,
     };
@@ -132,6 +135,16 @@ fn check(request: &Request) -> Result<(), PlanError> {
     match request.channel_multiple {
         Some(0) => Err(PlanError::ZeroMultiple),
         _ => Ok(()),
+    }
+}
+
+/// What is left of the whole model when the decoder layers lose this share.
+///
+/// Where keys and values stay, a layer loses less than its ratio, so the ratio is solved for.
+fn parameters_without(share: f64, config: &ModelConfig) -> Result<usize, PlanError> {
+    match share > 0.0 && share < 1.0 {
+        true => Ok(config.outer_parameters() + ((1.0 - share) * config.decoder_parameters() as f64).round() as usize),
+        false => Err(ScheduleError::Target(share).into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::activations::Cache;
+use super::activations::{Cache, SharedSpill};
 use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError, Place};
@@ -32,22 +32,26 @@ pub(super) struct Run<'a, E> {
 }
 
 impl<'a, E> Run<'a, E> {
-    /// A run with `stored` layers already there.
+    /// A run with `stored` layers already there, and a place for activations that fit no memory.
     pub fn new(
         job: &'a Job<'a>,
         executor: &'a E,
         on_event: &'a mut dyn FnMut(Event) -> Flow,
         stored: usize,
+        spill: &SharedSpill,
     ) -> Result<Self, PipelineError> {
         check(job)?;
         let batches = batches(job.windows, job.plan.batch_windows);
-        // Without a GPU the tensors are in host memory already; copying them would gain nothing.
-        let place = if job.device.is_gpu() { job.plan.memory.activations } else { Place::Device };
+        let place = match job.plan.memory.activations {
+            // Without a GPU the tensors are in host memory already; copying them would gain nothing.
+            Place::Host if !job.device.is_gpu() => Place::Device,
+            place => place,
+        };
         let config = job.checkpoint.config();
         let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
-        let cache = || Cache::new(batches.len(), place, job.device.tensor_device());
-        let (hidden, context, inner) = (cache(), cache(), cache());
+        let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
+        let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
         Ok(Self {
             job,
             executor,
@@ -69,7 +73,7 @@ impl<'a, E> Run<'a, E> {
         for batch in 0..self.batches.len() {
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
-            self.hidden.put(batch, rows).await.map_err(|reason| PipelineError::Readback { layer: 0, reason })?;
+            self.hidden.put(0, batch, rows).await?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Where finished layers go: a folder on disk, or memory on the web and in tests.
 
+use std::rc::Rc;
+
 use super::{LayerRecord, PipelineError, Report};
 use crate::checkpoint::{Checkpoint, LayerWeights};
 
@@ -47,6 +49,26 @@ pub trait LayerSink {
     fn run(&self) -> Option<String> {
         None
     }
+
+    /// Where activations go that no memory can hold, if the sink has such a place.
+    fn spill(&self) -> Option<Rc<dyn Spill>> {
+        None
+    }
+}
+
+/// Keeps bytes by name as long as the run lasts.
+pub trait Spill {
+    /// Keeps bytes in place of those that had the name.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PipelineError>;
+
+    /// The bytes of a name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read(&self, name: &str) -> Result<Vec<u8>, PipelineError>;
 }
 
 /// Keeps everything in memory.

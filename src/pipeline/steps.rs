@@ -87,12 +87,12 @@ impl<E: Executor> Run<'_, E> {
 
     /// Takes a batch's hidden states out of the cache.
     pub fn take_hidden(&mut self, layer: usize, batch: usize) -> Result<Tensor<3>, PipelineError> {
-        self.hidden.take(batch).ok_or(PipelineError::NotStored { layer })
+        self.hidden.take(batch)?.ok_or(PipelineError::NotStored { layer })
     }
 
     /// Puts a batch's hidden states back.
     pub async fn keep_hidden(&mut self, layer: usize, batch: usize, hidden: Tensor<3>) -> Result<(), PipelineError> {
-        self.hidden.put(batch, hidden).await.map_err(|reason| PipelineError::Readback { layer, reason })
+        self.hidden.put(layer, batch, hidden).await
     }
 
     /// Tells a site's two losses, once all batches are measured.

@@ -1,27 +1,46 @@
-//! Calibration files: plain text, JSON lines, and Alpaca-style rows.
+//! Calibration files: plain text, JSON lines, and Alpaca-style rows, gzipped or not.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::TextError;
 
-/// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
-/// of a `.json` list (as Alpaca: instruction, input and output joined by line ends).
+/// The documents of a file: the whole of a `.txt`, the `key` of every line of a `.jsonl`, every row
+/// of a `.json` list (as Alpaca: instruction, input and output joined by line ends). A `.json` that
+/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz`.
 ///
 /// # Errors
 /// When the file is unreadable, has another ending, or a row lacks its text; rows are counted from 1.
 pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> {
     let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file")))?;
-    match path.extension().and_then(|e| e.to_str()) {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let (name, gzipped) = match name.strip_suffix(".gz") {
+        Some(inner) => (inner.to_owned(), true),
+        None => (name, false),
+    };
+    let text =
+        read_text(path, gzipped).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file, gzipped or not")))?;
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("txt" | "md" | "raw") => Ok(vec![text]),
-        Some("jsonl") => lines(&text, key).map_err(wrong),
-        Some("json") => alpaca(&text, key).map_err(wrong),
+        Some("json") if text.trim_start().starts_with('[') => alpaca(&text, key).map_err(wrong),
+        Some("jsonl" | "json") => lines(&text, key).map_err(wrong),
         _ => Err(wrong(
-            "the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows)".into(),
+            "the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows), or one of them with .gz".into(),
         )),
     }
+}
+
+fn read_text(path: &Path, gzipped: bool) -> std::io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?;
+    match gzipped {
+        true => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?,
+        false => file.read_to_string(&mut text)?,
+    };
+    Ok(text)
 }
 
 fn lines(text: &str, key: &str) -> Result<Vec<String>, String> {

@@ -10,7 +10,7 @@ mod windows;
 pub use files::read_documents;
 pub use join::Join;
 pub use tokenizer::Tokenizer;
-pub use windows::{Bos, Sampling, Windows, windows};
+pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 
 /// Why a tokenizer or a text cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -57,6 +57,20 @@ pub fn windows(
     bos: Option<u32>,
     which: &Windows,
 ) -> Result<Vec<Vec<u32>>, TextError> {
+    windows_watched(tokenizer, documents, bos, which, &mut |_, _| {})
+}
+
+/// [`windows`], telling `progress` how many of how many documents are encoded.
+///
+/// # Errors
+/// As [`windows`].
+pub fn windows_watched(
+    tokenizer: &Tokenizer,
+    documents: &[String],
+    bos: Option<u32>,
+    which: &Windows,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<u32>>, TextError> {
     if which.length < 2 {
         return Err(TextError::WindowTooShort(which.length));
     }
@@ -64,7 +78,7 @@ pub fn windows(
         Bos::None => None,
         _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
     };
-    let tokens = encode(tokenizer, documents)?;
+    let tokens = encode(tokenizer, documents, enough(which), progress)?;
     let starts = starts(tokens.len(), which)?;
     let cut = |i: usize, start: usize| {
         let own = own_tokens(which, i);
@@ -74,15 +88,34 @@ pub fn windows(
     Ok(starts.into_iter().enumerate().map(|(i, start)| cut(i, start)).collect())
 }
 
-fn encode(tokenizer: &Tokenizer, documents: &[String]) -> Result<Vec<u32>, TextError> {
+/// The tokens of the documents, up to the document with which there are `enough`.
+fn encode(
+    tokenizer: &Tokenizer,
+    documents: &[String],
+    enough: usize,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<u32>, TextError> {
     if let [whole] = documents {
         return tokenizer.encode(whole);
     }
     let mut tokens = Vec::new();
-    for document in documents {
+    for (done, document) in documents.iter().enumerate() {
+        if tokens.len() >= enough {
+            break;
+        }
         tokens.extend(tokenizer.encode(&format!("{document}\n\n"))?);
+        progress(done + 1, documents.len());
     }
+    progress(documents.len(), documents.len());
     Ok(tokens)
+}
+
+/// After so many tokens the rest of the text cannot matter.
+fn enough(which: &Windows) -> usize {
+    match (which.sampling, which.count) {
+        (Sampling::Sequential, Some(count)) => count.saturating_mul(which.length),
+        _ => usize::MAX,
+    }
 }
 
 /// Text tokens of window `i`: one less where a begin-of-sequence token stands.

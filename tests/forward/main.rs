@@ -94,6 +94,36 @@ fn biases_of_qwen2() {
 }
 
 #[test]
+fn biases_of_every_projection() {
+    check(json!({ "attention_bias": true }));
+    check(json!({ "mlp_bias": true }));
+    check(json!({ "attention_bias": true, "mlp_bias": true }));
+}
+
+#[test]
+fn norms_on_the_heads_of_qwen3() {
+    let qwen3 = json!({ "model_type": "qwen3", "head_dim": 6, "rope_theta": 1e6, "tie_word_embeddings": false });
+    check(qwen3.clone());
+    let mut biased = qwen3;
+    biased["attention_bias"] = json!(true);
+    check(biased);
+}
+
+#[test]
+fn the_fused_projections_of_baichuan() {
+    let baichuan = json!({ "model_type": "baichuan", "num_key_value_heads": null, "tie_word_embeddings": false });
+    check(baichuan.clone());
+    for dtype in [Dtype::F16, Dtype::BF16] {
+        check_stored(baichuan.clone(), dtype, &[9]);
+    }
+    // Of this vocabulary is Baichuan2, whose head counts by direction.
+    let mut second = baichuan;
+    second["vocab_size"] = json!(125_696);
+    second["num_hidden_layers"] = json!(1);
+    check_stored(second, Dtype::F32, &[3]);
+}
+
+#[test]
 fn mistral_with_heads_wider_than_the_residual_stream() {
     let mistral = json!({
         "architectures": ["MistralForCausalLM"], "model_type": "mistral", "head_dim": 6, "sliding_window": null,
@@ -138,7 +168,9 @@ fn layers_of_different_sizes() {
         })
     };
     check(pruned("llama", false));
+    check(pruned("llama", true));
     check(pruned("qwen2", true));
+    check(pruned("qwen3", false));
 }
 
 /// Long enough that attention goes by several chunks: of queries where a group is large, of K/V

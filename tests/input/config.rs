@@ -24,8 +24,8 @@ fn what_is_not_json_is_named() {
 
 #[test]
 fn an_unknown_family_is_answered_with_those_there_are() {
-    refused(change("model_type", "gpt_neox"), &["model_type", "gpt_neox", "llama, mistral, qwen2"]);
-    refused(change("model_type", Value::Null), &["model_type", "(missing)", "llama, mistral, qwen2"]);
+    refused(change("model_type", "gpt_neox"), &["model_type", "gpt_neox", "llama, mistral, qwen2, qwen3, baichuan"]);
+    refused(change("model_type", Value::Null), &["model_type", "(missing)", "llama, mistral, qwen2, qwen3, baichuan"]);
 }
 
 #[test]
@@ -63,6 +63,7 @@ fn an_absurd_size_is_refused_before_anything_is_multiplied() {
 fn sizes_that_do_not_fit_each_other_are_named() {
     refused(change("num_key_value_heads", 3), &["4 heads", "3 key/value heads"]);
     refused(change("head_dim", 5), &["head_dim 5 is odd"]);
+    refused(change("model_type", "baichuan"), &["baichuan", "2 for 4 of 4 dimensions"]);
     refused(change("hidden_size", 2), &["\"hidden_size\" 2", "\"num_attention_heads\" 4"]);
 }
 
@@ -76,7 +77,7 @@ fn numbers_have_their_ranges() {
 #[test]
 fn what_is_not_supported_is_refused() {
     refused(change("hidden_act", "gelu"), &["hidden_act", "gelu", "silu"]);
-    refused(change("mlp_bias", true), &["mlp_bias"]);
+    refused(json!({ "model_type": "baichuan", "max_position_embeddings": null }), &["13B", "ALiBi", "7B"]);
     refused(change("quantization_config", json!({ "bits": 4 })), &["quantised"]);
     refused(change("partial_rotary_factor", 0.5), &["partial_rotary_factor", "0.5"]);
     refused(change("rope_scaling", json!({ "rope_type": "yarn", "factor": 4.0 })), &["yarn", "llama3"]);

@@ -1,5 +1,6 @@
 //! Texts and tokenizers that cannot be used.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use slimgpt::text::{Tokenizer, read_documents};
@@ -40,7 +41,24 @@ fn a_line_without_its_text_is_counted_from_one() {
 fn rows_that_are_no_alpaca_rows_are_counted_from_one() {
     let rows = b"[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": \"a\"}]";
     assert_says(read("a.json", rows, "text"), &["a.json", "row 2", "instruction"]);
-    assert_says(read("a.json", b"{}", "text"), &["a.json", "list"]);
+    assert_says(read("a.json", b"[{]", "text"), &["a.json", "list"]);
+    assert_says(read("a.json", b"{}", "text"), &["a.json", "line 1", "\"text\""]);
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_shard_of_c4_is_read_as_it_is_downloaded() {
+    let lines = b"{\"text\": \"one\", \"url\": \"a\"}\n{\"text\": \"two\"}\n";
+    assert_eq!(read("c4-train.00000-of-01024.json.gz", &gzipped(lines), "text").unwrap(), ["one", "two"]);
+    assert_eq!(read("a.txt.gz", &gzipped(b"whole"), "text").unwrap(), ["whole"]);
+    let cut = &gzipped(&[b'x'; 5000])[..20];
+    assert_says(read("a.txt.gz", cut, "text"), &["a.txt.gz", "gzipped"]);
+    assert_says(read("a.csv.gz", &gzipped(b"a"), "text"), &["a.csv.gz", ".jsonl"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use pollster::block_on;
 use serde_json::json;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::text::{Bos, Sampling, TextError, Tokenizer, Windows, windows};
+use slimgpt::text::{Bos, Sampling, TextError, Tokenizer, Windows, windows, windows_watched};
 
 use crate::assert_says;
 use crate::support::checkpoint::Model;
@@ -59,6 +59,19 @@ fn a_text_may_be_used_up_to_its_last_token() {
         let words = [&format!("{} tokens", needed - 1), &format!("{count} windows of 6 need {needed}"), "--samples"];
         assert_says(cut(&text(needed - 1).0, &asked), &words.map(|w| w as &str));
     }
+}
+
+#[test]
+fn documents_beyond_the_last_window_are_not_read() {
+    let documents: Vec<String> = (0..40).map(|i| format!("the cat number {i} sat and the dog ran")).collect();
+    let asked = which(Some(3), 6, Sampling::Sequential, Bos::None);
+    let mut told = Vec::new();
+    let mut watch = |done, total| told.push((done, total));
+    let cut = windows_watched(&tokenizer(), &documents, None, &asked, &mut watch).unwrap();
+    assert_eq!(told.last(), Some(&(40, 40)));
+    assert!(told.len() < 10, "{told:?}");
+    let all = windows(&tokenizer(), &documents, None, &which(None, 6, Sampling::Sequential, Bos::None)).unwrap();
+    assert_eq!(cut, all[..3]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, Job, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request, Target,
-    prune,
+    Event, Flow, FolderError, Job, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report,
+    Request, Target, prune,
 };
 
 use crate::support::software_gpu;
@@ -101,6 +101,31 @@ fn the_folder_is_whole_and_loads_with_the_new_sizes() {
     assert_eq!(pruned.config().layers, after);
     assert_eq!(pruned.config().parameters(), report.parameters_after);
     pruned.layer(LAYERS - 1).unwrap();
+}
+
+#[test]
+fn activations_on_disk_give_the_same_weights_and_leave_nothing_behind() {
+    let mut place = Place::new(&request());
+    place.run("memory", go_on).unwrap();
+    place.plan.memory.activations = Where::Disk;
+    let lying = place.path("disk.partial/activations");
+    let mut seen = 0;
+    let stopped = place.run("disk", |event| {
+        seen += usize::from(lying.join("hidden-00002").is_file());
+        if matches!(event, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue }
+    });
+    assert!(matches!(stopped, Err(PipelineError::Stopped { finished: 1, .. })) && seen > 0);
+    place.run("disk", go_on).unwrap();
+    assert_eq!(place.layers("disk"), place.layers("memory"));
+    assert!(!place.path("disk.partial").exists());
+}
+
+#[test]
+fn a_result_in_memory_has_no_disk_for_activations() {
+    let mut place = Place::new(&request());
+    place.plan.memory.activations = Where::Disk;
+    let error = run(&place.checkpoint, &place.plan, &mut MemorySink::default(), go_on).unwrap_err();
+    assert!(matches!(error, PipelineError::NoDisk), "{error}");
 }
 
 #[cfg(unix)]

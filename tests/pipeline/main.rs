@@ -2,6 +2,7 @@
 //! measured loss, and runs that are interrupted and go on.
 
 mod driver;
+mod families;
 mod folder;
 mod plan;
 mod qwen2;

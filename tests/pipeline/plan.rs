@@ -18,6 +18,9 @@ fn config(layers: usize, dense: LayerShape, hidden_size: usize) -> ModelConfig {
         rms_norm_eps: 1e-5,
         rope: Rope { theta: 10000.0, scaling: None },
         qkv_bias: false,
+        o_bias: false,
+        mlp_bias: false,
+        qk_norm: false,
         tied_head: true,
         bos_token: Some(1),
         eos_tokens: vec![2],
@@ -118,12 +121,30 @@ fn ratios_outside_their_range_are_refused() {
 #[test]
 fn query_heads_go_evenly_from_every_group() {
     let dense = LayerShape { heads: 32, kv_heads: 8, channels: 1024 };
-    let request = Request { head_unit: HeadUnit::Query, schedule: Schedule::Shape(Shape::Uniform), ..ratio(0.5) };
+    let list = Schedule::List(vec![0.5; 2]);
+    let request = Request { head_unit: HeadUnit::Query, schedule: list, target: None, ..ratio(0.5) };
     let plan = planned(&request, &config(2, dense, 512)).unwrap();
     assert_eq!(kept(&plan, |l| l.kv_heads), [8, 8]);
     assert_eq!(kept(&plan, |l| l.heads), [16, 16]);
+    let request = Request { schedule: Schedule::Shape(Shape::Uniform), ..request };
+    let request = Request { target: Some(Target::Ratio(0.5)), ..request };
     let error = planned(&request, &llama_7b()).unwrap_err();
     assert!(matches!(error, PlanError::NoGroups { layer: 0 }), "{error}");
+}
+
+#[test]
+fn the_decoder_layers_lose_the_share_that_was_asked_for_whatever_the_unit() {
+    let dense = LayerShape { heads: 32, kv_heads: 8, channels: 14336 };
+    let llama_31 = config(32, dense, 4096);
+    for target in [0.1, 0.2, 0.5] {
+        let plan = planned(&Request { head_unit: HeadUnit::Query, ..ratio(target) }, &llama_31).unwrap();
+        assert!((plan.decoder_ratio() - target).abs() < 0.002, "{target}: {}", plan.decoder_ratio());
+        assert!(plan.ratio > target, "{}", plan.ratio);
+    }
+    for target in [0.0, 1.0, f64::NAN] {
+        let error = planned(&Request { head_unit: HeadUnit::Query, ..ratio(target) }, &llama_31).unwrap_err();
+        assert!(error.to_string().contains("between 0 and 1"), "{error}");
+    }
 }
 
 #[test]
@@ -155,7 +176,7 @@ fn without_a_target_nothing_is_planned() {
 }
 
 fn gpu(max_binding_bytes: u64) -> Limits {
-    Limits { is_gpu: true, max_binding_bytes: Some(max_binding_bytes), device_bytes: None, host_bytes: None }
+    Limits { is_gpu: true, max_binding_bytes: Some(max_binding_bytes), ..Limits::default() }
 }
 
 fn refused(request: &Request, config: &ModelConfig, limits: &Limits) -> MemoryError {
@@ -203,4 +224,21 @@ fn activations_move_to_the_host_before_anything_is_refused() {
     assert_eq!(place(70), (Place::Device, true));
     assert_eq!(place(26), (Place::Device, false));
     assert_eq!(place(12), (Place::Host, false));
+}
+
+#[test]
+fn activations_that_no_memory_holds_go_to_disk_if_there_is_room() {
+    let request = Request { windows: 256, window_tokens: 2048, memory: Some(12 << 30), ..ratio(0.2) };
+    let with = |is_gpu: bool, host_gib: u64, disk: Option<u64>| {
+        let limits = Limits { host_bytes: Some(host_gib << 30), disk_bytes: disk, is_gpu, ..gpu(1 << 30) };
+        plan(&request, &llama_7b(), &limits).map(|p| (p.memory.activations, p.memory.disk_bytes >> 30))
+    };
+    // N (D + q) · 4 = 2¹⁹ · 8192 · 4 bytes are 16 GiB.
+    for is_gpu in [true, false] {
+        assert_eq!(with(is_gpu, 12, Some(100 << 30)).unwrap(), (Place::Disk, 16));
+        let error = with(is_gpu, 12, Some(15 << 30)).unwrap_err().to_string();
+        assert!(error.contains("16.00 GiB") && error.contains("--samples 240"), "{error}");
+        assert!(matches!(with(is_gpu, 12, None), Err(PlanError::Memory(MemoryError::Host { .. }))));
+    }
+    assert_eq!(with(true, 64, Some(100 << 30)).unwrap(), (Place::Host, 0));
 }

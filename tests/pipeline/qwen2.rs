@@ -31,7 +31,7 @@ fn qwen2(dtype: Dtype) -> Model {
 }
 
 /// Prunes into `out`.
-fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device, out: &Path) -> Report {
+pub fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device, out: &Path) -> Report {
     let (windows, plan) = (windows(), planned(checkpoint, request));
     let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock: &|| 0.0 };
     let Opened::Work(mut sink) = OutputFolder::open(out, &job, false).unwrap() else { panic!("not opened") };
@@ -66,7 +66,7 @@ fn assert_cut_together(dense: &Checkpoint, small: &Checkpoint, report: &Report) 
 }
 
 /// The folder computes what the f64 oracle makes of the same files.
-fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
+pub fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
     let (small, oracle) = (Checkpoint::open(folder).unwrap(), Oracle::open(folder));
     let decoder = Decoder::load(&small, device.tensor_device()).unwrap();
     let window = windows().remove(0);

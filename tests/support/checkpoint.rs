@@ -115,7 +115,9 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
     let global = |key: &str| number(config, key).unwrap_or_else(|| panic!("{key}"));
     let (d, vocabulary) = (global("hidden_size"), global("vocab_size"));
     let head_dim = number(config, "head_dim").unwrap_or_else(|| d / global("num_attention_heads"));
-    let biased = config["model_type"] == "qwen2" || config["attention_bias"] == true;
+    let family = if config["model_type"] == "slim_llama" { &config["slimgpt_family"] } else { &config["model_type"] };
+    let all_biased = config["attention_bias"] == true && family != "qwen2";
+    let fused = family == "baichuan";
     let mut all =
         vec![("model.embed_tokens.weight".into(), vec![vocabulary, d]), ("model.norm.weight".into(), vec![d])];
     for i in 0..global("num_hidden_layers") {
@@ -137,12 +139,31 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
             ("mlp.up_proj.weight", vec![f, d]),
             ("mlp.down_proj.weight", vec![d, f]),
         ];
-        if biased {
+        if family == "qwen2" || all_biased {
             parts.extend([
                 ("self_attn.q_proj.bias", vec![q]),
                 ("self_attn.k_proj.bias", vec![kv]),
                 ("self_attn.v_proj.bias", vec![kv]),
             ]);
+        }
+        if all_biased {
+            parts.push(("self_attn.o_proj.bias", vec![d]));
+        }
+        if config["mlp_bias"] == true {
+            parts.extend([
+                ("mlp.gate_proj.bias", vec![f]),
+                ("mlp.up_proj.bias", vec![f]),
+                ("mlp.down_proj.bias", vec![d]),
+            ]);
+        }
+        if family == "qwen3" {
+            parts.extend([("self_attn.q_norm.weight", vec![head_dim]), ("self_attn.k_norm.weight", vec![head_dim])]);
+        }
+        if fused {
+            parts.retain(|(part, _)| {
+                !["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].iter().any(|p| part.starts_with(p))
+            });
+            parts.push(("self_attn.W_pack.weight", vec![3 * d, d]));
         }
         all.extend(parts.into_iter().map(|(part, shape)| (format!("model.layers.{i}.{part}"), shape)));
     }

@@ -56,7 +56,14 @@ impl Oracle {
         }
         let tied = self.config["tie_word_embeddings"] == true || !self.tensors.contains_key("lm_head.weight");
         let head = if tied { embedding } else { self.tensor("lm_head.weight") };
-        self.norm("model.norm.weight", &hidden).iter().flat_map(|row| head.times(row)).collect()
+        // Baichuan2 has its head's rows of length one whenever it runs.
+        let normed = self.config["model_type"] == "baichuan" && embedding.shape[0] == 125_696;
+        let lengths: Vec<f64> =
+            (0..head.shape[0]).map(|i| if normed { dot(head.row(i), head.row(i)).sqrt() } else { 1.0 }).collect();
+        let logits = |row: &Vec<f64>| -> Vec<f64> {
+            head.times(row).iter().zip(&lengths).map(|(logit, length)| logit / length).collect()
+        };
+        self.norm("model.norm.weight", &hidden).iter().flat_map(logits).collect()
     }
 
     /// Σ −log p of every token of a window but the first.
@@ -99,8 +106,9 @@ impl Oracle {
         let name = |part: &str| format!("model.layers.{i}.self_attn.{part}");
         let (heads, d) = (self.of_layer(i, "num_attention_heads"), self.head_dim());
         let per_group = heads / self.config_or(i, "num_key_value_heads", heads);
-        let [q, k] = ["q_proj", "k_proj"].map(|part| self.rotated(self.linear(&name(part), x)));
-        let v = self.linear(&name("v_proj"), x);
+        let [q, k, v] = self.projected(i, x);
+        let [q, k] = [("q_norm.weight", q), ("k_norm.weight", k)]
+            .map(|(norm, rows)| self.rotated(self.norm_heads(&name(norm), rows)));
         let mut context = vec![vec![0.0; heads * d]; x.len()];
         for head in 0..heads {
             let (own, shared) = (head * d, head / per_group * d);
@@ -115,6 +123,26 @@ impl Oracle {
             }
         }
         context
+    }
+
+    /// q, k and v, which Baichuan keeps in one matrix.
+    fn projected(&self, i: usize, x: &Rows) -> [Rows; 3] {
+        let name = |part: &str| format!("model.layers.{i}.self_attn.{part}");
+        if self.tensors.contains_key(&name("W_pack.weight")) {
+            let all = self.linear(&name("W_pack"), x);
+            let third = |part: usize| all.iter().map(|r| r.chunks(r.len() / 3).nth(part).unwrap().to_vec()).collect();
+            return [third(0), third(1), third(2)];
+        }
+        ["q_proj", "k_proj", "v_proj"].map(|part| self.linear(&name(part), x))
+    }
+
+    /// Qwen3 norms every head by itself; where there is no such tensor nothing is done.
+    fn norm_heads(&self, name: &str, rows: Rows) -> Rows {
+        if !self.tensors.contains_key(name) {
+            return rows;
+        }
+        let heads = |row: Vec<f64>| row.chunks(self.head_dim()).map(<[f64]>::to_vec).collect();
+        rows.into_iter().map(|row| self.norm(name, &heads(row)).concat()).collect()
     }
 
     /// Every head of every token turned by its position: dimension j against j + d/2.

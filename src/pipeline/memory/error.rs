@@ -55,6 +55,19 @@ pub enum MemoryError {
         /// What would make it fit.
         remedy: String,
     },
+    /// The disk has too little room for what memory cannot hold.
+    #[error(
+        "the activations do not fit the memory and take {} on the output's disk, which has room for {}; free some space, or {remedy}",
+        readable(*.needed), readable(*.budget)
+    )]
+    Disk {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        budget: u64,
+        /// What would make it fit.
+        remedy: String,
+    },
 }
 
 /// "1.25 GiB".
