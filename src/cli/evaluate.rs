@@ -31,9 +31,10 @@ Examples:
   slimgpt eval ./slim --tasks longbench --task-dir ./tasks
 
 Tasks:
-  zero-shot  boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa as lm-eval scores
-             them: acc, acc_norm (by characters), acc_bytes. Their average is that of LLM-Pruner's
-             line of papers: acc_norm of hellaswag, arc_challenge and openbookqa, acc of the others
+  zero-shot  boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa as lm-eval
+             scores them: acc, acc_norm (by characters), acc_bytes. Their average is that of
+             LLM-Pruner's line of papers: acc_norm of hellaswag, arc_challenge and openbookqa, acc
+             of the others
   mmlu       five-shot by subject and group
   longbench  those of its datasets whose files are there: hotpotqa, 2wikimqa, musique, narrativeqa,
              qasper, multifieldqa_en (F1), gov_report, qmsum, multi_news (ROUGE-L), trec, triviaqa,
@@ -42,8 +43,8 @@ Tasks:
 
 Files: NAME.jsonl or one NAME_*.jsonl for each task (boolq_val.jsonl), mmlu_dev*.jsonl with
 mmlu_test*.jsonl, and longbench/NAME.jsonl; one JSON object a line, with the fields of the data set
-on the Hugging Face hub. A context that is too long for the model loses its beginning, as in lm-eval;
-how many did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
+on the Hugging Face hub. A context that is too long for the model loses its beginning, as in
+lm-eval; which rows did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
 
 /// Arguments of `eval`.
 #[derive(Args)]
@@ -121,7 +122,7 @@ impl Evaluate {
                 "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
                 "seconds": started.elapsed().as_secs_f64(),
             }))?,
-            false => finished::print(&finished, &skipped, self.begin())?,
+            false => finished::print(&finished, &skipped)?,
         }
         if self.save {
             let average = finished::average_entry(&finished, self.begin());
