@@ -189,7 +189,7 @@ const TOKENS: usize = 600;
 async fn heads<E: Executor>(executor: &E, device: &TensorDevice, score: Score) -> Result<[Answer; 3], JsError> {
     let layout = HeadLayout { heads: 8, kv_heads: 4, head_dim: 9 };
     let (weight, hessian) = layer(executor, device, 72).await?;
-    let options = Options { score, ..Options::default() };
+    let options = Options::scored(score);
     let pruned = prune_heads(executor, &weight, &hessian, layout, HeadUnit::KeyValue, 2, &options).await?;
     pruning(format!("heads by {score:?}"), pruned).await
 }

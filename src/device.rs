@@ -3,6 +3,8 @@
 //! A GPU is opened through burn once per adapter and kept: burn registers a runtime for a device
 //! and refuses to register it twice.
 
+mod memory;
+
 use std::sync::Mutex;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -11,6 +13,8 @@ use burn::backend::wgpu::WgpuSetup;
 use burn::tensor::Device as TensorDevice;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
+
+pub use memory::Peak;
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,6 +135,32 @@ impl Device {
             DeviceChoice::Gpu => Self::open_adapter(&hardware(adapters().await)?).await,
             DeviceChoice::Named(name) => Self::open_adapter(&named(adapters().await, name)?).await,
         }
+    }
+
+    /// Computes on a device that draws a window already. Opening the adapter of this name gives it
+    /// from now on.
+    ///
+    /// # Errors
+    /// When the device cannot compute, or cannot be registered.
+    pub fn adopt(
+        instance: &wgpu::Instance,
+        adapter: &wgpu::Adapter,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Result<Self, DeviceError> {
+        let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
+        let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(device) = open.iter().find(|d| d.name == name) {
+            return Ok(device.clone());
+        }
+        let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
+        let (instance, adapter) = (instance.clone(), adapter.clone());
+        let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
+        let tensor = TensorDevice::wgpu_options().setup(setup).init();
+        let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
+        let device = Self { tensor, name, max_binding_bytes };
+        open.push(device.clone());
+        Ok(device)
     }
 
     /// burn's handle.

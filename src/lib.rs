@@ -3,6 +3,7 @@
 //! Modules stand in layers; each uses only what stands below it (see ARCHITECTURE.md).
 
 pub mod checkpoint;
+pub mod compare;
 pub mod device;
 pub mod error;
 pub mod eval;
@@ -12,5 +13,6 @@ pub mod gpu;
 pub mod model;
 pub mod obs;
 pub mod pipeline;
+pub mod report;
 pub mod shape;
 pub mod text;

@@ -45,7 +45,7 @@ impl Case {
     fn heads<E: Executor>(&self, executor: &E, device: &Device, job: HeadJob) -> Pruned {
         let w = matrix(&self.w, [self.out, self.features], device);
         let hessian = self.hessian(executor, device);
-        let options = Options { score: job.score, ..Options::default() };
+        let options = Options::scored(job.score);
         block_on(prune_heads(executor, &w, &hessian, job.layout, job.unit, job.remove, &options)).unwrap()
     }
 

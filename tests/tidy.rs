@@ -18,6 +18,8 @@ const LAYERS: &[&[&str]] = &[
     &["export"],
     &["eval", "recover"],
     &["pipeline"],
+    &["report"],
+    &["compare"],
     &["cli", "main"],
 ];
 

@@ -1,10 +1,13 @@
-//! The desktop program: a window on a checkpoint folder. `slimgpt-app [FOLDER]`.
+//! The desktop program. `slimgpt-app [FOLDER]` opens a checkpoint at once.
 
-use slimgpt_app::App;
+#[cfg(not(target_arch = "wasm32"))]
+mod window;
 
-fn main() -> eframe::Result {
-    let folder = std::env::args_os().nth(1).map(std::path::PathBuf::from);
-    let viewport = eframe::egui::ViewportBuilder::default().with_title("slimgpt").with_inner_size([720.0, 640.0]);
-    let options = eframe::NativeOptions { viewport, ..Default::default() };
-    eframe::run_native("slimgpt", options, Box::new(|_| Ok(Box::new(App::new(folder)))))
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
+    window::main()
 }
+
+/// A page begins with `start`.
+#[cfg(target_arch = "wasm32")]
+fn main() {}

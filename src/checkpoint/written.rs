@@ -73,7 +73,12 @@ fn written_family(config: &ModelConfig) -> Family {
 /// The config.json of a model with the layers of `config`, made from that of its source.
 pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Value {
     let mut out = source.clone();
-    match Form::of(config) {
+    let form = match Form::of(config) {
+        // Only a method that adds biases makes a source without `mlp_bias` have one.
+        Form::Source if config.mlp_bias && source["mlp_bias"] != json!(true) => Form::Own,
+        form => form,
+    };
+    match form {
         Form::Source => {
             out["torch_dtype"] = json!(dtype.torch_name());
             if let Some(keys) = out.as_object_mut() {

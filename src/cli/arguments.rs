@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use pollster::block_on;
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::{Device, DeviceChoice, DeviceError};
-use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
-use slimgpt::pipeline::{Limits, PlanError, Propagate, Request, Schedule, Target};
+use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
+use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request, Schedule, Target};
 use slimgpt::shape::ModelConfig;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows_watched};
 
@@ -61,6 +61,10 @@ pub struct Pruning {
     /// Ratio of the first layer (of the last for a decreasing schedule); by default 0.3125 × target
     #[arg(long, value_name = "R", value_parser = parse::first_ratio, allow_negative_numbers = true)]
     first_ratio: Option<f64>,
+    /// A method by name: random, magnitude, wanda-sp, flap, slimgpt (as published), slimgpt-no-gcd,
+    /// slimgpt-no-dgs or exact. What is given beside it holds
+    #[arg(long, value_name = "NAME", conflicts_with = "paper")]
+    method: Option<Method>,
     /// By what the next group is chosen; exact, the default, is the true increase of the error
     #[arg(long, value_enum)]
     score: Option<ScoreName>,
@@ -152,18 +156,24 @@ impl Pruning {
             memory: self.memory,
             ..Request::default()
         };
-        Ok(self.with_what_was_given(if self.paper { asked.as_in_the_paper() } else { asked }))
+        Ok(self.with_what_was_given(match self.method {
+            Some(method) => method.of(asked),
+            None if self.paper => asked.as_in_the_paper(),
+            None => asked,
+        }))
     }
 
     /// What was typed goes before what a preset says.
     fn with_what_was_given(&self, preset: Request) -> Request {
-        let score = self.score.map_or(preset.options.score, |name| match name {
-            ScoreName::Exact => Score::Exact,
-            ScoreName::GroupedCholesky => Score::GroupedCholesky,
-            ScoreName::Diagonal => Score::Diagonal,
+        let selection = self.score.map_or(preset.options.selection, |name| {
+            Selection::Elimination(match name {
+                ScoreName::Exact => Score::Exact,
+                ScoreName::GroupedCholesky => Score::GroupedCholesky,
+                ScoreName::Diagonal => Score::Diagonal,
+            })
         });
         Request {
-            options: Options { score, ..preset.options },
+            options: Options { selection, ..preset.options },
             channel_steps: self.channels.unwrap_or(preset.channel_steps),
             channel_multiple: self.channel_multiple.or(preset.channel_multiple),
             ..preset

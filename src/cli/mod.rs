@@ -2,6 +2,8 @@
 //! the program that prints.
 
 mod arguments;
+mod bench;
+mod compare;
 mod demo;
 mod devices;
 mod evaluate;
@@ -10,13 +12,14 @@ mod export;
 mod generate;
 mod inspect;
 mod interrupt;
-mod meter;
 mod out;
 mod parse;
+mod peak;
 mod plan;
 mod ppl;
 mod progress;
 mod prune;
+mod report;
 mod shipped;
 mod show;
 mod summary;
@@ -32,6 +35,9 @@ Examples:
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
   slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
+  slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
+  slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
+  slimgpt report ./slim
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
@@ -54,6 +60,8 @@ enum Command {
     Eval(evaluate::Evaluate),
     /// Continue a prompt
     Generate(generate::Generate),
+    /// What models cost: tokens/s, latency, memory, parameters, multiply-adds
+    Bench(bench::Bench),
     /// What a checkpoint folder is; for a pruned one, what went
     Inspect(inspect::Inspect),
     /// Write a checkpoint for other programs: GGUF, mlx-lm, or a plain padded folder
@@ -62,6 +70,10 @@ enum Command {
     Plan(plan::PlanCommand),
     /// The devices this machine has
     Devices(devices::Devices),
+    /// Prune with several methods, ratios, schedules and calibrations, and compare perplexities
+    Compare(compare::Compare),
+    /// One HTML page about one pruned folder, or several side by side
+    Report(report::ReportCommand),
     /// Prune the shipped model at 20 % and 50 % and compare
     Demo(demo::Demo),
     /// Print completions for a shell: bash, zsh, fish, powershell, elvish
@@ -78,10 +90,13 @@ pub fn main() -> ExitCode {
         Command::Ppl(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Compare(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions { shell } => completions(shell),
     };

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use slimgpt::pipeline::{Event, LayerRecord, Pass, Plan};
+use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
 
-use super::meter::Meter;
 use super::{out, show};
 
 /// Shows events.
@@ -106,7 +105,8 @@ impl Drop for Progress {
     }
 }
 
-fn bar(hidden: bool, steps: usize) -> ProgressBar {
+/// A bar that knows how many steps there are.
+pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
     let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
     let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

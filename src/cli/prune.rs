@@ -15,6 +15,7 @@ use slimgpt::pipeline::{
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
+use super::peak::Watch;
 use super::progress::Progress;
 use super::{exit, export, out, plan as plan_command, summary};
 
@@ -80,7 +81,16 @@ impl Prune {
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
-        let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device: &device, clock: &clock };
+        let watch = Watch::start(&device);
+        let memory = || watch.look();
+        let job = Job {
+            checkpoint: &checkpoint,
+            windows: &windows,
+            plan: &plan,
+            device: &device,
+            clock: &clock,
+            memory: &memory,
+        };
         self.announce(&job);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
@@ -89,6 +99,7 @@ impl Prune {
             interrupt.flow()
         })?;
         drop(progress);
+        slimgpt::report::write_into(&self.out)?;
         self.show(&report)
     }
 
@@ -109,7 +120,12 @@ impl Prune {
         }
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
-        out::line(format_args!("the pruned model is in {}", self.out.display()))?;
+        let page = self.out.join(slimgpt::report::FILE);
+        out::line(format_args!(
+            "the pruned model is in {}; what went is shown by {}",
+            self.out.display(),
+            page.display()
+        ))?;
         export::hint_at_widths(Checkpoint::open(&self.out)?.config());
         Ok(())
     }

@@ -5,10 +5,13 @@
 //! perplexity.rs   windows that do not overlap;  rolling.rs, wikitext.rs  lm-eval's;  strided.rs  transformers'
 //! tasks/          multiple choice: the seven zero-shot tasks and MMLU
 //! longbench/      generated answers, judged by scorers.rs
+//! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
 //! record.rs       the figures kept in a model's folder
 //! ```
 
+pub mod cost;
 mod error;
+mod latency;
 mod likelihood;
 pub mod longbench;
 mod perplexity;
@@ -20,6 +23,7 @@ pub mod tasks;
 mod wikitext;
 
 pub use error::EvalError;
+pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};
 pub use perplexity::{Perplexity, perplexity, perplexity_of};
 pub use record::{EVAL_FILE, EvalEntry, EvalRecord};

@@ -102,6 +102,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
         Ok((0..sum.nrows()).map(|j| sum[(j, j)].into()).collect())
     }
 
+    async fn squared_error(&self, sum: &Mat<T>, delta: &Tensor<2>, _dead: &[usize]) -> Result<f64, ObsError> {
+        let delta: Mat<T> = host(delta).await?;
+        let mut pulled = Mat::zeros(delta.nrows(), delta.ncols());
+        add_product(&mut pulled, delta.as_ref(), mirrored(sum).as_ref());
+        let product = |i: usize, j: usize| -> f64 { pulled[(i, j)].into() * delta[(i, j)].into() };
+        let row = |i: usize| (0..delta.ncols()).map(|j| product(i, j)).sum::<f64>();
+        Ok((0..delta.nrows()).map(row).sum())
+    }
+
     async fn factor(
         &self,
         sum: &Mat<T>,
@@ -168,8 +177,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     async fn eliminated_weight(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
-        let w = &problem.w;
-        Ok((0..w.nrows()).flat_map(|i| (0..w.ncols()).map(move |j| w[(i, j)].into())).collect())
+        Ok(row_by_row(&problem.w))
+    }
+
+    async fn inverse(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
+        Ok(row_by_row(&problem.h_inv))
+    }
+
+    async fn damped_hessian(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
+        Ok(row_by_row(&problem.hessian))
     }
 }
 
@@ -218,6 +234,10 @@ fn subtract_product<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, 
     matmul(from.as_mut(), Accum::Add, a, b, T::of(-1.0), faer::get_global_parallelism());
 }
 
+fn row_by_row<T: Real>(a: &Mat<T>) -> Vec<f64> {
+    (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)].into())).collect()
+}
+
 /// ‖A‖²_F.
 fn squared<T: Real>(a: MatRef<'_, T>) -> f64 {
     a.squared_norm_l2().into()
@@ -231,10 +251,16 @@ fn picked_columns<T: Real>(a: MatRef<'_, T>, columns: &[usize]) -> Mat<T> {
     Mat::from_fn(a.nrows(), columns.len(), |i, j| a[(i, columns[j])])
 }
 
-/// The full symmetric matrix of a lower triangle plus λI; a zero diagonal becomes one.
-fn damped<T: Real>(lower: &Mat<T>, lambda: T) -> Mat<T> {
+/// The full symmetric matrix of a lower triangle.
+fn mirrored<T: Real>(lower: &Mat<T>) -> Mat<T> {
     let mut full = lower.transpose().to_owned();
     full.copy_from_triangular_lower(lower);
+    full
+}
+
+/// The full symmetric matrix of a lower triangle plus λI; a zero diagonal becomes one.
+fn damped<T: Real>(lower: &Mat<T>, lambda: T) -> Mat<T> {
+    let mut full = mirrored(lower);
     full.diagonal_mut().column_vector_mut().iter_mut().for_each(|value| {
         let sum = *value + lambda;
         *value = if sum == T::of(0.0) { T::of(1.0) } else { sum };

@@ -12,7 +12,8 @@ pub struct Removal {
     pub unit: usize,
     /// The score it was chosen by.
     pub score: f64,
-    /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time.
+    /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time. Of groups
+    /// that went all at once, an even share of their squared error.
     pub cost: f64,
 }
 
@@ -51,6 +52,10 @@ pub trait Executor {
         dead: &[usize],
     ) -> Result<Self::Problem, ObsError>;
 
+    /// tr(Δ H Δᵀ) = Σ ‖Δ x‖² over the tokens of the sum, for `delta` Δ `(out, features)`. The
+    /// inputs `dead` never fired and add nothing.
+    async fn squared_error(&self, sum: &Self::Sum, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError>;
+
     /// The score of each group of columns; the groups are of one size.
     async fn group_scores(
         &self,
@@ -71,6 +76,13 @@ pub trait Executor {
     /// The weights as elimination left them `(out, features)`; on kept columns they equal the
     /// refit. For tests and traces.
     async fn eliminated_weight(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+
+    /// H⁻¹ as elimination left it `(features, features)`; rows and columns of what is gone mean
+    /// nothing. For traces.
+    async fn inverse(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+
+    /// The damped Hessian `(features, features)`. For traces.
+    async fn damped_hessian(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
 }
 
 /// The columns that are not in `kept`, ascending. `kept` is ascending.

@@ -1,12 +1,15 @@
-//! H = Σ x xᵀ over calibration tokens: a raw sum and a count, damped once when it is used.
+//! H = Σ x xᵀ over calibration tokens: a raw sum and a count, damped once when it is used. On
+//! request Σ x beside it, for what needs the inputs' means.
 
 use burn::tensor::Tensor;
 
-use super::{Executor, ObsError};
+use super::{Executor, ObsError, host_values};
 
 /// The sum over all tokens seen so far. Where the batches were cut does not matter.
 pub struct Hessian<E: Executor> {
     sum: Option<E::Sum>,
+    /// Σ x, where it was asked for.
+    column_sums: Option<Vec<f64>>,
     features: usize,
     tokens: usize,
 }
@@ -19,10 +22,40 @@ pub(super) struct Damping {
     pub dead: Vec<usize>,
 }
 
+/// First and second moments of each input over the tokens.
+pub(super) struct InputMoments {
+    /// Σ x_j²: the diagonal of H.
+    pub squares: Vec<f64>,
+    /// mean x_j; zero where the sums were not asked for.
+    pub means: Vec<f64>,
+    /// How many tokens.
+    pub tokens: f64,
+}
+
+impl InputMoments {
+    /// The sample variance of input j. Rounding may bring it below zero, where it cannot be.
+    pub fn variance(&self, j: usize) -> f64 {
+        let about_mean = self.squares[j] - self.tokens * self.means[j].powi(2);
+        (about_mean / (self.tokens - 1.0).max(1.0)).max(0.0)
+    }
+
+    /// λ = `fraction` · mean(diag H), and the dead inputs.
+    pub fn damping(&self, fraction: f64) -> Damping {
+        let mean = self.squares.iter().sum::<f64>() / self.squares.len() as f64;
+        let dead = self.squares.iter().enumerate().filter(|&(_, &d)| d == 0.0).map(|(j, _)| j).collect();
+        Damping { lambda: fraction * mean, dead }
+    }
+}
+
 impl<E: Executor> Hessian<E> {
     /// A sum of nothing, for a linear layer of `features` inputs.
     pub fn new(executor: &E, features: usize) -> Self {
-        Self { sum: Some(executor.zero_sum(features)), features, tokens: 0 }
+        Self { sum: Some(executor.zero_sum(features)), column_sums: None, features, tokens: 0 }
+    }
+
+    /// A sum of nothing that also sums the inputs themselves.
+    pub fn with_means(executor: &E, features: usize) -> Self {
+        Self { column_sums: Some(vec![0.0; features]), ..Self::new(executor, features) }
     }
 
     /// Adds the inputs `x` `(tokens, features)`.
@@ -32,6 +65,10 @@ impl<E: Executor> Hessian<E> {
     pub async fn accumulate(&mut self, executor: &E, x: &Tensor<2>) -> Result<(), ObsError> {
         let sum = self.sum.take().ok_or(ObsError::NoTokens)?;
         self.sum = Some(executor.accumulate(sum, x).await?);
+        if let Some(sums) = &mut self.column_sums {
+            let batch = host_values(&x.clone().sum_dim(0)).await?;
+            sums.iter_mut().zip(batch).for_each(|(sum, new)| *sum += f64::from(new));
+        }
         self.tokens += x.dims()[0];
         Ok(())
     }
@@ -54,14 +91,17 @@ impl<E: Executor> Hessian<E> {
         }
     }
 
-    /// λ = `fraction` · mean(diag H), and the dead inputs.
-    pub(super) async fn damping(&self, executor: &E, fraction: f64) -> Result<Damping, ObsError> {
-        let diagonal = executor.diagonal(self.sum()?).await?;
-        if let Some((index, &value)) = diagonal.iter().enumerate().find(|(_, d)| !d.is_finite()) {
+    /// The moments of the inputs, each a finite number.
+    pub(super) async fn moments(&self, executor: &E) -> Result<InputMoments, ObsError> {
+        let squares = executor.diagonal(self.sum()?).await?;
+        if let Some((index, &value)) = squares.iter().enumerate().find(|(_, d)| !d.is_finite()) {
             return Err(ObsError::NotFinite { what: "the Hessian's diagonal element", index, value });
         }
-        let mean = diagonal.iter().sum::<f64>() / diagonal.len() as f64;
-        let dead = diagonal.iter().enumerate().filter(|&(_, &d)| d == 0.0).map(|(j, _)| j).collect();
-        Ok(Damping { lambda: fraction * mean, dead })
+        let tokens = self.tokens as f64;
+        let means = match &self.column_sums {
+            Some(sums) => sums.iter().map(|sum| sum / tokens).collect(),
+            None => vec![0.0; self.features],
+        };
+        Ok(InputMoments { squares, means, tokens })
     }
 }

@@ -8,19 +8,26 @@
 //! Ŵ_K = W H_:K (H_KK)⁻¹ = W_K + W_P H_PK (H_KK)⁻¹
 //! ```
 //!
-//! *Selection* ([`select`](prune_heads)) walks towards a good K by eliminating cheap groups;
-//! *reconstruction* computes Ŵ_K once, from the original weights. Every elimination along the way
-//! equals the refit of its own kept set, which is the property the tests hold everything to.
+//! *Selection* ([`prune_heads`], [`prune_channels`]) walks towards a good K by eliminating cheap
+//! groups; *reconstruction* computes Ŵ_K once, from the original weights. Every elimination along
+//! the way equals the refit of its own kept set, which is the property the tests hold everything to.
+//!
+//! Both are data ([`Options`]): the methods that Optimal Brain Surgeon is compared with select by a
+//! [`Ranking`] of the columns as they are, and leave the others unchanged or shift the bias.
 
 mod cpu;
 mod error;
 mod executor;
 mod groups;
 mod hessian;
+mod options;
 mod prune;
+mod rank;
+mod reconstruct;
 pub mod schedule;
 mod score;
 mod steps;
+pub mod trace;
 mod wgpu;
 
 pub use self::wgpu::WgpuExecutor;
@@ -29,6 +36,13 @@ pub use error::ObsError;
 pub use executor::{Executor, Refit, Removal};
 pub use groups::{HeadLayout, HeadUnit};
 pub use hessian::Hessian;
-pub use prune::{Options, Pruned, prune_channels, prune_heads};
+pub use options::{Options, Ranking, Reconstruction, Selection};
+pub use prune::{Pruned, prune_channels, prune_heads};
 pub use score::Score;
 pub use steps::ChannelSteps;
+
+/// A matrix row by row on the host.
+async fn host_values(tensor: &burn::tensor::Tensor<2>) -> Result<Vec<f32>, ObsError> {
+    let data = tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?;
+    data.try_to_vec::<f32>().map_err(|e| ObsError::Readback(format!("{e:?}")))
+}

@@ -1,24 +1,12 @@
-//! Selection and reconstruction of one linear layer, written against the executor's operations.
+//! Selection: which groups of columns of one linear layer go, written against the executor's
+//! operations. [`reconstruct`] computes what stays.
 
 use burn::tensor::Tensor;
 
-use super::hessian::Damping;
-use super::{ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Removal, Score};
-
-/// How to choose.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Options {
-    /// The score of a group.
-    pub score: Score,
-    /// λ in units of the mean of H's diagonal.
-    pub damping: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { score: Score::Exact, damping: 0.01 }
-    }
-}
+use super::reconstruct::{self, Chosen, LinearSite};
+use super::{
+    ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal, Score, Selection, rank,
+};
 
 /// A pruned linear layer.
 pub struct Pruned {
@@ -30,17 +18,25 @@ pub struct Pruned {
     pub removed: Vec<Removal>,
     /// Ŵ `(out, kept columns)`.
     pub weight: Tensor<2>,
-    /// ‖XWᵀ − XŴᵀ‖²_F over the calibration tokens, as the mathematics predicts it.
+    /// What is added to the bias `(out)`; `None` where the bias stays as it is.
+    pub bias_change: Option<Vec<f32>>,
+    /// ‖XWᵀ − XŴᵀ‖²_F over the calibration tokens (with the change of the bias), as the
+    /// mathematics predicts it.
     pub predicted_loss: f64,
+    /// ‖XWᵀ‖²_F over the same tokens: what the loss is to be held against.
+    pub signal: f64,
     /// Inputs that never fired.
     pub dead: usize,
+    /// The score of every unit before the first went, by its index.
+    pub scores: Vec<f64>,
 }
 
 /// Removes `remove` K/V groups (or, of every K/V group, `remove` query heads), one at a time,
 /// from the columns of o_proj.
 ///
 /// # Errors
-/// When the Hessian cannot be inverted, when nothing would stay, or when the device fails.
+/// When the Hessian cannot be inverted where that is needed, when nothing would stay, or when the
+/// device fails.
 pub async fn prune_heads<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
@@ -56,27 +52,73 @@ pub async fn prune_heads<E: Executor>(
         return Err(ObsError::NothingLeft { unit: "heads", remove, present });
     }
     let quota_sets = units.len() / present;
-    let total = remove * quota_sets;
-    if total == 0 {
+    if remove == 0 {
         return Ok(untouched(weight, units.len()));
     }
-    let (mut problem, damping) = start(executor, weight, hessian, options).await?;
-    let mut quota = vec![remove; quota_sets];
+    let site = LinearSite::new(executor, weight, hessian, options).await?;
+    let quota = Quota { layout, unit, left: vec![remove; quota_sets] };
+    let chosen = match options.selection {
+        Selection::Elimination(score) => eliminate_heads(&site, &units, quota, score).await?,
+        Selection::Ranking(ranking) => {
+            let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
+            Chosen::ranked(&units, &scores, quota)?
+        }
+    };
+    reconstruct::finish(&site, chosen).await
+}
+
+/// How many units may still go from each set of units.
+pub(super) struct Quota {
+    layout: HeadLayout,
+    unit: HeadUnit,
+    left: Vec<usize>,
+}
+
+impl Quota {
+    /// One set of all channels.
+    fn of_channels(remove: usize) -> Self {
+        let layout = HeadLayout { heads: 1, kv_heads: 1, head_dim: 1 };
+        Self { layout, unit: HeadUnit::KeyValue, left: vec![remove] }
+    }
+
+    pub fn has(&self, unit: usize) -> bool {
+        self.left[self.layout.quota_set(self.unit, unit)] > 0
+    }
+
+    pub fn take(&mut self, unit: usize) {
+        self.left[self.layout.quota_set(self.unit, unit)] -= 1;
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.left.iter().all(|&left| left == 0)
+    }
+}
+
+/// Removes units one at a time, the lowest score at its time first.
+async fn eliminate_heads<E: Executor>(
+    site: &LinearSite<'_, E>,
+    units: &[Vec<usize>],
+    mut quota: Quota,
+    score: Score,
+) -> Result<Chosen<E::Problem>, ObsError> {
+    let mut problem = site.factor().await?;
     let mut alive: Vec<usize> = (0..units.len()).collect();
-    let mut removed = Vec::with_capacity(total);
-    for _ in 0..total {
-        let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota[layout.quota_set(unit, u)] > 0).collect();
+    let (mut removed, mut first_scores) = (Vec::new(), Vec::new());
+    while !quota.is_used_up() {
+        let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota.has(u)).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
-        let scores = executor.group_scores(&problem, &groups, options.score).await?;
+        let scores = site.executor.group_scores(&problem, &groups, score).await?;
+        if removed.is_empty() {
+            first_scores.clone_from(&scores);
+        }
         let best = cheapest_first(&scores)?[0];
-        let cost = executor.eliminate(&mut problem, &groups[best]).await?;
+        let cost = site.executor.eliminate(&mut problem, &groups[best]).await?;
         let gone = candidates[best];
         alive.retain(|&u| u != gone);
-        quota[layout.quota_set(unit, gone)] -= 1;
+        quota.take(gone);
         removed.push(Removal { unit: gone, score: scores[best], cost });
     }
-    let kept_columns: Vec<usize> = alive.iter().flat_map(|&u| units[u].iter().copied()).collect();
-    finish(executor, &problem, damping, alive, kept_columns, removed).await
+    Ok(Chosen::eliminated(units, first_scores, removed, problem))
 }
 
 /// Removes `remove` channels from the columns of down_proj.
@@ -98,15 +140,24 @@ pub async fn prune_channels<E: Executor>(
     if remove == 0 {
         return Ok(untouched(weight, present));
     }
-    let (mut problem, damping) = start(executor, weight, hessian, options).await?;
-    let removed = match steps {
-        ChannelSteps::OneByOne => executor.eliminate_cheapest(&mut problem, remove).await?,
-        _ => in_groups(executor, &mut problem, present, &steps.sizes(remove)).await?,
+    let site = LinearSite::new(executor, weight, hessian, options).await?;
+    let units: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
+    let chosen = match options.selection {
+        Selection::Elimination(_) => {
+            let mut problem = site.factor().await?;
+            let scores = executor.group_scores(&problem, &units, Score::Diagonal).await?;
+            let removed = match steps {
+                ChannelSteps::OneByOne => executor.eliminate_cheapest(&mut problem, remove).await?,
+                _ => in_groups(executor, &mut problem, present, &steps.sizes(remove)).await?,
+            };
+            Chosen::eliminated(&units, scores, removed, problem)
+        }
+        Selection::Ranking(ranking) => {
+            let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
+            Chosen::ranked(&units, &scores, Quota::of_channels(remove))?
+        }
     };
-    let mut stays = vec![true; present];
-    removed.iter().for_each(|r| stays[r.unit] = false);
-    let kept: Vec<usize> = (0..present).filter(|&j| stays[j]).collect();
-    finish(executor, &problem, damping, kept.clone(), kept, removed).await
+    reconstruct::finish(&site, chosen).await
 }
 
 /// Removes groups of the given sizes, each the cheapest columns by the scores at its time.
@@ -132,7 +183,7 @@ async fn in_groups<E: Executor>(
 }
 
 /// Indices by ascending score; of equal scores the lower index first.
-fn cheapest_first(scores: &[f64]) -> Result<Vec<usize>, ObsError> {
+pub(super) fn cheapest_first(scores: &[f64]) -> Result<Vec<usize>, ObsError> {
     if let Some((index, &value)) = scores.iter().enumerate().find(|(_, s)| !s.is_finite()) {
         return Err(ObsError::NotFinite { what: "the score of candidate", index, value });
     }
@@ -147,55 +198,12 @@ fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
         kept_columns: (0..weight.dims()[1]).collect(),
         removed: Vec::new(),
         weight: weight.clone(),
+        bias_change: None,
         predicted_loss: 0.0,
+        signal: 0.0,
         dead: 0,
+        scores: Vec::new(),
     }
-}
-
-async fn start<E: Executor>(
-    executor: &E,
-    weight: &Tensor<2>,
-    hessian: &Hessian<E>,
-    options: &Options,
-) -> Result<(E::Problem, Damping), ObsError> {
-    let [_, columns] = weight.dims();
-    if columns != hessian.features() {
-        return Err(ObsError::Shape { hessian: hessian.features(), weight: columns });
-    }
-    let damping = hessian.damping(executor, options.damping).await?;
-    let problem = executor
-        .factor(hessian.sum()?, weight, damping.lambda, &damping.dead)
-        .await
-        .map_err(|e| with_damping(e, options.damping))?;
-    Ok((problem, damping))
-}
-
-/// The executor knows the pivot; the fraction the user can change is known here.
-fn with_damping(error: ObsError, fraction: f64) -> ObsError {
-    match error {
-        ObsError::NotPositiveDefinite { what, pivot, value, .. } => {
-            ObsError::NotPositiveDefinite { what, pivot, value, damping: fraction }
-        }
-        ObsError::Gpu(crate::gpu::GpuError::NotPositiveDefinite { pivot, value }) => {
-            ObsError::NotPositiveDefinite { what: "the Hessian".into(), pivot, value: value.into(), damping: fraction }
-        }
-        other => other,
-    }
-}
-
-/// The removals cost tr(Δ(H + λI)Δᵀ); the tokens will see tr(ΔHΔᵀ).
-async fn finish<E: Executor>(
-    executor: &E,
-    problem: &E::Problem,
-    damping: Damping,
-    kept_units: Vec<usize>,
-    kept_columns: Vec<usize>,
-    removed: Vec<Removal>,
-) -> Result<Pruned, ObsError> {
-    let refit = executor.refit(problem, &kept_columns).await?;
-    let damped: f64 = removed.iter().map(|r| r.cost).sum();
-    let predicted_loss = (damped - damping.lambda * refit.squared_change).max(0.0);
-    Ok(Pruned { kept_units, kept_columns, removed, weight: refit.weight, predicted_loss, dead: damping.dead.len() })
 }
 
 #[cfg(test)]

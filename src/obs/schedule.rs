@@ -51,6 +51,9 @@ pub enum ScheduleError {
 }
 
 impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Log, Self::Linear, Self::Uniform, Self::LogDecrease, Self::LinearDecrease];
+
     /// s(i) in [0, 1] for each of `layers` layers, before any reversal.
     fn rise(self, layers: usize) -> Vec<f64> {
         let last = layers.saturating_sub(1).max(1) as f64;
@@ -62,6 +65,17 @@ impl Shape {
                 Self::Log | Self::LogDecrease => ((i + 1) as f64).ln() / (layers as f64).ln(),
             })
             .collect()
+    }
+
+    /// The name it is asked for by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Linear => "linear",
+            Self::Uniform => "uniform",
+            Self::LogDecrease => "log-decrease",
+            Self::LinearDecrease => "linear-decrease",
+        }
     }
 
     fn decreases(self) -> bool {
@@ -112,11 +126,9 @@ fn default_first(target: f64, mean_rise: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ALL: [Shape; 5] = [Shape::Log, Shape::Linear, Shape::Uniform, Shape::LogDecrease, Shape::LinearDecrease];
-
     #[test]
     fn the_mean_is_the_target() {
-        for shape in ALL {
+        for shape in Shape::ALL {
             for target in [0.05, 0.2, 0.5, 0.7, 0.95] {
                 for layers in [1, 2, 5, 32, 80] {
                     let r = ratios(shape, target, None, layers).unwrap();

@@ -45,6 +45,14 @@ impl Executor for WgpuExecutor {
         doubles(gather::diagonal(sum)).await
     }
 
+    async fn squared_error(&self, sum: &Tensor<2>, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
+        let [_, n] = delta.dims();
+        // The mirrored sum has ones on the diagonal of dead inputs, which must not count.
+        let delta = delta.clone() * self.mask(dead, n);
+        let products = delta.clone().matmul(hessian::mirrored(sum, 0.0)) * delta;
+        Ok(doubles(products.sum_dim(1)).await?.into_iter().sum())
+    }
+
     async fn factor(
         &self,
         sum: &Tensor<2>,
@@ -127,6 +135,14 @@ impl Executor for WgpuExecutor {
 
     async fn eliminated_weight(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
         doubles(problem.state.w.clone()).await
+    }
+
+    async fn inverse(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
+        doubles(problem.state.h_inv.clone()).await
+    }
+
+    async fn damped_hessian(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
+        doubles(problem.hessian.clone()).await
     }
 }
 
@@ -230,6 +246,6 @@ fn group_failed(error: crate::gpu::GpuError) -> ObsError {
     }
 }
 
-async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, ObsError> {
+pub(super) async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, ObsError> {
     Ok(floats(tensor).await?.into_iter().map(f64::from).collect())
 }

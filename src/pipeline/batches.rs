@@ -44,8 +44,8 @@ pub(super) fn embed(
     Ok(TensorData::new(values, [range.len(), tokens, width]))
 }
 
-/// SHA-256 of the windows, their lengths included.
-pub(super) fn digest(windows: &[Vec<u32>]) -> String {
+/// SHA-256 of windows of tokens, their lengths included.
+pub fn digest(windows: &[Vec<u32>]) -> String {
     let mut hash = Sha256::new();
     for window in windows {
         hash.update((window.len() as u64).to_le_bytes());

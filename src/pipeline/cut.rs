@@ -73,6 +73,25 @@ pub(super) fn difference(weight: &HostTensor, narrow: &HostTensor, kept: &[usize
     differs.then(|| HostTensor { shape: weight.shape.clone(), values })
 }
 
+/// A bias of zeros for every projection that has none.
+pub(super) fn add_zero_biases(layer: &mut LayerWeights) {
+    let LayerWeights { q, k, v, o, gate, up, down, .. } = layer;
+    for projection in [q, k, v, o, gate, up, down] {
+        let outputs = projection.weight.shape[0];
+        let zeros = || HostTensor { shape: vec![outputs], values: vec![0.0; outputs] };
+        projection.bias.get_or_insert_with(zeros);
+    }
+}
+
+/// A bias with what is added to it.
+pub(super) fn shifted(bias: Option<&HostTensor>, change: Option<&[f32]>) -> Option<HostTensor> {
+    let mut bias = bias.cloned();
+    if let (Some(bias), Some(change)) = (&mut bias, change) {
+        bias.values.iter_mut().zip(change).for_each(|(value, add)| *value += add);
+    }
+    bias
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

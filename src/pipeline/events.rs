@@ -77,6 +77,8 @@ pub enum Event {
         kept: Vec<usize>,
         /// Units that went, in order.
         removed: Vec<Removal>,
+        /// The score of every unit before the first went, by its index; empty where nothing goes.
+        scores: Vec<f64>,
         /// The squared error that the mathematics predicts.
         predicted_loss: f64,
     },

@@ -89,7 +89,7 @@ impl OutputFolder {
             }
         }
         let lock = Some(claim(&partial, &fingerprint, overwrite)?);
-        let config = job.checkpoint.config().clone();
+        let config = job.plan.biased_config(job.checkpoint.config());
         let dtype = job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype());
         let finished = count_finished(&partial, config.layers.len());
         let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);

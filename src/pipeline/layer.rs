@@ -48,6 +48,8 @@ pub(super) struct NewProjection {
     columns: Option<Tensor<1, Int>>,
     /// (W − Ŵ)ᵀ `(columns, out)`; `None` where it is zero, or not wanted.
     difference: Option<Tensor<2>>,
+    /// What the bias gained `(1, out)`; `None` where it is what it was.
+    bias_change: Option<Tensor<2>>,
 }
 
 impl NewProjection {
@@ -65,7 +67,21 @@ impl NewProjection {
             bias: new.bias.as_ref().map(vector),
             columns: (columns.len() != inputs).then(|| indices(columns, device)),
             difference: difference.map(|d| upload(&d, device).transpose()),
+            bias_change: None,
         }
+    }
+
+    /// The same projection, told how its bias differs from that of the old one.
+    pub fn with_bias_of(self, new: &Projection, old: &Projection, device: &Device) -> Self {
+        let bias_change = match (&new.bias, &old.bias) {
+            (Some(new), Some(old)) => {
+                let values: Vec<f32> = new.values.iter().zip(&old.values).map(|(n, o)| n - o).collect();
+                let shape = vec![1, values.len()];
+                values.iter().any(|&v| v != 0.0).then(|| upload(&HostTensor { shape, values }, device))
+            }
+            _ => None,
+        };
+        Self { bias_change, ..self }
     }
 
     /// `hidden` plus the projection of `input`, both `(windows, tokens, …)`.
@@ -83,13 +99,18 @@ impl NewProjection {
         hidden + output.reshape(shape)
     }
 
-    /// ‖input (W − Ŵ)ᵀ‖²_F, summed on the device over each token and in f64 over the tokens.
+    /// ‖input (W − Ŵ)ᵀ − change of the bias‖²_F, summed on the device over each token and in f64
+    /// over the tokens.
     ///
     /// # Errors
     /// The device's words when the sums cannot be read back.
     pub async fn loss(&self, input: Tensor<3>) -> Result<f64, String> {
         let Some(difference) = &self.difference else { return Ok(0.0) };
         let error = flat(input).matmul(difference.clone());
+        let error = match &self.bias_change {
+            Some(change) => error - change.clone(),
+            None => error,
+        };
         let per_token = (error.clone() * error).sum_dim(1);
         let sums = values(per_token).await?;
         Ok(sums.iter().map(|&s| f64::from(s)).sum())

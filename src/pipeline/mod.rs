@@ -14,6 +14,8 @@ mod error;
 mod events;
 mod layer;
 mod memory;
+mod meter;
+mod method;
 mod passes;
 mod plan;
 mod report;
@@ -28,12 +30,15 @@ mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod resume;
 
+pub use batches::digest as windows_sha256;
 pub use driver::{Job, prune};
 pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{FolderError, Opened, OutputFolder};
 pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
+pub use meter::Meter;
+pub use method::Method;
 pub use plan::{LayerPlan, Plan, PlanError, plan};
 pub use report::{LayerRecord, Report, SiteRecord, Timing};
 pub use request::{Propagate, Request, Schedule, Target};

@@ -1,9 +1,9 @@
 //! What happens to one layer: three passes over the calibration tokens with two selections
 //! between them, or one replay with weights that are already there.
 
-use super::cut::{Kept, cut, difference};
+use super::cut::{Kept, add_zero_biases, cut, difference, shifted};
 use super::layer::{LiveLayer, NewProjection, download, upload};
-use super::report::{LayerRecord, SiteRecord};
+use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
 use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
@@ -57,6 +57,9 @@ impl<E: Executor> Run<'_, E> {
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
     fn load(&self, index: usize) -> Result<(LayerWeights, LiveLayer), PipelineError> {
         let mut weights = self.job.checkpoint.layer(index)?;
+        if self.job.plan.options.adds_bias() {
+            add_zero_biases(&mut weights);
+        }
         // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
         round_layer(&mut weights, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let shape = self.job.plan.layers[index].before;
@@ -131,23 +134,27 @@ impl<E: Executor> Run<'_, E> {
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
         let weight = weight.map_err(|reason| PipelineError::Readback { layer: index, reason })?;
-        let mut new = Projection { weight, bias: old.bias.clone() };
+        let mut new = Projection { weight, bias: shifted(old.bias.as_ref(), pruned.bias_change.as_deref()) };
         round_projection(site.projection(), &mut new, self.dtype)
             .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let difference = difference(&old.weight, &new.weight, &pruned.kept_columns);
-        let projection = NewProjection::new(&new, &pruned.kept_columns, old.weight.shape[1], difference, device);
+        let projection = NewProjection::new(&new, &pruned.kept_columns, old.weight.shape[1], difference, device)
+            .with_bias_of(&new, old, device);
         self.tell(Event::Pruned {
             layer: index,
             site,
             kept: pruned.kept_units.clone(),
             removed: pruned.removed.clone(),
+            scores: pruned.scores.clone(),
             predicted_loss: pruned.predicted_loss,
         })?;
         let record = SiteRecord {
             predicted_loss: pruned.predicted_loss,
             measured_loss: 0.0,
+            signal: pruned.signal,
             dead_inputs: pruned.dead,
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
+            scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
         Ok(Selected { units: pruned.kept_units, new, projection, record })
     }
@@ -156,7 +163,7 @@ impl<E: Executor> Run<'_, E> {
     fn untouched(&mut self, layer: usize, site: Site, old: &Projection) -> Result<Selected, PipelineError> {
         let selected = Selected::untouched(self.units(layer, site), old, self.job.device.tensor_device());
         let kept = selected.units.clone();
-        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), predicted_loss: 0.0 })?;
+        self.tell(Event::Pruned { layer, site, kept, removed: Vec::new(), scores: Vec::new(), predicted_loss: 0.0 })?;
         Ok(selected)
     }
 
@@ -169,16 +176,17 @@ impl<E: Executor> Run<'_, E> {
         hessian: &Hessian<E>,
     ) -> Result<Pruned, ObsError> {
         let (plan, layer) = (self.job.plan, &self.job.plan.layers[index]);
+        let options = plan.options.for_layer((2 * index + usize::from(site == Site::Channels)) as u64);
         match site {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
                 let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
                 let remove = layer.head_units_removed;
-                prune_heads(self.executor, weight, hessian, layout, plan.head_unit, remove, &plan.options).await
+                prune_heads(self.executor, weight, hessian, layout, plan.head_unit, remove, &options).await
             }
             Site::Channels => {
                 let remove = layer.channels_removed();
-                prune_channels(self.executor, weight, hessian, remove, plan.channel_steps, &plan.options).await
+                prune_channels(self.executor, weight, hessian, remove, plan.channel_steps, &options).await
             }
         }
     }

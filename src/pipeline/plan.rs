@@ -8,7 +8,7 @@ use super::{Propagate, Request, Schedule, Target, solve};
 use crate::checkpoint::Dtype;
 use crate::obs::schedule::{self, ScheduleError};
 use crate::obs::{ChannelSteps, HeadUnit, Options};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::{Family, LayerShape, ModelConfig};
 
 mod error;
 
@@ -80,9 +80,14 @@ impl Plan {
         1.0 - sum(|l| l.parameters_after) / sum(|l| l.parameters_before)
     }
 
-    /// `config` with the sizes that the layers will have.
+    /// `config` with the sizes and the biases that the layers will have.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.biased_config(config) }
+    }
+
+    /// `config` with the biases that the layers will have.
+    pub fn biased_config(&self, config: &ModelConfig) -> ModelConfig {
+        biased(&self.options, config)
     }
 }
 
@@ -95,6 +100,7 @@ const MOST_TOKENS: usize = 1 << 31;
 /// When the request contradicts itself or the model, or needs more memory than there is.
 pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<Plan, PlanError> {
     check(request)?;
+    refuse_biases(request, config)?;
     let (ratio, layers) = match request.target {
         Some(Target::Parameters(wanted)) => solved(request, config, wanted)?,
         Some(Target::Ratio(share)) if request.head_unit == HeadUnit::Query => {
@@ -121,6 +127,26 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
         layers,
         memory,
     })
+}
+
+/// A method that shifts biases needs one on every pruned projection; other programs know biases on
+/// these only together with those on all others, which are then zero.
+fn biased(options: &Options, config: &ModelConfig) -> ModelConfig {
+    let adds = options.adds_bias();
+    ModelConfig {
+        qkv_bias: config.qkv_bias || adds,
+        o_bias: config.o_bias || adds,
+        mlp_bias: config.mlp_bias || adds,
+        ..config.clone()
+    }
+}
+
+fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanError> {
+    match config.family {
+        Family::Llama | Family::Baichuan => Ok(()),
+        _ if !request.options.adds_bias() => Ok(()),
+        family => Err(PlanError::NoBiases { family }),
+    }
 }
 
 fn check(request: &Request) -> Result<(), PlanError> {
@@ -212,7 +238,7 @@ fn layer_plan(request: &Request, config: &ModelConfig, layer: usize, ratio: f64)
         after,
         head_units_removed,
         parameters_before: config.layer_parameters(before),
-        parameters_after: config.layer_parameters(after),
+        parameters_after: biased(&request.options, config).layer_parameters(after),
     })
 }
 

@@ -17,11 +17,44 @@ pub struct SiteRecord {
     pub predicted_loss: f64,
     /// The same, measured with the weights that are saved.
     pub measured_loss: f64,
+    /// ‖X̂Wᵀ‖²_F over the same tokens: what the site computed before anything went. The losses are
+    /// to be held against it. Zero where nothing went.
+    #[serde(default)]
+    pub signal: f64,
     /// Inputs that never fired.
     pub dead_inputs: usize,
     /// The heads or groups that went, in order. Left empty for channels, of which there are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removal>,
+    /// The score of every head or group before the first went, by its index; of channels, of
+    /// which there are many, at most [`SiteRecord::PROFILE`] of the sorted scores at even distances.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
+}
+
+impl SiteRecord {
+    /// The most scores of channels that a record keeps.
+    pub const PROFILE: usize = 256;
+}
+
+/// The sorted scores; of more than [`SiteRecord::PROFILE`] so many at even distances, the least
+/// and the greatest among them.
+pub(super) fn profile(scores: &[f64]) -> Vec<f64> {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (all, most) = (sorted.len(), SiteRecord::PROFILE);
+    match all <= most {
+        true => sorted,
+        false => (0..most).map(|i| sorted[i * (all - 1) / (most - 1)]).collect(),
+    }
+}
+
+impl SiteRecord {
+    /// measured loss / signal: the share of what the site computed that is lost. Zero where
+    /// nothing went.
+    pub fn relative_error(&self) -> f64 {
+        if self.signal > 0.0 { self.measured_loss / self.signal } else { 0.0 }
+    }
 }
 
 /// A finished layer. Indices count in the layer as it was.
@@ -47,13 +80,20 @@ pub struct LayerRecord {
     pub channels: SiteRecord,
 }
 
-/// Seconds by the caller's clock: the only part that differs between two equal runs.
+/// What was measured, by the caller's clock and the caller's look at the memory: the only part that
+/// differs between two equal runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// All layers and what lies between them, in the session that finished.
     pub session_seconds: f64,
     /// Each layer, in the session that pruned it.
     pub layer_seconds: Vec<f64>,
+    /// Most bytes of the process in the host's memory, in the session that finished.
+    #[serde(default)]
+    pub peak_host_bytes: Option<u64>,
+    /// Most bytes held on the device, in the session that finished; `None` on the CPU.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
 }
 
 /// Everything about a run.
@@ -85,7 +125,7 @@ pub struct Report {
     pub plan: Plan,
     /// What became of each layer.
     pub layers: Vec<LayerRecord>,
-    /// How long it took.
+    /// How long it took, and the memory it was seen to take.
     pub timing: Timing,
 }
 
@@ -105,7 +145,7 @@ impl Report {
 
     /// The model that the report's layers make of `config`.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..config.clone() }
+        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.plan.biased_config(config) }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Dtype;
 use crate::obs::schedule::Shape;
-use crate::obs::{ChannelSteps, HeadUnit, Options, Score};
+use crate::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 
 /// How much is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Request {
     /// Size down to its text's 8, and counts that are rounded to whole channels only.
     pub fn as_in_the_paper(self) -> Self {
         Self {
-            options: Options { score: Score::GroupedCholesky, ..self.options },
+            options: Options { selection: Selection::Elimination(Score::GroupedCholesky), ..self.options },
             channel_steps: ChannelSteps::Dynamic { floor: 8 },
             channel_multiple: Some(1),
             ..self

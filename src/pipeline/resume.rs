@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::batches::{digest, hex};
 use super::folder::FolderError;
 use super::{Job, Report};
+use crate::checkpoint::Checkpoint;
 
 /// A run's identity, as JSON: one entry for each thing that decides the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,15 @@ impl Fingerprint {
         entries.insert("device".into(), json!(job.device.name()));
         entries.insert("plan".into(), plan(job));
         Ok(Self { entries })
+    }
+
+    /// A short name for a checkpoint: its configuration and, of a folder, its files.
+    ///
+    /// # Errors
+    /// When the files cannot be looked at.
+    pub fn source_of(checkpoint: &Checkpoint) -> Result<String, FolderError> {
+        let text = json!([source(checkpoint.folder())?, checkpoint.raw_config()]).to_string();
+        Ok(hex(&Sha256::digest(text))[..16].to_owned())
     }
 
     /// A short name for it: the first 16 hexadecimal digits of its SHA-256.

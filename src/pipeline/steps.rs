@@ -52,7 +52,8 @@ impl<E: Executor> Run<'_, E> {
             Site::Heads => (plan.head_units_removed, plan.before.heads * self.config.head_dim),
             Site::Channels => (plan.channels_removed(), plan.before.channels),
         };
-        (removed > 0).then(|| Hessian::new(self.executor, features))
+        let new = if self.job.plan.options.needs_means() { Hessian::with_means } else { Hessian::new };
+        (removed > 0).then(|| new(self.executor, features))
     }
 
     /// Adds a batch to the sum, if there is one, and waits for it.

@@ -63,6 +63,11 @@ impl Tokenizer {
         }
     }
 
+    /// The token with exactly this text, if there is one.
+    pub fn token(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text).filter(|&id| (id as usize) < self.vocab)
+    }
+
     /// A begin-of-sequence token, if the model has an embedding for it.
     ///
     /// # Errors

@@ -36,7 +36,9 @@ fn send(child: &Child, signal: &str) {
 
 /// The files of a folder; of the report, what does not depend on the clock.
 fn contents(folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+    // The page says how long it took; its other numbers are the report's.
+    let files =
+        std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).filter(|f| !f.ends_with("slimgpt-report.html"));
     files.map(|file| (path(Path::new(file.file_name().unwrap())), comparable(&file))).collect()
 }
 

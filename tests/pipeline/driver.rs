@@ -52,7 +52,7 @@ fn predicted_and_measured_loss_agree() {
     let requests = steps.into_iter().flat_map(|channel_steps| {
         [Score::Exact, Score::GroupedCholesky, Score::Diagonal].map(|score| Request {
             channel_steps,
-            options: Options { score, damping: 0.01 },
+            options: Options::scored(score),
             ..request()
         })
     });

@@ -2,6 +2,7 @@
 
 use crate::obs::schedule::ScheduleError;
 use crate::pipeline::MemoryError;
+use crate::shape::Family;
 
 /// Why a request cannot be done to a model.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,15 @@ pub enum PlanError {
         length: usize,
         /// The limit.
         most: usize,
+    },
+    /// The family has no place for the biases that the method adds.
+    #[error(
+        "the method flap adds a bias to every projection, which a {family:?} model has no place for; \
+         use another --method, or a model of LLaMA's layout"
+    )]
+    NoBiases {
+        /// The family.
+        family: Family,
     },
     /// Query heads cannot go alone.
     #[error(

@@ -3,12 +3,12 @@
 //! Every layer takes three passes over the calibration tokens. A replayed layer counts as all
 //! three at once and is left out of the rate, since it is much quicker than a pruned one.
 
-use slimgpt::pipeline::{Event, Pass, Plan};
+use super::{Event, Pass, Plan};
 
 /// Passes over the calibration tokens that a layer takes.
 const PASSES: usize = 3;
 
-/// Watches the event stream.
+/// Watches the event stream. Whoever has a clock hands over the seconds.
 pub struct Meter {
     batches: usize,
     layers: usize,
@@ -105,7 +105,7 @@ fn passed(pass: Pass) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slimgpt::shape::LayerShape;
+    use crate::shape::LayerShape;
 
     /// Four layers of 2 batches: 24 steps; 100 tokens.
     fn meter() -> Meter {

@@ -1,0 +1,267 @@
+//! The window: screens in a rail, messages from the work behind it, and what a screen's wish sets
+//! going.
+
+mod act;
+mod rail;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use eframe::egui::{self, CentralPanel, Frame, Margin, ScrollArea};
+use slimgpt::device::Device;
+
+use crate::frames::Frames;
+use crate::mail::{Mail, Message, Pick};
+use crate::model::Origin;
+use crate::saved::{self, Saved, Unfinished};
+use crate::screens::compare::Compare;
+use crate::screens::inspect::Inspect;
+use crate::screens::plan::PlanScreen;
+use crate::screens::run::Run;
+use crate::screens::start::Start;
+use crate::screens::{Action, Screen};
+use crate::steps::Steps;
+use crate::widgets::card::title;
+use crate::widgets::trouble::trouble;
+use crate::{platform, theme, work};
+
+/// Wider content than this is hard to take in.
+const WIDEST: f32 = 1560.0;
+
+/// What a start is given.
+#[derive(Default)]
+pub struct Options {
+    /// Where the program keeps what is its own.
+    pub data: Option<PathBuf>,
+    /// A folder to open at once.
+    pub open: Option<PathBuf>,
+    /// What was kept, where it is not read from the storage.
+    pub saved: Option<Saved>,
+}
+
+/// The program.
+pub struct App {
+    saved: Saved,
+    data: Option<PathBuf>,
+    mail: Mail,
+    inbox: Receiver<Message>,
+    start: Start,
+    plan: PlanScreen,
+    run: Run,
+    inspect: Inspect,
+    compare: Compare,
+    steps: Steps,
+    /// A run to go on with as soon as its model and its text are there.
+    resuming: Option<Unfinished>,
+    /// What belongs to no screen.
+    troubles: Vec<String>,
+    frames: Frames,
+    /// Whether something should be kept at once.
+    keep: bool,
+    /// The device that draws, where it can compute too.
+    shared: Option<Device>,
+}
+
+impl App {
+    /// The window as it was left.
+    pub fn new(cc: &eframe::CreationContext<'_>, options: Options) -> Self {
+        theme::apply(&cc.egui_ctx);
+        let stored = || cc.storage.and_then(|s| eframe::get_value(s, saved::KEY));
+        let saved: Saved = options.saved.or_else(stored).unwrap_or_default();
+        let shared = cc.wgpu_render_state.as_ref().and_then(share);
+        let (mail, inbox) = Mail::new(cc.egui_ctx.clone());
+        work::open::devices(&mail);
+        let mut app = Self {
+            data: options.data,
+            mail,
+            inbox,
+            start: Start::default(),
+            plan: PlanScreen::new(saved.settings.clone()),
+            run: Run::default(),
+            inspect: Inspect::default(),
+            compare: Compare::default(),
+            steps: Steps::default(),
+            resuming: None,
+            troubles: Vec::new(),
+            frames: Frames::from_environment(),
+            keep: false,
+            shared,
+            saved,
+        };
+        app.restore(&cc.egui_ctx);
+        if let Some(folder) = options.open {
+            app.act(Action::Open(Origin::Folder(folder)));
+        }
+        app
+    }
+
+    fn restore(&mut self, ctx: &egui::Context) {
+        rail::look(ctx, self.saved.look);
+        if !self.saved.prompt.is_empty() {
+            self.compare.prompt.clone_from(&self.saved.prompt);
+        }
+        self.refresh_start();
+    }
+
+    /// What the Start screen offers.
+    fn refresh_start(&mut self) {
+        self.start.recent.clone_from(&self.saved.recent);
+        self.start.unfinished = match self.run.is_going() {
+            true => Vec::new(),
+            false => self.saved.unfinished.iter().filter(|r| r.is_there()).cloned().collect(),
+        };
+        self.plan.rates.clone_from(&self.saved.rates);
+        self.plan.busy = self.run.is_going();
+    }
+
+    /// What would be kept at this moment.
+    pub fn saved(&self) -> Saved {
+        let (settings, prompt) = (self.plan.settings.clone(), self.compare.prompt.clone());
+        Saved { settings, prompt, ..self.saved.clone() }
+    }
+
+    /// The Run screen, for tests and measurements.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The Plan screen, for tests.
+    pub fn plan(&self) -> &PlanScreen {
+        &self.plan
+    }
+
+    /// What is chosen on the Plan screen, for tests.
+    pub fn settings_mut(&mut self) -> &mut crate::settings::Settings {
+        &mut self.plan.settings
+    }
+
+    /// The device that draws the window, where it can compute too.
+    pub fn shared_device(&self) -> Option<&Device> {
+        self.shared.as_ref()
+    }
+
+    fn screen(&mut self, ui: &mut egui::Ui) -> Option<Action> {
+        match self.saved.screen {
+            Screen::Start => self.start.ui(ui),
+            Screen::Plan => self.plan.ui(ui),
+            Screen::Run => self.run.ui(ui),
+            Screen::Inspect => self.inspect.ui(ui),
+            Screen::Compare => self.compare.ui(ui),
+            Screen::Steps => {
+                title(
+                    ui,
+                    Screen::Steps.name(),
+                    "One linear layer, pruned cell by cell: the code that prunes whole models, watched.",
+                );
+                let wanted = self.steps.ui(ui);
+                let model = self.steps.model.clone();
+                if let (Some(wanted), Some(model)) = (wanted, model) {
+                    work::layer::start(&self.mail, model, wanted);
+                }
+                None
+            }
+        }
+    }
+
+    fn troubles(&mut self, ui: &mut egui::Ui) {
+        self.troubles.retain(|words| {
+            let dismissed = trouble(ui, "Something went wrong", words);
+            ui.add_space(theme::GAP);
+            !dismissed
+        });
+    }
+
+    /// A folder, or a file in it such as config.json, that was dropped on the window.
+    fn dropped(&mut self, ctx: &egui::Context) {
+        let dropped = ctx.input(|i| i.raw.dropped_files.first().map(|f| f.path().to_path_buf()));
+        let Some(path) = dropped else { return };
+        let folder = match path.parent() {
+            Some(parent) if path.is_file() => parent.to_path_buf(),
+            _ => path,
+        };
+        let pick = if self.saved.screen == Screen::Inspect { Pick::Inspect } else { Pick::Model };
+        self.picked(pick, vec![folder]);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.read(message, ctx);
+        }
+        self.dropped(ctx);
+        if let (Some(key), Some(model)) = (self.plan.to_cut(), self.plan.model.clone()) {
+            self.plan.cutting = Some(key.clone());
+            work::calibrate::start(&self.mail, model, key);
+        }
+        if std::mem::take(&mut self.keep)
+            && let Some(storage) = frame.storage_mut()
+        {
+            eframe::set_value(storage, saved::KEY, &self.saved());
+            storage.flush();
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(usage) = frame.info().cpu_usage {
+            self.frames.note(ui.ctx(), usage, self.run.is_going());
+        }
+        let mut action = rail::ui(ui, self);
+        let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(22, 18));
+        CentralPanel::default().frame(ground).show(ui, |ui| {
+            ScrollArea::vertical().id_salt(self.saved.screen.name()).auto_shrink(false).show(ui, |ui| {
+                ui.set_max_width(ui.available_width().min(WIDEST));
+                self.troubles(ui);
+                action = self.screen(ui).or(action.take());
+                ui.add_space(theme::GAP);
+            });
+        });
+        if let Some(action) = action {
+            self.act(action);
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        eframe::set_value(storage, saved::KEY, &self.saved());
+    }
+
+    fn on_exit(&mut self) {
+        // Finished layers are on the disk; the next start offers to go on.
+        self.run.control.set(work::control::Wish::Stop);
+    }
+}
+
+/// The pruning kernels run on the device that draws the window, where it can compute. Where it
+/// cannot be shared, opening a device gives one of its own.
+fn share(state: &eframe::egui_wgpu::RenderState) -> Option<Device> {
+    let backend = state.adapter.get_info().backend;
+    let computes = !matches!(backend, wgpu::Backend::Gl | wgpu::Backend::Noop);
+    let adopt = || Device::adopt(&state.instance, &state.adapter, &state.device, &state.queue);
+    computes.then(adopt)?.ok()
+}
+
+/// Has the window drawn on a device that the pruning kernels can use: with all the adapter allows.
+pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
+    if let eframe::egui_wgpu::WgpuSetup::CreateNew(setup) = setup {
+        setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
+            label: Some("slimgpt"),
+            required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
+            required_limits: adapter.limits(),
+            ..Default::default()
+        });
+    }
+}
+
+/// A clean end of a run that nobody waits for any more.
+impl Drop for App {
+    fn drop(&mut self) {
+        self.run.control.set(work::control::Wish::Stop);
+        self.compare.control.set(work::control::Wish::Stop);
+    }
+}
+
+/// Where the program keeps what is its own.
+pub fn data_dir() -> Option<PathBuf> {
+    platform::data_dir()
+}

@@ -1,0 +1,82 @@
+//! What the work behind the window sends to it. The window is woken for every message.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use eframe::egui;
+use slimgpt::device::Adapter;
+use slimgpt::obs::trace::Trace;
+use slimgpt::pipeline::Event;
+
+use crate::model::Model;
+use crate::work::calibrate::{Calibration, Key};
+use crate::work::change::Change;
+use crate::work::compare::Heard;
+use crate::work::prune::Outcome;
+
+/// A message.
+pub enum Message {
+    /// The folder of the Start screen is read.
+    Opened(Result<Arc<Model>, String>),
+    /// The folder of the Inspect screen is read.
+    Inspected(Result<Arc<Model>, String>),
+    /// The devices that this machine has.
+    Devices(Vec<Adapter>),
+    /// Calibration text is cut into windows.
+    Calibrated(Key, Result<Calibration, String>),
+    /// The pruning tells something, at a second since its beginning.
+    Pruning(Box<Event>, f64),
+    /// The pruning is over.
+    Pruned(Result<Outcome, String>),
+    /// How much the weights of a layer were changed.
+    Changed(usize, Result<Change, String>),
+    /// A file was written.
+    Exported(Result<std::path::PathBuf, String>),
+    /// One of the two models of the Compare screen says something.
+    Compared(usize, Heard),
+    /// A layer of a model, pruned step by step.
+    Traced(Result<Box<Trace>, String>),
+    /// What a dialog was closed with.
+    Picked(Pick, Vec<std::path::PathBuf>),
+    /// Work ended in a panic; nothing else will come of it.
+    Panicked(String),
+}
+
+/// What a dialog asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// A checkpoint to open.
+    Model,
+    /// Texts to calibrate on.
+    Calibration,
+    /// Where the pruned model goes: the folder it is made in.
+    Out,
+    /// A folder to inspect.
+    Inspect,
+    /// A text to judge by.
+    Evaluation,
+    /// The pruned model to compare with.
+    Compare,
+}
+
+/// Where work puts its messages.
+#[derive(Clone)]
+pub struct Mail {
+    sender: Sender<Message>,
+    ctx: egui::Context,
+}
+
+impl Mail {
+    /// A box and its one reader.
+    pub fn new(ctx: egui::Context) -> (Self, Receiver<Message>) {
+        let (sender, receiver) = channel();
+        (Self { sender, ctx }, receiver)
+    }
+
+    /// Sends, and wakes the window.
+    pub fn send(&self, message: Message) {
+        // Nobody reads any more when the window is closed.
+        let _ = self.sender.send(message);
+        self.ctx.request_repaint();
+    }
+}

@@ -1,0 +1,146 @@
+//! An open checkpoint: its weights, its tokenizer, and, where this program made it, its report.
+
+use std::path::{Path, PathBuf};
+
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::pipeline::Report;
+use slimgpt::text::Tokenizer;
+
+use crate::shipped;
+use crate::widgets::format::{bytes, count, percent};
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Origin {
+    /// A folder.
+    Folder(PathBuf),
+    /// Compiled into the program.
+    Shipped,
+}
+
+/// An open checkpoint.
+pub struct Model {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Sizes and weights.
+    pub checkpoint: Checkpoint,
+    /// The tokenizer, or why there is none.
+    pub tokenizer: Result<Tokenizer, String>,
+    /// What was pruned, for a folder of this program.
+    pub report: Option<Report>,
+    /// The token that a text begins with, if the model wants one.
+    pub begin: Option<u32>,
+}
+
+impl Model {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the words of the library.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(folder: &Path) -> Result<Self, String> {
+        let checkpoint = Checkpoint::open(folder).map_err(|e| e.to_string())?;
+        let tokenizer = Tokenizer::open(folder, checkpoint.config().vocab_size).map_err(|e| e.to_string());
+        let report = std::fs::read(folder.join(Report::FILE)).ok();
+        let report = report.and_then(|json| serde_json::from_slice(&json).ok());
+        let begin = begin(folder, &checkpoint);
+        Ok(Self { origin: Origin::Folder(folder.into()), checkpoint, tokenizer, report, begin })
+    }
+
+    /// Opens the shipped model from a folder it is written to, so that pruning it leaves a whole folder.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn shipped(data: &Path) -> Result<Self, String> {
+        let folder = data.join("shipped-model");
+        crate::platform::write_shipped(&folder)
+            .map_err(|e| format!("{} could not be written: {e}; free some space there", folder.display()))?;
+        Ok(Self { origin: Origin::Shipped, ..Self::open(&folder)? })
+    }
+
+    /// Opens the shipped model in memory.
+    ///
+    /// # Errors
+    /// Never, for the model that was tested.
+    pub fn shipped_in_memory() -> Result<Self, String> {
+        let checkpoint = Checkpoint::from_bytes(shipped::CONFIG, shipped::WEIGHTS).map_err(|e| e.to_string())?;
+        let vocabulary = checkpoint.config().vocab_size;
+        let tokenizer = Tokenizer::from_bytes(shipped::TOKENIZER, vocabulary).map_err(|e| e.to_string());
+        let begin = checkpoint.config().bos_token;
+        Ok(Self { origin: Origin::Shipped, checkpoint, tokenizer, report: None, begin })
+    }
+
+    /// The folder its weights are read from.
+    pub fn folder(&self) -> Option<&Path> {
+        self.checkpoint.folder()
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Origin::Shipped => "Shipped model".into(),
+            Origin::Folder(path) => path.file_name().map_or("model".into(), |n| n.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, String> {
+        self.tokenizer.as_ref().map_err(Clone::clone)
+    }
+
+    /// What it is, line by line: (name, value).
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let config = self.checkpoint.config();
+        let dense = config.dense;
+        let grouped = match dense.heads_per_group() {
+            1 => "each with keys and values of its own".to_owned(),
+            n => format!("in {} K/V groups of {n}", dense.kv_heads),
+        };
+        let size = config.parameters();
+        let stored = size * self.checkpoint.dtype().bytes();
+        vec![
+            ("Family", format!("{:?}", config.family)),
+            ("Layers", config.layers.len().to_string()),
+            ("Query heads", format!("{} of width {}, {grouped}", dense.heads, config.head_dim)),
+            ("Width", format!("{}, feed-forward {}", config.hidden_size, dense.channels)),
+            ("Vocabulary", format!("{}, context {} tokens", count(config.vocab_size), count(config.max_positions))),
+            ("Parameters", self.parameters()),
+            ("Size", format!("{} in {}", bytes(stored as u64), self.checkpoint.dtype())),
+        ]
+    }
+
+    fn parameters(&self) -> String {
+        let config = self.checkpoint.config();
+        let (now, dense) = (config.parameters(), config.unpruned().parameters());
+        let gone = 1.0 - now as f64 / dense as f64;
+        if now == dense { count(now) } else { format!("{}, {} less than before pruning", count(now), percent(gone)) }
+    }
+
+    /// What a person should know before going on.
+    pub fn problems(&self) -> Vec<String> {
+        let tokenizer = self.tokenizer.as_ref().err();
+        tokenizer
+            .map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"))
+            .into_iter()
+            .collect()
+    }
+
+    /// Parameters after and before pruning, if it was pruned.
+    pub fn is_pruned(&self) -> bool {
+        let config = self.checkpoint.config();
+        config.parameters() < config.unpruned().parameters()
+    }
+}
+
+/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none.
+#[cfg(not(target_arch = "wasm32"))]
+fn begin(folder: &Path, checkpoint: &Checkpoint) -> Option<u32> {
+    let settings = std::fs::read(folder.join("tokenizer_config.json")).ok();
+    let settings: Option<serde_json::Value> = settings.and_then(|json| serde_json::from_slice(&json).ok());
+    let unwanted = settings.is_some_and(|s| s["add_bos_token"] == false);
+    checkpoint.config().bos_token.filter(|_| !unwanted)
+}

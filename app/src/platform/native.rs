@@ -1,0 +1,112 @@
+//! The desktop: work runs on threads, folders are chosen in the system's dialogs.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::mail::{Mail, Message, Pick};
+use crate::shipped;
+
+/// Runs `work` on a thread of its own. A panic becomes a message; the window stays.
+pub fn spawn<F: Future<Output = ()>>(mail: &Mail, work: impl FnOnce() -> F + Send + 'static) {
+    let mail = mail.clone();
+    std::thread::spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pollster::block_on(work()))) {
+            mail.send(Message::Panicked(words_of(&*panic)));
+        }
+    });
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned()));
+    text.unwrap_or_else(|| "a part of the program stopped without a word".into())
+}
+
+/// Opens a dialog; what it is closed with arrives as a message.
+pub fn pick(mail: &Mail, what: Pick) {
+    let dialog = rfd::AsyncFileDialog::new();
+    let texts = dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "gz"]);
+    let mail_back = mail.clone();
+    // Some systems want a dialog to be made on the thread of the window.
+    match what {
+        Pick::Calibration => {
+            let chosen = texts.set_title("Calibration texts").pick_files();
+            spawn(mail, move || async move {
+                let files = chosen.await.unwrap_or_default();
+                mail_back.send(Message::Picked(what, files.iter().map(|f| f.path().to_owned()).collect()));
+            });
+        }
+        Pick::Evaluation => {
+            let chosen = texts.set_title("A text to judge by").pick_file();
+            spawn(mail, move || async move {
+                mail_back.send(Message::Picked(what, chosen.await.iter().map(|f| f.path().to_owned()).collect()));
+            });
+        }
+        Pick::Model | Pick::Out | Pick::Inspect | Pick::Compare => {
+            let chosen = dialog.set_title(title(what)).pick_folder();
+            spawn(mail, move || async move {
+                mail_back.send(Message::Picked(what, chosen.await.iter().map(|f| f.path().to_owned()).collect()));
+            });
+        }
+    }
+}
+
+fn title(what: Pick) -> &'static str {
+    match what {
+        Pick::Out => "Where the pruned model is made",
+        Pick::Inspect | Pick::Compare => "A pruned model's folder",
+        _ => "A checkpoint's folder",
+    }
+}
+
+/// Where the program keeps what is its own.
+pub fn data_dir() -> Option<PathBuf> {
+    eframe::storage_dir(crate::APP_ID)
+}
+
+/// Bytes of memory that may be used.
+pub fn host_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|&b| b > 0)
+}
+
+/// Free bytes of the disk that a folder, perhaps still to be made, is on.
+pub fn disk_bytes(folder: &Path) -> Option<u64> {
+    let path = std::path::absolute(folder).ok()?;
+    let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+}
+
+/// Writes the shipped model as a folder, where it is not there already: a file that is written
+/// again has a new time, and an interrupted run would take it for another model.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_shipped(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let files = [
+        ("config.json", shipped::CONFIG),
+        ("model.safetensors", shipped::WEIGHTS),
+        ("tokenizer.json", shipped::TOKENIZER),
+    ];
+    for (name, bytes) in files {
+        let file = folder.join(name);
+        if std::fs::read(&file).is_ok_and(|there| there == bytes) {
+            continue;
+        }
+        let unfinished = folder.join(format!("{name}.unfinished"));
+        std::fs::write(&unfinished, bytes)?;
+        std::fs::rename(&unfinished, &file)?;
+    }
+    Ok(())
+}
+
+/// Shows a file in the program that the system opens it with.
+pub fn show_file(ctx: &eframe::egui::Context, file: &Path) {
+    let path = file.to_string_lossy().replace('\\', "/");
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    ctx.open_url(eframe::egui::OpenUrl::new_tab(format!("file://{slash}{path}")));
+}

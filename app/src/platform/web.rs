@@ -1,0 +1,28 @@
+//! A page: work runs between the frames, there are no folders, and what is kept is kept in memory.
+
+use crate::mail::{Mail, Message, Pick};
+
+/// Runs `work` between the frames.
+pub fn spawn<F: Future<Output = ()> + 'static>(_: &Mail, work: impl FnOnce() -> F + 'static) {
+    wasm_bindgen_futures::spawn_local(work());
+}
+
+/// A page has no folders to choose from: the answer is always "nothing".
+pub fn pick(mail: &Mail, what: Pick) {
+    mail.send(Message::Picked(what, Vec::new()));
+}
+
+/// Nowhere.
+pub fn data_dir() -> Option<std::path::PathBuf> {
+    None
+}
+
+/// A browser does not say.
+pub fn host_bytes() -> Option<u64> {
+    None
+}
+
+/// A page has no disk.
+pub fn disk_bytes(_: &std::path::Path) -> Option<u64> {
+    None
+}

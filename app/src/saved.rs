@@ -1,0 +1,124 @@
+//! What is kept between two starts.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Origin;
+use crate::screens::Screen;
+use crate::settings::Settings;
+
+/// Recent models that are kept.
+const RECENT: usize = 8;
+
+/// The key in the storage.
+pub const KEY: &str = "slimgpt";
+
+/// Light, dark, or as the system has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Look {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// A run that was begun and not finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The model.
+    pub model: Origin,
+    /// What was chosen.
+    pub settings: Settings,
+    /// The folder it was to make.
+    pub out: PathBuf,
+}
+
+impl Unfinished {
+    /// Whether layers of it lie on the disk.
+    pub fn is_there(&self) -> bool {
+        let Some(name) = self.out.file_name() else { return false };
+        let mut name = name.to_owned();
+        name.push(".partial");
+        self.out.with_file_name(name).join("run.json").is_file()
+    }
+}
+
+/// Everything that is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Saved {
+    /// Light or dark.
+    pub look: Look,
+    /// The screen that was shown.
+    pub screen: Screen,
+    /// Models that were opened, the last first.
+    pub recent: Vec<PathBuf>,
+    /// What was chosen on the Plan screen.
+    pub settings: Settings,
+    /// Runs that were not finished.
+    pub unfinished: Vec<Unfinished>,
+    /// Multiplications that a device did each second in earlier runs, by its name.
+    pub rates: Vec<(String, f64)>,
+    /// The prompt of the Compare screen.
+    pub prompt: String,
+}
+
+impl Saved {
+    /// Puts a folder at the head of the recent ones.
+    pub fn opened(&mut self, folder: PathBuf) {
+        self.recent.retain(|f| *f != folder);
+        self.recent.insert(0, folder);
+        self.recent.truncate(RECENT);
+    }
+
+    /// A run begins: if it is interrupted, it is offered again.
+    pub fn began(&mut self, run: Unfinished) {
+        self.ended(&run.out.clone());
+        self.unfinished.insert(0, run);
+    }
+
+    /// The run that makes `out` is finished or given up.
+    pub fn ended(&mut self, out: &Path) {
+        self.unfinished.retain(|r| r.out != *out);
+    }
+
+    /// What a device was found to do in a second.
+    pub fn measured(&mut self, device: &str, rate: f64) {
+        self.rates.retain(|(name, _)| name != device);
+        self.rates.push((device.into(), rate));
+    }
+
+    /// The rate of a device, if it ever ran.
+    pub fn rate(&self, device: &str) -> Option<f64> {
+        self.rates.iter().find(|(name, _)| name == device).map(|&(_, rate)| rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_recent_once_and_the_last_comes_first() {
+        let mut saved = Saved::default();
+        ["a", "b", "a"].map(|f| saved.opened(f.into()));
+        assert_eq!(saved.recent, [PathBuf::from("a"), PathBuf::from("b")]);
+        (0..20).for_each(|i| saved.opened(i.to_string().into()));
+        assert_eq!(saved.recent.len(), RECENT);
+    }
+
+    #[test]
+    fn a_run_is_offered_only_while_its_layers_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("slim");
+        let run = Unfinished { model: Origin::Shipped, settings: Settings::default(), out };
+        assert!(!run.is_there());
+        std::fs::create_dir(folder.path().join("slim.partial")).unwrap();
+        std::fs::write(folder.path().join("slim.partial/run.json"), "{}").unwrap();
+        assert!(run.is_there());
+    }
+}

@@ -1,0 +1,86 @@
+//! The screens: plain structs that draw what they hold and say what is wanted.
+
+pub mod compare;
+pub mod inspect;
+pub mod plan;
+pub mod run;
+pub mod start;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::mail::Pick;
+use crate::model::Origin;
+use crate::saved::Unfinished;
+use crate::work::control::Wish;
+
+/// Which screen is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Screen {
+    /// Choose a model.
+    #[default]
+    Start,
+    /// Choose how much goes.
+    Plan,
+    /// Watch it go.
+    Run,
+    /// Look at what went.
+    Inspect,
+    /// Dense and pruned side by side.
+    Compare,
+    /// One layer, cell by cell.
+    Steps,
+}
+
+impl Screen {
+    /// In the order of use.
+    pub const ALL: [Self; 6] = [Self::Start, Self::Plan, Self::Run, Self::Inspect, Self::Compare, Self::Steps];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "Start",
+            Self::Plan => "Plan",
+            Self::Run => "Run",
+            Self::Inspect => "Inspect",
+            Self::Compare => "Compare",
+            Self::Steps => "Step by step",
+        }
+    }
+}
+
+/// What a screen wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Show another screen.
+    Show(Screen),
+    /// Open a model.
+    Open(Origin),
+    /// Ask for a folder or files.
+    Pick(Pick),
+    /// Begin the planned run.
+    Begin,
+    /// Go on with the run that was just stopped.
+    GoOnHere,
+    /// Go on with an interrupted run.
+    GoOn(Box<Unfinished>),
+    /// Forget an interrupted run; its layers stay on the disk.
+    Forget(PathBuf),
+    /// Pause, go on or stop.
+    Wish(Wish),
+    /// Look at a folder.
+    Inspect(PathBuf),
+    /// Compute how a layer's weights changed.
+    Change(usize),
+    /// Make the page about a pruned folder, and show it.
+    Report(PathBuf),
+    /// Use this folder as the pruned model of the comparison.
+    CompareWith(PathBuf),
+    /// Let both models write.
+    Write,
+    /// Let both be silent.
+    Silence,
+    /// Measure both.
+    Measure,
+}

@@ -1,0 +1,282 @@
+//! Plan: how much goes, from which layers, on which device, fitted to which text. The plan is made
+//! anew at every change, and what is wrong with it is said here.
+
+mod advanced;
+mod curve;
+mod memory;
+mod target;
+mod text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eframe::egui::{self, Ui};
+use slimgpt::device::Adapter;
+use slimgpt::pipeline::{Limits, Plan};
+
+use super::{Action, Screen};
+use crate::mail::Pick;
+use crate::model::{Model, Origin};
+use crate::platform;
+use crate::settings::{Place, Settings};
+use crate::theme::GAP;
+use crate::widgets::card::{card, columns, primary, quiet, title};
+use crate::widgets::format::{bytes, count, percent};
+use crate::widgets::trouble::problem;
+use crate::work::calibrate::{Calibration, Key, which};
+
+/// The screen.
+#[derive(Default)]
+pub struct PlanScreen {
+    /// The model that is open.
+    pub model: Option<Arc<Model>>,
+    /// What is chosen.
+    pub settings: Settings,
+    /// Adapters of this machine; `None` until they are listed.
+    pub adapters: Option<Vec<Adapter>>,
+    /// Calibration windows, and what they were cut by.
+    pub calibration: Option<(Key, Result<Calibration, String>)>,
+    /// What is being cut at the moment.
+    pub cutting: Option<Key>,
+    /// Whether a run is going, so that no second one can begin.
+    pub busy: bool,
+    /// Rates of earlier runs by device.
+    pub rates: Vec<(String, f64)>,
+    plan: Option<(Settings, Result<Plan, String>)>,
+    host_bytes: Option<u64>,
+    disk_bytes: Option<u64>,
+}
+
+impl PlanScreen {
+    /// The screen as it was left, without a model.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Another model is open.
+    pub fn open(&mut self, model: Arc<Model>) {
+        self.settings.for_model(&model);
+        self.take(model);
+    }
+
+    /// The same, with settings that are already right for it.
+    pub fn take(&mut self, model: Arc<Model>) {
+        (self.model, self.plan, self.calibration, self.cutting) = (Some(model), None, None, None);
+        self.host_bytes = platform::host_bytes();
+        self.disk_bytes = self.model.as_ref().and_then(|m| platform::disk_bytes(&self.settings.out(m, 0.0)));
+    }
+
+    /// Draws it.
+    pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
+        title(ui, "Plan", "How much goes, where from, and what it takes. Nothing is changed yet.");
+        let Some(model) = self.model.clone() else { return no_model(ui) };
+        let mut action = None;
+        columns(ui, 420.0, 2, |i, ui| {
+            action = match i {
+                0 => self.left(ui, &model),
+                _ => self.right(ui, &model),
+            }
+            .or(action.take());
+        });
+        action
+    }
+
+    fn left(&mut self, ui: &mut Ui, model: &Model) -> Option<Action> {
+        card(ui, "Target", |ui| target::ui(ui, &mut self.settings, model));
+        ui.add_space(GAP);
+        card(ui, "Device", |ui| self.device(ui));
+        ui.add_space(GAP);
+        let state =
+            text::Cut { calibration: self.calibration.as_ref().map(|(_, c)| c), cutting: self.cutting.is_some() };
+        let action = card(ui, "Calibration text", |ui| text::ui(ui, &mut self.settings, model, &state));
+        ui.add_space(GAP);
+        card(ui, "", |ui| advanced::ui(ui, &mut self.settings, model));
+        action
+    }
+
+    fn right(&mut self, ui: &mut Ui, model: &Model) -> Option<Action> {
+        self.replan(model);
+        let planned = self.plan.as_ref().map(|(_, plan)| plan.clone());
+        match planned {
+            Some(Ok(plan)) => self.planned(ui, model, &plan),
+            Some(Err(words)) => {
+                card(ui, "This cannot be done", |ui| problem(ui, &words));
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn planned(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
+        let action = card(ui, "Result", |ui| self.begin(ui, model, plan));
+        ui.add_space(GAP);
+        card(ui, "Layers", |ui| curve::ui(ui, &mut self.settings, plan));
+        ui.add_space(GAP);
+        let rate = self.device_name().and_then(|name| self.rates.iter().find(|(n, _)| *n == name)).map(|&(_, r)| r);
+        card(ui, "Memory and time", |ui| memory::ui(ui, plan, model.checkpoint.config(), rate));
+        action
+    }
+
+    fn begin(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
+        let config = model.checkpoint.config();
+        let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
+        let size = plan.parameters_after * self.settings.dtype.unwrap_or(model.checkpoint.dtype()).bytes();
+        ui.label(format!(
+            "{} → {} parameters: {} less, {} of the decoder layers; {} afterwards.",
+            count(config.parameters()),
+            count(plan.parameters_after),
+            percent(gone),
+            percent(plan.decoder_ratio()),
+            bytes(size as u64),
+        ));
+        let mut action = self.output(ui, model, plan);
+        let ready = matches!(&self.calibration, Some((_, Ok(_))));
+        ui.horizontal_wrapped(|ui| {
+            if primary(ui, "Prune", ready && !self.busy).clicked() {
+                action = Some(Action::Begin);
+            }
+            if self.busy {
+                quiet(ui, "A run is going on already.");
+            } else if !ready {
+                quiet(ui, "The calibration text is not ready yet.");
+            }
+        });
+        action
+    }
+
+    fn output(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
+        let mut action = None;
+        let mut path = self.settings.out(model, plan.ratio).display().to_string();
+        let label = ui.label("Folder to make");
+        let field = egui::TextEdit::singleline(&mut path).desired_width(f32::INFINITY).font(egui::TextStyle::Small);
+        if ui.add(field).labelled_by(label.id).changed() {
+            self.settings.out = (!path.trim().is_empty()).then(|| PathBuf::from(path.trim()));
+        }
+        ui.horizontal(|ui| {
+            if ui.button("Choose…").clicked() {
+                action = Some(Action::Pick(Pick::Out));
+            }
+            ui.checkbox(&mut self.settings.overwrite, "Replace what is there")
+                .on_hover_text("Only a result of this program is ever replaced");
+        });
+        action
+    }
+
+    fn device(&mut self, ui: &mut Ui) {
+        let automatic = match self.device_name() {
+            Some(name) => format!("Automatic ({name})"),
+            None => "Automatic".into(),
+        };
+        let adapters = self.adapters.clone().unwrap_or_default();
+        let place = &mut self.settings.place;
+        let shown = match place {
+            Place::Auto => automatic.clone(),
+            Place::Cpu => "CPU".into(),
+            Place::Gpu(name) => name.clone(),
+        };
+        egui::ComboBox::from_label("computes").selected_text(shown).width(240.0).truncate().show_ui(ui, |ui| {
+            ui.selectable_value(place, Place::Auto, automatic);
+            for adapter in &adapters {
+                let text = format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend);
+                ui.selectable_value(place, Place::Gpu(adapter.name.clone()), text);
+            }
+            ui.selectable_value(place, Place::Cpu, "CPU");
+        });
+        quiet(ui, device_words(place, self.adapters.as_deref(), self.host_bytes));
+    }
+
+    /// The name of the device that will compute, once that is known.
+    pub fn device_name(&self) -> Option<String> {
+        match &self.settings.place {
+            Place::Cpu => Some("cpu".into()),
+            Place::Gpu(name) => Some(name.clone()),
+            Place::Auto => {
+                let best = hardware(self.adapters.as_deref()?);
+                Some(best.map_or("cpu".into(), |a| a.name.clone()))
+            }
+        }
+    }
+
+    /// The plan, if there is one.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref().and_then(|(_, plan)| plan.as_ref().ok())
+    }
+
+    /// Plans anew when something changed.
+    fn replan(&mut self, model: &Model) {
+        if self.plan.as_ref().is_some_and(|(settings, _)| *settings == self.settings) {
+            return;
+        }
+        let (request, config) = (self.settings.request(model), model.checkpoint.config());
+        let plan = slimgpt::pipeline::plan(&request, config, &self.limits()).map_err(|e| e.to_string());
+        self.plan = Some((self.settings.clone(), plan));
+    }
+
+    fn limits(&self) -> Limits {
+        let name = self.device_name().unwrap_or_else(|| "cpu".into());
+        let adapter = self.adapters.iter().flatten().find(|a| a.name == name);
+        Limits {
+            is_gpu: adapter.is_some(),
+            max_binding_bytes: adapter.map(|a| a.max_binding_bytes),
+            device_bytes: None,
+            host_bytes: self.host_bytes,
+            disk_bytes: self.disk_bytes,
+        }
+    }
+
+    /// What has to be cut, if that is not done or being done.
+    pub fn to_cut(&self) -> Option<Key> {
+        let model = self.model.as_ref()?;
+        let s = &self.settings;
+        let key = Key {
+            files: s.files.clone(),
+            text_key: s.text_key.clone(),
+            which: which(s.windows, s.window_tokens, s.seed, s.begins),
+            model: model.folder().map(PathBuf::from),
+        };
+        let known = self.calibration.as_ref().is_some_and(|(k, _)| *k == key) || self.cutting.is_some();
+        (!known).then_some(key)
+    }
+
+    /// The shipped model needs no text of its own.
+    pub fn has_text(model: &Model, settings: &Settings) -> bool {
+        model.origin == Origin::Shipped || !settings.files.is_empty()
+    }
+
+    /// Devices are listed: what did not fit may fit now.
+    pub fn listed(&mut self, adapters: Vec<Adapter>) {
+        (self.adapters, self.plan) = (Some(adapters), None);
+    }
+}
+
+fn hardware(adapters: &[Adapter]) -> Option<&Adapter> {
+    let rank = |a: &&Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
+    adapters.iter().filter(|a| rank(a).is_some()).min_by_key(rank)
+}
+
+fn device_words(place: &Place, adapters: Option<&[Adapter]>, host: Option<u64>) -> String {
+    let memory = host.map_or(String::new(), |b| format!(" {} of memory are free.", bytes(b)));
+    match (place, adapters) {
+        (_, None) => "Looking for devices…".into(),
+        (Place::Cpu, _) => format!("The CPU executor.{memory}"),
+        (Place::Auto, Some(list)) if hardware(list).is_none() => {
+            format!("No hardware GPU with a driver was found, so the CPU computes.{memory}")
+        }
+        (Place::Auto, Some(_)) => format!("The best hardware GPU.{memory}"),
+        (Place::Gpu(name), Some(list)) => match list.iter().find(|a| a.name == *name) {
+            Some(a) if a.is_software() => format!(
+                "A software adapter: it computes on the CPU, slowly. One buffer holds at most {}.",
+                bytes(a.max_binding_bytes)
+            ),
+            Some(a) => format!("{}; one buffer holds at most {}.", a.driver, bytes(a.max_binding_bytes)),
+            None => "This device is not there any more; choose another.".into(),
+        },
+    }
+}
+
+fn no_model(ui: &mut Ui) -> Option<Action> {
+    card(ui, "No model yet", |ui| {
+        quiet(ui, "Open a model first.");
+        primary(ui, "Choose a model", true).clicked().then_some(Action::Show(Screen::Start))
+    })
+}

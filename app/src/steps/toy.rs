@@ -1,0 +1,110 @@
+//! A layer of 8 inputs and 8 outputs, made of a seed, whose inputs are as alike as one likes.
+
+use slimgpt::obs::trace::{Matrix, Trace, What, trace};
+use slimgpt::obs::{ChannelSteps, Options};
+
+use crate::platform::ready;
+
+/// Inputs, and outputs.
+const SIZE: usize = 8;
+/// Tokens.
+const TOKENS: usize = 24;
+
+/// The toy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Toy {
+    /// What two neighbouring inputs have in common, 0 to 1.
+    pub correlation: f64,
+    /// λ in units of the mean diagonal.
+    pub damping: f64,
+    /// Columns that go.
+    pub remove: usize,
+    /// Other numbers.
+    pub seed: u64,
+}
+
+impl Default for Toy {
+    fn default() -> Self {
+        Self { correlation: 0.6, damping: 0.01, remove: 4, seed: 1 }
+    }
+}
+
+impl Toy {
+    /// Prunes it.
+    ///
+    /// # Errors
+    /// In the words of the library.
+    pub fn trace(&self) -> Result<Trace, String> {
+        let what = What::Channels { remove: self.remove, steps: ChannelSteps::OneByOne };
+        let options = Options { damping: self.damping, ..Options::default() };
+        let traced = ready(trace(&self.inputs(), &self.weights(), what, &options));
+        traced.unwrap_or_else(|| unreachable_wait()).map_err(|e| e.to_string())
+    }
+
+    /// Every token is a chain in which each input is partly the one before.
+    fn inputs(&self) -> Matrix {
+        let mut noise = Noise(self.seed);
+        let (shared, own) = (self.correlation, (1.0 - self.correlation * self.correlation).sqrt());
+        let mut values = Vec::with_capacity(TOKENS * SIZE);
+        for _ in 0..TOKENS {
+            let mut before = noise.next();
+            for _ in 0..SIZE {
+                before = shared * before + own * noise.next();
+                values.push(before);
+            }
+        }
+        Matrix { rows: TOKENS, columns: SIZE, values }
+    }
+
+    fn weights(&self) -> Matrix {
+        let mut noise = Noise(self.seed ^ 0x9e37);
+        let values = (0..SIZE * SIZE).map(|_| noise.next()).collect();
+        Matrix { rows: SIZE, columns: SIZE, values }
+    }
+}
+
+/// The CPU executor never waits for anything.
+fn unreachable_wait<T>() -> Result<T, slimgpt::obs::ObsError> {
+    Err(slimgpt::obs::ObsError::Readback("the CPU executor waited".into()))
+}
+
+/// Numbers about zero with a deviation of about one, the same on every machine (splitmix64).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        // Three uniform numbers make a bell that is round enough to look at.
+        (0..3).map(|_| self.uniform()).sum()
+    }
+
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as f64 / u64::MAX as f64 * 2.0 - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much of the removed weight the compensation moves, over all steps.
+    fn compensation(correlation: f64) -> f64 {
+        let toy = Toy { correlation, damping: 0.001, ..Toy::default() };
+        let trace = toy.trace().unwrap();
+        (0..toy.remove).flat_map(|s| trace.compensation(s).values).map(f64::abs).sum()
+    }
+
+    #[test]
+    fn inputs_that_are_alike_stand_in_for_each_other() {
+        assert!(compensation(0.95) > 2.0 * compensation(0.0), "{} {}", compensation(0.95), compensation(0.0));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers() {
+        assert_eq!(Toy::default().inputs(), Toy::default().inputs());
+        assert_ne!(Toy::default().inputs(), Toy { seed: 2, ..Toy::default() }.inputs());
+    }
+}

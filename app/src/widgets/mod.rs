@@ -1,0 +1,7 @@
+//! What several screens draw.
+
+pub mod card;
+pub mod cells;
+pub mod format;
+pub mod map;
+pub mod trouble;

@@ -1,0 +1,83 @@
+//! What went wrong, in a panel that can be read and copied.
+
+use eframe::egui::{Frame, Label, Margin, RichText, Stroke, Ui};
+
+use crate::theme::palette;
+
+/// Shows a message; returns whether it was put away.
+pub fn trouble(ui: &mut Ui, title: &str, words: &str) -> bool {
+    let p = palette(ui);
+    let frame = Frame::new()
+        .fill(p.error_ground)
+        .stroke(Stroke::new(1.0, p.error))
+        .corner_radius(10)
+        .inner_margin(Margin::same(14));
+    let shown = frame.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.label(RichText::new(title).strong().color(p.error));
+        ui.add(Label::new(sentence(words)).wrap().selectable(true));
+        ui.horizontal(|ui| {
+            if ui.button("Copy message").clicked() {
+                ui.ctx().copy_text(format!("{title}\n{words}"));
+            }
+            ui.button("Dismiss").clicked()
+        })
+        .inner
+    });
+    shown.inner
+}
+
+/// A problem where it arises, without buttons.
+pub fn problem(ui: &mut Ui, words: &str) {
+    let p = palette(ui);
+    let frame = Frame::new().fill(p.error_ground).corner_radius(6).inner_margin(Margin::symmetric(10, 7));
+    frame.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.add(Label::new(RichText::new(sentence(words)).color(p.error)).wrap().selectable(true));
+    });
+}
+
+/// With a capital and a full stop, as a person would write it; flags of the command line become
+/// the names of this window's settings.
+pub fn sentence(words: &str) -> String {
+    const NAMES: [(&str, &str); 14] = [
+        (
+            "give --target 0.2, --target-params 5.4B, or a --schedule file with one ratio for each layer",
+            "choose a target",
+        ),
+        ("--samples", "Windows"),
+        ("--seq-len", "Tokens of a window"),
+        ("--first-ratio", "the ratio of the first layer"),
+        ("--target-params", "the target"),
+        ("--target", "Target"),
+        ("--channel-multiple", "Channel multiple"),
+        ("--damping", "Damping"),
+        ("--heads query", "query heads"),
+        ("--heads kv", "K/V groups"),
+        ("--schedule uniform", "the schedule Uniform"),
+        ("--text-key", "Key of the text"),
+        ("--overwrite", "Replace what is there"),
+        ("--device cpu", "the device CPU"),
+    ];
+    let text = NAMES.iter().fold(words.trim().to_owned(), |text, (flag, name)| text.replace(flag, name));
+    let mut letters = text.chars();
+    // A path keeps its first letter.
+    let first = letters.next().map_or(String::new(), |c| match text.starts_with(['/', '.', '~']) {
+        true => c.to_string(),
+        false => c.to_uppercase().collect(),
+    });
+    let end = if text.ends_with(['.', '!', '?', '"']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_become_the_names_of_settings() {
+        assert_eq!(sentence("use --samples 12"), "Use Windows 12.");
+        assert_eq!(sentence("/tmp/x is no model"), "/tmp/x is no model.");
+        assert_eq!(sentence("--damping NaN is wrong."), "Damping NaN is wrong.");
+    }
+}

@@ -1,0 +1,95 @@
+//! Cutting calibration text into windows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
+
+use crate::mail::{Mail, Message};
+use crate::model::{Model, Origin};
+use crate::{platform, shipped};
+
+/// Windows that are shown.
+const SHOWN: usize = 3;
+/// Characters of a window that are shown.
+const SHOWN_CHARS: usize = 420;
+
+/// What decides the windows: while it stays the same they need not be cut again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// The texts; none is the shipped text, for the shipped model.
+    pub files: Vec<PathBuf>,
+    /// The key of the text in JSON lines.
+    pub text_key: String,
+    /// How they are cut.
+    pub which: Windows,
+    /// The folder whose tokenizer cuts.
+    pub model: Option<PathBuf>,
+}
+
+/// Calibration windows, ready to use.
+#[derive(Clone)]
+pub struct Calibration {
+    /// The tokens.
+    pub windows: Arc<Vec<Vec<u32>>>,
+    /// The first windows as text.
+    pub preview: Vec<String>,
+}
+
+/// How the windows of a setting are cut.
+pub fn which(count: usize, length: usize, seed: u64, each_begins: bool) -> Windows {
+    let bos = if each_begins { Bos::Each } else { Bos::None };
+    Windows { count: Some(count), length, sampling: Sampling::Random, bos, seed }
+}
+
+/// Cuts.
+pub fn start(mail: &Mail, model: Arc<Model>, key: Key) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move {
+        let cut = cut(&model, &key);
+        back.send(Message::Calibrated(key, cut));
+    });
+}
+
+fn cut(model: &Model, key: &Key) -> Result<Calibration, String> {
+    let tokenizer = model.tokenizer()?;
+    let documents = documents(model, key)?;
+    let bos = model.checkpoint.config().bos_token;
+    let windows = windows(tokenizer, &documents, bos, &key.which).map_err(|e| e.to_string())?;
+    let preview = windows.iter().take(SHOWN).map(|w| shown(tokenizer, w)).collect();
+    Ok(Calibration { windows: Arc::new(windows), preview })
+}
+
+fn shown(tokenizer: &Tokenizer, window: &[u32]) -> String {
+    match tokenizer.decode(window) {
+        Ok(text) => {
+            let head: String = text.trim().chars().take(SHOWN_CHARS).collect();
+            if head.len() < text.trim().len() { format!("{head} …") } else { head }
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+fn documents(model: &Model, key: &Key) -> Result<Vec<String>, String> {
+    match (key.files.is_empty(), &model.origin) {
+        (true, Origin::Shipped) => Ok(vec![shipped::CALIBRATION.to_owned()]),
+        (true, Origin::Folder(_)) => Err("Choose at least one text to calibrate on: the layers are fitted to what it \
+             makes of them. Good is varied text of the kind the model will be used for; 2 to 3 MB are plenty."
+            .into()),
+        _ => files(key),
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn files(key: &Key) -> Result<Vec<String>, String> {
+    let mut documents = Vec::new();
+    for file in &key.files {
+        documents.extend(slimgpt::text::read_documents(file, &key.text_key).map_err(|e| e.to_string())?);
+    }
+    Ok(documents)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn files(_: &Key) -> Result<Vec<String>, String> {
+    Err("a page cannot open files; the desktop program can".into())
+}

@@ -1,0 +1,94 @@
+//! A layer of a small model, pruned step by step: its real weights, and the inputs that a text
+//! makes of them.
+
+use std::sync::Arc;
+
+use slimgpt::device::Device;
+use slimgpt::model::{Block, Ends, Positions, token_tensor};
+use slimgpt::obs::trace::{Matrix, Trace, What, trace};
+use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Options, Score};
+use slimgpt::shape::Site;
+
+use crate::mail::{Mail, Message};
+use crate::model::Model;
+use crate::{platform, shipped};
+
+/// Widest layer whose cells can still be told apart.
+pub const WIDEST: usize = 512;
+/// Tokens that the layer sees.
+const TOKENS: usize = 128;
+
+/// Which layer, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// The layer.
+    pub layer: usize,
+    /// Which of its two linear layers.
+    pub site: Site,
+    /// How many heads or channels go.
+    pub remove: usize,
+    /// λ in units of the mean diagonal.
+    pub damping: f64,
+}
+
+/// Traces it.
+pub fn start(mail: &Mail, model: Arc<Model>, wanted: Wanted) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move {
+        let traced = traced(&model, wanted).await;
+        back.send(Message::Traced(traced.map(Box::new)));
+    });
+}
+
+async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {
+    let (x, weight) = inputs(model, wanted).await?;
+    let shape = model.checkpoint.config().layers[wanted.layer];
+    let head_dim = model.checkpoint.config().head_dim;
+    let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
+    let what = match wanted.site {
+        Site::Heads => What::Heads { layout, unit: HeadUnit::KeyValue, remove: wanted.remove },
+        Site::Channels => What::Channels { remove: wanted.remove, steps: ChannelSteps::OneByOne },
+    };
+    let options = Options { damping: wanted.damping, ..Options::scored(Score::Exact) };
+    trace(&x, &weight, what, &options).await.map_err(|e| e.to_string())
+}
+
+/// X `(tokens, in)` and W `(out, in)` of a site.
+async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), String> {
+    let (checkpoint, config) = (&model.checkpoint, model.checkpoint.config());
+    let device = Device::cpu();
+    let on = device.tensor_device();
+    let tokens = tokens(model)?;
+    let ends = Ends::load(&checkpoint.outer().map_err(|e| e.to_string())?, config, on);
+    let positions = Positions::new(&config.rope, config.head_dim, 0, tokens.len(), on);
+    let mut hidden = ends.embed(token_tensor(&[tokens], on));
+    for layer in 0..=wanted.layer {
+        let weights = checkpoint.layer(layer).map_err(|e| e.to_string())?;
+        let block = Block::load(&weights, config.layers[layer], config, on);
+        if layer < wanted.layer {
+            hidden = block.forward(hidden, &positions);
+            continue;
+        }
+        let context = block.context(hidden.clone(), &positions);
+        let (input, weight) = match wanted.site {
+            Site::Heads => (context, weights.o.weight),
+            Site::Channels => (block.inner(block.add_attention(hidden, context)), weights.down.weight),
+        };
+        let [_, rows, columns] = input.dims();
+        let data = input.into_data_async().await.map_err(|e| format!("{e:?}"))?;
+        let values = data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+        let weight = matrix(weight.shape[0], weight.shape[1], &weight.values);
+        return Ok((matrix(rows, columns, &values), weight));
+    }
+    Err(format!("the model has no layer {}", wanted.layer))
+}
+
+fn tokens(model: &Model) -> Result<Vec<u32>, String> {
+    let own = model.tokenizer()?.encode(shipped::EVALUATION).map_err(|e| e.to_string())?;
+    let most = TOKENS.min(model.checkpoint.config().max_positions);
+    Ok(model.begin.into_iter().chain(own).take(most).collect())
+}
+
+fn matrix(rows: usize, columns: usize, values: &[f32]) -> Matrix {
+    Matrix { rows, columns, values: values.iter().map(|&v| v.into()).collect() }
+}

@@ -1,0 +1,12 @@
+//! What takes time: each file is one kind of work. It runs away from the window and sends
+//! messages.
+
+pub mod calibrate;
+pub mod change;
+pub mod compare;
+pub mod control;
+pub mod layer;
+pub mod open;
+pub mod prune;
+pub mod report;
+mod turns;

@@ -1,0 +1,23 @@
+//! Making the page about a pruned folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::mail::{Mail, Message};
+use crate::platform;
+
+/// Makes it in the folder.
+pub fn start(mail: &Mail, folder: PathBuf) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move { back.send(Message::Exported(written(&folder))) });
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn written(folder: &Path) -> Result<PathBuf, String> {
+    slimgpt::report::write_into(folder).map_err(|e| e.to_string())?;
+    Ok(folder.join(slimgpt::report::FILE))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn written(_: &Path) -> Result<PathBuf, String> {
+    Err("a page cannot write files; the desktop program can".into())
+}

@@ -1,0 +1,97 @@
+//! `slimgpt compare`: methods, ratios, schedules and calibrations against each other.
+
+mod arguments;
+mod progress;
+mod show;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::Result;
+use pollster::block_on;
+use slimgpt::compare::{Cell, Setting, plot, run};
+use slimgpt::text::{TextError, Tokenizer, windows_watched};
+
+pub use arguments::Compare;
+use progress::Cells;
+
+use super::interrupt::Interrupt;
+use super::peak::Watch;
+use super::progress::counting;
+use super::{arguments as shared, out};
+
+impl Compare {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let (checkpoint, tokenizer) = shared::open(&self.model)?;
+        let grid = self.grid(checkpoint.config())?;
+        let texts = self.calibration_texts(&checkpoint)?;
+        let evaluation = self.evaluation(&checkpoint, &tokenizer)?;
+        let device = self.device.open()?;
+        let cut = Cutter {
+            command: self,
+            tokenizer: &tokenizer,
+            bos: checkpoint.config().bos_token,
+            texts,
+            kept: RefCell::default(),
+        };
+        let started = Instant::now();
+        let watch = Watch::start(&device);
+        let model = self.model_name();
+        let setting = Setting {
+            checkpoint: &checkpoint,
+            model: &model,
+            device: &device,
+            limits: shared::limits(&device, Some(&self.out)),
+            base: self.base(),
+            evaluation,
+            calibrate: &|cell| cut.windows(cell),
+            out: &self.out,
+            keep_weights: self.keep_weights,
+            clock: &|| started.elapsed().as_secs_f64(),
+            memory: &|| watch.look(),
+        };
+        let interrupt = Interrupt::listen();
+        let mut cells = Cells::new(self.json, grid.cells().len());
+        let comparison = block_on(run(&setting, &grid, &mut |event| {
+            cells.show(&event);
+            interrupt.flow()
+        }))?;
+        drop(cells);
+        if let Some(file) = &self.plot {
+            std::fs::write(file, plot(&comparison).standalone())
+                .map_err(|e| anyhow::anyhow!("--plot {}: {e}", file.display()))?;
+        }
+        if self.json {
+            return out::json(&comparison);
+        }
+        show::print(&comparison, &self.out)
+    }
+}
+
+/// Cuts calibration windows, and remembers those it has cut.
+struct Cutter<'a> {
+    command: &'a Compare,
+    tokenizer: &'a Tokenizer,
+    bos: Option<u32>,
+    /// Documents by the name of the calibration.
+    texts: Vec<(String, Vec<String>)>,
+    kept: RefCell<HashMap<(String, usize, usize), Vec<Vec<u32>>>>,
+}
+
+impl Cutter<'_> {
+    fn windows(&self, cell: &Cell) -> Result<Vec<Vec<u32>>, TextError> {
+        let key = (cell.calibration.clone(), cell.samples, cell.seq_len);
+        if let Some(kept) = self.kept.borrow().get(&key) {
+            return Ok(kept.clone());
+        }
+        let text = self.texts.iter().find(|(name, _)| *name == cell.calibration);
+        let documents = text.map(|(_, documents)| documents.as_slice()).unwrap_or_default();
+        let which = self.command.calibration_windows(cell.samples, cell.seq_len);
+        let mut progress = counting("reading the text", self.command.json);
+        let cut = windows_watched(self.tokenizer, documents, self.bos, &which, &mut progress)?;
+        self.kept.borrow_mut().insert(key, cut.clone());
+        Ok(cut)
+    }
+}

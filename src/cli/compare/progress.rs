@@ -1,0 +1,109 @@
+//! How far a comparison is: one bar over all cells, with an ETA.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{FormattedDuration, ProgressBar};
+use slimgpt::compare::{Event, Outcome, Row};
+use slimgpt::pipeline::{self, Meter};
+
+use crate::cli::progress::bar;
+
+/// Steps of the bar that one cell has.
+const STEPS: f64 = 1000.0;
+/// The share of a cell's time that pruning takes; measuring takes the rest.
+const PRUNING: f64 = 0.8;
+
+/// Shows events.
+pub struct Cells {
+    hidden: bool,
+    bar: ProgressBar,
+    started: Instant,
+    cells: usize,
+    /// Cells with a row.
+    done: usize,
+    /// Of these, how many were there already.
+    reused: usize,
+    /// The share of the present cell that is done.
+    share: f64,
+    name: String,
+    meter: Option<Meter>,
+}
+
+impl Cells {
+    pub fn new(hidden: bool, cells: usize) -> Self {
+        let bar = bar(hidden, cells * STEPS as usize);
+        let (started, name) = (Instant::now(), "dense".into());
+        Self { hidden, bar, started, cells, done: 0, reused: 0, share: 0.0, name, meter: None }
+    }
+
+    pub fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Started { cell, .. } => {
+                self.name = cell.map_or_else(|| "dense".into(), |c| c.name());
+                (self.share, self.meter) = (0.0, None);
+            }
+            Event::Pruning(event) => self.note(event),
+            Event::Measuring { done, total } if self.name != "dense" => {
+                self.share = PRUNING + (1.0 - PRUNING) * *done as f64 / (*total).max(1) as f64;
+            }
+            Event::Measuring { .. } => {}
+            Event::Finished { row, reused, .. } => {
+                self.done += 1;
+                self.reused += usize::from(*reused);
+                self.share = 0.0;
+                self.line(&format!("{}{}", told(row), if *reused { "  (done before)" } else { "" }));
+            }
+        }
+        self.bar.set_position(((self.done as f64 + self.share) * STEPS) as u64);
+        self.bar.set_message(format!(
+            "cell {}/{} {}  {}",
+            (self.done + 1).min(self.cells),
+            self.cells,
+            self.name,
+            self.left()
+        ));
+    }
+
+    fn note(&mut self, event: &pipeline::Event) {
+        let second = self.started.elapsed().as_secs_f64();
+        if let pipeline::Event::Planned { plan } = event {
+            self.meter = Some(Meter::new(plan));
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.note(event, second);
+            self.share = PRUNING * meter.position() as f64 / meter.length().max(1) as f64;
+        }
+    }
+
+    /// At the mean rate of the cells that were worked on.
+    fn left(&self) -> String {
+        let worked = (self.done - self.reused) as f64 + self.share;
+        let ahead = self.cells as f64 - self.done as f64 - self.share;
+        let seconds = self.started.elapsed().as_secs_f64() * ahead / worked;
+        let left = Duration::try_from_secs_f64(seconds.round()).ok().filter(|_| worked > 0.0);
+        left.map_or_else(String::new, |left| format!("ETA {}", FormattedDuration(left)))
+    }
+
+    fn line(&self, text: &str) {
+        match (self.hidden, self.bar.is_hidden()) {
+            (true, _) => {}
+            (_, true) => eprintln!("{text}  {}", self.left()),
+            _ => self.bar.println(text),
+        }
+    }
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        // An error that ends the run is printed on a clean line.
+        self.bar.finish_and_clear();
+    }
+}
+
+fn told(row: &Row) -> String {
+    let name = row.cell.name();
+    match &row.outcome {
+        Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {:.1} s", f.perplexity, f.seconds),
+        Outcome::Refused(reason) => format!("{name}  not done: {reason}"),
+    }
+}

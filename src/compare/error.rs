@@ -1,0 +1,60 @@
+//! Why a comparison ended early. Finished cells stay finished.
+
+use std::path::{Path, PathBuf};
+
+use crate::pipeline::{FolderError, PipelineError};
+
+/// Why a comparison ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// The observer said stop. Not a fault: the same command goes on.
+    #[error("stopped with {finished} of {cells} cells finished; the same command goes on from there")]
+    Stopped {
+        /// Cells with a row.
+        finished: usize,
+        /// Cells of the grid.
+        cells: usize,
+    },
+    /// Pruning failed in a way that other cells would fail too.
+    #[error("{cell}: {cause}")]
+    Pruning {
+        /// The cell's name.
+        cell: String,
+        /// Why.
+        cause: PipelineError,
+    },
+    /// A model could not be measured.
+    #[error("{cell}: perplexity: {cause}")]
+    Measuring {
+        /// The cell's name, or "dense".
+        cell: String,
+        /// Why.
+        cause: crate::error::Error,
+    },
+    /// The folder of results cannot be used.
+    #[error("{} could not be {what}: {source}; give a folder that can be written to with --out", path.display())]
+    Io {
+        /// "read", "written", "removed".
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The folder of a cell cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The figures of a cell could not be kept in its folder.
+    #[error(transparent)]
+    Evaluation(#[from] crate::eval::EvalError),
+    /// A page could not be made.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
+}
+
+impl CompareError {
+    pub(super) fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { what, path: path.into(), source }
+    }
+}

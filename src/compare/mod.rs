@@ -1,0 +1,25 @@
+//! Methods, ratios, schedules and calibrations against each other: every combination is pruned on
+//! the same tokens and measured by the same protocol.
+//!
+//! A [`Grid`] is cut into cells; each becomes a [`Row`] of the [`Comparison`]. A cell that cannot
+//! be is a row too, and says why. What is finished lies in a folder and is not done again.
+
+mod cell;
+#[cfg(not(target_arch = "wasm32"))]
+mod error;
+mod plot;
+mod row;
+#[cfg(not(target_arch = "wasm32"))]
+mod run;
+#[cfg(not(target_arch = "wasm32"))]
+mod store;
+mod table;
+
+pub use cell::{Cell, Grid, distinct};
+#[cfg(not(target_arch = "wasm32"))]
+pub use error::CompareError;
+pub use plot::plot;
+pub use row::{Dense, Figures, Outcome, Row};
+#[cfg(not(target_arch = "wasm32"))]
+pub use run::{Evaluation, Event, Setting, run};
+pub use table::{Comparison, Protocol};

@@ -1,0 +1,102 @@
+//! The comparison as a chart: perplexity against what varies most.
+
+use super::{Cell, Comparison, Row};
+use crate::report::figures::{Chart, Marks, Scale, Series, Svg};
+
+/// What the horizontal axis shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Across {
+    Target,
+    Samples,
+    SeqLen,
+}
+
+impl Across {
+    /// The list that has most values; the ratio where none has more.
+    fn of(rows: &[Row]) -> Self {
+        let values = |across: Self| distinct(rows.iter().map(|r| across.value(&r.cell))).len();
+        let longest = [Self::SeqLen, Self::Samples, Self::Target].into_iter().max_by_key(|&a| values(a));
+        longest.unwrap_or(Self::Target)
+    }
+
+    fn value(self, cell: &Cell) -> f64 {
+        match self {
+            Self::Target => cell.target,
+            Self::Samples => cell.samples as f64,
+            Self::SeqLen => cell.seq_len as f64,
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Target => "share of the decoder layers' parameters removed",
+            Self::Samples => "calibration windows",
+            Self::SeqLen => "tokens of a calibration window",
+        }
+    }
+}
+
+/// Perplexity by method, against the ratio, or against how much text there was where that varies
+/// more. Cells that were refused have no point.
+pub fn plot(comparison: &Comparison) -> Svg {
+    let rows = &comparison.rows;
+    let across = Across::of(rows);
+    let mut groups: Vec<(String, Vec<&Row>)> = Vec::new();
+    for row in rows.iter().filter(|r| r.figures().is_some()) {
+        let name = series_name(rows, row, across);
+        match groups.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, members)) => members.push(row),
+            None => groups.push((name, vec![row])),
+        }
+    }
+    // Every curve across the ratios begins at the dense model.
+    let origin = (across == Across::Target).then_some((0.0, comparison.dense.perplexity));
+    let series = groups.iter().enumerate().map(|(i, (name, members))| series(name, members, i, across, origin));
+    let chart = Chart {
+        title: format!("Perplexity of {} by method", comparison.model),
+        description: format!("Perplexity on a logarithmic scale; {}.", comparison.protocol.evaluation()),
+        x_label: across.label().into(),
+        y_label: "perplexity".into(),
+        x_scale: if across == Across::Target { Scale::Linear } else { Scale::Log },
+        x_reach: Vec::new(),
+        y_scale: Scale::Log,
+        y_percent: false,
+        reference: Some(("dense".into(), comparison.dense.perplexity)),
+        series: series.collect(),
+    };
+    chart.draw()
+}
+
+/// Solid where the weights that stay make up for what went, dashed where they do not.
+fn series(name: &str, members: &[&Row], colour: usize, across: Across, origin: Option<(f64, f64)>) -> Series {
+    let point = |row: &&Row| row.figures().map(|f| (across.value(&row.cell), f.perplexity));
+    let mut points: Vec<(f64, f64)> = origin.into_iter().chain(members.iter().filter_map(point)).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let refits = members.iter().all(|row| row.cell.method.refits());
+    let marks = if refits { Marks::Line } else { Marks::Dashes };
+    Series { name: name.into(), legend: Some(name.into()), points, colour, marks }
+}
+
+/// The method, and whatever else tells this curve from the others.
+fn series_name(rows: &[Row], row: &Row, across: Across) -> String {
+    let varies = |of: &dyn Fn(&Cell) -> String| rows.iter().any(|r| of(&r.cell) != of(&row.cell));
+    let mut name = row.cell.method.to_string();
+    let mut add = |is_axis: bool, of: &dyn Fn(&Cell) -> String| {
+        if !is_axis && varies(of) {
+            name.push_str(&format!(" {}", of(&row.cell)));
+        }
+    };
+    add(across == Across::Target, &|c| format!("{} %", 100.0 * c.target));
+    add(false, &|c| c.schedule.name().into());
+    add(false, &|c| c.calibration.clone());
+    add(across == Across::Samples, &|c| format!("{} windows", c.samples));
+    add(across == Across::SeqLen, &|c| format!("{} tokens", c.seq_len));
+    name
+}
+
+fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}

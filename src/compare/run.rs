@@ -1,0 +1,255 @@
+//! Runs a comparison, cell by cell, from where it stood.
+
+use std::path::Path;
+
+use super::store::{self, Store, write_whole};
+use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol, Row};
+use crate::checkpoint::Checkpoint;
+use crate::device::{Device, Peak};
+use crate::eval::{EvalEntry, EvalRecord, perplexity};
+use crate::obs::{CpuExecutor, WgpuExecutor};
+use crate::pipeline::{
+    self, Fingerprint, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
+    windows_sha256,
+};
+use crate::report::{self, Folder};
+use crate::text::TextError;
+
+/// What all cells share.
+pub struct Setting<'a> {
+    /// The model.
+    pub checkpoint: &'a Checkpoint,
+    /// What it is called.
+    pub model: &'a str,
+    /// Where it is computed.
+    pub device: &'a Device,
+    /// What the device and the machine can hold.
+    pub limits: Limits,
+    /// Everything that the cells do not say.
+    pub base: Request,
+    /// What is measured.
+    pub evaluation: Evaluation,
+    /// Cuts a cell's calibration windows.
+    pub calibrate: &'a dyn Fn(&Cell) -> Result<Vec<Vec<u32>>, TextError>,
+    /// Where results and pruned folders lie.
+    pub out: &'a Path,
+    /// Whether the pruned weights stay when they are measured.
+    pub keep_weights: bool,
+    /// Seconds since any fixed moment.
+    pub clock: &'a dyn Fn() -> f64,
+    /// The most memory seen in use so far.
+    pub memory: &'a dyn Fn() -> Peak,
+}
+
+/// What every model is measured on.
+pub struct Evaluation {
+    /// Windows of tokens.
+    pub windows: Vec<Vec<u32>>,
+    /// Where they come from.
+    pub protocol: Protocol,
+}
+
+/// What happened.
+pub enum Event<'a> {
+    /// A cell begins; `None` is the dense model.
+    Started {
+        /// Its place among the cells.
+        index: usize,
+        /// The cell.
+        cell: Option<&'a Cell>,
+    },
+    /// The pipeline told something.
+    Pruning(&'a pipeline::Event),
+    /// A model is being measured.
+    Measuring {
+        /// Steps done.
+        done: usize,
+        /// Steps there are.
+        total: usize,
+    },
+    /// A cell has its row.
+    Finished {
+        /// Its place among the cells.
+        index: usize,
+        /// The row.
+        row: &'a Row,
+        /// Whether it was there already.
+        reused: bool,
+    },
+}
+
+type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
+
+/// Prunes and measures every cell that has no row yet. The observer's [`Flow::Stop`] ends the run
+/// with everything finished kept.
+///
+/// # Errors
+/// When the folder cannot be used or the device fails; what cannot be pruned is a row instead.
+pub async fn run(setting: &Setting<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
+    let store = Store::open(setting.out)?;
+    let cells = grid.cells();
+    let dense = dense(setting, &store, on_event).await?;
+    let mut rows = Vec::with_capacity(cells.len());
+    for (index, cell) in cells.iter().enumerate() {
+        if on_event(Event::Started { index, cell: Some(cell) }) == Flow::Stop {
+            return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
+        }
+        let (row, reused) = match row(setting, &store, cell, on_event).await {
+            Err(CompareError::Pruning { cause: PipelineError::Stopped { .. }, .. }) => {
+                return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
+            }
+            other => other?,
+        };
+        on_event(Event::Finished { index, row: &row, reused });
+        rows.push(row);
+    }
+    let comparison = Comparison {
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: setting.model.into(),
+        device: setting.device.name().into(),
+        protocol: setting.evaluation.protocol.clone(),
+        dense,
+        rows,
+    };
+    write(setting.out, &comparison)?;
+    Ok(comparison)
+}
+
+/// `compare.json`, `compare.csv` and `compare.svg`.
+fn write(out: &Path, comparison: &Comparison) -> Result<(), CompareError> {
+    let path = out.join("compare.json");
+    let json = serde_json::to_vec_pretty(comparison).map_err(|e| CompareError::io("written", &path, e.into()))?;
+    write_whole(&path, &json)?;
+    write_whole(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
+    write_whole(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
+}
+
+/// What decides a measurement besides the model: the tokens and the device.
+fn evaluation_identity(setting: &Setting<'_>) -> String {
+    format!("{} on {}", windows_sha256(&setting.evaluation.windows), setting.device.name())
+}
+
+async fn dense(setting: &Setting<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
+    let config = setting.checkpoint.config();
+    let model = Fingerprint::source_of(setting.checkpoint)?;
+    let identity = format!("{model} measured {}", evaluation_identity(setting));
+    if let Some(dense) = store.get("dense", &identity) {
+        return Ok(dense);
+    }
+    on_event(Event::Started { index: 0, cell: None });
+    let perplexity = measure(setting, setting.checkpoint, "dense", on_event).await?;
+    let dense = Dense { parameters: config.parameters(), perplexity };
+    store.put("dense", &identity, &dense)?;
+    Ok(dense)
+}
+
+/// The row of a cell, and whether it was there already.
+async fn row(
+    setting: &Setting<'_>,
+    store: &Store,
+    cell: &Cell,
+    on_event: OnEvent<'_>,
+) -> Result<(Row, bool), CompareError> {
+    let refused = |reason: String| (Row { cell: cell.clone(), outcome: Outcome::Refused(reason) }, false);
+    let plan = match plan(&cell.request(&setting.base), setting.checkpoint.config(), &setting.limits) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(refused(error.to_string())),
+    };
+    let windows = match (setting.calibrate)(cell) {
+        Ok(windows) => windows,
+        Err(error) => return Ok(refused(error.to_string())),
+    };
+    let Setting { checkpoint, device, clock, memory, .. } = *setting;
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
+    let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
+    let name = cell.name();
+    if let Some(row) = store.get(&name, &identity) {
+        return Ok((row, true));
+    }
+    let report = match pruned(&job, &store.cell_folder(&name), on_event).await {
+        Ok(report) => report,
+        // The mathematics or the element type failed: that is a result of this cell.
+        Err(
+            error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
+        ) => {
+            return Ok(refused(error.to_string()));
+        }
+        Err(cause) => return Err(CompareError::Pruning { cell: name, cause }),
+    };
+    let row = measured(setting, cell, &report, &store.cell_folder(&name), on_event).await?;
+    store.put(&name, &identity, &row)?;
+    if !setting.keep_weights {
+        store::remove_weights(&store.cell_folder(&name))?;
+    }
+    Ok((row, false))
+}
+
+/// Prunes into a folder, or takes what stands there if it is of this run and whole.
+async fn pruned(job: &Job<'_>, folder: &Path, on_event: OnEvent<'_>) -> Result<Report, PipelineError> {
+    // An older result of the cell, or one without its weights, is made anew.
+    let overwrite = !store::has_weights(folder) || !is_of(job, folder)?;
+    let mut sink = match OutputFolder::open(folder, job, overwrite)? {
+        Opened::Finished(report) => return Ok(*report),
+        Opened::Work(sink) => sink,
+    };
+    let mut observe = |event: pipeline::Event| on_event(Event::Pruning(&event));
+    execute(job, &mut sink, &mut observe).await
+}
+
+/// Whether the folder's report is of this very run.
+fn is_of(job: &Job<'_>, folder: &Path) -> Result<bool, PipelineError> {
+    let fingerprint = Fingerprint::of(job)?;
+    Ok(Folder::open(folder).is_ok_and(|f| fingerprint.made(&f.report)))
+}
+
+async fn execute(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    observe: &mut dyn FnMut(pipeline::Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    match job.device.is_gpu() {
+        true => prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe).await,
+        false => prune(job, &CpuExecutor::<f32>::new(), sink, observe).await,
+    }
+}
+
+/// Measures a pruned folder and leaves the figure and a page in it.
+async fn measured(
+    setting: &Setting<'_>,
+    cell: &Cell,
+    report: &Report,
+    folder: &Path,
+    on_event: OnEvent<'_>,
+) -> Result<Row, CompareError> {
+    let name = cell.name();
+    let checkpoint = Checkpoint::open(folder)
+        .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: cause.into() })?;
+    let perplexity = measure(setting, &checkpoint, &name, on_event).await?;
+    if !perplexity.is_finite() {
+        let reason = format!("the perplexity is {perplexity}: the pruned model computes no numbers");
+        return Ok(Row { cell: cell.clone(), outcome: Outcome::Refused(reason) });
+    }
+    let windows = &setting.evaluation.windows;
+    let predictions = windows.iter().map(|w| w.len() - 1).sum();
+    let what = setting.evaluation.protocol.evaluation();
+    EvalRecord::add_to(
+        folder,
+        [EvalEntry { what, metric: "ppl".into(), value: perplexity, stderr: None, n: predictions }],
+    )?;
+    report::write_into(folder)?;
+    Ok(Row { cell: cell.clone(), outcome: Outcome::Measured(Figures::new(report, perplexity)) })
+}
+
+async fn measure(
+    setting: &Setting<'_>,
+    checkpoint: &Checkpoint,
+    name: &str,
+    on_event: OnEvent<'_>,
+) -> Result<f64, CompareError> {
+    let mut progress = |done, total| {
+        on_event(Event::Measuring { done, total });
+    };
+    let found = perplexity(checkpoint, &setting.evaluation.windows, setting.device, &mut progress).await;
+    let found = found.map_err(|cause| CompareError::Measuring { cell: name.into(), cause })?;
+    Ok(found.perplexity)
+}

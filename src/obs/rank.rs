@@ -1,0 +1,54 @@
+//! Scores of columns as they are: no inverse, no interaction between what goes.
+
+use burn::tensor::Tensor;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::hessian::InputMoments;
+use super::{ObsError, Ranking};
+
+/// The score of each unit of columns; the lowest are to go.
+pub(super) async fn scores(
+    ranking: Ranking,
+    weight: &Tensor<2>,
+    inputs: &InputMoments,
+    units: &[Vec<usize>],
+) -> Result<Vec<f64>, ObsError> {
+    if let Ranking::Random { seed } = ranking {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        return Ok(units.iter().map(|_| rng.random::<f64>()).collect());
+    }
+    let columns = column_scores(ranking, &ColumnNorms::of(weight).await?, inputs);
+    Ok(units.iter().map(|unit| unit.iter().map(|&j| columns[j]).sum()).collect())
+}
+
+fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -> Vec<f64> {
+    let score = |j: usize| match ranking {
+        Ranking::Random { .. } => 0.0,
+        Ranking::Magnitude => norms.squared[j],
+        Ranking::WandaSp => norms.mean_magnitude[j] * inputs.squares[j].sqrt(),
+        Ranking::Fluctuation => (inputs.variance(j) * norms.squared[j]).powi(2),
+    };
+    (0..norms.squared.len()).map(score).collect()
+}
+
+/// Two norms of each column of W.
+struct ColumnNorms {
+    /// ‖W_:j‖².
+    squared: Vec<f64>,
+    /// mean_i |W_ij|.
+    mean_magnitude: Vec<f64>,
+}
+
+impl ColumnNorms {
+    async fn of(weight: &Tensor<2>) -> Result<Self, ObsError> {
+        let [rows, columns] = weight.dims();
+        let (mut squared, mut magnitude) = (vec![0.0; columns], vec![0.0; columns]);
+        for (i, value) in super::host_values(weight).await?.into_iter().enumerate() {
+            squared[i % columns] += f64::from(value).powi(2);
+            magnitude[i % columns] += f64::from(value).abs();
+        }
+        magnitude.iter_mut().for_each(|sum| *sum /= rows as f64);
+        Ok(Self { squared, mean_magnitude: magnitude })
+    }
+}

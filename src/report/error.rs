@@ -1,0 +1,45 @@
+//! Why there is no page.
+
+use std::path::PathBuf;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// Not one folder was given.
+    #[error("there is nothing to report on: give at least one folder that slimgpt pruned")]
+    NoFolders,
+    /// The folder was not pruned by this program.
+    #[error(
+        "{} has no {file}, so it was not pruned by slimgpt; give a folder that `slimgpt prune` made (its --out)",
+        folder.display()
+    )]
+    NotPruned {
+        /// The folder.
+        folder: PathBuf,
+        /// What it lacks.
+        file: &'static str,
+    },
+    /// The folder's report cannot be read.
+    #[error("{}: {reason}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The page cannot be written.
+    #[error("{} could not be written: {reason}; give another --out", file.display())]
+    Unwritable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The folder's figures cannot be read.
+    #[error(transparent)]
+    Evaluation(#[from] crate::eval::EvalError),
+    /// A template failed.
+    #[error("the page could not be made: {0:#}")]
+    Template(#[from] minijinja::Error),
+}

@@ -1,0 +1,191 @@
+//! Curves over two axes, with a legend above them.
+
+use super::axis::{Axis, Scale, label};
+use super::svg::{Anchor, Svg};
+
+/// A chart.
+pub struct Chart {
+    /// What a screen reader calls it.
+    pub title: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// Below the horizontal axis.
+    pub x_label: String,
+    /// Beside the vertical axis.
+    pub y_label: String,
+    /// How the horizontal axis is spread.
+    pub x_scale: Scale,
+    /// Values that the horizontal axis reaches even where no curve does.
+    pub x_reach: Vec<f64>,
+    /// How the vertical axis is spread.
+    pub y_scale: Scale,
+    /// Whether the marks of the vertical axis are percentages.
+    pub y_percent: bool,
+    /// A horizontal line with a name, such as the dense model's.
+    pub reference: Option<(String, f64)>,
+    /// The curves.
+    pub series: Vec<Series>,
+}
+
+/// A curve.
+pub struct Series {
+    /// In the tooltips.
+    pub name: String,
+    /// In the legend; `None` for a curve that the text explains.
+    pub legend: Option<String>,
+    /// From left to right.
+    pub points: Vec<(f64, f64)>,
+    /// Which of the eight colours.
+    pub colour: usize,
+    /// How the points are drawn.
+    pub marks: Marks,
+}
+
+/// How the points of a curve are drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// Filled, joined by a line.
+    Line,
+    /// Filled, joined by dashes.
+    Dashes,
+    /// Hollow and not joined.
+    Rings,
+}
+
+const WIDTH: f64 = 720.0;
+const PLOT_HEIGHT: f64 = 260.0;
+const LEFT: f64 = 68.0;
+const RIGHT: f64 = 18.0;
+const LEGEND_ROW: f64 = 22.0;
+const BOTTOM: f64 = 48.0;
+/// The mean width of a character of the legend.
+const CHARACTER: f64 = 6.8;
+
+/// The rectangle of the curves and its axes.
+struct Frame {
+    top: f64,
+    x: Axis,
+    y: Axis,
+}
+
+impl Frame {
+    fn point(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+        let (x, y) = (self.x.place(x)?, self.y.place(y)?);
+        Some((LEFT + x * (WIDTH - LEFT - RIGHT), self.top + (1.0 - y) * PLOT_HEIGHT))
+    }
+}
+
+impl Chart {
+    /// Draws it.
+    pub fn draw(&self) -> Svg {
+        let places = self.legend_places();
+        let rows = places.last().map_or(0, |&(_, row)| row + 1) as f64;
+        let points = || self.series.iter().flat_map(|s| &s.points);
+        let reference = self.reference.as_ref().map(|r| r.1);
+        let frame = Frame {
+            top: 10.0 + rows * LEGEND_ROW,
+            x: Axis::around(points().map(|p| p.0).chain(self.x_reach.iter().copied()), self.x_scale),
+            y: Axis::around(points().map(|p| p.1).chain(reference), self.y_scale),
+        };
+        let mut svg = Svg::new(WIDTH, frame.top + PLOT_HEIGHT + BOTTOM, &self.title, &self.description);
+        self.legend(&mut svg, &places);
+        self.axes(&mut svg, &frame);
+        if let Some((name, value)) = &self.reference {
+            reference_line(&mut svg, &frame, name, *value);
+        }
+        self.series.iter().for_each(|series| series.draw(&mut svg, &frame, self.y_percent));
+        svg
+    }
+
+    /// Where each name of the legend begins, and in which row.
+    fn legend_places(&self) -> Vec<(f64, usize)> {
+        let named: Vec<&String> = self.series.iter().filter_map(|s| s.legend.as_ref()).collect();
+        if named.len() < 2 {
+            return Vec::new();
+        }
+        let (mut x, mut row) = (LEFT, 0);
+        let place = |name: &String| {
+            let width = 34.0 + CHARACTER * name.chars().count() as f64 + 18.0;
+            if x + width > WIDTH && x > LEFT {
+                (x, row) = (LEFT, row + 1);
+            }
+            let found = (x, row);
+            x += width;
+            found
+        };
+        named.into_iter().map(place).collect()
+    }
+
+    fn legend(&self, svg: &mut Svg, places: &[(f64, usize)]) {
+        let named = self.series.iter().filter_map(|s| s.legend.as_ref().map(|name| (s, name)));
+        for ((series, name), &(x, row)) in named.zip(places) {
+            let y = 14.0 + row as f64 * LEGEND_ROW;
+            if series.marks != Marks::Rings {
+                svg.polyline(&[(x, y), (x + 26.0, y)], &series.line_class());
+            }
+            svg.circle((x + 13.0, y), 3.5, &series.mark_class(), "");
+            svg.text((x + 34.0, y + 4.0), Anchor::Start, "name", name);
+        }
+    }
+
+    fn axes(&self, svg: &mut Svg, frame: &Frame) {
+        let bottom = frame.top + PLOT_HEIGHT;
+        for mark in frame.y.marks() {
+            let Some(place) = frame.y.place(mark) else { continue };
+            let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
+            svg.line((LEFT, y), (WIDTH - RIGHT, y), "grid");
+            svg.text((LEFT - 8.0, y + 4.0), Anchor::End, "mark", self.y_text(mark));
+        }
+        for mark in frame.x.marks() {
+            let Some(place) = frame.x.place(mark) else { continue };
+            let x = LEFT + place * (WIDTH - LEFT - RIGHT);
+            svg.line((x, bottom), (x, bottom + 4.0), "axis");
+            svg.text((x, bottom + 18.0), Anchor::Middle, "mark", label(mark));
+        }
+        svg.line((LEFT, bottom), (WIDTH - RIGHT, bottom), "axis");
+        svg.text(((LEFT + WIDTH - RIGHT) / 2.0, bottom + 38.0), Anchor::Middle, "label", &self.x_label);
+        svg.upright_text((14.0, frame.top + PLOT_HEIGHT / 2.0), "label", &self.y_label);
+    }
+
+    fn y_text(&self, value: f64) -> String {
+        if self.y_percent { percent(value) } else { label(value) }
+    }
+}
+
+/// "12 %", with digits only where they are needed.
+fn percent(share: f64) -> String {
+    format!("{} %", label(100.0 * share))
+}
+
+fn reference_line(svg: &mut Svg, frame: &Frame, name: &str, value: f64) {
+    let Some(place) = frame.y.place(value) else { return };
+    let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
+    svg.line((LEFT, y), (WIDTH - RIGHT, y), "reference");
+    svg.text((WIDTH - RIGHT - 4.0, y - 5.0), Anchor::End, "name", name);
+}
+
+impl Series {
+    fn draw(&self, svg: &mut Svg, frame: &Frame, percent_of: bool) {
+        let placed: Vec<((f64, f64), (f64, f64))> =
+            self.points.iter().filter_map(|&p| frame.point(p).map(|at| (p, at))).collect();
+        if self.marks != Marks::Rings && placed.len() > 1 {
+            let line: Vec<(f64, f64)> = placed.iter().map(|p| p.1).collect();
+            svg.polyline(&line, &self.line_class());
+        }
+        let radius = if placed.len() > 40 { 2.5 } else { 3.5 };
+        for ((x, y), at) in placed {
+            let value = if percent_of { format!("{:.3} %", 100.0 * y) } else { format!("{y:.4}") };
+            svg.circle(at, radius, &self.mark_class(), &format!("{}, {}: {value}", self.name, label(x)));
+        }
+    }
+
+    fn line_class(&self) -> String {
+        let dash = if self.marks == Marks::Dashes { " dash" } else { "" };
+        format!("curve s{}{dash}", self.colour % 8)
+    }
+
+    fn mark_class(&self) -> String {
+        let kind = if self.marks == Marks::Rings { "ring" } else { "dot" };
+        format!("{kind} s{}", self.colour % 8)
+    }
+}

@@ -1,0 +1,60 @@
+//! What a page is about: pruned folders, and continuations of prompts.
+
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::Path;
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::ReportError;
+use crate::eval::EvalEntry;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::eval::EvalRecord;
+use crate::pipeline::Report;
+
+/// A pruned folder.
+pub struct Folder {
+    /// What it is called on the page.
+    pub name: String,
+    /// What was planned, what went, what it cost.
+    pub report: Report,
+    /// What was measured of it.
+    pub evaluation: Vec<EvalEntry>,
+}
+
+/// A prompt with what models made of it.
+pub struct Sample {
+    /// The beginning that was given.
+    pub prompt: String,
+    /// How each model went on.
+    pub continuations: Vec<Continuation>,
+}
+
+/// How one model went on.
+#[derive(serde::Serialize)]
+pub struct Continuation {
+    /// The model.
+    pub name: String,
+    /// What it added.
+    pub text: String,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Folder {
+    /// Reads what a folder says about itself.
+    ///
+    /// # Errors
+    /// When it was not pruned by this program, or its files cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, ReportError> {
+        let file = folder.join(Report::FILE);
+        if !file.is_file() {
+            return Err(ReportError::NotPruned { folder: folder.into(), file: Report::FILE });
+        }
+        let wrong = |reason: String| ReportError::Unreadable { file: file.clone(), reason };
+        let json = std::fs::read(&file).map_err(|e| wrong(e.to_string()))?;
+        let report = serde_json::from_slice(&json)
+            .map_err(|e| wrong(format!("{e}; it is damaged or of another version: prune again")))?;
+        let name =
+            folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().map(|n| n.to_string_lossy().into());
+        let evaluation = EvalRecord::read(folder)?.entries;
+        Ok(Self { name: name.unwrap_or_else(|| folder.display().to_string()), report, evaluation })
+    }
+}

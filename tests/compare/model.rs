@@ -1,0 +1,174 @@
+//! Every method on the shipped model: what it predicts holds, what it leaves runs, and the order of
+//! the methods is the one they are known for.
+
+use std::path::Path;
+
+use pollster::block_on;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::{Device, Peak};
+use slimgpt::eval::perplexity;
+use slimgpt::obs::CpuExecutor;
+use slimgpt::pipeline::{
+    Flow, Job, Limits, MemorySink, Method, Opened, OutputFolder, PlanError, Report, Request, Target, plan, prune,
+};
+use slimgpt::shape::{Family, Site};
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
+
+use crate::support::oracle::Oracle;
+use crate::support::shipped;
+
+const SAMPLES: usize = 24;
+const TOKENS: usize = 128;
+
+pub fn cut(tokenizer: &Tokenizer, file: &str, count: usize, length: usize) -> Vec<Vec<u32>> {
+    let text = std::fs::read_to_string(shipped().join(file)).unwrap();
+    let which = Windows { count: Some(count), length, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
+    windows(tokenizer, &[text], Some(1), &which).unwrap()
+}
+
+pub fn opened() -> (Checkpoint, Tokenizer) {
+    let checkpoint = Checkpoint::open(&shipped()).unwrap();
+    let tokenizer = Tokenizer::open(&shipped(), checkpoint.config().vocab_size).unwrap();
+    (checkpoint, tokenizer)
+}
+
+fn request(method: Method, target: f64) -> Request {
+    method.of(Request {
+        target: Some(Target::Ratio(target)),
+        channel_multiple: Some(1),
+        windows: SAMPLES,
+        window_tokens: TOKENS,
+        ..Request::default()
+    })
+}
+
+/// Calls `f` with a job of this method.
+fn with_job<T>(method: Method, target: f64, f: impl FnOnce(&Job<'_>) -> T) -> T {
+    let (checkpoint, tokenizer) = opened();
+    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
+    let plan = plan(&request(method, target), checkpoint.config(), &Limits::default()).unwrap();
+    f(&Job {
+        checkpoint: &checkpoint,
+        windows: &windows,
+        plan: &plan,
+        device: &Device::cpu(),
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+    })
+}
+
+fn report(method: Method, target: f64) -> Report {
+    with_job(method, target, |job| {
+        let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
+        block_on(prune(job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap()
+    })
+}
+
+fn to_folder(method: Method, target: f64, out: &Path) -> Report {
+    with_job(method, target, |job| {
+        let Opened::Work(mut sink) = OutputFolder::open(out, job, false).unwrap() else { panic!("not opened") };
+        block_on(prune(job, &CpuExecutor::<f32>::new(), &mut sink, &mut |_| Flow::Continue)).unwrap()
+    })
+}
+
+fn total_error(report: &Report) -> f64 {
+    report.layers.iter().map(|l| l.heads.measured_loss + l.channels.measured_loss).sum()
+}
+
+#[test]
+fn what_every_method_predicts_is_what_the_tokens_see() {
+    let mut parameters = Vec::new();
+    for method in Method::ALL {
+        let report = report(method, 0.3);
+        for layer in &report.layers {
+            for (site, record) in [(Site::Heads, &layer.heads), (Site::Channels, &layer.channels)] {
+                let (predicted, measured) = (record.predicted_loss, record.measured_loss);
+                let off = (predicted - measured).abs();
+                // The weights are rounded to f16 after the prediction.
+                assert!(off <= 5e-3 * measured, "{method} layer {} {site}: {predicted} {measured}", layer.layer);
+                assert!(measured == 0.0 || record.signal > 0.0, "{method} layer {} {site}", layer.layer);
+            }
+        }
+        if method != Method::Flap {
+            parameters.push(report.parameters_after);
+        }
+    }
+    assert!(parameters.windows(2).all(|p| p[0] == p[1]), "all leave the same sizes: {parameters:?}");
+}
+
+#[test]
+fn the_careful_methods_lose_less_than_the_blunt_ones() {
+    let error = |method| total_error(&report(method, 0.2));
+    let [exact, slimgpt, wanda, flap, magnitude, random] =
+        [Method::Exact, Method::Slimgpt, Method::WandaSp, Method::Flap, Method::Magnitude, Method::Random].map(error);
+    println!(
+        "exact {exact:.1} slimgpt {slimgpt:.1} flap {flap:.1} wanda-sp {wanda:.1} magnitude {magnitude:.1} random {random:.1}"
+    );
+    // Each removal of exact is the cheapest; the way they add up over the layers need not be.
+    assert!(exact <= 1.02 * slimgpt, "{exact} {slimgpt}");
+    assert!(slimgpt < wanda, "{slimgpt} {wanda}");
+    assert!(slimgpt < flap && flap < random, "{slimgpt} {flap} {random}");
+    assert!(wanda < magnitude && magnitude < random, "{wanda} {magnitude} {random}");
+}
+
+#[test]
+fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let report = to_folder(Method::Flap, 0.3, &out);
+    let pruned = Checkpoint::open(&out).unwrap();
+    let raw = pruned.raw_config();
+    assert_eq!((&raw["attention_bias"], &raw["mlp_bias"]), (&true.into(), &true.into()));
+    assert_eq!(pruned.config().parameters(), report.parameters_after);
+    let last = pruned.layer(5).unwrap();
+    let is_zero = |p: &slimgpt::checkpoint::Projection| p.bias.as_ref().unwrap().values.iter().all(|&v| v == 0.0);
+    assert!([&last.q, &last.k, &last.v, &last.gate, &last.up].into_iter().all(is_zero));
+    assert!(!is_zero(&last.o) && !is_zero(&last.down));
+    let (_, tokenizer) = opened();
+    let windows = cut(&tokenizer, "eval.txt", 2, 48);
+    let found = block_on(perplexity(&pruned, &windows, &Device::cpu(), &mut |_, _| {})).unwrap();
+    let oracle = Oracle::open(&out);
+    let want: f64 = windows.iter().map(|w| oracle.nll(w)).sum();
+    assert!((found.nll / want - 1.0).abs() < 1e-4, "{} {want}", found.nll);
+}
+
+#[test]
+fn a_flap_folder_is_pruned_again_by_another_method() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    to_folder(Method::Flap, 0.2, &out);
+    let pruned = Checkpoint::open(&out).unwrap();
+    let (_, tokenizer) = opened();
+    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
+    let plan = plan(&request(Method::Exact, 0.2), pruned.config(), &Limits::default()).unwrap();
+    let job = Job {
+        checkpoint: &pruned,
+        windows: &windows,
+        plan: &plan,
+        device: &Device::cpu(),
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+    };
+    let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
+    let report = block_on(prune(&job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap();
+    for record in report.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
+        assert!((record.predicted_loss - record.measured_loss).abs() <= 5e-3 * record.measured_loss);
+    }
+    assert!(sink.layers.iter().all(|l| l.weights.o.bias.is_some() && l.weights.down.bias.is_some()));
+}
+
+#[test]
+fn a_family_without_room_for_biases_refuses_flap_by_name() {
+    let config = slimgpt::shape::ModelConfig { family: Family::Qwen2, ..opened().0.config().clone() };
+    let error = plan(&request(Method::Flap, 0.2), &config, &Limits::default()).unwrap_err();
+    assert!(matches!(error, PlanError::NoBiases { family: Family::Qwen2 }), "{error}");
+    assert!(plan(&request(Method::WandaSp, 0.2), &config, &Limits::default()).is_ok());
+}
+
+#[test]
+fn a_plan_knows_its_method_by_name() {
+    for method in Method::ALL {
+        let plan = plan(&request(method, 0.2), opened().0.config(), &Limits::default()).unwrap();
+        assert_eq!(Method::of_plan(&plan), Some(method));
+    }
+}

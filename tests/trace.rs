@@ -1,0 +1,190 @@
+//! A trace is the pruning itself, watched: it ends where the pruning ends, and between two states
+//! lies exactly what Optimal Brain Surgeon says.
+
+mod support;
+
+use pollster::block_on;
+use slimgpt::device::Device;
+use slimgpt::obs::trace::{Matrix, Trace, Traced, What, trace};
+use slimgpt::obs::{
+    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, Options, Pruned, Score, WgpuExecutor, prune_channels,
+    prune_heads,
+};
+use support::{activations, matrix, random, software_gpu, worst_relative};
+
+const TOKENS: usize = 40;
+const TOLERANCE: f64 = 1e-9;
+
+fn wide(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
+    Matrix { rows, columns, values: values.into_iter().map(f64::from).collect() }
+}
+
+/// Inputs and weights of `columns` inputs and `rows` outputs.
+fn layer(rows: usize, columns: usize, seed: u64) -> (Matrix, Matrix) {
+    let x = wide(activations(TOKENS, columns, seed), TOKENS, columns);
+    (x, wide(random(rows * columns, seed + 3), rows, columns))
+}
+
+fn singles(m: &Matrix) -> Vec<f32> {
+    m.values.iter().map(|&v| v as f32).collect()
+}
+
+/// The same pruning without anybody watching.
+fn unwatched(x: &Matrix, w: &Matrix, what: What, options: &Options) -> Pruned {
+    let (executor, device) = (CpuExecutor::<f64>::new(), Device::cpu());
+    let mut hessian = Hessian::new(&executor, x.columns);
+    block_on(hessian.accumulate(&executor, &matrix(&singles(x), [x.rows, x.columns], &device))).unwrap();
+    let weight = matrix(&singles(w), [w.rows, w.columns], &device);
+    block_on(async {
+        match what {
+            What::Channels { remove, steps } => {
+                prune_channels(&executor, &weight, &hessian, remove, steps, options).await
+            }
+            What::Heads { layout, unit, remove } => {
+                prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
+            }
+        }
+    })
+    .unwrap()
+}
+
+fn every_way() -> Vec<(usize, What)> {
+    let layout = HeadLayout { heads: 6, kv_heads: 3, head_dim: 3 };
+    vec![
+        (8, What::Channels { remove: 1, steps: ChannelSteps::OneByOne }),
+        (8, What::Channels { remove: 7, steps: ChannelSteps::OneByOne }),
+        (37, What::Channels { remove: 35, steps: ChannelSteps::OneByOne }),
+        (20, What::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
+        (18, What::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
+        (18, What::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
+    ]
+}
+
+#[test]
+fn the_last_state_is_the_result_of_the_same_pruning_without_a_trace() {
+    for (columns, what) in every_way() {
+        let (x, w) = layer(5, columns, columns as u64);
+        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+        let pruned = unwatched(&x, &w, what, &Options::default());
+        assert_eq!(traced.kept, pruned.kept_columns, "{what:?}");
+        let last = &traced.state(traced.steps.len()).weight;
+        let kept: Vec<f64> = (0..w.rows).flat_map(|i| traced.kept.iter().map(move |&j| last.at(i, j))).collect();
+        let refit = pruned.weight.into_data().try_to_vec::<f32>().unwrap();
+        let refit: Vec<f64> = refit.into_iter().map(f64::from).collect();
+        // The refit is handed over in f32.
+        assert!(worst_relative(&kept, &refit) < 4.0 * f64::from(f32::EPSILON), "{what:?}");
+        assert!((traced.predicted_loss / pruned.predicted_loss - 1.0).abs() < TOLERANCE, "{what:?}");
+    }
+}
+
+/// W_g ([H⁻¹]_gg)⁻¹, by elimination with pivoting, `(out, g)`.
+fn solved(before: &Trace, step: usize) -> Vec<Vec<f64>> {
+    let (state, group) = (before.state(step), &before.steps[step].columns);
+    let n = group.len();
+    (0..state.weight.rows)
+        .map(|i| {
+            let row = |a: usize| (0..n).map(|b| state.inverse.at(group[b], group[a])).collect::<Vec<f64>>();
+            let mut a: Vec<Vec<f64>> = (0..n).map(|k| row(k)).collect();
+            let mut b: Vec<f64> = group.iter().map(|&j| state.weight.at(i, j)).collect();
+            for k in 0..n {
+                let pivot = (k..n).max_by(|&p, &q| a[p][k].abs().total_cmp(&a[q][k].abs())).unwrap();
+                a.swap(k, pivot);
+                b.swap(k, pivot);
+                for r in k + 1..n {
+                    let f = a[r][k] / a[k][k];
+                    (k..n).for_each(|c| a[r][c] -= f * a[k][c]);
+                    b[r] -= f * b[k];
+                }
+            }
+            for k in (0..n).rev() {
+                b[k] = (b[k] - (k + 1..n).map(|c| a[k][c] * b[c]).sum::<f64>()) / a[k][k];
+            }
+            b
+        })
+        .collect()
+}
+
+#[test]
+fn between_two_states_lies_the_compensation_of_optimal_brain_surgeon() {
+    for (columns, what) in every_way() {
+        let (x, w) = layer(4, columns, 70 + columns as u64);
+        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+        let mut gone = Vec::new();
+        for step in 0..traced.steps.len() {
+            let (before, after) = (traced.state(step), &traced.steps[step].after);
+            let group = &traced.steps[step].columns;
+            gone.extend(group.iter().copied());
+            let y = solved(&traced, step);
+            let change = |i: usize, j: usize| -> f64 {
+                -group.iter().enumerate().map(|(k, &g)| y[i][k] * before.inverse.at(g, j)).sum::<f64>()
+            };
+            let (mut got, mut want) = (Vec::new(), Vec::new());
+            let told = traced.compensation(step);
+            for i in 0..w.rows {
+                for j in (0..columns).filter(|j| !gone.contains(j)) {
+                    got.extend([after.weight.at(i, j) - before.weight.at(i, j), told.at(i, j)]);
+                    want.extend([change(i, j), change(i, j)]);
+                }
+            }
+            if !got.is_empty() {
+                assert!(worst_relative(&got, &want) < 1e-7, "{what:?}, step {step}: {}", worst_relative(&got, &want));
+            }
+            let cost: f64 = (0..w.rows)
+                .map(|i| group.iter().enumerate().map(|(k, &g)| y[i][k] * before.weight.at(i, g)).sum::<f64>())
+                .sum();
+            assert!((traced.steps[step].cost / cost - 1.0).abs() < 1e-7, "{what:?}, step {step}");
+        }
+    }
+}
+
+#[test]
+fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates() {
+    for (columns, what) in every_way() {
+        let (x, w) = layer(3, columns, 11);
+        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+        let mut gone: Vec<usize> = Vec::new();
+        for step in &traced.steps {
+            assert!(step.candidates.iter().flatten().all(|j| !gone.contains(j)), "{what:?}");
+            let lowest = step.scores.iter().copied().fold(f64::MAX, f64::min);
+            let first = step.candidates.iter().position(|c| step.columns.starts_with(c)).unwrap();
+            assert_eq!(step.scores[first], lowest, "{what:?}");
+            gone.extend(&step.columns);
+        }
+        let left: Vec<usize> = (0..columns).filter(|j| !gone.contains(j)).collect();
+        assert_eq!(left, traced.kept);
+    }
+}
+
+#[test]
+fn the_inverse_times_the_damped_hessian_is_one() {
+    let (x, w) = layer(3, 12, 5);
+    let what = What::Channels { remove: 3, steps: ChannelSteps::OneByOne };
+    let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+    let product =
+        |i: usize, j: usize| -> f64 { (0..12).map(|k| traced.start.inverse.at(i, k) * traced.hessian.at(k, j)).sum() };
+    for i in 0..12 {
+        for j in 0..12 {
+            assert!((product(i, j) - f64::from(u8::from(i == j))).abs() < 1e-8, "{i} {j}: {}", product(i, j));
+        }
+    }
+}
+
+#[test]
+fn the_kernels_can_be_watched_too() {
+    let (x, w) = layer(6, 16, 23);
+    let gpu = software_gpu();
+    let inner = WgpuExecutor::new(gpu.tensor_device());
+    let watched = Traced::new(&inner, [6, 16]);
+    let mut hessian = Hessian::new(&watched, 16);
+    block_on(hessian.accumulate(&watched, &matrix(&singles(&x), [TOKENS, 16], &gpu))).unwrap();
+    let weight = matrix(&singles(&w), [6, 16], &gpu);
+    let options = Options::scored(Score::Exact);
+    block_on(prune_channels(&watched, &weight, &hessian, 6, ChannelSteps::OneByOne, &options)).unwrap();
+    let on_gpu = watched.into_trace();
+    let what = What::Channels { remove: 6, steps: ChannelSteps::OneByOne };
+    let on_cpu = block_on(trace(&x, &w, what, &options)).unwrap();
+    let columns = |t: &Trace| t.steps.iter().flat_map(|s| s.columns.clone()).collect::<Vec<_>>();
+    assert_eq!(columns(&on_gpu), columns(&on_cpu));
+    let (gpu, cpu) = (on_gpu.state(6), on_cpu.state(6));
+    assert!(worst_relative(&gpu.weight.values, &cpu.weight.values) < 1e-3);
+}
