@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn a_folder_is_recent_once_and_the_last_comes_first() {
         let mut saved = Saved::default();
-        ["a", "b", "a"].map(|f| saved.opened(f.into()));
+        for folder in ["a", "b", "a"] {
+            saved.opened(folder.into());
+        }
         assert_eq!(saved.recent, [PathBuf::from("a"), PathBuf::from("b")]);
         (0..20).for_each(|i| saved.opened(i.to_string().into()));
         assert_eq!(saved.recent.len(), RECENT);
