@@ -3,6 +3,8 @@
 //! A GPU is opened through burn once per adapter and kept: burn registers a runtime for a device
 //! and refuses to register it twice.
 
+mod memory;
+
 use std::sync::Mutex;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -11,6 +13,8 @@ use burn::backend::wgpu::WgpuSetup;
 use burn::tensor::Device as TensorDevice;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
+
+pub use memory::Peak;
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

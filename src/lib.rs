@@ -7,6 +7,8 @@ pub mod compare;
 pub mod device;
 pub mod error;
 pub mod eval;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod export;
 pub mod gpu;
 pub mod model;
 pub mod obs;

@@ -9,6 +9,8 @@ use crate::shape::{Family, LayerShape, ModelConfig, Rope, RopeScaling};
 pub(super) const OURS: &str = "slim_llama";
 /// Where such a folder keeps the family it was made from.
 pub(super) const FAMILY_KEY: &str = "slimgpt_family";
+/// Where a folder whose layers were pruned alike keeps the sizes they had.
+pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
 /// enough that the bytes of [`DEEPEST`] layers still count in 64 bits.
@@ -27,7 +29,7 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
     let family = config.family()?;
     let heads = config.count("num_attention_heads", WIDEST)?;
     let hidden_size = config.count("hidden_size", WIDEST)?;
-    let dense = LayerShape {
+    let globals = LayerShape {
         heads,
         kv_heads: config.optional_count("num_key_value_heads", WIDEST)?.unwrap_or(heads),
         channels: config.count("intermediate_size", WIDEST)?,
@@ -42,8 +44,8 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
             Family::Qwen3 => 128,
             _ => hidden_size / heads,
         }),
-        dense,
-        layers: config.layers(dense)?,
+        dense: config.dense(globals)?,
+        layers: config.layers(globals)?,
         max_positions: config.context(family)?,
         rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
         rope: config.rope()?,
@@ -102,7 +104,10 @@ struct Reader<'a>(&'a Value);
 impl Reader<'_> {
     fn family(&self) -> Result<Family, CheckpointError> {
         let found = self.0["model_type"].as_str().unwrap_or("(missing)");
-        let name = if found == OURS { self.0[FAMILY_KEY].as_str().unwrap_or("llama") } else { found };
+        // A plain class may stand for another family: a LLaMA whose heads no longer divide the
+        // hidden size is written as a Mistral.
+        let kept = self.0[FAMILY_KEY].as_str();
+        let name = kept.unwrap_or(if found == OURS { "llama" } else { found });
         match name {
             "llama" => Ok(Family::Llama),
             "mistral" => Ok(Family::Mistral),
@@ -172,6 +177,19 @@ impl Reader<'_> {
         match &self.0[key] {
             Value::Array(all) => all.iter().filter_map(one).collect(),
             value => one(value).into_iter().collect(),
+        }
+    }
+
+    /// The sizes of an unpruned layer: the globals, unless all layers were pruned alike.
+    fn dense(&self, globals: LayerShape) -> Result<LayerShape, CheckpointError> {
+        match &self.0[DENSE_KEY] {
+            Value::Null => Ok(globals),
+            kept => serde_json::from_value(kept.clone()).map_err(|e| wrong(format!("\"{DENSE_KEY}\": {e}"))).and_then(
+                |dense: LayerShape| match dense.heads * dense.kv_heads * dense.channels {
+                    0 => Err(wrong(format!("\"{DENSE_KEY}\" has a size of zero"))),
+                    _ => Ok(dense),
+                },
+            ),
         }
     }
 

@@ -63,7 +63,7 @@ impl Dtype {
     }
 
     /// Singles to little-endian bytes, to the nearest value, ties to even.
-    pub(super) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, CheckpointError> {
+    pub(crate) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, CheckpointError> {
         let mut bytes = Vec::with_capacity(values.len() * self.bytes());
         for &value in values {
             match self {

@@ -1,4 +1,4 @@
-//! Checkpoints out: a layer to bytes, layers to shards, and the config.json of a pruned model.
+//! Checkpoints out: a layer to bytes, and layers to shards.
 
 use std::collections::HashMap;
 #[cfg(not(target_arch = "wasm32"))]
@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
-use super::config::{FAMILY_KEY, OURS};
 use super::names::{self, in_layer};
 use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection};
-use crate::shape::{Family, ModelConfig};
 
 /// The safetensors bytes of layer `i`, under the names Hugging Face gives its tensors.
 ///
@@ -37,7 +35,7 @@ pub fn layer_bytes(i: usize, layer: &LayerWeights, dtype: Dtype) -> Result<Vec<u
     for (part, norm) in [("q_norm", &layer.q_norm), ("k_norm", &layer.k_norm)] {
         named.extend(norm.as_ref().map(|n| (in_layer(i, &format!("self_attn.{part}.weight")), n)));
     }
-    to_bytes(&named, dtype)
+    tensor_bytes(&named, dtype)
 }
 
 /// The safetensors bytes of what stands outside the layers.
@@ -48,10 +46,14 @@ pub fn outer_bytes(outer: &OuterWeights, dtype: Dtype) -> Result<Vec<u8>, Checkp
     let mut named =
         vec![(names::EMBEDDING.to_owned(), &outer.embedding), (names::FINAL_NORM.to_owned(), &outer.final_norm)];
     named.extend(outer.head.as_ref().map(|h| (names::HEAD.to_owned(), h)));
-    to_bytes(&named, dtype)
+    tensor_bytes(&named, dtype)
 }
 
-fn to_bytes(named: &[(String, &HostTensor)], dtype: Dtype) -> Result<Vec<u8>, CheckpointError> {
+/// The safetensors bytes of tensors under the names given.
+///
+/// # Errors
+/// When a value does not fit `dtype`.
+pub fn tensor_bytes(named: &[(String, &HostTensor)], dtype: Dtype) -> Result<Vec<u8>, CheckpointError> {
     let narrowed: Vec<Vec<u8>> = named.iter().map(|(n, t)| dtype.narrow(n, &t.values)).collect::<Result<_, _>>()?;
     let views = named.iter().zip(&narrowed).map(|((name, tensor), bytes)| {
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
@@ -99,38 +101,6 @@ pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), Checkpo
         ("down_proj", down),
     ];
     projections.into_iter().try_for_each(|(name, p)| round_projection(name, p, dtype))
-}
-
-/// The config.json of a pruned model: the dense globals, and each layer's own sizes.
-///
-/// Globals keep the dense values because they divide the hidden size, which loaders check; every
-/// layer overrides them. When all layers are dense the source's config.json is kept.
-pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Value {
-    let mut out = source.clone();
-    out["torch_dtype"] = json!(dtype.torch_name());
-    // What was fused is written split, under LLaMA's names, which every program knows.
-    let family = if config.family == Family::Baichuan { Family::Llama } else { config.family };
-    // Only a method that adds biases makes a source without `mlp_bias` have one.
-    let keeps_biases = !config.mlp_bias || source["mlp_bias"] == json!(true);
-    if keeps_biases && family == config.family && config.layers.iter().all(|l| *l == config.dense) {
-        return out;
-    }
-    let per_layer: serde_json::Map<String, Value> =
-        config.layers.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l))).collect();
-    out["architectures"] = json!(["SlimLlamaForCausalLM"]);
-    out["model_type"] = json!(OURS);
-    out[FAMILY_KEY] = json!(family);
-    out["head_dim"] = json!(config.head_dim);
-    out["num_key_value_heads"] = json!(config.dense.kv_heads);
-    out["attention_bias"] = json!(config.o_bias);
-    out["mlp_bias"] = json!(config.mlp_bias);
-    out["tie_word_embeddings"] = json!(config.tied_head);
-    out["per_layer_config"] = Value::Object(per_layer);
-    out["allow_global_per_layer_attribute_access"] = json!(true);
-    out["layer_head_num"] = json!(config.layers.iter().map(|l| l.heads).collect::<Vec<_>>());
-    out["layer_inter_size"] = json!(config.layers.iter().map(|l| l.channels).collect::<Vec<_>>());
-    out["layer_num"] = json!(config.layers.len());
-    out
 }
 
 /// Reads a JSON file.

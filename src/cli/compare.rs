@@ -17,6 +17,7 @@ pub use arguments::Compare;
 use progress::Cells;
 
 use super::interrupt::Interrupt;
+use super::peak::Watch;
 use super::progress::counting;
 use super::{arguments as shared, out};
 
@@ -36,6 +37,7 @@ impl Compare {
             kept: RefCell::default(),
         };
         let started = Instant::now();
+        let watch = Watch::start(&device);
         let model = self.model_name();
         let setting = Setting {
             checkpoint: &checkpoint,
@@ -48,6 +50,7 @@ impl Compare {
             out: &self.out,
             keep_weights: self.keep_weights,
             clock: &|| started.elapsed().as_secs_f64(),
+            memory: &|| watch.look(),
         };
         let interrupt = Interrupt::listen();
         let mut cells = Cells::new(self.json, grid.cells().len());

@@ -14,8 +14,9 @@ use slimgpt::pipeline::{Job, Request, Target, plan};
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
 use super::arguments::{self, DeviceArgument};
-use super::generate::{Prompt, continued};
+use super::generate::{Limit, Prompt, Writer};
 use super::interrupt::Interrupt;
+use super::peak::Watch;
 use super::progress::Progress;
 use super::{out, prune, shipped, show};
 
@@ -55,17 +56,17 @@ impl Demo {
         let parameters = show::count(checkpoint.config().parameters());
         out::line(format_args!("The shipped model: a LLaMA with {parameters} parameters, trained on small stories."))?;
         let interrupt = Interrupt::listen();
-        let mut shown = vec![measured("dense", &checkpoint, &tokenizer, &device, None)?];
+        let mut shown = vec![measured("dense", checkpoint, tokenizer, &device, None)?];
         for target in TARGETS {
-            shown.push(pruned(&dense, &tokenizer, &device, target, &interrupt)?);
+            shown.push(pruned(&dense, &device, target, &interrupt)?);
         }
         print(&shown, &device)
     }
 }
 
-fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, interrupt: &Interrupt) -> Result<Shown> {
+fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> Result<Shown> {
     let name = format!("{:.0} % pruned", 100.0 * target);
-    let checkpoint = Checkpoint::open(dense)?;
+    let (checkpoint, tokenizer) = arguments::open(dense)?;
     let request = Request {
         target: Some(Target::Ratio(target)),
         windows: CALIBRATION_WINDOWS,
@@ -73,10 +74,12 @@ fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, int
         ..Request::default()
     };
     let plan = plan(&request, checkpoint.config(), &arguments::limits(device, None))?;
-    let windows = cut(tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
+    let windows = cut(&tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
-    let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device, clock: &clock };
+    let watch = Watch::start(device);
+    let memory = || watch.look();
+    let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device, clock: &clock, memory: &memory };
     let mut progress = Progress::new(false, &plan);
     let out = dense.with_file_name(&name);
     eprintln!("{name}:");
@@ -85,39 +88,36 @@ fn pruned(dense: &Path, tokenizer: &Tokenizer, device: &Device, target: f64, int
         interrupt.flow()
     })?;
     let seconds = started.elapsed().as_secs_f64();
-    measured(&name, &Checkpoint::open(&out)?, tokenizer, device, Some(seconds))
+    measured(&name, Checkpoint::open(&out)?, tokenizer, device, Some(seconds))
 }
 
 fn measured(
     name: &str,
-    checkpoint: &Checkpoint,
-    tokenizer: &Tokenizer,
+    checkpoint: Checkpoint,
+    tokenizer: Tokenizer,
     device: &Device,
     seconds: Option<f64>,
 ) -> Result<Shown> {
-    let windows = cut(tokenizer, shipped::EVALUATION, EVALUATION_WINDOWS, checkpoint)?;
-    let found = block_on(perplexity(checkpoint, &windows, device, &mut |_, _| {}))?;
+    let windows = cut(&tokenizer, shipped::EVALUATION, EVALUATION_WINDOWS, &checkpoint)?;
+    let found = block_on(perplexity(&checkpoint, &windows, device, &mut |_, _| {}))?;
+    let (parameters, element_bytes) = (checkpoint.config().parameters(), checkpoint.dtype().bytes());
     let text = continuation(checkpoint, tokenizer, device)?;
-    let parameters = checkpoint.config().parameters();
     Ok(Shown {
         name: name.into(),
         parameters,
-        bytes: parameters * checkpoint.dtype().bytes(),
+        bytes: parameters * element_bytes,
         perplexity: found.perplexity,
         seconds,
         text,
     })
 }
 
-fn continuation(checkpoint: &Checkpoint, tokenizer: &Tokenizer, device: &Device) -> Result<String> {
-    let own = tokenizer.encode(PROMPT)?;
-    let prompt = Prompt { begin: checkpoint.config().bos_token, own: &own };
-    let mut text = String::new();
-    continued(checkpoint, tokenizer, device, &prompt, CONTINUED_TOKENS, &mut Sampler::new(0.0, 0), &mut |new| {
-        text.push_str(new);
-        true
-    })?;
-    Ok(text)
+fn continuation(checkpoint: Checkpoint, tokenizer: Tokenizer, device: &Device) -> Result<String> {
+    let prompt = Prompt::continuing(PROMPT, checkpoint.config().bos_token, &tokenizer)?;
+    let mut writer = Writer::new("demo".into(), checkpoint, tokenizer, prompt);
+    writer.load(device, &mut |_, _| {})?;
+    let limit = Limit { tokens: CONTINUED_TOKENS, stops: vec![] };
+    Ok(writer.write(&limit, &mut Sampler::new(0.0, 0), &mut |_| true)?.text)
 }
 
 fn cut(tokenizer: &Tokenizer, text: &str, count: usize, checkpoint: &Checkpoint) -> Result<Vec<Vec<u32>>> {

@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
+use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
-use slimgpt::text::TextError;
+use slimgpt::text::{ChatError, TextError};
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -17,12 +18,18 @@ pub const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// Ctrl-C ended the command, which has said and kept what it had.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
 /// The exit code of a command; an error is printed, once.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // `slimgpt inspect MODEL | head` is no failure.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             eprintln!("error: {}", message(&error));
             ExitCode::from(code_of(&error))
@@ -34,6 +41,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
+        _ if error.is::<Interrupted>() => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
         _ => FAILED,
@@ -43,7 +51,9 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
+        || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -79,6 +89,7 @@ mod tests {
     #[test]
     fn each_kind_of_error_has_its_code() {
         assert_eq!(code_of(&PipelineError::Stopped { finished: 1, layers: 2 }.into()), 130);
+        assert_eq!(code_of(&Interrupted.into()), 130);
         assert_eq!(code_of(&CompareError::Stopped { finished: 1, cells: 2 }.into()), 130);
         assert_eq!(code_of(&Usage("no".into()).into()), 2);
         assert_eq!(code_of(&PlanError::NoTarget.into()), 2);

@@ -1,135 +1,170 @@
 //! `slimgpt generate`.
 
-use std::path::{Path, PathBuf};
+mod compare;
+mod prompt;
+mod writer;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use pollster::block_on;
-use slimgpt::checkpoint::Checkpoint;
+use serde_json::{Value, json};
 use slimgpt::device::Device;
-use slimgpt::model::{Decoder, Sampler, generate};
-use slimgpt::text::Tokenizer;
+use slimgpt::model::{Sampler, SamplerOptions};
 
-use super::arguments::{self, DeviceArgument};
-use super::exit::Usage;
-use super::{out, parse};
+use super::arguments::DeviceArgument;
+use super::exit::{Interrupted, Usage};
+use super::interrupt::Interrupt;
+use super::{out, parse, progress};
+pub use prompt::Prompt;
+use prompt::PromptArguments;
+use writer::Written;
+pub use writer::{Limit, Writer};
 
 const EXAMPLES: &str = "\
 Examples:
   slimgpt generate ./slim --prompt \"Once upon a time\"
-  slimgpt generate ./slim --prompt \"Once upon a time\" --max-tokens 200 --temperature 0.8 --seed 1";
+  slimgpt generate ./slim --prompt \"Once upon a time\" --max-tokens 200 --temperature 0.8 --top-p 0.9 --seed 1
+  slimgpt generate ./slim-chat --chat --system \"Answer in one line.\" --prompt \"Why is the sky blue?\"
+  cat article.txt | slimgpt generate ./slim --prompt-file - --stop \"\\n\\n\" --json
+  slimgpt generate --compare ./dense ./slim --prompt \"Once upon a time\"
+
+The options of the draw mean what they mean in transformers and are applied in its order:
+repetition penalty, temperature, top-k, top-p. They matter only above --temperature 0, but for the
+penalty. A --stop is taken as it is typed, with \\n, \\t and \\\\ read as line end, tab and backslash.";
 
 /// Arguments of `generate`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Generate {
     /// Folder of a checkpoint, dense or pruned
-    model: PathBuf,
-    /// The beginning of the text
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
+    #[arg(required_unless_present = "compare")]
+    model: Option<PathBuf>,
+    /// Continue with two models and show both: DENSE and PRUNED, or PRUNED alone after MODEL
+    #[arg(long, num_args = 1..=2, value_names = ["DENSE", "PRUNED"])]
+    compare: Vec<PathBuf>,
+    #[command(flatten)]
+    prompt: PromptArguments,
     /// Tokens to add at most; less where the model ends the text or its context is full
     #[arg(long, default_value = "128", value_name = "N", value_parser = parse::at_least_one)]
     max_tokens: usize,
+    #[command(flatten)]
+    draw: Draw,
+    /// Text before which to end; may be given several times
+    #[arg(long, value_name = "TEXT", value_parser = unescaped)]
+    stop: Vec<String>,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Print one JSON object: text, tokens, seconds, tokens per second, what it was stopped by
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the next token is chosen.
+#[derive(Args)]
+struct Draw {
     /// 0 takes the likeliest token; higher values vary more
     #[arg(long, default_value = "0", value_name = "T", value_parser = parse::not_negative, allow_negative_numbers = true)]
     temperature: f64,
+    /// Draw from the likeliest tokens that together have this probability
+    #[arg(long, default_value = "1", value_name = "P", value_parser = parse::probability, allow_negative_numbers = true)]
+    top_p: f64,
+    /// Draw from so many of the likeliest tokens; by default from all
+    #[arg(long, value_name = "K", value_parser = parse::at_least_one)]
+    top_k: Option<usize>,
+    /// Above 1, tokens that prompt and text already have become less likely
+    #[arg(long, default_value = "1", value_name = "R", value_parser = parse::positive, allow_negative_numbers = true)]
+    repetition_penalty: f64,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    #[command(flatten)]
-    device: DeviceArgument,
+}
+
+impl Draw {
+    fn sampler(&self) -> Sampler {
+        let Self { temperature, top_p, top_k, repetition_penalty, seed } = *self;
+        Sampler::with(SamplerOptions { temperature, top_k, top_p, repetition_penalty }, seed)
+    }
 }
 
 impl Generate {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
-        let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let own = tokenizer.encode(&self.prompt)?;
-        let prompt = Prompt { begin: begin(&self.model, &checkpoint), own: &own };
-        prompt.check(&checkpoint)?;
+        if !self.compare.is_empty() {
+            return self.compare();
+        }
+        let Some(model) = &self.model else { return Ok(()) };
+        let mut writer = self.prompt.open(model, &self.prompt.text()?)?;
         let device = self.device.open()?;
-        let mut sampler = Sampler::new(self.temperature, self.seed);
-        out::piece(&self.prompt)?;
+        let interrupt = Interrupt::listen_saying("stopping");
+        writer.load(&device, &mut progress::counting("loading", self.json))?;
+        if !self.json {
+            out::piece(writer.prompt().shown())?;
+        }
         let mut printed = Ok(());
-        continued(&checkpoint, &tokenizer, &device, &prompt, self.max_tokens, &mut sampler, &mut |text| {
-            printed = out::piece(text);
-            printed.is_ok()
+        let written = writer.write(&self.limit(), &mut self.draw.sampler(), &mut |text| {
+            if !self.json {
+                printed = out::piece(text);
+            }
+            printed.is_ok() && !interrupt.is_pressed()
         })?;
         printed?;
-        Ok(out::line("")?)
+        self.show(&written, &device)?;
+        interrupted(&interrupt)
+    }
+
+    fn limit(&self) -> Limit {
+        Limit { tokens: self.max_tokens, stops: self.stop.clone() }
+    }
+
+    fn show(&self, written: &Written, device: &Device) -> Result<()> {
+        if self.json {
+            return out::json(&with_device(serde_json::to_value(written)?, device));
+        }
+        out::line("")?;
+        eprintln!("{written}, on {}", device.name());
+        Ok(())
     }
 }
 
-/// What is continued.
-pub struct Prompt<'a> {
-    /// Begin-of-sequence token, for a model that was trained with one.
-    pub begin: Option<u32>,
-    /// The text's tokens.
-    pub own: &'a [u32],
+/// A result with the name of the device it was computed on.
+fn with_device(mut result: Value, device: &Device) -> Value {
+    result["device"] = json!(device.name());
+    result
 }
 
-impl Prompt<'_> {
-    fn tokens(&self) -> Vec<u32> {
-        self.begin.into_iter().chain(self.own.iter().copied()).collect()
-    }
+/// Ctrl-C is no success, but all that was written has been shown.
+fn interrupted(interrupt: &Interrupt) -> Result<()> {
+    if interrupt.is_pressed() { Err(Interrupted.into()) } else { Ok(()) }
+}
 
-    fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let (tokens, room) = (self.tokens().len(), checkpoint.config().max_positions);
-        match tokens {
-            0 => {
-                Err(Usage("--prompt is empty, and the model has no begin-of-sequence token to begin with".into())
-                    .into())
+/// A stop as typed: shells have no short way of typing a line end.
+fn unescaped(text: &str) -> Result<String, String> {
+    let mut read = String::new();
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        let escaped = if c == '\\' { characters.next() } else { None };
+        match (c, escaped) {
+            ('\\', Some('n')) => read.push('\n'),
+            ('\\', Some('t')) => read.push('\t'),
+            ('\\', Some('\\')) => read.push('\\'),
+            ('\\', other) => {
+                return Err(format!("\\{} is not \\n, \\t or \\\\", other.map_or(String::new(), String::from)));
             }
-            n if n >= room => {
-                Err(Usage(format!("--prompt has {n} tokens, and the model's context of {room} has no room for more"))
-                    .into())
-            }
-            _ => Ok(()),
+            (c, _) => read.push(c),
         }
     }
+    if read.is_empty() { Err("an empty stop would end every text at once".into()) } else { Ok(read) }
 }
 
-/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none (as
-/// Qwen2's do).
-fn begin(folder: &Path, checkpoint: &Checkpoint) -> Option<u32> {
-    let settings = std::fs::read(folder.join("tokenizer_config.json")).ok();
-    let settings: Option<serde_json::Value> = settings.and_then(|json| serde_json::from_slice(&json).ok());
-    let unwanted = settings.is_some_and(|s| s["add_bos_token"] == false);
-    checkpoint.config().bos_token.filter(|_| !unwanted)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Continues a prompt and hands over the text as it grows, until `on_text` says false.
-pub fn continued(
-    checkpoint: &Checkpoint,
-    tokenizer: &Tokenizer,
-    device: &Device,
-    prompt: &Prompt<'_>,
-    max_tokens: usize,
-    sampler: &mut Sampler,
-    on_text: &mut dyn FnMut(&str) -> bool,
-) -> Result<()> {
-    let decoder = Decoder::load(checkpoint, device.tensor_device())?;
-    let mut all = prompt.own.to_vec();
-    let mut shown = tokenizer.decode(&all)?.len();
-    let mut broken = Ok(());
-    block_on(generate(&decoder, checkpoint.config(), &prompt.tokens(), max_tokens, sampler, &mut |token| {
-        all.push(token);
-        let text = match tokenizer.decode(&all) {
-            Ok(text) => text,
-            Err(error) => {
-                broken = Err(error);
-                return false;
-            }
-        };
-        // Half a character is shown when its other half has come.
-        match text.get(shown..).filter(|new| !new.ends_with('\u{fffd}')) {
-            None => true,
-            Some(new) => {
-                shown = text.len();
-                on_text(new)
-            }
-        }
-    }))?;
-    Ok(broken?)
+    #[test]
+    fn a_stop_may_have_line_ends() {
+        assert_eq!(unescaped("\\n\\nQ:\\t\\\\"), Ok("\n\nQ:\t\\".into()));
+        assert_eq!(unescaped("Q: é"), Ok("Q: é".into()));
+        assert!(unescaped("").is_err() && unescaped("\\x").is_err() && unescaped("a\\").is_err());
+    }
 }

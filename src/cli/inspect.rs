@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::export::compat::{Opens, clients};
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
@@ -16,6 +17,9 @@ use super::{out, show, summary};
 pub struct Inspect {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
+    /// Only list which programs open this folder, how, and why not otherwise
+    #[arg(long)]
+    compat: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -25,6 +29,9 @@ impl Inspect {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
+        if self.compat {
+            return self.compat(&checkpoint);
+        }
         let report = report(&self.model);
         if self.json {
             return out::json(&object(&checkpoint, report.as_ref()));
@@ -37,6 +44,24 @@ impl Inspect {
             out::line(summary::totals(&report))?;
         }
         Ok(())
+    }
+}
+
+impl Inspect {
+    fn compat(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let clients = clients(checkpoint.config());
+        if self.json {
+            return out::json(&json!({ "model": self.model, "clients": clients }));
+        }
+        let opens = |opens| match opens {
+            Opens::Folder => "yes",
+            Opens::Export => "after export",
+            Opens::Untried => "untried",
+            Opens::No => "no",
+        };
+        let rows: Vec<Vec<String>> =
+            clients.into_iter().map(|c| vec![c.program.into(), opens(c.opens).into(), c.how, c.why_not]).collect();
+        Ok(out::line(show::table(&["program", "opens", "how", "why not as it stands"], &rows))?)
     }
 }
 

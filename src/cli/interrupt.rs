@@ -1,4 +1,4 @@
-//! Ctrl-C: the first stops at the next event, with everything finished kept; the second at once.
+//! Ctrl-C: the first stops at the next event or token, with what is finished kept; the second at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,22 +14,32 @@ pub struct Interrupt(Arc<AtomicBool>);
 impl Interrupt {
     /// Listens from now on. Once in a program.
     pub fn listen() -> Self {
+        Self::listen_saying("stopping; finished layers are kept")
+    }
+
+    /// Listens from now on, and says this when the first Ctrl-C comes.
+    pub fn listen_saying(kept: &'static str) -> Self {
         let pressed = Self::default();
         let flag = pressed.0.clone();
         let listening = ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED.into());
             }
-            eprintln!("\nstopping; finished layers are kept (press Ctrl-C again to stop at once)");
+            eprintln!("\n{kept} (press Ctrl-C again to stop at once)");
         });
         if let Err(error) = listening {
-            eprintln!("note: Ctrl-C will stop at once ({error}); finished layers are kept all the same");
+            eprintln!("note: Ctrl-C will stop at once ({error})");
         }
         pressed
     }
 
+    /// Whether it was pressed.
+    pub fn is_pressed(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
     /// What to answer to an event.
     pub fn flow(&self) -> Flow {
-        if self.0.load(Ordering::SeqCst) { Flow::Stop } else { Flow::Continue }
+        if self.is_pressed() { Flow::Stop } else { Flow::Continue }
     }
 }

@@ -2,15 +2,19 @@
 //! the program that prints.
 
 mod arguments;
+mod bench;
 mod compare;
 mod demo;
 mod devices;
+mod evaluate;
 mod exit;
+mod export;
 mod generate;
 mod inspect;
 mod interrupt;
 mod out;
 mod parse;
+mod peak;
 mod plan;
 mod ppl;
 mod progress;
@@ -29,7 +33,9 @@ Examples:
   slimgpt demo                                          prune the shipped model and compare
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
-  slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128
+  slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
+  slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
+  slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
   slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
   slimgpt report ./slim
 
@@ -50,10 +56,16 @@ enum Command {
     Prune(prune::Prune),
     /// Perplexity of a model on a text
     Ppl(ppl::Ppl),
+    /// Zero-shot tasks, MMLU and LongBench
+    Eval(evaluate::Evaluate),
     /// Continue a prompt
     Generate(generate::Generate),
+    /// What models cost: tokens/s, latency, memory, parameters, multiply-adds
+    Bench(bench::Bench),
     /// What a checkpoint folder is; for a pruned one, what went
     Inspect(inspect::Inspect),
+    /// Write a checkpoint for other programs: GGUF, mlx-lm, or a plain padded folder
+    Export(export::Export),
     /// Ratios, parameters and memory, before any work
     Plan(plan::PlanCommand),
     /// The devices this machine has
@@ -76,8 +88,11 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Prune(command) => command.run(),
         Command::Ppl(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Compare(command) => command.run(),

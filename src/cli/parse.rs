@@ -47,6 +47,17 @@ pub fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |n| *n >= 0.0).ok_or_else(|| format!("{text} is not a number of at least 0"))
 }
 
+/// A probability above 0, up to 1.
+pub fn probability(text: &str) -> Result<f64, String> {
+    number(text, |p| *p > 0.0 && *p <= 1.0)
+        .ok_or_else(|| format!("{text} is not above 0 and at most 1; 1 leaves all tokens, 0.9 is usual"))
+}
+
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    number(text, |n| *n > 0.0).ok_or_else(|| format!("{text} is not a number above 0"))
+}
+
 fn number(text: &str, is_right: impl Fn(&f64) -> bool) -> Option<f64> {
     text.parse().ok().filter(|n: &f64| n.is_finite() && is_right(n))
 }
@@ -128,6 +139,13 @@ mod tests {
         }
         assert_eq!(first_ratio("0"), Ok(0.0));
         assert!(first_ratio("1").is_err());
+    }
+
+    #[test]
+    fn a_probability_includes_only_its_upper_end() {
+        assert_eq!((probability("1"), probability("0.9")), (Ok(1.0), Ok(0.9)));
+        assert!(["0", "1.1", "-0.5", "NaN"].iter().all(|wrong| probability(wrong).is_err()));
+        assert!(positive("0").is_err() && positive("1.2").is_ok());
     }
 
     #[test]

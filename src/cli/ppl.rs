@@ -5,23 +5,47 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use pollster::block_on;
-use serde_json::json;
-use slimgpt::eval::perplexity;
-use slimgpt::text::{Bos, Sampling, Windows, read_documents, windows};
+use serde_json::{Map, Value, json};
+use slimgpt::device::Device;
+use slimgpt::eval::{EvalEntry, EvalRecord};
+use slimgpt::text::{Bos, Join, read_documents};
 
 use super::arguments::{self, DeviceArgument};
-use super::{out, parse, progress, show};
+use super::exit::Usage;
+use super::{out, parse, show};
+
+mod datasets;
+mod measure;
+
+use measure::{Found, Measure};
 
 const EXAMPLES: &str = "\
 Examples:
-  slimgpt ppl ./slim --text wikitext-2-raw-test.txt
-  slimgpt ppl ./slim --text wikitext-2-raw-test.txt --seq-len 128 --json
-  slimgpt ppl ./slim --text stories.jsonl --text-key story --windows 64 --bos each
+  slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
+  slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --bos first --save
+  slimgpt ppl ./slim --text wiki.test.raw --protocol rolling
+  slimgpt ppl ./slim --text stories.jsonl --text-key story --windows 64 --bos each --json
 
-The text is encoded whole, without special tokens, and cut into windows that do not overlap; the
-rest that fills no window is left out. The perplexity is exp(Σ −log p / predictions) over all
-predictions of all windows. Numbers compare only at the same window length and --bos.";
+Protocols:
+  window   The text is encoded whole and cut into windows that do not overlap; the rest that fills
+           no window is left out. exp(Σ −log p / predictions) over all predictions but the first
+           token of each window. 128 tokens without begin-of-sequence token are SlimGPT's and
+           LLM-Pruner's number, 2048 with --bos first GPTQ's, SparseGPT's and Wanda's.
+  rolling  lm-eval's wikitext: every document by itself, every token predicted once after the
+           begin-of-sequence token and what fits of the text before it; perplexity by word and by
+           byte, and bits by byte. A .txt with WikiText's titles ( = Title = ) is cut into its pages
+           and detokenised; words and bytes are those before. --bos first predicts the
+           begin-of-sequence token too, as lm-eval does for LLaMA since 0.4.9.2.
+  strided  transformers' documentation: windows that overlap, of which only new tokens are predicted.
+
+Joins, for window and strided (rolling takes documents one by one):
+  plain      a .txt as it stands; rows of a .jsonl or .json with an empty line between
+  wikitext2  the lines of a .txt, or rows, with an empty line between, as the papers join the data
+             set on the hub
+  ptb        the lines of a .txt, trimmed, or rows, with a space between
+  c4         the first 1100 rows with a space between; with --windows 256 GPTQ's C4
+
+Numbers compare only at the same protocol, window length, join and --bos.";
 
 /// Arguments of `ppl`.
 #[derive(Args)]
@@ -29,27 +53,54 @@ predictions of all windows. Numbers compare only at the same window length and -
 pub struct Ppl {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
-    /// The text: .txt, .jsonl or .json
+    /// The text: .txt or .raw, .jsonl, .json
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Key of the text in a .jsonl line
     #[arg(long, default_value = "text", value_name = "KEY")]
     text_key: String,
-    /// Tokens of a window; by default 2048, or the model's context if that is shorter. Papers on
-    /// structured pruning often use 128
+    /// How the text is cut and what is predicted; see below
+    #[arg(long, value_enum, default_value = "window")]
+    protocol: Protocol,
+    /// How lines or rows become one text; see below
+    #[arg(long, value_enum, default_value = "plain")]
+    join: JoinName,
+    /// Tokens of a window; by default 2048, or the model's context if that is shorter or the
+    /// protocol is rolling. Papers on structured pruning often use 128
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
     seq_len: Option<usize>,
+    /// Tokens from the beginning of a window to that of the next, for --protocol strided
+    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one)]
+    stride: usize,
     /// Windows from the beginning of the text; by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     windows: Option<usize>,
-    /// Begin-of-sequence token at the head of each window, of the first, or nowhere
+    /// Begin-of-sequence token at the head of each window, of the first (or of the text), or nowhere
     #[arg(long, value_enum, default_value = "none")]
     bos: BosName,
+    /// Keep the figures in the model's folder (slimgpt-eval.json), for reports
+    #[arg(long)]
+    save: bool,
     #[command(flatten)]
     device: DeviceArgument,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq)]
+enum Protocol {
+    Window,
+    Rolling,
+    Strided,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq)]
+enum JoinName {
+    Plain,
+    Wikitext2,
+    Ptb,
+    C4,
 }
 
 #[derive(ValueEnum, Clone, Copy)]
@@ -62,37 +113,118 @@ enum BosName {
 impl Ppl {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        self.check()?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let config = checkpoint.config();
-        let which = Windows {
-            count: self.windows,
-            length: arguments::window_length(self.seq_len, config)?,
-            sampling: Sampling::Sequential,
+        let asked = self.seq_len.or((self.protocol == Protocol::Rolling).then_some(config.max_positions));
+        let measure = Measure {
+            checkpoint: &checkpoint,
+            tokenizer: &tokenizer,
+            length: arguments::window_length(asked, config)?,
             bos: self.bos(),
-            seed: 0,
+            count: self.windows,
+            hidden: self.json,
         };
         let documents = read_documents(&self.text, &self.text_key)?;
-        let cut = windows(&tokenizer, &documents, config.bos_token, &which)?;
         let device = self.device.open()?;
         let started = Instant::now();
-        let found = block_on(perplexity(&checkpoint, &cut, &device, &mut progress::counting("perplexity", self.json)))?;
+        let found = match self.protocol {
+            Protocol::Window => measure.window(&documents, self.join(), &device)?,
+            Protocol::Rolling => measure.rolling(&documents, &device)?,
+            Protocol::Strided => measure.strided(&documents, self.join(), self.stride, &device)?,
+        };
         let seconds = started.elapsed().as_secs_f64();
+        self.print(&found, &measure, &device, seconds)?;
+        match self.save {
+            true => Ok(drop(EvalRecord::add_to(&self.model, self.entries(&found))?)),
+            false => Ok(()),
+        }
+    }
+
+    /// What cannot be meant together, and names of data sets where a file is wanted.
+    fn check(&self) -> Result<()> {
+        let wrong = |text: &str| Err(Usage(text.into()).into());
+        if !self.text.exists()
+            && let Some(advice) = datasets::advice(&self.text.to_string_lossy())
+        {
+            return Err(Usage(format!("--text {}: {advice}", self.text.display())).into());
+        }
+        if self.protocol != Protocol::Window && matches!(self.bos, BosName::Each) {
+            return wrong("--bos each is for --protocol window; use --bos first or none");
+        }
+        if self.protocol == Protocol::Rolling && self.windows.is_some() {
+            return wrong("--protocol rolling measures whole documents; leave --windows out");
+        }
+        if self.protocol == Protocol::Rolling && self.join != JoinName::Plain {
+            return wrong("--protocol rolling takes documents one by one; leave --join out");
+        }
+        Ok(())
+    }
+
+    fn print(&self, found: &Found, measure: &Measure<'_>, device: &Device, seconds: f64) -> Result<()> {
         if self.json {
-            return out::json(&json!({
-                "perplexity": found.perplexity, "tokens": found.tokens, "windows": found.windows, "nll": found.nll,
-                "seq_len": which.length, "bos": which.bos, "text": self.text, "device": device.name(), "seconds": seconds,
-            }));
+            let mut object = json!({
+                "perplexity": found.perplexity.perplexity, "tokens": found.perplexity.tokens,
+                "windows": found.perplexity.windows, "nll": found.perplexity.nll, "seq_len": measure.length,
+                "bos": measure.bos, "text": self.text, "device": device.name(), "seconds": seconds,
+                "what": self.what(found), "protocol": self.protocol_name(), "join": self.join(),
+            });
+            let more = match serde_json::to_value(found.by_word)? {
+                Value::Object(figures) => figures,
+                _ => Map::new(),
+            };
+            object.as_object_mut().into_iter().for_each(|o| o.extend(more.clone()));
+            return out::json(&object);
+        }
+        if let Some(by_word) = &found.by_word {
+            out::line(format_args!(
+                "word perplexity {:.4}  byte perplexity {:.4}  bits per byte {:.4}  ({} words, {} bytes)",
+                by_word.word_perplexity,
+                by_word.byte_perplexity,
+                by_word.bits_per_byte,
+                show::count(by_word.words),
+                show::count(by_word.bytes),
+            ))?;
         }
         let line = format_args!(
-            "perplexity {:.4}  ({} predictions in {} windows of {} tokens, begin-of-sequence token {}, {seconds:.1} s on {})",
-            found.perplexity,
-            show::count(found.tokens),
-            found.windows,
-            which.length,
-            self.protocol(),
+            "perplexity {:.4}  ({} predictions in {} windows; {}; {seconds:.1} s on {})",
+            found.perplexity.perplexity,
+            show::count(found.perplexity.tokens),
+            show::count(found.perplexity.windows),
+            self.what(found),
             device.name(),
         );
         Ok(out::line(line)?)
+    }
+
+    /// Data and protocol in words.
+    fn what(&self, found: &Found) -> String {
+        let file = self.text.file_name().unwrap_or_default().to_string_lossy();
+        let joined = match self.join {
+            JoinName::Plain => "",
+            JoinName::Wikitext2 => " joined as wikitext2",
+            JoinName::Ptb => " joined as ptb",
+            JoinName::C4 => " joined as c4",
+        };
+        let first = self.windows.map_or_else(String::new, |n| format!(", the first {n}"));
+        format!("{file}{joined}, {}{first}", found.protocol)
+    }
+
+    fn entries(&self, found: &Found) -> Vec<EvalEntry> {
+        let entry = |metric: &str, value, n| EvalEntry {
+            what: self.what(found),
+            metric: metric.into(),
+            value,
+            stderr: None,
+            n,
+        };
+        let mut entries = vec![entry("ppl", found.perplexity.perplexity, found.perplexity.tokens)];
+        if let Some(by_word) = &found.by_word {
+            entries.push(entry("word_ppl", by_word.word_perplexity, by_word.words));
+            entries.push(entry("byte_ppl", by_word.byte_perplexity, by_word.bytes));
+            entries.push(entry("bits_per_byte", by_word.bits_per_byte, by_word.bytes));
+        }
+        entries
     }
 
     fn bos(&self) -> Bos {
@@ -103,11 +235,20 @@ impl Ppl {
         }
     }
 
-    fn protocol(&self) -> &'static str {
-        match self.bos {
-            BosName::Each => "in each",
-            BosName::First => "in the first",
-            BosName::None => "in none",
+    fn join(&self) -> Join {
+        match self.join {
+            JoinName::Plain => Join::Plain,
+            JoinName::Wikitext2 => Join::Wikitext2,
+            JoinName::Ptb => Join::Ptb,
+            JoinName::C4 => Join::C4,
+        }
+    }
+
+    fn protocol_name(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Window => "window",
+            Protocol::Rolling => "rolling",
+            Protocol::Strided => "strided",
         }
     }
 }

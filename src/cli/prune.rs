@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use serde_json::json;
+use slimgpt::checkpoint::Checkpoint;
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
 use slimgpt::pipeline::{
     Event, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
@@ -14,8 +15,9 @@ use slimgpt::pipeline::{
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
+use super::peak::Watch;
 use super::progress::Progress;
-use super::{exit, out, plan as plan_command, summary};
+use super::{exit, export, out, plan as plan_command, summary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +36,7 @@ With --json every line of standard output is one event with its \"seconds\"; the
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Prune {
-    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2), dense or pruned
+    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned
     model: PathBuf,
     /// Folder to make
     #[arg(long, value_name = "DIR")]
@@ -79,7 +81,16 @@ impl Prune {
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
-        let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device: &device, clock: &clock };
+        let watch = Watch::start(&device);
+        let memory = || watch.look();
+        let job = Job {
+            checkpoint: &checkpoint,
+            windows: &windows,
+            plan: &plan,
+            device: &device,
+            clock: &clock,
+            memory: &memory,
+        };
         self.announce(&job);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
@@ -110,11 +121,13 @@ impl Prune {
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
         let page = self.out.join(slimgpt::report::FILE);
-        Ok(out::line(format_args!(
+        out::line(format_args!(
             "the pruned model is in {}; what went is shown by {}",
             self.out.display(),
             page.display()
-        ))?)
+        ))?;
+        export::hint_at_widths(Checkpoint::open(&self.out)?.config());
+        Ok(())
     }
 }
 

@@ -26,13 +26,13 @@ fn layer(record: &LayerRecord) -> Vec<String> {
     ]
 }
 
-/// The whole model, in two lines.
+/// The whole model, in two lines, and the memory it took, where it was measured.
 pub fn totals(report: &Report) -> String {
     let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
     let seconds = report.timing.layer_seconds.iter().sum::<f64>();
     format!(
         "{} → {} parameters: {} less, {} of the decoder layers; {} → {} of weights in {}\n\
-         {} calibration tokens, {seconds:.1} s on {}",
+         {} calibration tokens, {seconds:.1} s on {}{}",
         show::count(report.parameters_before),
         show::count(report.parameters_after),
         show::percent(gone),
@@ -42,5 +42,18 @@ pub fn totals(report: &Report) -> String {
         report.dtype,
         show::count(report.calibration_tokens),
         report.device,
+        memory(report),
     )
+}
+
+/// A line with the most memory that was seen in use, beside what was planned; empty where a report
+/// has none.
+fn memory(report: &Report) -> String {
+    let (timing, plan) = (&report.timing, &report.plan.memory);
+    let part = |name: &str, peak: Option<u64>, planned: u64| {
+        peak.map(|peak| format!("{} of {} planned on the {name}", show::bytes(peak), show::bytes(planned)))
+    };
+    let device = part("device", timing.peak_device_bytes, plan.device_bytes);
+    let parts: Vec<String> = device.into_iter().chain(part("host", timing.peak_host_bytes, plan.host_bytes)).collect();
+    if parts.is_empty() { String::new() } else { format!("\nmost memory in use: {}", parts.join(", ")) }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::store::{self, Store, write_whole};
 use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol, Row};
 use crate::checkpoint::Checkpoint;
-use crate::device::Device;
+use crate::device::{Device, Peak};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
 use crate::obs::{CpuExecutor, WgpuExecutor};
 use crate::pipeline::{
@@ -37,6 +37,8 @@ pub struct Setting<'a> {
     pub keep_weights: bool,
     /// Seconds since any fixed moment.
     pub clock: &'a dyn Fn() -> f64,
+    /// The most memory seen in use so far.
+    pub memory: &'a dyn Fn() -> Peak,
 }
 
 /// What every model is measured on.
@@ -157,8 +159,8 @@ async fn row(
         Ok(windows) => windows,
         Err(error) => return Ok(refused(error.to_string())),
     };
-    let Setting { checkpoint, device, clock, .. } = *setting;
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock };
+    let Setting { checkpoint, device, clock, memory, .. } = *setting;
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
     let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
     let name = cell.name();
     if let Some(row) = store.get(&name, &identity) {

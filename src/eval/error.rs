@@ -1,5 +1,10 @@
 //! What can be wrong with what a model is measured on: where, which value, and what to do.
 
+use super::tasks::BadRow;
+
+/// Bad rows that are named in a message; of more, only the number is said.
+const NAMED: usize = 20;
+
 /// Why a measurement cannot be made or kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,4 +17,53 @@ pub enum EvalError {
         /// What is wrong with it, and the remedy.
         reason: String,
     },
+    /// Rows that cannot be used.
+    #[error("{} cannot be used; correct them, or leave them out with --skip-bad-rows:\n{}", rows(.0.len()), listed(.0))]
+    BadRows(Vec<BadRow>),
+    /// A text has nothing to predict.
+    #[error("the text has {tokens} tokens, and {needed} are needed; give more text")]
+    TooShort {
+        /// Tokens there are.
+        tokens: usize,
+        /// Tokens needed.
+        needed: usize,
+    },
+    /// The rolling protocol needs a token to begin with.
+    #[error(
+        "the rolling protocol begins every text with the begin-of-sequence token, or else the end-of-sequence token, but config.json has neither; use --protocol window"
+    )]
+    NoPrefix,
+    /// A request that a caller put together wrongly.
+    #[error(
+        "request {request} has {context} tokens of context and {continuation} of continuation; both need one at least, and a continuation at most the model's context of {max_positions}"
+    )]
+    Request {
+        /// Which, from 0.
+        request: usize,
+        /// Tokens of its context.
+        context: usize,
+        /// Tokens of its continuation.
+        continuation: usize,
+        /// The model's context.
+        max_positions: usize,
+    },
+    /// The model's answer is not a number.
+    #[error("the log-likelihood of text {request} is {value}; the model overflows single precision")]
+    NotANumber {
+        /// Which request, from 0.
+        request: usize,
+        /// What came out.
+        value: f64,
+    },
+}
+
+fn rows(n: usize) -> String {
+    if n == 1 { "1 row".into() } else { format!("{n} rows") }
+}
+
+fn listed(rows: &[BadRow]) -> String {
+    let named: Vec<String> = rows.iter().take(NAMED).map(|row| format!("  {row}")).collect();
+    let more = rows.len().saturating_sub(NAMED);
+    let end = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
+    named.join("\n") + &end
 }

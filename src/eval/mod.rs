@@ -1,9 +1,32 @@
-//! Measuring a model.
+//! Measuring a model the way papers do.
+//!
+//! ```text
+//! likelihood.rs   log p of continuations: what all of the following but longbench are made of
+//! perplexity.rs   windows that do not overlap;  rolling.rs, wikitext.rs  lm-eval's;  strided.rs  transformers'
+//! tasks/          multiple choice: the seven zero-shot tasks and MMLU
+//! longbench/      generated answers, judged by scorers.rs
+//! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
+//! record.rs       the figures kept in a model's folder
+//! ```
 
+pub mod cost;
 mod error;
+mod latency;
+mod likelihood;
+pub mod longbench;
 mod perplexity;
 mod record;
+mod rolling;
+pub mod scorers;
+mod strided;
+pub mod tasks;
+mod wikitext;
 
 pub use error::EvalError;
-pub use perplexity::{Perplexity, perplexity};
+pub use latency::{Seconds, Speed, Timed, speed};
+pub use likelihood::{Request, log_likelihoods};
+pub use perplexity::{Perplexity, perplexity, perplexity_of};
 pub use record::{EVAL_FILE, EvalEntry, EvalRecord};
+pub use rolling::{ByWord, Size, rolling};
+pub use strided::strided;
+pub use wikitext::{detokenised, has_titles, pages};

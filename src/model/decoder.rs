@@ -30,12 +30,24 @@ impl Decoder {
     /// # Errors
     /// When a weight is not finite.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
+        Self::load_telling(checkpoint, device, &mut |_, _| {})
+    }
+
+    /// Loads every layer; `progress` is told how many of how many layers are there.
+    ///
+    /// # Errors
+    /// When a weight is not finite.
+    pub fn load_telling(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, CheckpointError> {
         let config = checkpoint.config();
-        let blocks = config
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(i, &shape)| Ok(Block::load(&checkpoint.layer(i)?, shape, config, device)));
+        let blocks = config.layers.iter().enumerate().map(|(i, &shape)| {
+            let block = Block::load(&checkpoint.layer(i)?, shape, config, device);
+            progress(i + 1, config.layers.len());
+            Ok(block)
+        });
         Ok(Self {
             blocks: blocks.collect::<Result<_, CheckpointError>>()?,
             ends: Ends::load(&checkpoint.outer()?, config, device),

@@ -48,23 +48,18 @@ impl Ends {
         self.norm.forward(hidden).reshape([b * t, d]).matmul(head.transpose())
     }
 
-    /// −log p of every next token, `(b·(t−1))`, for `hidden` after the last layer of `tokens`.
-    pub fn nll(&self, hidden: Tensor<3>, tokens: &[Vec<u32>]) -> Tensor<1> {
-        let [b, t, d] = hidden.dims();
-        let device = hidden.device();
+    /// log p of `next[i]` after the hidden state `i` of `(n, d)`, taken after the last layer.
+    pub fn log_p(&self, hidden: Tensor<2>, next: &[u32]) -> Tensor<1> {
+        let [n, d] = hidden.dims();
         let vocab = self.embedding.dims()[0];
         let step = (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1);
-        let mut parts = Vec::new();
-        for (row, window) in tokens.iter().enumerate().take(b) {
-            for from in (0..t - 1).step_by(step) {
-                let to = (t - 1).min(from + step);
-                let part = hidden.clone().slice([row..row + 1, from..to, 0..d]);
-                let next = token_tensor(&[window[from + 1..=to].to_vec()], &device).reshape([to - from, 1]);
-                let log_p = log_softmax(self.logits(part), 1).gather(1, next);
-                parts.push(log_p.reshape([to - from]).neg());
-            }
-        }
-        Tensor::cat(parts, 0)
+        let parts = (0..n).step_by(step).map(|from| {
+            let to = n.min(from + step);
+            let part = hidden.clone().slice([from..to, 0..d]).reshape([1, to - from, d]);
+            let wanted = token_tensor(&[next[from..to].to_vec()], &hidden.device()).reshape([to - from, 1]);
+            log_softmax(self.logits(part), 1).gather(1, wanted).reshape([to - from])
+        });
+        Tensor::cat(parts.collect(), 0)
     }
 }
 

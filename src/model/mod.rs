@@ -10,11 +10,13 @@ mod generate;
 mod host;
 mod linear;
 mod positions;
+mod sampling;
 
 pub use attention::{Attention, LayerCache};
 pub use block::Block;
 pub use decoder::{Decoder, KvCache};
 pub use ends::{Ends, token_tensor};
-pub use generate::{Sampler, generate};
+pub use generate::{Stop, generate};
 pub use linear::{Linear, RmsNorm};
 pub use positions::Positions;
+pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};

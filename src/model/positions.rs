@@ -35,6 +35,14 @@ impl Positions {
         }
     }
 
+    /// The tables of the first `t` tokens alone, for tables that begin a sequence.
+    pub fn first(&self, t: usize) -> Self {
+        let [_, _, _, d] = self.cos.dims();
+        let angles = |table: &Tensor<4>| table.clone().slice([0..1, 0..1, 0..t, 0..d]);
+        let mask = self.mask.clone().slice([0..1, 0..1, 0..t, 0..t]);
+        Self { cos: angles(&self.cos), sin: angles(&self.sin), mask }
+    }
+
     /// Rotates `(b, heads, t, head_dim)`, the first half of a head against the second.
     pub(super) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
         let [b, h, t, d] = x.dims();

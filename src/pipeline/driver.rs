@@ -17,7 +17,7 @@ use super::report::{Report, Timing};
 use super::run::Run;
 use super::{Event, Flow, LayerSink, PipelineError, Plan};
 use crate::checkpoint::Checkpoint;
-use crate::device::Device;
+use crate::device::{Device, Peak};
 use crate::obs::Executor;
 
 /// What a run works with.
@@ -33,6 +33,8 @@ pub struct Job<'a> {
     pub device: &'a Device,
     /// Seconds since any fixed moment; the library has no clock of its own.
     pub clock: &'a dyn Fn() -> f64,
+    /// The most memory seen in use so far, asked after every event; [`Peak::unknown`] measures nothing.
+    pub memory: &'a dyn Fn() -> Peak,
 }
 
 /// Carries out the plan: prunes every layer that `sink` does not have yet, then puts it together.
@@ -68,7 +70,9 @@ pub async fn prune<E: Executor, S: LayerSink>(
         layer_seconds.push(seconds);
     }
     run.tell(Event::Writing)?;
-    let timing = Timing { session_seconds: (job.clock)() - started, layer_seconds };
+    let Peak { host_bytes: peak_host_bytes, device_bytes: peak_device_bytes } = run.peak;
+    let session_seconds = (job.clock)() - started;
+    let timing = Timing { session_seconds, layer_seconds, peak_host_bytes, peak_device_bytes };
     let report = run.report(sink.run(), records, timing);
     sink.finish(job.checkpoint, &report)?;
     run.finished(&report);

@@ -80,13 +80,20 @@ pub struct LayerRecord {
     pub channels: SiteRecord,
 }
 
-/// Seconds by the caller's clock: the only part that differs between two equal runs.
+/// What was measured, by the caller's clock and the caller's look at the memory: the only part that
+/// differs between two equal runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// All layers and what lies between them, in the session that finished.
     pub session_seconds: f64,
     /// Each layer, in the session that pruned it.
     pub layer_seconds: Vec<f64>,
+    /// Most bytes of the process in the host's memory, in the session that finished.
+    #[serde(default)]
+    pub peak_host_bytes: Option<u64>,
+    /// Most bytes held on the device, in the session that finished; `None` on the CPU.
+    #[serde(default)]
+    pub peak_device_bytes: Option<u64>,
 }
 
 /// Everything about a run.
@@ -118,7 +125,7 @@ pub struct Report {
     pub plan: Plan,
     /// What became of each layer.
     pub layers: Vec<LayerRecord>,
-    /// How long it took.
+    /// How long it took, and the memory it was seen to take.
     pub timing: Timing,
 }
 

@@ -8,6 +8,7 @@ use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError, Place};
 use crate::checkpoint::Dtype;
+use crate::device::Peak;
 use crate::model::Positions;
 use crate::shape::ModelConfig;
 
@@ -29,6 +30,8 @@ pub(super) struct Run<'a, E> {
     positions: BTreeMap<usize, Positions>,
     on_event: &'a mut dyn FnMut(Event) -> Flow,
     stored: usize,
+    /// The most memory seen at an event.
+    pub peak: Peak,
 }
 
 impl<'a, E> Run<'a, E> {
@@ -64,6 +67,7 @@ impl<'a, E> Run<'a, E> {
             positions: lengths.into_iter().map(|t| (t, tables(t))).collect(),
             on_event,
             stored,
+            peak: Peak::unknown(),
         })
     }
 
@@ -114,6 +118,7 @@ impl<'a, E> Run<'a, E> {
 
     /// Tells the observer, and stops when it says so.
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
+        self.peak = self.peak.or_more((self.job.memory)());
         match (self.on_event)(event) {
             Flow::Continue => Ok(()),
             Flow::Stop => Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() }),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::TextError;
 
-/// The documents of a file: the whole of a `.txt`, the `key` of every line of a `.jsonl`, every row
+/// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
 /// of a `.json` list (as Alpaca: instruction, input and output joined by line ends). A `.json` that
 /// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz`.
 ///

@@ -1,12 +1,20 @@
 //! Text in: the tokenizer, calibration files, and the windows of tokens that layers are run on.
 
+mod chat;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
+mod join;
+mod stops;
+mod stream;
 mod tokenizer;
 mod windows;
 
+pub use chat::{ChatError, ChatTemplate, Message};
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::read_documents;
+pub use join::Join;
+pub use stops::StopTexts;
+pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
 pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 

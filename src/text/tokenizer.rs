@@ -42,7 +42,20 @@ impl Tokenizer {
     /// # Errors
     /// When a token has no embedding.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        let encoded = self.inner.encode(text, false).map_err(|e| TextError::Tokenizer(e.to_string()))?;
+        self.tokens(text, false)
+    }
+
+    /// The tokens of `text` with what tokenizer.json itself puts around a text: for LLaMA a
+    /// begin-of-sequence token, for Qwen2 nothing.
+    ///
+    /// # Errors
+    /// When a token has no embedding.
+    pub fn encode_with_specials(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        self.tokens(text, true)
+    }
+
+    fn tokens(&self, text: &str, specials: bool) -> Result<Vec<u32>, TextError> {
+        let encoded = self.inner.encode(text, specials).map_err(|e| TextError::Tokenizer(e.to_string()))?;
         let ids = encoded.get_ids();
         match ids.iter().find(|&&id| id as usize >= self.vocab) {
             Some(&id) => Err(TextError::BeyondVocabulary { id, vocab: self.vocab }),
@@ -50,8 +63,16 @@ impl Tokenizer {
         }
     }
 
+    /// The token with exactly this text, if there is one.
+    pub fn token(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text).filter(|&id| (id as usize) < self.vocab)
+    }
+
     /// A begin-of-sequence token, if the model has an embedding for it.
-    pub(super) fn known(&self, id: u32) -> Result<u32, TextError> {
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn known(&self, id: u32) -> Result<u32, TextError> {
         match (id as usize) < self.vocab {
             true => Ok(id),
             false => Err(TextError::BosBeyondVocabulary { id, vocab: self.vocab }),

@@ -7,7 +7,7 @@ use pollster::block_on;
 use slimgpt::compare::{
     Cell, CompareError, Comparison, Evaluation, Event, Grid, Outcome, Protocol, Row, Setting, plot, run,
 };
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::obs::schedule::Shape;
 use slimgpt::pipeline::{self, Flow, Limits, Method, Request};
 use slimgpt::text::{Bos, Sampling};
@@ -58,6 +58,7 @@ fn compared(
         out,
         keep_weights,
         clock: &|| 0.0,
+        memory: &Peak::unknown,
     };
     block_on(run(&setting, &grid(), &mut |event| on_event(&event)))
 }

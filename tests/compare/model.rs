@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::eval::perplexity;
 use slimgpt::obs::CpuExecutor;
 use slimgpt::pipeline::{
@@ -47,7 +47,14 @@ fn with_job<T>(method: Method, target: f64, f: impl FnOnce(&Job<'_>) -> T) -> T 
     let (checkpoint, tokenizer) = opened();
     let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
     let plan = plan(&request(method, target), checkpoint.config(), &Limits::default()).unwrap();
-    f(&Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device: &Device::cpu(), clock: &|| 0.0 })
+    f(&Job {
+        checkpoint: &checkpoint,
+        windows: &windows,
+        plan: &plan,
+        device: &Device::cpu(),
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+    })
 }
 
 fn report(method: Method, target: f64) -> Report {
@@ -134,7 +141,14 @@ fn a_flap_folder_is_pruned_again_by_another_method() {
     let (_, tokenizer) = opened();
     let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
     let plan = plan(&request(Method::Exact, 0.2), pruned.config(), &Limits::default()).unwrap();
-    let job = Job { checkpoint: &pruned, windows: &windows, plan: &plan, device: &Device::cpu(), clock: &|| 0.0 };
+    let job = Job {
+        checkpoint: &pruned,
+        windows: &windows,
+        plan: &plan,
+        device: &Device::cpu(),
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+    };
     let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
     let report = block_on(prune(&job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap();
     for record in report.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pollster::block_on;
 use serde_json::json;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::eval::EvalEntry;
 use slimgpt::obs::CpuExecutor;
 use slimgpt::pipeline::{Flow, Job, Limits, MemorySink, Method, Report, Request, Target, plan, prune};
@@ -25,7 +25,14 @@ fn report(method: Method, layers: usize) -> Report {
         ..Request::default()
     });
     let plan = plan(&request, checkpoint.config(), &Limits::default()).unwrap();
-    let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device: &Device::cpu(), clock: &|| 0.0 };
+    let job = Job {
+        checkpoint: &checkpoint,
+        windows: &windows,
+        plan: &plan,
+        device: &Device::cpu(),
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+    };
     let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
     block_on(prune(&job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
     Event, Flow, FolderError, Job, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report,
@@ -57,7 +57,7 @@ impl Place {
     ) -> Result<Report, PipelineError> {
         let windows = windows();
         let (checkpoint, plan) = (&self.checkpoint, &self.plan);
-        let job = Job { checkpoint, windows: &windows, plan, device: gpu, clock: &|| 0.0 };
+        let job = Job { checkpoint, windows: &windows, plan, device: gpu, clock: &|| 0.0, memory: &Peak::unknown };
         let Ok(Opened::Work(mut folder)) = OutputFolder::open(&self.path(name), &job, false) else {
             panic!("{name} not opened")
         };

@@ -6,7 +6,7 @@ use pollster::block_on;
 use safetensors::Dtype;
 use serde_json::json;
 use slimgpt::checkpoint::{Checkpoint, HostTensor};
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, token_tensor};
 use slimgpt::obs::{CpuExecutor, HeadUnit, WgpuExecutor};
@@ -33,7 +33,7 @@ fn qwen2(dtype: Dtype) -> Model {
 /// Prunes into `out`.
 pub fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device, out: &Path) -> Report {
     let (windows, plan) = (windows(), planned(checkpoint, request));
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock: &|| 0.0 };
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock: &|| 0.0, memory: &Peak::unknown };
     let Opened::Work(mut sink) = OutputFolder::open(out, &job, false).unwrap() else { panic!("not opened") };
     let report = match device.is_gpu() {
         true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),

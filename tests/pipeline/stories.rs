@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::eval::perplexity;
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
 use slimgpt::pipeline::{Job, Limits, Opened, OutputFolder, Report, Request, Target, plan, prune};
@@ -48,7 +48,14 @@ impl Stories {
         let limits = Limits { is_gpu, max_binding_bytes, ..Limits::default() };
         let plan = plan(request, self.checkpoint.config(), &limits).unwrap();
         let calibration = self.windows("tinystories-calibration.txt", 128);
-        let job = Job { checkpoint: &self.checkpoint, windows: &calibration, plan: &plan, device, clock: &|| 0.0 };
+        let job = Job {
+            checkpoint: &self.checkpoint,
+            windows: &calibration,
+            plan: &plan,
+            device,
+            clock: &|| 0.0,
+            memory: &Peak::unknown,
+        };
         let Opened::Work(mut sink) = OutputFolder::open(&out, &job, false).unwrap() else { panic!("not opened") };
         let report = match is_gpu {
             true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),

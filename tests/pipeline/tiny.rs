@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, Peak};
 use slimgpt::obs::CpuExecutor;
 use slimgpt::pipeline::{
     Event, Flow, Job, LayerSink, Limits, PipelineError, Plan, Report, Request, Target, plan, prune,
@@ -73,7 +73,7 @@ pub fn with_job<T>(checkpoint: &Checkpoint, plan: &Plan, f: impl FnOnce(&Job<'_>
         ticks.set(ticks.get() + 1.0);
         ticks.get()
     };
-    f(&Job { checkpoint, windows: &windows, plan, device: &device, clock: &clock })
+    f(&Job { checkpoint, windows: &windows, plan, device: &device, clock: &clock, memory: &Peak::unknown })
 }
 
 pub fn go_on(_: Event) -> Flow {

@@ -7,20 +7,9 @@ use std::path::{Path, PathBuf};
 use super::files::{Files, names, sync_folder};
 use super::{FolderError, OutputFolder, weights_name};
 use crate::checkpoint::{self, Checkpoint, outer_bytes, output_config};
+use crate::export::huggingface::{self, COPIED, Card};
 use crate::pipeline::{PipelineError, Report};
-
-/// Files of the source that hold for the pruned model too.
-const COPIED: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "generation_config.json",
-];
+use crate::shape::ModelConfig;
 
 /// Embedding, last norm and output head, in the working folder.
 pub(super) const OUTER: &str = "outer.safetensors";
@@ -36,14 +25,34 @@ pub(super) fn assemble(
     out.files().write(OUTER, &outer_bytes(&checkpoint.outer()?, out.dtype)?)?;
     checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
     let files = Files::in_folder(whole);
-    let config = output_config(checkpoint.raw_config(), &report.pruned_config(checkpoint.config()), out.dtype);
+    let pruned = report.pruned_config(checkpoint.config());
+    let config = output_config(checkpoint.raw_config(), &pruned, out.dtype);
     files.write("config.json", format!("{config:#}\n").as_bytes())?;
+    for (name, text) in huggingface::python_files(&pruned) {
+        files.write(name, text.as_bytes())?;
+    }
+    files.write(Card::FILE, card(report, &pruned).to_markdown().as_bytes())?;
     if let Some(source) = checkpoint.folder() {
         copy(source, &files)?;
     }
     files.write(Report::FILE, &report.to_json())?;
     flush(whole)?;
     Ok(())
+}
+
+/// What the model card tells of a run.
+fn card<'a>(report: &'a Report, pruned: &'a ModelConfig) -> Card<'a> {
+    Card {
+        source: report.source.as_deref(),
+        config: pruned,
+        version: &report.version,
+        parameters: [report.parameters_before, report.parameters_after],
+        bytes: [report.bytes_before, report.bytes_after],
+        decoder_ratio: report.plan.decoder_ratio(),
+        calibration_tokens: report.calibration_tokens,
+        before: report.layers.iter().map(|l| l.before).collect(),
+        errors: report.layers.iter().map(|l| l.heads.measured_loss + l.channels.measured_loss).collect(),
+    }
 }
 
 /// The stored layers behind what stands outside of them.

@@ -1,0 +1,151 @@
+//! `slimgpt eval`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use slimgpt::eval::tasks::{BadRow, Begin};
+use slimgpt::eval::{EvalError, EvalRecord};
+
+use super::arguments::{self, DeviceArgument};
+use super::{out, parse};
+
+mod finished;
+mod items;
+mod load;
+mod run;
+mod select;
+
+use finished::Finished;
+use items::Items;
+use load::Loaded;
+use run::Runner;
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks --save
+  slimgpt eval ./slim --tasks piqa,arc_easy --task-dir ./tasks --limit 200 --items items.jsonl
+  slimgpt eval ./slim --tasks mmlu --task-dir ./tasks --bos tokenizer
+  slimgpt eval ./slim --tasks longbench --task-dir ./tasks
+
+Tasks:
+  zero-shot  boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa as lm-eval scores
+             them: acc, acc_norm (by characters), acc_bytes. Their average is that of LLM-Pruner's
+             line of papers: acc_norm of hellaswag, arc_challenge and openbookqa, acc of the others
+  mmlu       five-shot by subject and group
+  longbench  those of its datasets whose files are there: hotpotqa, 2wikimqa, musique, narrativeqa,
+             qasper, multifieldqa_en (F1), gov_report, qmsum, multi_news (ROUGE-L), trec, triviaqa,
+             samsum (few-shot). Greedy answers; prompts that are too long lose their middle
+  all        every one of these whose files are there
+
+Files: NAME.jsonl or one NAME_*.jsonl for each task (boolq_val.jsonl), mmlu_dev*.jsonl with
+mmlu_test*.jsonl, and longbench/NAME.jsonl; one JSON object a line, with the fields of the data set
+on the Hugging Face hub. A context that is too long for the model loses its beginning, as in lm-eval;
+how many did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
+
+/// Arguments of `eval`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Evaluate {
+    /// Folder of a checkpoint, dense or pruned
+    model: PathBuf,
+    /// Tasks, with commas between; see below
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    tasks: Vec<String>,
+    /// Folder of the tasks' .jsonl files
+    #[arg(long, value_name = "DIR")]
+    task_dir: PathBuf,
+    /// Rows of each task from the beginning of its file (for mmlu, of each subject); by default all
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    limit: Option<usize>,
+    /// What stands before a text: none (LLM-Pruner's tables, lm-eval before 0.4.9.2), or what the
+    /// tokenizer puts there by itself (lm-eval since). LongBench always takes the latter
+    #[arg(long, value_enum, default_value = "none")]
+    bos: BeginName,
+    /// Tokens that go through a layer together; by default what its widest activation allows
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    batch_tokens: Option<usize>,
+    /// Leave out rows that cannot be used, and say how many
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Write what came of every item: token ids, log-likelihoods and answers, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// Keep the figures in the model's folder (slimgpt-eval.json), for reports
+    #[arg(long)]
+    save: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy)]
+enum BeginName {
+    None,
+    Tokenizer,
+}
+
+impl Evaluate {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        let chosen = select::tasks(&self.tasks, &self.task_dir)?;
+        let (checkpoint, tokenizer) = arguments::open(&self.model)?;
+        let begin = self.begin();
+        let mut tasks = Vec::new();
+        for task in chosen {
+            let settings = load::Settings {
+                tokenizer: &tokenizer,
+                max_positions: checkpoint.config().max_positions,
+                begin,
+                limit: self.limit,
+                hidden: self.json,
+            };
+            tasks.push(task.load(&settings)?);
+        }
+        let skipped = self.bad_rows(&tasks)?;
+        let device = self.device.open()?;
+        let started = Instant::now();
+        let mut items = Items::to(self.items.as_deref())?;
+        let runner = Runner {
+            checkpoint: &checkpoint,
+            tokenizer: &tokenizer,
+            device: &device,
+            batch_tokens: self.batch_tokens,
+            hidden: self.json,
+        };
+        let finished = runner.run(tasks, &mut items)?;
+        items.finish()?;
+        let entries = finished.iter().flat_map(Finished::entries).chain(finished::average_entry(&finished, begin));
+        if self.save {
+            EvalRecord::add_to(&self.model, entries)?;
+        }
+        if self.json {
+            return out::json(&json!({
+                "model": self.model, "bos": begin, "device": device.name(), "limit": self.limit,
+                "average_of_seven": finished::average(&finished),
+                "tasks": finished, "skipped_rows": skipped, "seconds": started.elapsed().as_secs_f64(),
+            }));
+        }
+        finished::print(&finished, &skipped, begin)
+    }
+
+    /// The rows that cannot be used, if they may be left out.
+    fn bad_rows(&self, tasks: &[Loaded]) -> Result<Vec<BadRow>> {
+        let bad: Vec<BadRow> = tasks.iter().flat_map(|task| task.bad().iter().cloned()).collect();
+        match bad.is_empty() || self.skip_bad_rows {
+            true => Ok(bad),
+            false => Err(EvalError::BadRows(bad).into()),
+        }
+    }
+
+    fn begin(&self) -> Begin {
+        match self.bos {
+            BeginName::None => Begin::None,
+            BeginName::Tokenizer => Begin::Tokenizer,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `slimgpt export`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::export::{gguf, mlx, padded};
+use slimgpt::shape::ModelConfig;
+
+use super::progress::counting;
+use super::{out, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt export gguf ./slim --out slim.gguf
+  slimgpt export gguf ./slim --out slim-f16.gguf --dtype f16
+  slimgpt export mlx ./slim --out ./slim-mlx
+  slimgpt export padded ./slim --out ./slim-padded
+
+Which program opens what: slimgpt inspect --compat ./slim";
+
+const GGUF_EXAMPLES: &str = "\
+Examples:
+  slimgpt export gguf ./slim --out slim.gguf
+  llama-cli -m slim.gguf -fa on            -fa on saves the memory of the smaller key/value cache
+  llama-quantize slim.gguf slim-q4.gguf Q4_K_M
+
+The tokenizer of the folder goes into the file. Layers that differ become architecture deci (openelm for
+Qwen3 with a tied head), others llama, qwen2 or qwen3; what llama.cpp would compute otherwise is refused.
+Quantisers cut rows into blocks of 256 (k-quants) or 32: widths that are no multiple keep more bits, which
+prune --channel-multiple 256 avoids.";
+
+/// Arguments of `export`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Export {
+    #[command(subcommand)]
+    target: Target,
+}
+
+#[derive(Subcommand)]
+enum Target {
+    /// One file for llama.cpp, LM Studio, llama-cpp-python, koboldcpp …
+    #[command(after_help = GGUF_EXAMPLES)]
+    Gguf {
+        #[command(flatten)]
+        places: Places,
+        /// Element type of the matrices; source keeps the checkpoint's
+        #[arg(long, value_enum, default_value = "source")]
+        dtype: DtypeName,
+    },
+    /// A folder for mlx-lm, in the form of OpenELM
+    Mlx {
+        #[command(flatten)]
+        places: Places,
+    },
+    /// A plain folder with all layers of one size, filled up with zeros, for whatever knows only those
+    Padded {
+        #[command(flatten)]
+        places: Places,
+    },
+}
+
+#[derive(Args)]
+struct Places {
+    /// Folder of a checkpoint, dense or pruned
+    model: PathBuf,
+    /// What to make
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// Replace OUT if it is such a file or folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy)]
+enum DtypeName {
+    Source,
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Export {
+    /// Runs the command.
+    pub fn run(&self) -> Result<()> {
+        match &self.target {
+            Target::Gguf { places, dtype } => to_gguf(places, *dtype),
+            Target::Mlx { places } => to_mlx(places),
+            Target::Padded { places } => to_padded(places),
+        }
+    }
+}
+
+fn to_gguf(places: &Places, dtype: DtypeName) -> Result<()> {
+    let checkpoint = Checkpoint::open(&places.model)?;
+    let dtype = match dtype {
+        DtypeName::Source => None,
+        DtypeName::F32 => Some(Dtype::F32),
+        DtypeName::F16 => Some(Dtype::F16),
+        DtypeName::Bf16 => Some(Dtype::Bf16),
+    };
+    let options = gguf::Options { dtype, overwrite: places.overwrite };
+    let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
+    if places.json {
+        return out::json(&json!({
+            "out": places.out, "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
+            "tensors": written.tensors,
+        }));
+    }
+    out::line(format_args!(
+        "{}: architecture {}, {} tensors, {} in {}",
+        places.out.display(),
+        written.arch.name(),
+        written.tensors,
+        show::bytes(written.bytes),
+        written.dtype
+    ))?;
+    hint_at_widths(checkpoint.config());
+    Ok(())
+}
+
+/// Says which widths cost bits when the model is quantised.
+pub fn hint_at_widths(config: &ModelConfig) {
+    for (block, quantisers) in [(256, "k-quants (Q4_K_M and others)"), (32, "Q8_0 and Q4_0")] {
+        let uneven = gguf::uneven_rows(config, block);
+        if uneven.is_empty() {
+            continue;
+        }
+        let widths: Vec<String> = uneven.iter().take(3).map(|(name, width)| format!("{name} {width}")).collect();
+        let more = if uneven.len() > 3 { ", …" } else { "" };
+        let keeps =
+            if block == 32 { "16 bits for each weight" } else { "5 to 8 bits instead of 4 to 6 for each weight" };
+        let remedy = if uneven.iter().any(|(name, _)| name.ends_with("ffn_down.weight")) {
+            format!("; prune --channel-multiple {block} avoids it for channels")
+        } else {
+            String::new()
+        };
+        eprintln!(
+            "note: {} rows are no multiple of {block} wide ({}{more}): {quantisers} of llama.cpp keep {keeps} there{remedy}",
+            uneven.len(),
+            widths.join(", "),
+        );
+    }
+}
+
+fn to_mlx(places: &Places) -> Result<()> {
+    let checkpoint = Checkpoint::open(&places.model)?;
+    mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
+    if places.json {
+        return out::json(&json!({ "out": places.out, "model_type": "openelm" }));
+    }
+    Ok(out::line(format_args!("{}: open it with mlx_lm.load or mlx_lm.generate --model", places.out.display()))?)
+}
+
+fn to_padded(places: &Places) -> Result<()> {
+    let checkpoint = Checkpoint::open(&places.model)?;
+    let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
+    let bytes = |parameters: usize| (parameters * checkpoint.dtype().bytes()) as u64;
+    if places.json {
+        return out::json(&json!({
+            "out": places.out, "layer": written.layer, "parameters_before": written.parameters_before,
+            "parameters_after": written.parameters_after, "bytes_before": bytes(written.parameters_before),
+            "bytes_after": bytes(written.parameters_after),
+        }));
+    }
+    Ok(out::line(padded_line(&places.out, written, bytes))?)
+}
+
+fn padded_line(out: &Path, written: padded::Written, bytes: impl Fn(usize) -> u64) -> String {
+    let padded::Written { layer, parameters_before, parameters_after } = written;
+    format!(
+        "{}: every layer has {} query heads on {} key/value heads and {} channels\n\
+         the zeros cost {}: {} → {} parameters, {} → {}",
+        out.display(),
+        layer.heads,
+        layer.kv_heads,
+        layer.channels,
+        show::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
+        show::count(parameters_before),
+        show::count(parameters_after),
+        show::bytes(bytes(parameters_before)),
+        show::bytes(bytes(parameters_after)),
+    )
+}

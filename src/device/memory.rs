@@ -1,0 +1,61 @@
+//! How much memory a device holds, where it can be asked.
+
+use serde::{Deserialize, Serialize};
+
+use super::Device;
+
+/// The most memory that was seen in use; `None` where nothing could be measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Bytes of the process in the host's memory, mapped files that were read included.
+    pub host_bytes: Option<u64>,
+    /// Bytes that the allocator held on the device. The CPU's are the host's.
+    pub device_bytes: Option<u64>,
+}
+
+impl Peak {
+    /// The larger of each.
+    pub fn or_more(self, other: Self) -> Self {
+        Self {
+            host_bytes: self.host_bytes.max(other.host_bytes),
+            device_bytes: self.device_bytes.max(other.device_bytes),
+        }
+    }
+
+    /// Measures nothing: for a run whose report may leave it out.
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+}
+
+impl Device {
+    /// Bytes that are reserved on the device now, what is kept for reuse included; `None` on the
+    /// CPU. Waits until what was launched so far is taken in.
+    pub fn bytes_held(&self) -> Option<u64> {
+        self.tensor.memory_pool_usage().filter(|_| self.is_gpu()).map(|usage| usage.bytes_reserved)
+    }
+
+    /// Gives back what is kept for reuse and not in use.
+    pub fn release_unused(&self) {
+        self.tensor.memory_cleanup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_goes_before_what_is_not() {
+        let known = Peak { host_bytes: Some(3), device_bytes: None };
+        let other = Peak { host_bytes: Some(2), device_bytes: Some(7) };
+        let both = Peak { host_bytes: Some(3), device_bytes: Some(7) };
+        assert_eq!((known.or_more(other), other.or_more(known)), (both, both));
+        assert_eq!(Peak::unknown().or_more(known), known);
+    }
+
+    #[test]
+    fn the_cpu_has_no_memory_of_its_own() {
+        assert_eq!(Device::cpu().bytes_held(), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Which file of a folder a task reads.
+
+use std::path::{Path, PathBuf};
+
+use crate::eval::EvalError;
+
+/// The file of a task in `folder`: `NAME.jsonl`, or the one file whose name begins with `NAME_`
+/// and ends with `.jsonl`.
+///
+/// # Errors
+/// When there is none or more than one; the message says that `source` is to be fetched.
+pub fn find(folder: &Path, name: &str, source: &str) -> Result<PathBuf, EvalError> {
+    let plain = folder.join(format!("{name}.jsonl"));
+    if plain.is_file() {
+        return Ok(plain);
+    }
+    let wrong = |reason: String| EvalError::File { file: folder.display().to_string(), reason };
+    let entries =
+        std::fs::read_dir(folder).map_err(|e| wrong(format!("{e}; --task-dir names a folder of .jsonl files")))?;
+    let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
+    let mut own: Vec<String> = names.filter(|n| n.starts_with(&format!("{name}_")) && n.ends_with(".jsonl")).collect();
+    own.sort();
+    match &own[..] {
+        [one] => Ok(folder.join(one)),
+        [] => Err(wrong(format!(
+            "neither {name}.jsonl nor {name}_*.jsonl is here; fetch {source}, one JSON object a line, for instance with \
+             Hugging Face's datasets: load_dataset(…).to_json(\"{name}.jsonl\")"
+        ))),
+        several => {
+            Err(wrong(format!("{} could all be {name}; rename the right one to {name}.jsonl", several.join(", "))))
+        }
+    }
+}
+
+/// A file's name without its folder, and its text.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(file: &Path) -> Result<(String, String), EvalError> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(file);
+    let wrong =
+        |e| EvalError::File { file: file.display().to_string(), reason: format!("{e}; give readable UTF-8 text") };
+    Ok((name, text.map_err(wrong)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_tasks_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let find = |name: &str| find(folder.path(), name, "the split").map(|p| p.file_name().unwrap().to_owned());
+        let put = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
+        let missing = find("piqa").unwrap_err().to_string();
+        assert!(missing.contains("piqa.jsonl") && missing.contains("fetch the split"), "{missing}");
+        put("piqa_val.jsonl");
+        put("piqa_notes.txt");
+        assert_eq!(find("piqa").unwrap(), "piqa_val.jsonl");
+        put("piqa_test.jsonl");
+        let two = find("piqa").unwrap_err().to_string();
+        assert!(two.contains("piqa_test.jsonl, piqa_val.jsonl") && two.contains("rename"), "{two}");
+        put("piqa.jsonl");
+        assert_eq!(find("piqa").unwrap(), "piqa.jsonl");
+    }
+}

@@ -1,0 +1,152 @@
+//! Which programs open a folder, how, and why not otherwise.
+//!
+//! What is said here of other programs was tried or read in their source; where it was not tried,
+//! it says so.
+
+use serde::Serialize;
+
+use super::gguf::Arch;
+use super::{ExportError, mlx, padded};
+use crate::checkpoint::Form;
+use crate::shape::ModelConfig;
+
+/// How a program opens a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Client {
+    /// The program.
+    pub program: &'static str,
+    /// Whether it opens this model at all.
+    pub opens: Opens,
+    /// How.
+    pub how: String,
+    /// Why it does not open it as it stands; empty where it does.
+    pub why_not: String,
+}
+
+/// Whether a program opens a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Opens {
+    /// The folder as it stands.
+    Folder,
+    /// What an export makes of it.
+    Export,
+    /// It should, but this was never tried.
+    Untried,
+    /// It does not.
+    No,
+}
+
+/// Every program we know of, for one model.
+pub fn clients(config: &ModelConfig) -> Vec<Client> {
+    let mut all = vec![transformers(config)];
+    all.extend(through_gguf(config));
+    all.extend([mlx_lm(config), vllm(config), rtp_llm(config)]);
+    all.extend(plain_only(config));
+    all
+}
+
+const DIFFER: &str = "its layers differ in size";
+
+fn is_plain(config: &ModelConfig) -> bool {
+    Form::of(config) != Form::Own
+}
+
+fn transformers(config: &ModelConfig) -> Client {
+    let (how, why_not) = match Form::of(config) {
+        Form::Source => ("from_pretrained(PATH), as its source".to_owned(), ""),
+        Form::Plain { class, .. } => (format!("from_pretrained(PATH), as {class}"), ""),
+        Form::Own => (
+            "from_pretrained(PATH, trust_remote_code=True), 4.46 and later".to_owned(),
+            "without trust_remote_code it fails: no class of its own holds layers that differ, or these heads",
+        ),
+    };
+    Client { program: "transformers", opens: Opens::Folder, how, why_not: why_not.into() }
+}
+
+fn through_gguf(config: &ModelConfig) -> [Client; 2] {
+    const EXPORT: &str = "slimgpt export gguf PATH --out model.gguf";
+    let client = |program, opens, how: String, why_not: String| Client { program, opens, how, why_not };
+    let llama_cpp = "llama.cpp, LM Studio, llama-cpp-python, koboldcpp";
+    match Arch::of(config) {
+        Ok(arch) => {
+            let plain = !matches!(arch, Arch::Deci | Arch::OpenElm);
+            let doubt = if plain { "" } else { "older releases fail on sizes that differ from layer to layer" };
+            let ollama = if plain { Opens::Export } else { Opens::Untried };
+            let how = format!("{EXPORT}: architecture {}", arch.name());
+            [client(llama_cpp, Opens::Export, how.clone(), String::new()), client("Ollama", ollama, how, doubt.into())]
+        }
+        Err(error) => [llama_cpp, "Ollama"].map(|program| by_padding(program, config, reason(&error))),
+    }
+}
+
+/// What a program that knows only plain models makes of this one.
+fn by_padding(program: &'static str, config: &ModelConfig, why_not: String) -> Client {
+    match padded::check(config) {
+        Ok(()) => {
+            let how = "slimgpt export padded PATH --out DIR, then as any plain model".into();
+            Client { program, opens: Opens::Export, how, why_not }
+        }
+        Err(error) => Client { program, opens: Opens::No, how: String::new(), why_not: reason(&error) },
+    }
+}
+
+fn reason(error: &ExportError) -> String {
+    match error {
+        ExportError::CannotHold { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn mlx_lm(config: &ModelConfig) -> Client {
+    if is_plain(config) {
+        let how = "mlx_lm.load(PATH)".into();
+        return Client { program: "mlx-lm", opens: Opens::Folder, how, why_not: String::new() };
+    }
+    match mlx::check(config) {
+        Ok(()) => {
+            let how = "slimgpt export mlx PATH --out DIR".into();
+            Client { program: "mlx-lm", opens: Opens::Export, how, why_not: DIFFER.into() }
+        }
+        Err(error) => by_padding("mlx-lm", config, reason(&error)),
+    }
+}
+
+fn vllm(config: &ModelConfig) -> Client {
+    if is_plain(config) {
+        let how = "vllm serve PATH".into();
+        return Client { program: "vLLM", opens: Opens::Folder, how, why_not: String::new() };
+    }
+    let how = "vllm serve PATH --trust-remote-code --model-impl transformers".into();
+    let why_not = "its own classes hold no query heads that differ".into();
+    Client { program: "vLLM", opens: Opens::Untried, how, why_not }
+}
+
+fn rtp_llm(config: &ModelConfig) -> Client {
+    use crate::shape::Family;
+    let reads = matches!(config.family, Family::Qwen2 | Family::Qwen3);
+    match (is_plain(config), reads) {
+        (false, true) => Client {
+            program: "rtp-llm",
+            opens: Opens::Untried,
+            how: "the folder: it reads layer_head_num and layer_inter_size".into(),
+            why_not: String::new(),
+        },
+        (false, false) => by_padding("rtp-llm", config, "it reads sizes for each layer of Qwen models only".into()),
+        (true, _) => {
+            let how = "the folder, as any model of its class".into();
+            Client { program: "rtp-llm", opens: Opens::Folder, how, why_not: String::new() }
+        }
+    }
+}
+
+/// Programs with nothing for layers that differ.
+fn plain_only(config: &ModelConfig) -> [Client; 2] {
+    ["candle, mistral.rs", "MLC, SGLang and others"].map(|program| {
+        if is_plain(config) {
+            let how = "the folder, as any model of its class".into();
+            return Client { program, opens: Opens::Folder, how, why_not: String::new() };
+        }
+        by_padding(program, config, format!("{DIFFER}, and it has one size for all"))
+    })
+}

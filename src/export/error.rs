@@ -1,0 +1,62 @@
+//! Why a model cannot be written in a form, and what to do instead.
+
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::CheckpointError;
+
+/// Why an export was refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The target has no place for something the model has.
+    #[error("{target} cannot hold this model: {reason}; {remedy}")]
+    CannotHold {
+        /// The form that was asked for.
+        target: &'static str,
+        /// What the model has that the target lacks.
+        reason: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// The tokenizer cannot be said in the target's words.
+    #[error("{}: {reason}, which GGUF cannot express", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        reason: String,
+    },
+    /// Something stands where the result is to appear.
+    #[error("{} exists; choose another --out, or replace it with --overwrite", .0.display())]
+    Exists(PathBuf),
+    /// Something that is not an earlier result stands there.
+    #[error("{} exists and is not {what}, so it is not touched; choose another --out", path.display())]
+    NotOurs {
+        /// The path.
+        path: PathBuf,
+        /// What would be replaced.
+        what: &'static str,
+    },
+    /// The model was not opened from a folder.
+    #[error("the model has no folder, and so no tokenizer; save it to a folder first")]
+    NoFolder,
+    /// The disk refused.
+    #[error("{} could not be {action}: {cause}", path.display())]
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The checkpoint could not be read, or a value does not fit.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl ExportError {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |cause| Self::Io { action, path: path.into(), cause }
+    }
+}

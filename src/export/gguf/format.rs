@@ -1,0 +1,146 @@
+//! The bytes of a GGUF file before its data.
+
+use crate::checkpoint::Dtype;
+
+/// The data of every tensor begins at a multiple of this.
+pub(super) const ALIGNMENT: u64 = 32;
+const MAGIC: &[u8] = b"GGUF";
+const VERSION: u32 = 3;
+
+/// The value of a key.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are the types")]
+pub enum Value {
+    U32(u32),
+    F32(f32),
+    Bool(bool),
+    String(String),
+    I32s(Vec<i32>),
+    F32s(Vec<f32>),
+    Strings(Vec<String>),
+}
+
+impl Value {
+    /// The number that stands for the type.
+    fn kind(&self) -> u32 {
+        match self {
+            Self::U32(_) => 4,
+            Self::F32(_) => 6,
+            Self::Bool(_) => 7,
+            Self::String(_) => 8,
+            Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => 9,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::U32(v) => out.extend(v.to_le_bytes()),
+            Self::F32(v) => out.extend(v.to_le_bytes()),
+            Self::Bool(v) => out.push((*v).into()),
+            Self::String(v) => write_string(out, v),
+            Self::I32s(all) => write_array(out, 5, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::F32s(all) => write_array(out, 6, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::Strings(all) => write_array(out, 8, all, |out, v| write_string(out, v)),
+        }
+    }
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+fn write_array<T>(out: &mut Vec<u8>, kind: u32, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.extend(kind.to_le_bytes());
+    out.extend((all.len() as u64).to_le_bytes());
+    all.iter().for_each(|v| write(out, v));
+}
+
+/// How a tensor's elements are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the types")]
+pub enum ElementType {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl ElementType {
+    pub(super) fn of(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
+
+    pub(super) fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::Bf16,
+        }
+    }
+
+    /// ggml's number for it.
+    fn number(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Bf16 => 30,
+        }
+    }
+
+    /// llama.cpp's number for a file whose matrices are so.
+    pub(super) fn file_type(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Bf16 => 32,
+        }
+    }
+}
+
+/// A line of the table of tensors.
+pub(super) struct TensorInfo {
+    pub name: String,
+    /// Sizes, outermost first; the file has them the other way round.
+    pub shape: Vec<usize>,
+    pub element: ElementType,
+}
+
+impl TensorInfo {
+    pub fn bytes(&self) -> u64 {
+        let count: usize = self.shape.iter().product();
+        (count * self.element.dtype().bytes()) as u64
+    }
+}
+
+/// Bytes from `length` to the next multiple of [`ALIGNMENT`].
+pub(super) fn padding(length: u64) -> u64 {
+    length.next_multiple_of(ALIGNMENT) - length
+}
+
+/// Everything before the data, filled up to where the first tensor begins.
+pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    out.extend(VERSION.to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend((keys.len() as u64).to_le_bytes());
+    for (key, value) in keys {
+        write_string(&mut out, key);
+        out.extend(value.kind().to_le_bytes());
+        value.write(&mut out);
+    }
+    let mut offset = 0;
+    for tensor in tensors {
+        write_string(&mut out, &tensor.name);
+        out.extend((tensor.shape.len() as u32).to_le_bytes());
+        tensor.shape.iter().rev().for_each(|&n| out.extend((n as u64).to_le_bytes()));
+        out.extend(tensor.element.number().to_le_bytes());
+        out.extend(u64::to_le_bytes(offset));
+        offset += tensor.bytes() + padding(tensor.bytes());
+    }
+    out.resize(out.len() + padding(out.len() as u64) as usize, 0);
+    out
+}

@@ -1,0 +1,139 @@
+//! One GGUF file: what llama.cpp and every program built on it opens.
+//!
+//! The layout is that of the GGUF specification, version 3: a header, keys with typed values, a
+//! table of tensors, and their data, each at a multiple of 32 bytes. Weights are read one layer at
+//! a time, so a model larger than memory can be written.
+
+mod arch;
+mod format;
+mod tensors;
+mod tokenizer;
+
+use std::path::Path;
+
+pub use arch::Arch;
+use format::{ALIGNMENT, TensorInfo, padding};
+pub use format::{ElementType, Value};
+use tensors::Entry;
+use tokenizer::Vocabulary;
+
+use super::ExportError;
+use super::files::NewFile;
+use crate::checkpoint::{Checkpoint, Dtype};
+use crate::shape::ModelConfig;
+
+/// How the file is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Element type of the matrices; by default the checkpoint's. Vectors are always f32, as
+    /// llama.cpp wants them.
+    pub dtype: Option<Dtype>,
+    /// Whether a file that stands there is replaced.
+    pub overwrite: bool,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The architecture that llama.cpp will see.
+    pub arch: Arch,
+    /// Element type of the matrices.
+    pub dtype: Dtype,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Tensors in it.
+    pub tensors: usize,
+}
+
+/// Writes `checkpoint` as the GGUF file `out`, tokenizer included. `on_tensor` is told how many of
+/// how many tensors are written.
+///
+/// # Errors
+/// When no architecture of llama.cpp holds the model, when its tokenizer cannot be expressed, when
+/// a value does not fit, or when the disk refuses; nothing stands at `out` then that did not before.
+pub fn export(
+    checkpoint: &Checkpoint,
+    out: &Path,
+    options: Options,
+    on_tensor: &mut dyn FnMut(usize, usize),
+) -> Result<Written, ExportError> {
+    let config = checkpoint.config();
+    let arch = Arch::of(config)?;
+    let dtype = options.dtype.unwrap_or_else(|| checkpoint.dtype());
+    let folder = checkpoint.folder().ok_or(ExportError::NoFolder)?;
+    let vocabulary = Vocabulary::read(folder, config)?;
+    let entries = tensors::all(arch, config);
+    let infos = tensors::infos(&entries, dtype);
+    let mut keys = arch.keys(config, dtype, &model_name(folder));
+    keys.extend(vocabulary.keys());
+
+    let mut file = NewFile::begin(out, options.overwrite)?;
+    let header = format::header(&keys, &infos);
+    file.write(&header)?;
+    let mut writer = Writer { file: &mut file, infos: &infos, written: 0, on_tensor };
+    writer.outer(checkpoint, &entries)?;
+    writer.layers(checkpoint, &entries)?;
+    file.finish()?;
+    let data: u64 = infos.iter().map(|i| i.bytes() + padding(i.bytes())).sum();
+    Ok(Written { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
+}
+
+fn model_name(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    folder.file_name().map_or_else(|| "slimgpt".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Writes the tensors in the order of the table.
+struct Writer<'a> {
+    file: &'a mut NewFile,
+    infos: &'a [TensorInfo],
+    written: usize,
+    on_tensor: &'a mut dyn FnMut(usize, usize),
+}
+
+impl Writer<'_> {
+    fn outer(&mut self, checkpoint: &Checkpoint, entries: &[Entry]) -> Result<(), ExportError> {
+        let weights = checkpoint.outer()?;
+        for entry in entries {
+            if let Entry::Outer { values, .. } = entry {
+                self.tensor(&values(&weights))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn layers(&mut self, checkpoint: &Checkpoint, entries: &[Entry]) -> Result<(), ExportError> {
+        for i in 0..checkpoint.config().layers.len() {
+            let weights = checkpoint.layer(i)?;
+            for entry in entries {
+                if let Entry::Layer { layer, values, .. } = entry
+                    && *layer == i
+                {
+                    self.tensor(&values(&weights))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tensor(&mut self, values: &[f32]) -> Result<(), ExportError> {
+        let info = &self.infos[self.written];
+        self.file.write(&info.element.dtype().narrow(&info.name, values)?)?;
+        self.file.write(&[0; ALIGNMENT as usize][..padding(info.bytes()) as usize])?;
+        self.written += 1;
+        (self.on_tensor)(self.written, self.infos.len());
+        Ok(())
+    }
+}
+
+/// Rows of matrices, by name, that llama.cpp's quantisers cannot cut into blocks of `block`: the
+/// tensors keep more bits there. 256 is what k-quants want, 32 the older ones.
+pub fn uneven_rows(config: &ModelConfig, block: usize) -> Vec<(String, usize)> {
+    let rows = config.layers.iter().enumerate().flat_map(|(i, l)| {
+        [
+            (format!("blk.{i}.attn_output.weight"), l.heads * config.head_dim),
+            (format!("blk.{i}.ffn_down.weight"), l.channels),
+        ]
+    });
+    rows.filter(|(_, width)| !width.is_multiple_of(block)).collect()
+}

@@ -1,0 +1,143 @@
+//! tokenizer.json in GGUF's words.
+//!
+//! llama.cpp does not run a tokenizer.json: it has a tokenizer of its own for each kind, and is
+//! told the tokens and either their scores (SentencePiece's kind) or their merges (byte-level
+//! BPE). What those would cut differently from the file is refused.
+
+mod byte_level;
+mod sentence_piece;
+mod special;
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+use special::Special;
+
+use super::{ExportError, Value};
+use crate::shape::ModelConfig;
+
+/// GGUF's kinds of token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
+}
+
+/// A tokenizer as the file has it.
+pub(super) struct Vocabulary {
+    tokens: Vec<String>,
+    kinds: Vec<Kind>,
+    model: Model,
+    special: Special,
+}
+
+/// How text is cut into tokens.
+enum Model {
+    /// SentencePiece's kind: the pair whose token has the highest score is joined first.
+    Scores { scores: Vec<f32>, add_space_prefix: bool },
+    /// Byte-level BPE: text is cut by the rule `pre`, then pairs are joined in the order of `merges`.
+    Merges { pre: &'static str, merges: Vec<String> },
+}
+
+impl Vocabulary {
+    /// Reads the tokenizer of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or llama.cpp has no tokenizer that would cut text as it does.
+    pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self, ExportError> {
+        let path = folder.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(ExportError::io("read", &path))?;
+        let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
+        let json: Json = serde_json::from_slice(&bytes).map_err(|e| refused(format!("it is not JSON ({e})")))?;
+        Self::of(&json, folder, config).map_err(refused)
+    }
+
+    fn of(json: &Json, folder: &Path, config: &ModelConfig) -> Result<Self, String> {
+        let kind = json["model"]["type"].as_str().unwrap_or("BPE");
+        if kind != "BPE" {
+            return Err(format!("its model is of type {kind}"));
+        }
+        let (tokens, mut kinds) = tokens(json, config.vocab_size)?;
+        let model = if json["model"]["byte_fallback"] == true {
+            sentence_piece::mark(&tokens, &mut kinds, json);
+            sentence_piece::model(json, &tokens)?
+        } else {
+            byte_level::model(json)?
+        };
+        let special = Special::read(json, folder, config);
+        Ok(Self { tokens, kinds, model, special })
+    }
+
+    /// The keys that describe it.
+    pub fn keys(&self) -> Vec<(String, Value)> {
+        let ggml = |key: &str, value: Value| (format!("tokenizer.ggml.{key}"), value);
+        let name = if matches!(self.model, Model::Scores { .. }) { "llama" } else { "gpt2" };
+        let mut keys = vec![ggml("model", Value::String(name.into()))];
+        match &self.model {
+            Model::Scores { scores, add_space_prefix } => keys.extend([
+                ggml("pre", Value::String("default".into())),
+                ggml("scores", Value::F32s(scores.clone())),
+                ggml("add_space_prefix", Value::Bool(*add_space_prefix)),
+            ]),
+            Model::Merges { pre, merges } => {
+                keys.extend([ggml("pre", Value::String((*pre).into())), ggml("merges", Value::Strings(merges.clone()))])
+            }
+        }
+        keys.push(ggml("tokens", Value::Strings(self.tokens.clone())));
+        keys.push(ggml("token_type", Value::I32s(self.kinds.iter().map(|&k| k as i32).collect())));
+        keys.extend(self.special.keys());
+        keys
+    }
+}
+
+/// The tokens by their numbers, with their kinds; numbers that have an embedding and no token are
+/// filled with unused ones.
+fn tokens(json: &Json, count: usize) -> Result<(Vec<String>, Vec<Kind>), String> {
+    let mut tokens: Vec<Option<(String, Kind)>> = vec![None; count];
+    let mut put = |id: Option<u64>, text: &str, kind: Kind| {
+        let slot = id.and_then(|id| tokens.get_mut(id as usize));
+        let slot = slot.ok_or_else(|| format!("its token \"{text}\" has a number beyond the {count} embeddings"))?;
+        *slot = Some((text.to_owned(), kind));
+        Ok::<_, String>(())
+    };
+    let vocabulary = json["model"]["vocab"].as_object().ok_or("it has no \"vocab\"")?;
+    for (text, id) in vocabulary {
+        put(id.as_u64(), text, Kind::Normal)?;
+    }
+    for added in json["added_tokens"].as_array().into_iter().flatten() {
+        let text = added["content"].as_str().unwrap_or_default();
+        let kind = if added["special"] == true { Kind::Control } else { Kind::UserDefined };
+        put(added["id"].as_u64(), text, kind)?;
+    }
+    let unused = |i: usize| (format!("[PAD{i}]"), Kind::Unused);
+    Ok(tokens.into_iter().enumerate().map(|(i, token)| token.unwrap_or_else(|| unused(i))).unzip())
+}
+
+/// The steps of a normalizer, pre-tokenizer or post-processor, whether it is one or a list of them.
+fn steps<'a>(of: &'a Json, list: &str) -> Vec<&'a Json> {
+    match (of.is_null(), of[list].as_array()) {
+        (true, _) => vec![],
+        (false, Some(all)) => all.iter().collect(),
+        (false, None) => vec![of],
+    }
+}
+
+fn kind_of(step: &Json) -> &str {
+    step["type"].as_str().unwrap_or("(none)")
+}
+
+/// The merges as pairs; they are written as pairs or as two words.
+fn merges(json: &Json) -> Result<Vec<(&str, &str)>, String> {
+    fn pair(merge: &Json) -> Option<(&str, &str)> {
+        match merge {
+            Json::Array(two) => Some((two.first()?.as_str()?, two.get(1)?.as_str()?)),
+            _ => merge.as_str()?.split_once(' '),
+        }
+    }
+    let all = json["model"]["merges"].as_array().ok_or("it has no \"merges\"")?;
+    all.iter().map(|merge| pair(merge).ok_or_else(|| format!("its merge {merge} is not a pair"))).collect()
+}

@@ -1,0 +1,102 @@
+//! README.md of a pruned folder: what it was made from, what went, and the lines that load it.
+
+use std::fmt::Write;
+
+use crate::checkpoint::Form;
+use crate::shape::{LayerShape, ModelConfig};
+
+/// What a model card tells.
+pub struct Card<'a> {
+    /// The model that was pruned.
+    pub source: Option<&'a str>,
+    /// The model as it is.
+    pub config: &'a ModelConfig,
+    /// The program and its version.
+    pub version: &'a str,
+    /// Parameters before and after, embeddings included.
+    pub parameters: [usize; 2],
+    /// Bytes of the weights before and after.
+    pub bytes: [u64; 2],
+    /// Share of the decoder layers' parameters that went.
+    pub decoder_ratio: f64,
+    /// Tokens it was calibrated on.
+    pub calibration_tokens: usize,
+    /// Sizes of each layer before.
+    pub before: Vec<LayerShape>,
+    /// Squared error of each layer's two outputs over the calibration tokens, as measured.
+    pub errors: Vec<f64>,
+}
+
+impl Card<'_> {
+    /// The file's name in the folder.
+    pub const FILE: &'static str = "README.md";
+
+    /// The card as Markdown.
+    pub fn to_markdown(&self) -> String {
+        let name = self.source.map_or("a model", |s| s.trim_end_matches('/').rsplit('/').next().unwrap_or(s));
+        let [before, after] = self.parameters;
+        format!(
+            "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- pruned\n- slimgpt\n---\n\n\
+             # {name}, pruned by {percent:.1} %\n\n\
+             Made from `{name}` by slimgpt {version}: whole attention heads and feed-forward channels were removed, \
+             and the weights that stay were refitted by Optimal Brain Surgeon on {tokens} calibration tokens. \
+             Nothing was trained afterwards.\n\n{figures}\n{load}\n{layers}",
+            percent = 100.0 * (1.0 - after as f64 / before as f64),
+            version = self.version,
+            tokens = self.calibration_tokens,
+            figures = self.figures(),
+            load = self.load_lines(),
+            layers = self.layers(),
+        )
+    }
+
+    fn figures(&self) -> String {
+        let [p0, p1] = self.parameters;
+        let [b0, b1] = self.bytes;
+        let less = |a: f64, b: f64| format!("{:.1} % less", 100.0 * (1.0 - b / a));
+        format!(
+            "| | before | after | |\n|---|---:|---:|---|\n\
+             | parameters | {p0} | {p1} | {} |\n| bytes of weights | {b0} | {b1} | {} |\n\
+             | parameters of the decoder layers | | | {:.1} % less |\n",
+            less(p0 as f64, p1 as f64),
+            less(b0 as f64, b1 as f64),
+            100.0 * self.decoder_ratio,
+        )
+    }
+
+    fn load_lines(&self) -> String {
+        let (remark, argument) = match Form::of(self.config) {
+            Form::Own => (
+                "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
+                 in this folder build each layer at its own size from transformers' own classes, so loading needs \
+                 `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
+                ", trust_remote_code=True",
+            ),
+            Form::Source | Form::Plain { .. } => {
+                ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
+            }
+        };
+        format!(
+            "## Loading\n\n{remark}\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\
+             model = AutoModelForCausalLM.from_pretrained(\"PATH\"{argument})\n\
+             tokenizer = AutoTokenizer.from_pretrained(\"PATH\")\n```\n\n\
+             llama.cpp, LM Studio, llama-cpp-python, koboldcpp: `slimgpt export gguf PATH --out model.gguf`.\n\
+             mlx-lm: `slimgpt export mlx PATH --out DIR`. Anything else: `slimgpt export padded PATH --out DIR`.\n\
+             `slimgpt inspect --compat PATH` lists who opens it, and how.\n"
+        )
+    }
+
+    fn layers(&self) -> String {
+        let mut table = String::from(
+            "## Layers\n\n| layer | key/value heads | query heads | channels | squared error |\n|---:|---:|---:|---:|---:|\n",
+        );
+        let of = |a: usize, b: usize| if a == b { a.to_string() } else { format!("{b} of {a}") };
+        let rows = self.before.iter().zip(&self.config.layers).zip(&self.errors).enumerate();
+        for (i, ((a, b), error)) in rows {
+            let (kv, heads) = (of(a.kv_heads, b.kv_heads), of(a.heads, b.heads));
+            // Writing to a string does not fail.
+            let _ = writeln!(table, "| {i} | {kv} | {heads} | {} | {error:.4e} |", of(a.channels, b.channels));
+        }
+        table
+    }
+}

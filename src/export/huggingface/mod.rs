@@ -1,0 +1,36 @@
+//! What stands beside the weights of a folder so that transformers opens it: the Python files of
+//! a model whose layers differ, and the model card.
+
+mod card;
+
+pub use card::Card;
+
+use crate::checkpoint::Form;
+use crate::shape::ModelConfig;
+
+/// The files that a folder of [`Form::Own`] needs, by name.
+const PYTHON: [(&str, &str); 2] = [
+    ("configuration_slimllama.py", include_str!("configuration_slimllama.py")),
+    ("modeling_slimllama.py", include_str!("modeling_slimllama.py")),
+];
+
+/// Files of a source that hold for what is made of it too.
+pub const COPIED: [&str; 9] = [
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "generation_config.json",
+];
+
+/// The Python files, by name, that a folder with these layers needs; none for a plain class.
+pub fn python_files(config: &ModelConfig) -> &'static [(&'static str, &'static str)] {
+    match Form::of(config) {
+        Form::Own => &PYTHON,
+        Form::Source | Form::Plain { .. } => &[],
+    }
+}

@@ -1,0 +1,20 @@
+//! What comes out, in the forms that other programs open.
+//!
+//! - [`huggingface`]: the Python files and the model card that make a folder open in transformers;
+//! - [`gguf`]: one file for llama.cpp and everything built on it;
+//! - [`mlx`]: a folder for mlx-lm;
+//! - [`padded`]: layers filled up with zeros to one size, for whatever knows only plain models;
+//! - [`compat`]: which program opens a folder how, and why not otherwise.
+//!
+//! What a target cannot hold is refused with the reason before anything is written, and nothing
+//! appears under its final name before it is whole.
+
+pub mod compat;
+mod error;
+mod files;
+pub mod gguf;
+pub mod huggingface;
+pub mod mlx;
+pub mod padded;
+
+pub use error::ExportError;

@@ -1,0 +1,169 @@
+//! A conversation as the text its model was trained on: the chat template of the tokenizer,
+//! rendered as transformers renders it (Jinja with trimmed blocks, loop controls, `raise_exception`
+//! and an unescaped `tojson`).
+
+use std::error::Error as _;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind};
+use serde::Serialize;
+use serde_json::Value;
+
+mod json;
+
+/// The tokens a template may name.
+const TOKENS: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+/// The template that is meant where none is named.
+const DEFAULT: &str = "default";
+
+/// Why a conversation has no text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// The tokenizer has no template.
+    #[error(
+        "this model has no chat template: neither chat_template in tokenizer_config.json nor chat_template.jinja; \
+         it was made to continue texts, so leave --chat out"
+    )]
+    Missing,
+    /// There is no template of this name.
+    #[error("there is no chat template \"{name}\"; there are: {}", .known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The template is no Jinja, or it fails.
+    #[error("the chat template fails in line {line}: {reason}")]
+    Template {
+        /// The line, counted from 1.
+        line: usize,
+        /// The engine's words.
+        reason: String,
+    },
+    /// The template does not want such messages.
+    #[error("the chat template refuses these messages: {0}")]
+    Refused(String),
+    /// The template asks for today's date.
+    #[error(
+        "the chat template asks for today's date (strftime_now), which would make the answer depend on the day; \
+         write the prompt out and leave --chat away"
+    )]
+    Date,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// "system", "user" or "assistant".
+    pub role: &'static str,
+    /// What is said.
+    pub content: String,
+}
+
+/// A template and the special tokens it names.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    source: String,
+    tokens: Vec<(&'static str, String)>,
+}
+
+impl ChatTemplate {
+    /// The template of a tokenizer_config.json, or the text of a chat_template.jinja, which goes
+    /// before it. Where the configuration has several, `name` says which; "default" if none is named.
+    ///
+    /// # Errors
+    /// When there is no template, or none of this name.
+    pub fn new(config: &Value, jinja: Option<String>, name: Option<&str>) -> Result<Self, ChatError> {
+        let mut known = named(config);
+        if let Some(source) = jinja {
+            known.retain(|(known, _)| known != DEFAULT);
+            known.insert(0, (DEFAULT.into(), source));
+        }
+        if known.is_empty() {
+            return Err(ChatError::Missing);
+        }
+        let wanted = name.unwrap_or(DEFAULT);
+        let names = known.iter().map(|(name, _)| name.clone()).collect();
+        match known.into_iter().find(|(name, _)| name == wanted) {
+            Some((_, source)) => Ok(Self { source, tokens: special_tokens(config) }),
+            None => Err(ChatError::Unknown { name: wanted.into(), known: names }),
+        }
+    }
+
+    /// The text of a conversation that the model is to answer. It has its special tokens in it,
+    /// the begin-of-sequence token too where the model wants one: encode it and add nothing.
+    ///
+    /// # Errors
+    /// When the template fails or refuses the messages.
+    pub fn render(&self, messages: &[Message]) -> Result<String, ChatError> {
+        let environment = environment().map_err(|e| failed(&e))?;
+        let source = without_training_marks(&self.source);
+        let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
+        let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
+        context.insert("messages".into(), serde_json::json!(messages));
+        context.insert("add_generation_prompt".into(), Value::Bool(true));
+        context.extend(self.tokens.iter().map(|(name, text)| ((*name).to_owned(), Value::String(text.clone()))));
+        template.render(Serde(&context)).map_err(|e| failed(&e))
+    }
+}
+
+/// `chat_template` of the configuration: one text, or a list of named ones.
+fn named(config: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match &config["chat_template"] {
+        Value::String(source) => vec![(DEFAULT.into(), source.clone())],
+        Value::Array(all) => all.iter().filter_map(|t| Some((text(&t["name"])?, text(&t["template"])?))).collect(),
+        _ => vec![],
+    }
+}
+
+/// A token is its text, or an object with its text.
+fn special_tokens(config: &Value) -> Vec<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().or(value["content"].as_str()).map(str::to_owned);
+    TOKENS.into_iter().filter_map(|name| Some((name, text(&config[name])?))).collect()
+}
+
+fn environment<'a>() -> Result<Environment<'a>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_filter("tojson", json::to_json);
+    environment.add_function("raise_exception", |reason: String| -> Result<String, minijinja::Error> {
+        Err(minijinja::Error::from(ErrorKind::InvalidOperation).with_source(Refusal(reason)))
+    });
+    Ok(environment)
+}
+
+/// What a template gave to `raise_exception`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refusal(String);
+
+/// `{% generation %}` marks what is learnt in training; in use it is nothing.
+fn without_training_marks(source: &str) -> String {
+    let replaced = |source: &str, mark: &str, by: &str| {
+        let pattern = regex::Regex::new(&format!(r"(\{{%[-+]?\s*){mark}(\s*[-+]?%\}})"));
+        pattern.map_or_else(|_| source.to_owned(), |p| p.replace_all(source, format!("${{1}}{by}${{2}}")).into_owned())
+    };
+    replaced(&replaced(source, "generation", "if true"), "endgeneration", "endif")
+}
+
+/// The engine's error in our words.
+fn failed(error: &minijinja::Error) -> ChatError {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(Refusal(reason)) = inner.downcast_ref() {
+            return ChatError::Refused(reason.clone());
+        }
+        cause = inner.source();
+    }
+    let reason = format!("{}{}", error.kind(), error.detail().map_or_else(String::new, |d| format!(": {d}")));
+    match error.kind() {
+        ErrorKind::UnknownFunction if reason.contains("strftime_now") => ChatError::Date,
+        _ => ChatError::Template { line: error.line().unwrap_or(1), reason },
+    }
+}

@@ -1,0 +1,58 @@
+//! Documents to one text, the ways papers do before they measure a perplexity.
+
+use serde::Serialize;
+
+/// Documents that `c4` takes from the beginning.
+const C4_DOCUMENTS: usize = 1100;
+
+/// How a file's documents become one text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Join {
+    /// A single document as it stands; several with an empty line between.
+    #[default]
+    Plain,
+    /// Rows with an empty line between. The rows of a single document are its lines with their
+    /// ends, and blank ones are empty, as in the data set on the hub: the text that GPTQ,
+    /// SparseGPT, Wanda and LLM-Pruner measure WikiText-2 on.
+    Wikitext2,
+    /// Rows with a space between; the rows of a single document are its lines, trimmed.
+    Ptb,
+    /// The first 1100 documents with a space between.
+    C4,
+}
+
+impl Join {
+    /// The one text.
+    pub fn text(self, documents: &[String]) -> String {
+        match (self, documents) {
+            (Self::Wikitext2, [whole]) => hub_rows(whole).join("\n\n"),
+            (Self::Plain | Self::Wikitext2, several) => several.join("\n\n"),
+            (Self::Ptb, [whole]) => whole.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+            (Self::Ptb, several) => several.join(" "),
+            (Self::C4, several) => several[..several.len().min(C4_DOCUMENTS)].join(" "),
+        }
+    }
+}
+
+fn hub_rows(text: &str) -> Vec<&str> {
+    text.split_inclusive('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_joined_as_each_data_set_is() {
+        let one = [" \n = A = \n \n b \n".to_owned()];
+        let two = ["x".to_owned(), "y".to_owned()];
+        assert_eq!(Join::Plain.text(&one), one[0]);
+        assert_eq!(Join::Plain.text(&two), "x\n\ny");
+        assert_eq!(Join::Wikitext2.text(&one), "\n\n = A = \n\n\n\n\n b \n");
+        assert_eq!(Join::Wikitext2.text(&two), "x\n\ny");
+        assert_eq!(Join::Ptb.text(&[" a b \n c \n".to_owned()]), "a b c");
+        assert_eq!(Join::Ptb.text(&two), "x y");
+        assert_eq!(Join::C4.text(&vec!["z".to_owned(); 1200]).len(), 2 * 1100 - 1);
+    }
+}

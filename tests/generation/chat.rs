@@ -1,0 +1,148 @@
+//! Chat templates with what those of the great families use, and what is said when one fails.
+
+use serde_json::{Value, json};
+use slimgpt::text::{ChatError, ChatTemplate, Message, Tokenizer};
+
+use crate::support::shipped;
+
+/// Turns in marks, a system turn of its own where none is given; blocks on lines of their own.
+const CHATML: &str = "\
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system = messages[0]['content'] %}
+{%- else %}
+    {%- set system = 'You are helpful.' %}
+{%- endif %}
+{{- '<|im_start|>system\\n' + system + '<|im_end|>\\n' }}
+{%- for message in messages %}
+    {%- if message.role == 'system' %}{% continue %}{% endif %}
+    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+{%- endif %}";
+
+/// Begin-of-sequence token, headers, trimmed contents, and a date only where there is one.
+const LLAMA_3: &str = "\
+{{- bos_token }}
+{%- if not date is defined %}
+    {%- if strftime_now is defined %}{%- set date = strftime_now('%d %b %Y') %}
+    {%- else %}{%- set date = '26 Jul 2024' %}{%- endif %}
+{%- endif %}
+{%- for message in messages %}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>' }}
+{%- endfor %}
+{{- 'Today: ' + date }}";
+
+/// No system turn; turns alternate; the loop is asked where it is.
+const MISTRAL: &str = "\
+{{ bos_token }}{% for message in messages %}
+{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}
+{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}
+{% endif %}
+{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}
+{% else %}{{ message['content'] + eos_token }}{% endif %}
+{% endfor %}";
+
+fn turn(role: &'static str, content: &str) -> Message {
+    Message { role, content: content.into() }
+}
+
+fn template(source: &str) -> ChatTemplate {
+    let config = json!({ "chat_template": source, "bos_token": { "content": "<s>" }, "eos_token": "</s>" });
+    ChatTemplate::new(&config, None, None).unwrap()
+}
+
+#[track_caller]
+fn check(source: &str, messages: &[Message], want: &str) {
+    assert_eq!(template(source).render(messages).unwrap(), want);
+}
+
+#[test]
+fn chatml_has_a_system_turn_always() {
+    let with = [turn("system", "Be brief."), turn("user", "Hi\n")];
+    check(
+        CHATML,
+        &with,
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi\n<|im_end|>\n<|im_start|>assistant\n",
+    );
+    check(
+        CHATML,
+        &with[1..],
+        "<|im_start|>system\nYou are helpful.<|im_end|>\n<|im_start|>user\nHi\n<|im_end|>\n<|im_start|>assistant\n",
+    );
+}
+
+#[test]
+fn llama_3_begins_with_its_token_and_does_without_a_date() {
+    let want = "<s><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>Today: 26 Jul 2024";
+    check(LLAMA_3, &[turn("user", "  Hi ")], want);
+}
+
+#[test]
+fn mistral_trims_its_blocks_and_refuses_two_users() {
+    let turns = [turn("user", "Hi"), turn("assistant", "Hello"), turn("user", "Who?")];
+    check(MISTRAL, &turns, "<s>[INST] Hi [/INST]\nHello</s>[INST] Who? [/INST]\n");
+    let error = template(MISTRAL).render(&[turn("user", "a"), turn("user", "b")]).unwrap_err();
+    assert!(matches!(&error, ChatError::Refused(reason) if reason.contains("must alternate")), "{error}");
+}
+
+#[test]
+fn pythons_methods_and_json_are_there() {
+    check("{{ messages[0].content.strip().upper().split(' ')[-1] }}", &[turn("user", " a b ")], "B");
+    check("{{ messages | tojson }}", &[turn("user", "é <b> \"q\"")], r#"[{"role": "user", "content": "é <b> \"q\""}]"#);
+    check(
+        "{{ messages[0] | tojson(indent=2) }}",
+        &[turn("user", "a")],
+        "{\n  \"role\": \"user\",\n  \"content\": \"a\"\n}",
+    );
+    check("{% for c in 'abc' %}{% if c == 'b' %}{% break %}{% endif %}{{ c }}{% endfor %}", &[], "a");
+    check(
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+        &[turn("user", "a")],
+        "1",
+    );
+    check("{% generation %}{{ 1 }}{%- endgeneration -%}  2", &[], "12");
+}
+
+#[test]
+fn a_failing_template_names_its_line() {
+    let error = template("ok\n{{ messages[0].content.nothing() }}").render(&[turn("user", "a")]).unwrap_err();
+    assert!(matches!(&error, ChatError::Template { line: 2, .. }), "{error}");
+    let error = template("{% if %}").render(&[]).unwrap_err();
+    assert!(error.to_string().contains("line 1"), "{error}");
+    let error = template("{{ strftime_now('%Y') }}").render(&[]).unwrap_err();
+    assert!(matches!(error, ChatError::Date), "{error}");
+}
+
+#[test]
+fn of_several_templates_one_is_named() {
+    let config = json!({ "chat_template": [
+        { "name": "default", "template": "plain" }, { "name": "rag", "template": "with documents" },
+    ] });
+    let rendered = |jinja: Option<&str>, name: Option<&str>| {
+        ChatTemplate::new(&config, jinja.map(str::to_owned), name).map(|t| t.render(&[]).unwrap())
+    };
+    assert_eq!(rendered(None, None).unwrap(), "plain");
+    assert_eq!(rendered(None, Some("rag")).unwrap(), "with documents");
+    assert_eq!(rendered(Some("of the file"), None).unwrap(), "of the file");
+    let error = rendered(Some("of the file"), Some("tools")).unwrap_err().to_string();
+    assert!(error.contains("\"tools\"") && error.contains("default, rag"), "{error}");
+}
+
+#[test]
+fn without_a_template_it_is_said_where_one_would_be() {
+    for config in [Value::Null, json!({ "chat_template": null }), json!({ "chat_template": [] })] {
+        let error = ChatTemplate::new(&config, None, None).unwrap_err();
+        assert!(matches!(error, ChatError::Missing), "{error}");
+        assert!(error.to_string().contains("chat_template.jinja"));
+    }
+}
+
+#[test]
+fn the_special_tokens_of_a_rendered_text_are_tokens() {
+    let text =
+        template("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}").render(&[turn("user", "One day")]).unwrap();
+    let tokenizer = Tokenizer::open(&shipped(), 1 << 20).unwrap();
+    let tokens = tokenizer.encode(&text).unwrap();
+    assert_eq!(tokens, [&[1][..], &tokenizer.encode("One day").unwrap(), &[2]].concat());
+}

@@ -1,0 +1,9 @@
+//! Text out: the choice of tokens, their text while they come, chat templates, and what it costs.
+
+mod chat;
+mod cost;
+mod sampling;
+mod stream;
+#[path = "../support/mod.rs"]
+mod support;
+mod writing;
