@@ -16,7 +16,7 @@ use super::config::{DENSE_KEY, FAMILY_KEY, OURS};
 use crate::shape::{Family, ModelConfig, RopeScaling};
 
 /// Keys of a source that would contradict what is written in their place.
-const REPLACED: [&str; 4] = ["auto_map", "dtype", "rope_parameters", "layer_types"];
+const REPLACED: [&str; 5] = ["auto_map", "dtype", "rope_parameters", "rope_scaling", "layer_types"];
 
 /// What a model is to transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,9 @@ fn write_common(out: &mut Value, config: &ModelConfig, dtype: Dtype) {
     out["tie_word_embeddings"] = json!(config.tied_head);
     out["max_position_embeddings"] = json!(config.max_positions);
     out["rope_theta"] = json!(config.rope.theta);
-    out["rope_scaling"] = config.rope.scaling.map_or(Value::Null, |s| scaling(&s));
+    if let Some(own) = &config.rope.scaling {
+        out["rope_scaling"] = scaling(own);
+    }
     // Within the positions that are left, no window ever slides.
     out["sliding_window"] = Value::Null;
     out["use_sliding_window"] = json!(false);

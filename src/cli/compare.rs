@@ -70,6 +70,9 @@ impl Compare {
     }
 }
 
+/// Windows by calibration, samples and tokens of a window.
+type Kept = HashMap<(String, usize, usize), Vec<Vec<u32>>>;
+
 /// Cuts calibration windows, and remembers those it has cut.
 struct Cutter<'a> {
     command: &'a Compare,
@@ -77,7 +80,7 @@ struct Cutter<'a> {
     bos: Option<u32>,
     /// Documents by the name of the calibration.
     texts: Vec<(String, Vec<String>)>,
-    kept: RefCell<HashMap<(String, usize, usize), Vec<Vec<u32>>>>,
+    kept: RefCell<Kept>,
 }
 
 impl Cutter<'_> {

@@ -31,9 +31,10 @@ Examples:
   slimgpt eval ./slim --tasks longbench --task-dir ./tasks
 
 Tasks:
-  zero-shot  boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa as lm-eval scores
-             them: acc, acc_norm (by characters), acc_bytes. Their average is that of LLM-Pruner's
-             line of papers: acc_norm of hellaswag, arc_challenge and openbookqa, acc of the others
+  zero-shot  boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa as lm-eval
+             scores them: acc, acc_norm (by characters), acc_bytes. Their average is that of
+             LLM-Pruner's line of papers: acc_norm of hellaswag, arc_challenge and openbookqa, acc
+             of the others
   mmlu       five-shot by subject and group
   longbench  those of its datasets whose files are there: hotpotqa, 2wikimqa, musique, narrativeqa,
              qasper, multifieldqa_en (F1), gov_report, qmsum, multi_news (ROUGE-L), trec, triviaqa,
@@ -42,8 +43,8 @@ Tasks:
 
 Files: NAME.jsonl or one NAME_*.jsonl for each task (boolq_val.jsonl), mmlu_dev*.jsonl with
 mmlu_test*.jsonl, and longbench/NAME.jsonl; one JSON object a line, with the fields of the data set
-on the Hugging Face hub. A context that is too long for the model loses its beginning, as in lm-eval;
-how many did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
+on the Hugging Face hub. A context that is too long for the model loses its beginning, as in
+lm-eval; which rows did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
 
 /// Arguments of `eval`.
 #[derive(Args)]
@@ -94,18 +95,14 @@ impl Evaluate {
     pub fn run(&self) -> Result<()> {
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let begin = self.begin();
-        let mut tasks = Vec::new();
-        for task in chosen {
-            let settings = load::Settings {
-                tokenizer: &tokenizer,
-                max_positions: checkpoint.config().max_positions,
-                begin,
-                limit: self.limit,
-                hidden: self.json,
-            };
-            tasks.push(task.load(&settings)?);
-        }
+        let settings = load::Settings {
+            tokenizer: &tokenizer,
+            max_positions: checkpoint.config().max_positions,
+            begin: self.begin(),
+            limit: self.limit,
+            hidden: self.json,
+        };
+        let tasks = chosen.iter().map(|task| task.load(&settings)).collect::<Result<Vec<_>>>()?;
         let skipped = self.bad_rows(&tasks)?;
         let device = self.device.open()?;
         let started = Instant::now();
@@ -119,18 +116,19 @@ impl Evaluate {
         };
         let finished = runner.run(tasks, &mut items)?;
         items.finish()?;
-        let entries = finished.iter().flat_map(Finished::entries).chain(finished::average_entry(&finished, begin));
+        match self.json {
+            true => out::json(&json!({
+                "model": self.model, "bos": self.begin(), "device": device.name(), "limit": self.limit,
+                "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
+                "seconds": started.elapsed().as_secs_f64(),
+            }))?,
+            false => finished::print(&finished, &skipped)?,
+        }
         if self.save {
-            EvalRecord::add_to(&self.model, entries)?;
+            let average = finished::average_entry(&finished, self.begin());
+            EvalRecord::add_to(&self.model, finished.iter().flat_map(Finished::entries).chain(average))?;
         }
-        if self.json {
-            return out::json(&json!({
-                "model": self.model, "bos": begin, "device": device.name(), "limit": self.limit,
-                "average_of_seven": finished::average(&finished),
-                "tasks": finished, "skipped_rows": skipped, "seconds": started.elapsed().as_secs_f64(),
-            }));
-        }
-        finished::print(&finished, &skipped, begin)
+        Ok(())
     }
 
     /// The rows that cannot be used, if they may be left out.

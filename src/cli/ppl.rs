@@ -1,13 +1,13 @@
 //! `slimgpt ppl`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use slimgpt::device::Device;
-use slimgpt::eval::{EvalEntry, EvalRecord};
+use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
 use slimgpt::text::{Bos, Join, read_documents};
 
 use super::arguments::{self, DeviceArgument};
@@ -53,7 +53,7 @@ Numbers compare only at the same protocol, window length, join and --bos.";
 pub struct Ppl {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
-    /// The text: .txt or .raw, .jsonl, .json
+    /// The text: .txt or .raw, .jsonl, .json, gzipped or not
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Key of the text in a .jsonl line
@@ -88,7 +88,8 @@ pub struct Ppl {
     json: bool,
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq)]
+#[derive(ValueEnum, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Protocol {
     Window,
     Rolling,
@@ -108,6 +109,23 @@ enum BosName {
     Each,
     First,
     None,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    perplexity: Perplexity,
+    #[serde(flatten)]
+    by_word: Option<ByWord>,
+    protocol: Protocol,
+    join: Join,
+    seq_len: usize,
+    bos: Bos,
+    text: &'a Path,
+    what: String,
+    device: &'a str,
+    seconds: f64,
 }
 
 impl Ppl {
@@ -134,11 +152,14 @@ impl Ppl {
             Protocol::Strided => measure.strided(&documents, self.join(), self.stride, &device)?,
         };
         let seconds = started.elapsed().as_secs_f64();
-        self.print(&found, &measure, &device, seconds)?;
-        match self.save {
-            true => Ok(drop(EvalRecord::add_to(&self.model, self.entries(&found))?)),
-            false => Ok(()),
+        match self.json {
+            true => out::json(&self.printed(&found, &measure, &device, seconds))?,
+            false => self.print(&found, &device, seconds)?,
         }
+        if self.save {
+            EvalRecord::add_to(&self.model, self.entries(&found))?;
+        }
+        Ok(())
     }
 
     /// What cannot be meant together, and names of data sets where a file is wanted.
@@ -161,21 +182,22 @@ impl Ppl {
         Ok(())
     }
 
-    fn print(&self, found: &Found, measure: &Measure<'_>, device: &Device, seconds: f64) -> Result<()> {
-        if self.json {
-            let mut object = json!({
-                "perplexity": found.perplexity.perplexity, "tokens": found.perplexity.tokens,
-                "windows": found.perplexity.windows, "nll": found.perplexity.nll, "seq_len": measure.length,
-                "bos": measure.bos, "text": self.text, "device": device.name(), "seconds": seconds,
-                "what": self.what(found), "protocol": self.protocol_name(), "join": self.join(),
-            });
-            let more = match serde_json::to_value(found.by_word)? {
-                Value::Object(figures) => figures,
-                _ => Map::new(),
-            };
-            object.as_object_mut().into_iter().for_each(|o| o.extend(more.clone()));
-            return out::json(&object);
+    fn printed<'a>(&'a self, found: &Found, measure: &Measure<'_>, device: &'a Device, seconds: f64) -> Printed<'a> {
+        Printed {
+            perplexity: found.perplexity,
+            by_word: found.by_word,
+            protocol: self.protocol,
+            join: self.join(),
+            seq_len: measure.length,
+            bos: measure.bos,
+            text: &self.text,
+            what: self.what(found),
+            device: device.name(),
+            seconds,
         }
+    }
+
+    fn print(&self, found: &Found, device: &Device, seconds: f64) -> Result<()> {
         if let Some(by_word) = &found.by_word {
             out::line(format_args!(
                 "word perplexity {:.4}  byte perplexity {:.4}  bits per byte {:.4}  ({} words, {} bytes)",
@@ -241,14 +263,6 @@ impl Ppl {
             JoinName::Wikitext2 => Join::Wikitext2,
             JoinName::Ptb => Join::Ptb,
             JoinName::C4 => Join::C4,
-        }
-    }
-
-    fn protocol_name(&self) -> &'static str {
-        match self.protocol {
-            Protocol::Window => "window",
-            Protocol::Rolling => "rolling",
-            Protocol::Strided => "strided",
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum CompareError {
         /// The cell's name.
         cell: String,
         /// Why.
-        cause: PipelineError,
+        cause: Box<PipelineError>,
     },
     /// A model could not be measured.
     #[error("{cell}: perplexity: {cause}")]
@@ -30,7 +30,7 @@ pub enum CompareError {
         /// The cell's name, or "dense".
         cell: String,
         /// Why.
-        cause: crate::error::Error,
+        cause: Box<crate::error::Error>,
     },
     /// The folder of results cannot be used.
     #[error("{} could not be {what}: {source}; give a folder that can be written to with --out", path.display())]

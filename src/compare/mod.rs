@@ -21,5 +21,5 @@ pub use error::CompareError;
 pub use plot::plot;
 pub use row::{Dense, Figures, Outcome, Row};
 #[cfg(not(target_arch = "wasm32"))]
-pub use run::{Evaluation, Event, Setting, run};
+pub use run::{Calibrate, Evaluation, Event, Setting, run};
 pub use table::{Comparison, Protocol};

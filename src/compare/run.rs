@@ -30,7 +30,7 @@ pub struct Setting<'a> {
     /// What is measured.
     pub evaluation: Evaluation,
     /// Cuts a cell's calibration windows.
-    pub calibrate: &'a dyn Fn(&Cell) -> Result<Vec<Vec<u32>>, TextError>,
+    pub calibrate: &'a Calibrate<'a>,
     /// Where results and pruned folders lie.
     pub out: &'a Path,
     /// Whether the pruned weights stay when they are measured.
@@ -40,6 +40,9 @@ pub struct Setting<'a> {
     /// The most memory seen in use so far.
     pub memory: &'a dyn Fn() -> Peak,
 }
+
+/// Cuts the calibration windows of a cell.
+pub type Calibrate<'a> = dyn Fn(&Cell) -> Result<Vec<Vec<u32>>, TextError> + 'a;
 
 /// What every model is measured on.
 pub struct Evaluation {
@@ -95,7 +98,7 @@ pub async fn run(setting: &Setting<'_>, grid: &Grid, on_event: OnEvent<'_>) -> R
             return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
         }
         let (row, reused) = match row(setting, &store, cell, on_event).await {
-            Err(CompareError::Pruning { cause: PipelineError::Stopped { .. }, .. }) => {
+            Err(CompareError::Pruning { cause, .. }) if matches!(*cause, PipelineError::Stopped { .. }) => {
                 return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
             }
             other => other?,
@@ -174,7 +177,7 @@ async fn row(
         ) => {
             return Ok(refused(error.to_string()));
         }
-        Err(cause) => return Err(CompareError::Pruning { cell: name, cause }),
+        Err(cause) => return Err(CompareError::Pruning { cell: name, cause: Box::new(cause) }),
     };
     let row = measured(setting, cell, &report, &store.cell_folder(&name), on_event).await?;
     store.put(&name, &identity, &row)?;
@@ -223,7 +226,7 @@ async fn measured(
 ) -> Result<Row, CompareError> {
     let name = cell.name();
     let checkpoint = Checkpoint::open(folder)
-        .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: cause.into() })?;
+        .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: Box::new(cause.into()) })?;
     let perplexity = measure(setting, &checkpoint, &name, on_event).await?;
     if !perplexity.is_finite() {
         let reason = format!("the perplexity is {perplexity}: the pruned model computes no numbers");
@@ -250,6 +253,6 @@ async fn measure(
         on_event(Event::Measuring { done, total });
     };
     let found = perplexity(checkpoint, &setting.evaluation.windows, setting.device, &mut progress).await;
-    let found = found.map_err(|cause| CompareError::Measuring { cell: name.into(), cause })?;
+    let found = found.map_err(|cause| CompareError::Measuring { cell: name.into(), cause: Box::new(cause) })?;
     Ok(found.perplexity)
 }

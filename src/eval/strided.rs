@@ -8,8 +8,7 @@ use super::likelihood::Request;
 /// one reaches the end. A window predicts the tokens that no earlier one held; the very first token
 /// of the text is predicted by none.
 ///
-/// The documentation weighs every window after the first by one prediction less than it makes;
-/// here each prediction counts once.
+/// Every prediction counts once; scripts that average over windows give a slightly different number.
 ///
 /// # Errors
 /// When the text has less than two tokens.

@@ -145,7 +145,7 @@ fn every_protocol_names_itself_and_is_kept() {
     let model = model(folder.path());
     let text = folder.path().join("wiki.test.raw");
     let page = |title: &str| format!(" \n = {title} = \n \n Tom has a ball @-@ and Ann , too . \n");
-    std::fs::write(&text, page("One") + &page("Two").repeat(1)).unwrap();
+    std::fs::write(&text, page("One") + &page("Two")).unwrap();
     let text = text.to_str().unwrap();
     let ppl = |arguments: &[&str]| json_of(&[&["ppl", &model, "--text", text, "--save"], arguments].concat());
     let window = ppl(&["--seq-len", "16", "--join", "wikitext2"]);

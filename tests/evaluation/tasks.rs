@@ -29,7 +29,7 @@ fn own_rows(task: &str) -> Vec<Value> {
             "sentence": "Tom gave Ann the ball because _ was kind.", "option1": "Tom", "option2": "Ann", "answer": "1",
         })],
         "openbookqa" => {
-            vec![json!({ "question_stem": "Tom likes to play with", "choices": choices, "answerKey": "A" })]
+            vec![json!({ "question_stem": "Tom likes to play with ", "choices": choices, "answerKey": "A" })]
         }
         _ => vec![json!({ "question": "What does Tom play with?", "choices": choices, "answerKey": "A" })],
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use slimgpt::device::DeviceChoice;
+use slimgpt::device::{DeviceChoice, Peak};
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
 use slimgpt::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, Request, plan, prune};
 use web_time::Instant;
@@ -55,7 +55,14 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     let plan = plan(&order.request, checkpoint.config(), &limits(&device, &order.out)).map_err(|e| e.to_string())?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
-    let job = Job { checkpoint, windows: &order.windows, plan: &plan, device: &device, clock: &clock };
+    let job = Job {
+        checkpoint,
+        windows: &order.windows,
+        plan: &plan,
+        device: &device,
+        clock: &clock,
+        memory: &Peak::unknown,
+    };
     let mut observe = |event: Event| {
         mail.send(Message::Pruning(Box::new(event), clock()));
         order.control.flow()

@@ -95,7 +95,7 @@ pub fn average_entry(finished: &[Finished], begin: Begin) -> Option<EvalEntry> {
 }
 
 /// The table, the groups of MMLU, the average, and what was left out.
-pub fn print(finished: &[Finished], skipped: &[BadRow], begin: Begin) -> Result<()> {
+pub fn print(finished: &[Finished], skipped: &[BadRow]) -> Result<()> {
     let rows: Vec<Vec<String>> = finished.iter().map(Finished::row).collect();
     out::line(show::table(&["task", "rows", "% ± standard error", "cut to fit", "skipped"], &rows))?;
     for task in finished.iter().filter(|f| !f.groups.is_empty()) {
@@ -108,7 +108,7 @@ pub fn print(finished: &[Finished], skipped: &[BadRow], begin: Begin) -> Result<
             100.0 * average
         ))?;
     }
-    out::line(format_args!("multiple choice with {}; protocols:", load::begin(begin)))?;
+    out::line("protocols:")?;
     for task in finished {
         out::line(format_args!("  {}", task.what))?;
     }

@@ -16,7 +16,7 @@ const WIKITEXT2: &str = "data sets are local files here, nothing is downloaded. 
 const PTB: &str = "data sets are local files here, nothing is downloaded. Fetch ptb.test.txt of the Penn Treebank (the \
 hub's ptb-text-only/ptb_text_only, or Mikolov's simple-examples.tgz) and give --text ptb.test.txt --join ptb";
 const C4: &str = "data sets are local files here, nothing is downloaded. Fetch en/c4-validation.00000-of-00008.json.gz of \
-the hub's allenai/c4, unpack it as c4-validation.jsonl and give --text c4-validation.jsonl --join c4 --windows 256";
+the hub's allenai/c4 and give --text c4-validation.00000-of-00008.json.gz --join c4 --windows 256";
 
 #[cfg(test)]
 mod tests {

@@ -97,7 +97,7 @@ fn widened_up(high: f64) -> f64 {
 pub fn label(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        v if v >= 1e6 || v < 1e-3 => format!("{value:.0e}"),
+        v if !(1e-3..1e6).contains(&v) => format!("{value:.0e}"),
         v if v >= 1000.0 => format!("{value:.0}"),
         _ => {
             let text = format!("{value:.3}");

@@ -45,7 +45,9 @@ fn bar(svg: &mut Svg, x: f64, width: f64, most: f64, layer: &LayerRecord) {
     svg.rect(place(before), "was", &tooltip);
     svg.rect(place(after), "kept", &tooltip);
     if width >= NUMBERED {
-        let y = TOP + HEIGHT - height(after) - 6.0;
-        svg.text((x + width / 2.0, y), Anchor::Middle, "mark", after);
+        // Inside the bar, unless it is too low for that.
+        let top = TOP + HEIGHT - height(after);
+        let (y, class) = if height(after) >= 24.0 { (top + 16.0, "inside") } else { (top - 6.0, "mark") };
+        svg.text((x + width / 2.0, y), Anchor::Middle, class, after);
     }
 }

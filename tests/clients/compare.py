@@ -1,0 +1,153 @@
+"""Prunes a trained model and a random one of each family, opens the results in every program,
+and prints a Markdown table of how far each is from slimgpt's own figures.
+
+    compare.py SLIMGPT MODEL CALIBRATION EVALUATION WORK
+
+A program passes when its loss (mean of -log p over the same tokens) is within 1e-3 of slimgpt's
+and 64 tokens made greedily are slimgpt's text. Q8_0 rounds every weight to 8 bits, which moves the
+loss of a model with 128 columns in a row by more than that, whoever computes it; it passes within
+2e-2, and its greedy text is not compared.
+"""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+from transformers.utils import logging
+
+import families
+from programs import LlamaCpp, Mlx, Transformers, difference, quantise
+
+CLOSE = 1e-3
+CLOSE_Q8 = 2e-2
+TOKENS = 128
+GREEDY = 64
+PROMPT = "Once upon a time, there was a little girl named Lily. She"
+
+
+class Case:
+    """One pruned model and everything made of it."""
+
+    def __init__(self, name, slimgpt, source, calibration, evaluation, work, heads):
+        self.name, self.slimgpt, self.work = name, slimgpt, Path(work)
+        self.folder = str(self.work / name)
+        self.run("prune", source, "--out", self.folder, "--target", "0.35", "--heads", heads, "--samples", "32",
+                 "--seq-len", "128", "--calibration", calibration, "--device", "cpu", "--dtype", "f32")
+        self.tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=True)
+        self.bos = json.loads(Path(self.folder, "config.json").read_text())["bos_token_id"]
+        self.text = Path(evaluation).read_text()
+        self.tokens = [self.bos] + self.tokenizer(self.text, add_special_tokens=False)["input_ids"][: TOKENS - 1]
+        # slimgpt generate begins with the begin-of-sequence token too.
+        self.prompt = [self.bos] + self.tokenizer(PROMPT, add_special_tokens=False)["input_ids"]
+        measured = self.run("ppl", self.folder, "--text", evaluation, "--seq-len", str(TOKENS), "--windows", "1",
+                            "--bos", "each", "--device", "cpu", "--json")
+        measured = json.loads(measured)
+        self.loss = measured["nll"] / measured["tokens"]
+        self.greedy = self.run("generate", self.folder, "--prompt", PROMPT, "--max-tokens", str(GREEDY), "--device", "cpu")
+
+    def run(self, *arguments):
+        done = subprocess.run([self.slimgpt, *arguments], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"slimgpt {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def export(self, target, *more):
+        """What an export makes of the folder; None where it refuses, with the reason printed."""
+        out = str(self.work / f"{self.name}.{target}")
+        try:
+            self.run("export", target, self.folder, "--out", out, *more)
+        except RuntimeError as error:
+            print(f"{self.name}: no {target}: {str(error).split('error: ')[-1]}", file=sys.stderr)
+            return None
+        return out
+
+    def is_same_text(self, tokens):
+        """Whether these tokens, up to the end of the text, read as slimgpt's."""
+        eos = self.tokenizer.eos_token_id
+        tokens = tokens[: tokens.index(eos)] if eos in tokens else tokens
+        ours = self.greedy.strip()
+        theirs = self.tokenizer.decode(self.prompt + tokens, skip_special_tokens=True).strip()
+        return ours == theirs or ours == theirs[len(PROMPT):].strip()
+
+    def judge(self, program, close=CLOSE, greedy=True):
+        """A cell of the table, and whether the program passed."""
+        off = difference(program.loss(self.tokens), self.loss)
+        same = not greedy or self.is_same_text(program.greedy(self.prompt, GREEDY))
+        text = "" if not greedy else (", same text" if same else ", **other text**")
+        return f"{off:.1e}{text}", off <= close and same
+
+
+def saved_again(case):
+    """transformers' own copy of the folder, opened again."""
+    again = str(case.work / f"{case.name}-again")
+    first = Transformers(case.folder)
+    first.model.save_pretrained(again)
+    for file in Path(case.folder).glob("*.py"):
+        copy = Path(again, file.name)
+        if not copy.exists():
+            copy.write_text(file.read_text())
+    return Transformers(again)
+
+
+def columns(case):
+    """The programs for a case: name, how to open it, how close it must be, whether text is compared."""
+    yield "transformers", lambda: Transformers(case.folder), CLOSE, True
+    yield "saved and reloaded", lambda: saved_again(case), CLOSE, True
+    gguf = case.export("gguf", "--dtype", "f32")
+    if gguf:
+        yield "llama.cpp f32", lambda: LlamaCpp(gguf, False), CLOSE, True
+        yield "llama.cpp f32, flash attention", lambda: LlamaCpp(gguf, True), CLOSE, True
+        quantised = gguf + ".q8_0"
+        quantise(gguf, quantised)
+        yield "llama.cpp Q8_0", lambda: LlamaCpp(quantised, False), CLOSE_Q8, False
+    padded = case.export("padded")
+    if padded:
+        yield "transformers, padded", lambda: Transformers(padded), CLOSE, True
+        if not gguf:
+            out = str(case.work / f"{case.name}-padded.gguf")
+            case.run("export", "gguf", padded, "--out", out, "--dtype", "f32")
+            yield "llama.cpp f32", lambda: LlamaCpp(out, False), CLOSE, True
+    mlx = case.export("mlx") if installed("mlx-lm") else None
+    if mlx:
+        yield "mlx-lm", lambda: Mlx(mlx), CLOSE, True
+
+
+def installed(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+HEADER = ["transformers", "saved and reloaded", "transformers, padded", "llama.cpp f32", "llama.cpp f32, flash attention",
+          "llama.cpp Q8_0", "mlx-lm"]
+
+
+def main(slimgpt, model, calibration, evaluation, work):
+    logging.set_verbosity_error()
+    torch.set_num_threads(2)
+    cases = [("trained, K/V groups", model, "kv"), ("trained, query heads", model, "query")]
+    cases += [(name, families.make(work, name, model), "kv") for name in ["mistral", "qwen2", "qwen3-tied", "qwen3"]]
+    packages = ["transformers", "torch", "llama-cpp-python", "mlx-lm"]
+    print(", ".join(f"{p} {installed(p)}" for p in packages if installed(p)) + "\n")
+    print("| model | slimgpt | " + " | ".join(HEADER) + " |")
+    print("|---|---:|" + "---|" * len(HEADER))
+    failed = []
+    for name, source, heads in cases:
+        case = Case(name.replace(", ", "-").replace(" ", "-").replace("/", ""), slimgpt, source, calibration, evaluation, work, heads)
+        cells = {}
+        for column, program, close, greedy in columns(case):
+            cells[column], passed = case.judge(program(), close, greedy)
+            failed += [] if passed else [f"{name}: {column}"]
+        print(f"| {name} | {case.loss:.6f} | " + " | ".join(cells.get(c, "–") for c in HEADER) + " |", flush=True)
+    print("\nEach cell: |loss − slimgpt's|, and whether 64 greedy tokens read the same. – : the form is refused.")
+    if failed:
+        sys.exit("too far off: " + "; ".join(failed))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,45 @@
+"""Small checkpoints of each family with random weights, made by transformers itself, with the
+tokenizer of a trained model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
+
+
+def make(folder, name, model):
+    """Writes the checkpoint `name` beside `folder` with the tokenizer of `model`; returns its path."""
+    vocabulary = json.loads((Path(model) / "config.json").read_text())["vocab_size"]
+    sizes = dict(
+        vocab_size=vocabulary,
+        hidden_size=128,
+        intermediate_size=352,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=0.15,
+    )
+    torch.manual_seed(7)
+    made = {
+        "mistral": lambda: MistralForCausalLM(MistralConfig(**sizes, sliding_window=None)),
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**sizes)),
+        "qwen3-tied": lambda: Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=32, tie_word_embeddings=True)),
+        "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=32)),
+    }[name]()
+    for parameter, value in made.named_parameters():
+        # Biases and norms begin at zero and one, where a mistake in them would not show.
+        if value.dim() == 1:
+            with torch.no_grad():
+                value.add_(torch.randn_like(value) * 0.2)
+    out = Path(folder) / f"{name}-dense"
+    made.save_pretrained(out)
+    for file in TOKENIZER:
+        shutil.copy(Path(model) / file, out / file)
+    return str(out)

@@ -1,0 +1,67 @@
+//! What stands beside the weights of a pruned folder. That transformers opens it is seen by
+//! tests/clients/run.
+
+use serde_json::json;
+use slimgpt::checkpoint::{Checkpoint, CheckpointError, parse_config};
+use slimgpt::export::huggingface::{Card, python_files};
+
+use crate::support::checkpoint::{Model, config};
+use crate::{DIFFERENT, assert_says, pruned};
+
+fn card(raw: &serde_json::Value) -> String {
+    let pruned = parse_config(raw).unwrap();
+    let card = Card {
+        source: Some("/models/Llama-2-7b-hf/"),
+        config: &pruned,
+        version: "1.2.3",
+        parameters: [1000, 750],
+        bytes: [4000, 1500],
+        decoder_ratio: 0.375,
+        calibration_tokens: 4096,
+        before: vec![pruned.dense; pruned.layers.len()],
+        errors: vec![0.5; pruned.layers.len()],
+    };
+    card.to_markdown()
+}
+
+#[test]
+fn the_card_has_the_figures_and_the_line_that_loads() {
+    let text = card(&pruned("llama", &DIFFERENT, &json!({})));
+    for words in [
+        "# Llama-2-7b-hf, pruned by 25.0 %",
+        "slimgpt 1.2.3",
+        "4096 calibration tokens",
+        "| parameters | 1000 | 750 | 25.0 % less |",
+        "| bytes of weights | 4000 | 1500 | 62.5 % less |",
+        "37.5 % less",
+        "AutoModelForCausalLM.from_pretrained(\"PATH\", trust_remote_code=True)",
+        "| 1 | 1 of 2 | 2 of 4 | 33 of 40 | 5.0000e-1 |",
+        "slimgpt export gguf PATH",
+    ] {
+        assert!(text.contains(words), "\"{words}\" is not in:\n{text}");
+    }
+    assert!(text.starts_with("---\nlibrary_name: transformers\n"));
+    assert!(!text.contains("/models/"), "a path of this machine means nothing to a reader");
+}
+
+#[test]
+fn code_stands_only_where_it_is_needed() {
+    let different = parse_config(&pruned("qwen3", &DIFFERENT, &json!({}))).unwrap();
+    let files: Vec<&str> = python_files(&different).iter().map(|(name, _)| *name).collect();
+    assert_eq!(files, ["configuration_slimllama.py", "modeling_slimllama.py"]);
+    let alike = config(
+        json!({ "slimgpt_dense": { "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 99 } }),
+    );
+    assert!(python_files(&parse_config(&alike).unwrap()).is_empty());
+    assert!(!card(&alike).contains("trust_remote_code"));
+    assert!(card(&alike).contains("4 of 8"));
+}
+
+#[test]
+fn sizes_that_do_not_match_the_tensors_are_refused_by_name() {
+    let mut model = Model::random(pruned("llama", &DIFFERENT, &json!({})), safetensors::Dtype::F32, 3);
+    model.config["per_layer_config"]["1"]["intermediate_size"] = json!(34);
+    let result = Checkpoint::from_bytes(&model.config_json(), model.safetensors());
+    assert!(matches!(result, Err(CheckpointError::Shape { .. })));
+    assert_says(result.map(drop), &["model.layers.1.mlp.gate_proj.weight", "33", "34"]);
+}
