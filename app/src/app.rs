@@ -26,6 +26,10 @@ use crate::widgets::card::title;
 use crate::widgets::trouble::trouble;
 use crate::{platform, theme, work};
 
+/// Mappable buffers would slow every transfer down, and experiments need a promise.
+const NOT_ASKED_FOR: wgpu::Features =
+    wgpu::Features::MAPPABLE_PRIMARY_BUFFERS.union(wgpu::Features::all_experimental_mask());
+
 /// Wider content than this is hard to take in.
 const WIDEST: f32 = 1560.0;
 
@@ -246,7 +250,8 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
     if let eframe::egui_wgpu::WgpuSetup::CreateNew(setup) = setup {
         setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
             label: Some("slimgpt"),
-            required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
+            // burn takes it for granted that the device has what the adapter has.
+            required_features: adapter.features() - NOT_ASKED_FOR,
             required_limits: adapter.limits(),
             ..Default::default()
         });

@@ -185,7 +185,7 @@ fn mean_rise(shape: Shape, layers: usize) -> Option<f64> {
     let (gentle, target) = (0.499, 0.5);
     let ratios = schedule::ratios(shape, target, Some(gentle), layers).ok()?;
     let steep = ratios.iter().copied().fold(0.0, f64::max);
-    (steep - gentle > 1e-6 && layers > 1).then(|| (target - gentle) / (steep - gentle))
+    (steep - target > 1e-6 && layers > 1).then(|| (target - gentle) / (steep - gentle))
 }
 
 /// The ratio of the gentle end that puts the steep one at `steep`, the mean staying where it is.

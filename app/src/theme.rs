@@ -43,7 +43,7 @@ const LIGHT: Palette = Palette {
     quiet: Color32::from_rgb(94, 103, 114),
     error: Color32::from_rgb(168, 36, 30),
     error_ground: Color32::from_rgb(253, 240, 238),
-    second: Color32::from_rgb(190, 92, 0),
+    second: Color32::from_rgb(178, 84, 0),
     text: Color32::from_rgb(42, 49, 57),
     strong: Color32::from_rgb(16, 21, 27),
     field: Color32::from_rgb(248, 249, 250),
@@ -170,6 +170,8 @@ pub fn diverging(t: f32, dark: bool) -> Color32 {
 }
 
 fn between(anchors: &[[u8; 3]], t: f32) -> Color32 {
+    // What is no number is shown as the lowest.
+    let t = if t.is_nan() { 0.0 } else { t };
     let place = t.clamp(0.0, 1.0) * (anchors.len() - 1) as f32;
     let i = (place as usize).min(anchors.len() - 2);
     let share = place - i as f32;

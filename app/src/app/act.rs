@@ -31,8 +31,9 @@ impl App {
                 (self.inspect.change, self.inspect.changing) = (Some((layer, change)), None);
             }
             Message::Exported(done) => {
-                done.iter().for_each(|file| show_file(ctx, file));
-                self.inspect.exported = Some(done);
+                let page = done.iter().find(|file| file.extension().is_some_and(|e| e == "html"));
+                page.into_iter().for_each(|file| show_file(ctx, file));
+                (self.inspect.exporting, self.inspect.exported) = (false, Some(done));
             }
             Message::Compared(side, heard) => self.compared(side, heard),
             Message::Traced(trace) => self.steps.traced(trace),
@@ -152,6 +153,10 @@ impl App {
             Action::Inspect(folder) => self.inspect_folder(folder),
             Action::Change(layer) => self.change(layer),
             Action::Report(folder) => work::report::start(&self.mail, folder),
+            Action::Export(folder, form) => {
+                (self.inspect.exporting, self.inspect.exported) = (true, None);
+                work::export::start(&self.mail, folder, form);
+            }
             Action::CompareWith(folder) => self.compare_with(folder),
             Action::Write => self.write(),
             Action::Silence => self.compare.control.set(work::control::Wish::Stop),

@@ -38,6 +38,8 @@ pub struct Inspect {
     pub changing: Option<usize>,
     /// What an export wrote, or why it could not.
     pub exported: Option<Result<PathBuf, String>>,
+    /// Whether an export is being written.
+    pub exporting: bool,
     selected: usize,
 }
 
@@ -128,7 +130,8 @@ impl Inspect {
         let change = self.change.as_ref().filter(|(layer, _)| *layer == record.layer).map(|(_, c)| c);
         let mut action = layer::ui(ui, record, report, change, self.changing.is_some());
         ui.add_space(GAP);
-        action = card(ui, "Use it elsewhere", |ui| export::ui(ui, model, self.exported.as_ref())).or(action);
+        action =
+            card(ui, "Use it elsewhere", |ui| export::ui(ui, model, self.exported.as_ref(), self.exporting)).or(action);
         action
     }
 }

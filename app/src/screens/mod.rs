@@ -14,6 +14,7 @@ use crate::mail::Pick;
 use crate::model::Origin;
 use crate::saved::Unfinished;
 use crate::work::control::Wish;
+use crate::work::export::Form;
 
 /// Which screen is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,8 @@ pub enum Action {
     Change(usize),
     /// Make the page about a pruned folder, and show it.
     Report(PathBuf),
+    /// Write a pruned folder in another form.
+    Export(PathBuf, Form),
     /// Use this folder as the pruned model of the comparison.
     CompareWith(PathBuf),
     /// Let both models write.

@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod change;
 pub mod compare;
 pub mod control;
+pub mod export;
 pub mod layer;
 pub mod open;
 pub mod prune;

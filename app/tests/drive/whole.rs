@@ -26,7 +26,12 @@ fn a_person_opens_plans_prunes_inspects_and_compares() {
     hand.see("moved most");
 
     hand.press("Make the report page");
-    hand.see("Wrote ");
+    hand.see("slimgpt-report.html");
+    for (form, file) in [("GGUF for llama.cpp", "slim-30.gguf"), ("Folder for mlx-lm", "slim-30-mlx")] {
+        hand.press(form);
+        hand.see(&format!("shipped-model-{file}"));
+        assert!(data.path().join(format!("shipped-model-{file}")).exists(), "{form}");
+    }
 
     hand.press("Compare with the dense model");
     hand.press("Go on with it");

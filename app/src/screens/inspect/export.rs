@@ -1,17 +1,21 @@
-//! Taking a pruned model elsewhere.
+//! Taking a pruned model elsewhere: which programs open it, and the forms it can be written in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use eframe::egui::Ui;
+use eframe::egui::{self, Button, RichText, Ui, vec2};
 
 use crate::model::Model;
 use crate::screens::Action;
+use crate::theme::palette;
 use crate::widgets::card::quiet;
 use crate::widgets::trouble::problem;
+use crate::work::export::Form;
 
 /// Draws it.
-pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>) -> Option<Action> {
-    quiet(ui, "The folder itself is a Hugging Face checkpoint in safetensors; every slimgpt command opens it.");
+pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>, exporting: bool) -> Option<Action> {
+    let folder = model.folder()?;
+    let action = ways_on(ui, folder);
+    let export = forms(ui, folder, exporting);
     match exported {
         Some(Ok(file)) => {
             quiet(ui, format!("Wrote {}", file.display()));
@@ -19,19 +23,65 @@ pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>
         Some(Err(words)) => problem(ui, words),
         None => {}
     }
+    programs(ui, model);
+    action.or(export)
+}
+
+fn ways_on(ui: &mut Ui, folder: &Path) -> Option<Action> {
     let mut action = None;
     ui.horizontal_wrapped(|ui| {
-        let Some(folder) = model.folder() else { return };
+        let report = ui.button("Make the report page");
+        if report.on_hover_text("A page with figures that any browser opens, beside the weights").clicked() {
+            action = Some(Action::Report(folder.into()));
+        }
         if ui.button("Compare with the dense model").clicked() {
             action = Some(Action::CompareWith(folder.into()));
         }
         if ui.button("Prune it further").clicked() {
             action = Some(Action::Open(crate::model::Origin::Folder(folder.into())));
         }
-        let report = ui.button("Make the report page");
-        if report.on_hover_text("A page with figures that any browser opens, beside the weights").clicked() {
-            action = Some(Action::Report(folder.into()));
+    });
+    action
+}
+
+fn forms(ui: &mut Ui, folder: &Path, exporting: bool) -> Option<Action> {
+    let mut action = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Write as");
+        for form in Form::ALL {
+            let button = ui.add_enabled(!exporting, Button::new(form.name()));
+            if button.on_hover_text(form.out(folder).display().to_string()).clicked() {
+                action = Some(Action::Export(folder.into(), form));
+            }
+        }
+        if exporting {
+            ui.spinner();
         }
     });
     action
 }
+
+/// Which program opens the model how.
+#[cfg(not(target_arch = "wasm32"))]
+fn programs(ui: &mut Ui, model: &Model) {
+    use slimgpt::export::compat::{Opens, clients};
+
+    let p = palette(ui);
+    egui::CollapsingHeader::new("Opens in").default_open(true).show(ui, |ui| {
+        egui::Grid::new("opens-in").num_columns(2).spacing(vec2(18.0, 5.0)).min_row_height(18.0).show(ui, |ui| {
+            for client in clients(model.checkpoint.config()) {
+                let (ink, words) = match client.opens {
+                    Opens::Folder | Opens::Export => (p.accent, client.how),
+                    Opens::Untried => (p.quiet, format!("{} (not tried)", client.how)),
+                    Opens::No => (p.quiet, format!("no: {}", client.why_not)),
+                };
+                ui.label(RichText::new(client.program).small().strong());
+                ui.add(egui::Label::new(RichText::new(words).small().color(ink)).wrap());
+                ui.end_row();
+            }
+        });
+    });
+}
+
+#[cfg(target_arch = "wasm32")]
+fn programs(_: &mut Ui, _: &Model) {}
