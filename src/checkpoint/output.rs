@@ -167,10 +167,12 @@ fn write_shards(shards: &[Vec<(&str, TensorView<'_>)>], folder: &Path) -> Result
     for (i, shard) in shards.iter().enumerate() {
         let path = folder.join(file_name(i));
         let views = shard.iter().map(|(n, v)| (*n, v.clone()));
+        let usual = new_file_permissions(&path).map_err(|e| io_error(&path, &e))?;
         safetensors::serialize_to_file(views, metadata(), &path).map_err(|e| match e {
             safetensors::SafeTensorError::IoError(e) => io_error(&path, &e),
             other => CheckpointError::Damaged { file: path.display().to_string(), reason: other.to_string() },
         })?;
+        std::fs::set_permissions(&path, usual).map_err(|e| io_error(&path, &e))?;
         total += shard.iter().map(|(_, v)| v.data().len()).sum::<usize>();
         weight_map.extend(shard.iter().map(|(name, _)| ((*name).to_owned(), json!(file_name(i)))));
     }
@@ -180,4 +182,11 @@ fn write_shards(shards: &[Vec<(&str, TensorView<'_>)>], folder: &Path) -> Result
         std::fs::write(&path, format!("{index:#}\n")).map_err(|e| io_error(&path, &e))?;
     }
     Ok(())
+}
+
+/// The format's own library lets only the owner read what it writes; this is what new files are
+/// allowed here.
+#[cfg(not(target_arch = "wasm32"))]
+fn new_file_permissions(path: &Path) -> std::io::Result<std::fs::Permissions> {
+    Ok(std::fs::File::create(path)?.metadata()?.permissions())
 }

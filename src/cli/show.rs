@@ -1,13 +1,15 @@
 //! Numbers and tables for people.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, Table, TableComponent};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
 use indicatif::{HumanBytes, HumanCount};
 
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
+    // Wide cells are broken to the width of the terminal; without one they stay whole.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     // Lines between the rows would double the height of a table of 80 layers.
     for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
         table.remove_style(line);

@@ -59,7 +59,7 @@ impl Cache {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor)),
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data, &self.device))),
-            Some(Slot::Disk { name, shape }) => self.from_disk(&name, shape).map(Some),
+            Some(Slot::Disk { name, shape }) => self.read(&name, shape).map(Some),
         }
     }
 
@@ -72,11 +72,11 @@ impl Cache {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor.clone())),
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data.clone(), &self.device))),
-            Some(Slot::Disk { name, shape }) => self.from_disk(name, *shape).map(Some),
+            Some(Slot::Disk { name, shape }) => self.read(name, *shape).map(Some),
         }
     }
 
-    fn from_disk(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, PipelineError> {
+    fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, PipelineError> {
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }

@@ -38,8 +38,18 @@ def make(folder, name, model):
         if value.dim() == 1:
             with torch.no_grad():
                 value.add_(torch.randn_like(value) * 0.2)
+    silence(made.lm_head.weight, Path(model) / "tokenizer.json")
     out = Path(folder) / f"{name}-dense"
     made.save_pretrained(out)
     for file in TOKENIZER:
         shutil.copy(Path(model) / file, out / file)
     return str(out)
+
+
+def silence(head, tokenizer):
+    """Gives tokens that are no plain text a logit of 0, which is never the largest: random models
+    would write halves of characters, which programs show in different ways."""
+    for token, number in json.loads(tokenizer.read_text())["model"]["vocab"].items():
+        if token.startswith("<") or not token.strip("▁Ġ").isascii():
+            with torch.no_grad():
+                head[number] = 0

@@ -41,8 +41,12 @@ class LlamaCpp:
     def __init__(self, file, flash):
         from llama_cpp import Llama
 
+        # The usual f16 cache would round keys and values, which is not what is compared here.
+        f32 = 0
         with quiet():
-            self.model = Llama(file, n_ctx=512, logits_all=True, flash_attn=flash, verbose=False)
+            self.model = Llama(
+                file, n_ctx=512, logits_all=True, flash_attn=flash, type_k=f32, type_v=f32, verbose=False
+            )
 
     def loss(self, tokens):
         return loss(self.logits(tokens), tokens)

@@ -18,6 +18,11 @@ fn logits(checkpoint: &Checkpoint, window: &[u32]) -> Vec<f32> {
     block_on(logits.into_data_async()).unwrap().try_to_vec().unwrap()
 }
 
+#[cfg(unix)]
+fn mode(path: &std::path::Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions())
+}
+
 /// Pads a model; the class it is written in.
 fn check(family: &str, layers: &[[usize; 3]], changes: &Value) -> String {
     let place = tempfile::tempdir().unwrap();
@@ -30,6 +35,8 @@ fn check(family: &str, layers: &[[usize; 3]], changes: &Value) -> String {
     assert!(padded.raw_config()["per_layer_config"].is_null() && padded.raw_config()["auto_map"].is_null());
     assert!(names(&out).contains(&"tokenizer.json".into()) && !names(&out).contains(&"parts".into()));
     assert_eq!(names(place.path()), ["model", "padded"]);
+    #[cfg(unix)]
+    assert_eq!(mode(&out.join("model.safetensors")), mode(&out.join("config.json")));
     let window = tokens(21, 32, 4);
     let oracle = Oracle::open(&place.path().join("model"));
     let want = oracle.logits(&window);

@@ -8,12 +8,15 @@ use super::format::{ElementType, TensorInfo};
 use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights, Projection};
 use crate::shape::{LayerShape, ModelConfig, Rope};
 
+/// How a tensor's values are made of weights.
+type Values<W> = Box<dyn Fn(&W) -> Vec<f32>>;
+
 /// A tensor of the file and where its values come from.
 pub(super) enum Entry {
     /// From outside the layers.
-    Outer { name: String, shape: Vec<usize>, values: Box<dyn Fn(&OuterWeights) -> Vec<f32>> },
+    Outer { name: String, shape: Vec<usize>, values: Values<OuterWeights> },
     /// From layer `layer`.
-    Layer { layer: usize, name: String, shape: Vec<usize>, values: Box<dyn Fn(&LayerWeights) -> Vec<f32>> },
+    Layer { layer: usize, name: String, shape: Vec<usize>, values: Values<LayerWeights> },
 }
 
 /// The table of tensors: matrices as `dtype`, vectors in f32.
@@ -34,11 +37,8 @@ pub(super) fn all(arch: Arch, config: &ModelConfig) -> Vec<Entry> {
 
 fn outer(config: &ModelConfig) -> Vec<Entry> {
     let (v, d) = (config.vocab_size, config.hidden_size);
-    let entry = |name: &str, shape: Vec<usize>, values: Box<dyn Fn(&OuterWeights) -> Vec<f32>>| Entry::Outer {
-        name: name.into(),
-        shape,
-        values,
-    };
+    let entry =
+        |name: &str, shape: Vec<usize>, values: Values<OuterWeights>| Entry::Outer { name: name.into(), shape, values };
     let mut all = vec![
         entry("token_embd.weight", vec![v, d], Box::new(|w| w.embedding.values.clone())),
         entry("output_norm.weight", vec![d], Box::new(|w| w.final_norm.values.clone())),

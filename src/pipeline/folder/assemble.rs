@@ -67,14 +67,10 @@ fn copy(source: &Path, files: &Files<'_>) -> Result<(), FolderError> {
     present.into_iter().try_for_each(|name| files.write(name, &there.read(name)?))
 }
 
-/// Shards were written by the format's own library, which does not flush them and lets only their
-/// owner read them; config.json has the permissions that new files have here.
+/// Shards were written by the format's own library, which does not flush them.
 fn flush(whole: &Path) -> Result<(), FolderError> {
-    let usual = whole.join("config.json");
-    let usual = fs::metadata(&usual).map_err(|e| FolderError::io("looked at", &usual, e))?.permissions();
     for name in names(whole)? {
         let path = whole.join(name);
-        fs::set_permissions(&path, usual.clone()).map_err(|e| FolderError::io("opened to readers", &path, e))?;
         // Windows flushes only what is open for writing.
         let file = File::options().append(true).open(&path);
         file.and_then(|f| f.sync_all()).map_err(|e| FolderError::io("flushed", &path, e))?;
