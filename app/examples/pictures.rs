@@ -19,28 +19,37 @@ fn main() {}
 mod pictures {
     use std::path::Path;
 
-    use eframe::egui::vec2;
     use slimgpt_app::saved::{Look, Saved};
 
     use super::hand::Hand;
 
     pub fn make() {
-        let data = tempfile::tempdir().expect("a folder for the model");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("app/pictures");
-        let mut hand = Hand::sized(data.path(), Saved::default(), vec2(1280.0, 800.0));
+        // A short path, the same every time, stands in the pictures.
+        let away = tempfile::tempdir().expect("a folder for the model");
+        std::env::set_current_dir(away.path()).expect("a folder to work in");
+        let data = Path::new("models");
+
+        let mut hand = opened(data, Look::Light, [1120.0, 690.0]);
         hand.plan_shipped(30.0);
+        let settings = hand.window.state_mut().settings_mut();
+        (settings.windows, settings.window_tokens) = (64, 256);
+        hand.see("First of 64 windows, 16,384 tokens");
         hand.save(&folder.join("plan.png"));
         hand.press("Prune");
         hand.see("Inspect the result");
         hand.save(&folder.join("run.png"));
         drop(hand);
 
-        let dark = Saved { look: Look::Dark, ..Saved::default() };
-        let mut hand = Hand::sized(data.path(), dark, vec2(1280.0, 800.0));
+        let mut hand = opened(data, Look::Dark, [1120.0, 660.0]);
         hand.press("Step by step");
         hand.press("Next →");
         hand.save(&folder.join("steps.png"));
         println!("{}", folder.display());
+    }
+
+    fn opened(data: &Path, look: Look, size: [f32; 2]) -> Hand {
+        Hand::sized(data, Saved { look, ..Saved::default() }, size.into())
     }
 }

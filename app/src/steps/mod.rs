@@ -184,7 +184,7 @@ impl Steps {
     fn sliders(&mut self, ui: &mut Ui) {
         let before = self.toy;
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().slider_width = 150.0;
+            ui.spacing_mut().slider_width = 112.0;
             ui.add(
                 Slider::new(&mut self.toy.correlation, 0.0..=0.98).fixed_decimals(2).text("correlation of the inputs"),
             );

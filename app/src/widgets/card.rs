@@ -44,7 +44,7 @@ pub fn facts<'a>(ui: &mut Ui, id: &str, facts: impl IntoIterator<Item = (&'a str
 /// The one button of a screen that goes on.
 pub fn primary(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     let p = palette(ui);
-    let button = Button::new(RichText::new(text).color(p.on_accent).strong()).fill(p.accent).min_size(vec2(96.0, 32.0));
+    let button = Button::new(RichText::new(text).color(p.on_accent).strong()).fill(p.accent).min_size(vec2(0.0, 32.0));
     ui.add_enabled(enabled, button)
 }
 

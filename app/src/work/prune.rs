@@ -77,6 +77,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
 
 enum Failure {
     Run(PipelineError),
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "a page makes no folders"))]
     Folder(String),
 }
 

@@ -74,7 +74,7 @@ fn a_trouble() {
 #[test]
 fn the_first_step_of_the_toy() {
     let mut steps = Steps::default();
-    picture("steps", Theme::Dark, [1100.0, 1000.0], move |ui| {
+    picture("steps", Theme::Dark, [1100.0, 700.0], move |ui| {
         steps.ui(ui);
     });
 }

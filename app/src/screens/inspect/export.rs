@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Button, RichText, Ui, vec2};
+use eframe::egui::{Button, Ui};
 
 use crate::model::Model;
 use crate::screens::Action;
-use crate::theme::palette;
 use crate::widgets::card::quiet;
 use crate::widgets::trouble::problem;
 use crate::work::export::Form;
@@ -64,11 +63,12 @@ fn forms(ui: &mut Ui, folder: &Path, exporting: bool) -> Option<Action> {
 /// Which program opens the model how.
 #[cfg(not(target_arch = "wasm32"))]
 fn programs(ui: &mut Ui, model: &Model) {
+    use eframe::egui::{CollapsingHeader, Grid, Label, RichText, vec2};
     use slimgpt::export::compat::{Opens, clients};
 
-    let p = palette(ui);
-    egui::CollapsingHeader::new("Opens in").default_open(true).show(ui, |ui| {
-        egui::Grid::new("opens-in").num_columns(2).spacing(vec2(18.0, 5.0)).min_row_height(18.0).show(ui, |ui| {
+    let p = crate::theme::palette(ui);
+    CollapsingHeader::new("Opens in").default_open(true).show(ui, |ui| {
+        Grid::new("opens-in").num_columns(2).spacing(vec2(18.0, 5.0)).min_row_height(18.0).show(ui, |ui| {
             for client in clients(model.checkpoint.config()) {
                 let (ink, words) = match client.opens {
                     Opens::Folder | Opens::Export => (p.accent, client.how),
@@ -76,7 +76,7 @@ fn programs(ui: &mut Ui, model: &Model) {
                     Opens::No => (p.quiet, format!("no: {}", client.why_not)),
                 };
                 ui.label(RichText::new(client.program).small().strong());
-                ui.add(egui::Label::new(RichText::new(words).small().color(ink)).wrap());
+                ui.add(Label::new(RichText::new(words).small().color(ink)).wrap());
                 ui.end_row();
             }
         });
