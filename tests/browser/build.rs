@@ -10,7 +10,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Builds everything and returns the folder with the module; `web/` holds the page itself.
 pub fn site() -> Result<PathBuf, String> {
     // `CARGO_TARGET_TMPDIR` is `tmp` in the target folder of the cargo that runs this test. The
-    // page is built in the same folder, so that nothing is compiled twice.
+    // page is built in the same folder and with the same words as tests/run builds it, so that
+    // nothing is compiled twice.
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = tmp.parent().ok_or("the target folder has no parent")?;
     compile(target)?;
@@ -30,7 +31,8 @@ pub fn site() -> Result<PathBuf, String> {
 
 fn compile(target: &Path) -> Result<(), String> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--target", TARGET, "--example", "web_smoke", "--target-dir"])
+        .args(["build", "--release", "--workspace", "--locked", "--target", TARGET])
+        .args(["--lib", "--example", "web_smoke", "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         // These would hide the flags that .cargo/config.toml sets for this target.
