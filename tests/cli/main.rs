@@ -1,5 +1,6 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
+mod export;
 mod resume;
 mod usage;
 mod work;

@@ -15,7 +15,7 @@ fn prune(arguments: &[&str]) -> crate::Ended {
 #[test]
 fn the_help_names_every_command_and_every_exit_code() {
     let help = run(&["--help"]).with(0).out;
-    for word in ["prune", "ppl", "generate", "inspect", "plan", "devices", "demo", "completions", "130"] {
+    for word in ["prune", "ppl", "generate", "inspect", "export", "plan", "devices", "demo", "completions", "130"] {
         assert!(help.contains(word), "{word}");
     }
 }
