@@ -15,7 +15,22 @@ fn prune(arguments: &[&str]) -> crate::Ended {
 #[test]
 fn the_help_names_every_command_and_every_exit_code() {
     let help = run(&["--help"]).with(0).out;
-    for word in ["prune", "ppl", "generate", "bench", "inspect", "plan", "devices", "demo", "completions", "130"] {
+    for word in [
+        "prune",
+        "ppl",
+        "eval",
+        "generate",
+        "bench",
+        "compare",
+        "report",
+        "inspect",
+        "export",
+        "plan",
+        "devices",
+        "demo",
+        "completions",
+        "130",
+    ] {
         assert!(help.contains(word), "{word}");
     }
 }

@@ -4,7 +4,8 @@ and prints a Markdown table of how far each is from slimgpt's own figures.
     compare.py SLIMGPT MODEL CALIBRATION EVALUATION WORK
 
 A program passes when its loss (mean of -log p over the same tokens) is within 1e-3 of slimgpt's
-and 64 tokens made greedily are slimgpt's text. Where the text parts, the table says by how much the
+and 64 tokens made greedily are slimgpt's text; llama.cpp must also cut a long text into the same
+tokens. Where the text parts, the table says by how much the
 two tokens' logits differ in transformers at that place: flash attention of llama.cpp computes in
 half precision, which decides between tokens that are as good as equal; that passes up to 1e-2.
 Q8_0 rounds every weight to 8 bits, which moves the loss of so small a model by more than 1e-3,
@@ -87,6 +88,11 @@ class Case:
         at, gap = self.parting(made)
         return f"{off:.1e}, same text up to token {at}, where two logits are {gap:.0e} apart", off <= close and gap <= TIE
 
+    def is_cut_alike(self, program):
+        """Whether llama.cpp's tokenizer makes the tokens that tokenizer.json makes."""
+        text = self.text[:20_000]
+        return program.tokens_of(text) == self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
     def parting(self, made):
         """Where these tokens part from transformers' and how far the two logits are apart there."""
         judge = Transformers(self.folder)
@@ -159,8 +165,11 @@ def main(slimgpt, model, calibration, evaluation, work):
         case = Case(name.replace(", ", "-").replace(" ", "-").replace("/", ""), slimgpt, source, calibration, evaluation, work, heads)
         cells = {}
         for column, program, close, greedy in columns(case):
-            cells[column], passed = case.judge(program(), close, greedy)
+            opened = program()
+            cells[column], passed = case.judge(opened, close, greedy)
             failed += [] if passed else [f"{name}: {column}"]
+            if isinstance(opened, LlamaCpp) and not case.is_cut_alike(opened):
+                failed.append(f"{name}: {column} cuts the text into other tokens")
         print(f"| {name} | {case.loss:.6f} | " + " | ".join(cells.get(c, "–") for c in HEADER) + " |", flush=True)
     print("\nEach cell: |loss − slimgpt's|, and whether 64 greedy tokens read the same. – : the form is refused.")
     if failed:
