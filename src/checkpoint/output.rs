@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
+#[cfg(not(target_arch = "wasm32"))]
 use serde_json::{Value, json};
 
 use super::names::{self, in_layer};
