@@ -95,7 +95,10 @@ fn the_folder_is_whole_and_loads_with_the_new_sizes() {
     let report = place.run("out", go_on).unwrap();
     assert!(!place.path("out.partial").exists());
     let files: Vec<String> = bytes(&place.path("out")).into_keys().collect();
-    assert_eq!(files, ["config.json", "model.safetensors", Report::FILE, "tokenizer_config.json"]);
+    let [of_config, of_model] = ["configuration_slimllama.py", "modeling_slimllama.py"];
+    let want =
+        ["README.md", "config.json", of_config, "model.safetensors", of_model, Report::FILE, "tokenizer_config.json"];
+    assert_eq!(files, want);
     let pruned = Checkpoint::open(&place.path("out")).unwrap();
     let after: Vec<_> = place.plan.layers.iter().map(|l| l.after).collect();
     assert_eq!(pruned.config().layers, after);
