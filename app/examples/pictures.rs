@@ -31,7 +31,7 @@ mod pictures {
         std::env::set_current_dir(away.path()).expect("a folder to work in");
         let data = Path::new("models");
 
-        let mut hand = opened(data, Look::Light, [1120.0, 690.0]);
+        let mut hand = opened(data, Look::Light, [1280.0, 780.0]);
         hand.plan_shipped(30.0);
         let settings = hand.window.state_mut().settings_mut();
         (settings.windows, settings.window_tokens) = (64, 256);
@@ -42,7 +42,7 @@ mod pictures {
         hand.save(&folder.join("run.png"));
         drop(hand);
 
-        let mut hand = opened(data, Look::Dark, [1120.0, 660.0]);
+        let mut hand = opened(data, Look::Dark, [1280.0, 780.0]);
         hand.press("Step by step");
         hand.press("Next →");
         hand.save(&folder.join("steps.png"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Vec2, vec2};
+use eframe::egui::{Theme, Vec2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use slimgpt_app::saved::{Look, Saved};
@@ -32,10 +32,11 @@ impl Hand {
 
     /// The program in a window of this size.
     pub fn sized(data: &Path, saved: Saved, size: Vec2) -> Self {
+        let theme = if saved.look == Look::Dark { Theme::Dark } else { Theme::Light };
         let options = Options { data: Some(data.into()), open: None, saved: Some(saved) };
         let mut setup = egui_kittest::wgpu::default_wgpu_setup();
         slimgpt_app::app::computing(&mut setup);
-        let builder = Harness::builder().with_size(size).wgpu_setup(setup);
+        let builder = Harness::builder().with_size(size).with_theme(theme).wgpu_setup(setup);
         Self { window: builder.build_eframe(|cc| App::new(cc, options)) }
     }
 
