@@ -119,12 +119,25 @@ enum PropagateName {
     Dense,
 }
 
+/// An element type, or that of the source.
 #[derive(ValueEnum, Clone, Copy)]
-enum DtypeName {
+pub enum DtypeName {
     Source,
     F32,
     F16,
     Bf16,
+}
+
+impl DtypeName {
+    /// The element type; `None` keeps the source's.
+    pub fn dtype(self) -> Option<Dtype> {
+        match self {
+            Self::Source => None,
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::Bf16),
+        }
+    }
 }
 
 impl Pruning {
@@ -145,7 +158,7 @@ impl Pruning {
                 HeadsName::Kv => HeadUnit::KeyValue,
                 HeadsName::Query => HeadUnit::Query,
             },
-            dtype: self.dtype(),
+            dtype: self.dtype.dtype(),
             propagate: match self.propagate {
                 PropagateName::Pruned => Propagate::Pruned,
                 PropagateName::Dense => Propagate::Dense,
@@ -177,15 +190,6 @@ impl Pruning {
             channel_steps: self.channels.unwrap_or(preset.channel_steps),
             channel_multiple: self.channel_multiple.or(preset.channel_multiple),
             ..preset
-        }
-    }
-
-    fn dtype(&self) -> Option<Dtype> {
-        match self.dtype {
-            DtypeName::Source => None,
-            DtypeName::F32 => Some(Dtype::F32),
-            DtypeName::F16 => Some(Dtype::F16),
-            DtypeName::Bf16 => Some(Dtype::Bf16),
         }
     }
 }

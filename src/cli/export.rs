@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
-use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::checkpoint::Checkpoint;
 use slimgpt::export::{gguf, mlx, padded};
 use slimgpt::shape::ModelConfig;
 
+use super::arguments::DtypeName;
 use super::progress::counting;
 use super::{out, show};
 
@@ -78,14 +79,6 @@ struct Places {
     json: bool,
 }
 
-#[derive(ValueEnum, Clone, Copy)]
-enum DtypeName {
-    Source,
-    F32,
-    F16,
-    Bf16,
-}
-
 impl Export {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
@@ -99,13 +92,7 @@ impl Export {
 
 fn to_gguf(places: &Places, dtype: DtypeName) -> Result<()> {
     let checkpoint = Checkpoint::open(&places.model)?;
-    let dtype = match dtype {
-        DtypeName::Source => None,
-        DtypeName::F32 => Some(Dtype::F32),
-        DtypeName::F16 => Some(Dtype::F16),
-        DtypeName::Bf16 => Some(Dtype::Bf16),
-    };
-    let options = gguf::Options { dtype, overwrite: places.overwrite };
+    let options = gguf::Options { dtype: dtype.dtype(), overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({

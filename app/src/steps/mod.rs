@@ -136,7 +136,7 @@ impl Steps {
                 self.play(ui, count);
             }
         }
-        self.to_trace()
+        self.wanted()
     }
 
     fn controls(&mut self, ui: &mut Ui) {
@@ -271,7 +271,7 @@ impl Steps {
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
     }
 
-    fn to_trace(&mut self) -> Option<Wanted> {
+    fn wanted(&mut self) -> Option<Wanted> {
         let other = self.source == Source::Layer && self.of_layer != Some(self.wanted) && !self.tracing;
         other.then(|| {
             (self.of_layer, self.tracing) = (Some(self.wanted), true);

@@ -38,7 +38,7 @@ impl Toy {
         let what = What::Channels { remove: self.remove, steps: ChannelSteps::OneByOne };
         let options = Options { damping: self.damping, ..Options::default() };
         let traced = ready(trace(&self.inputs(), &self.weights(), what, &options));
-        traced.unwrap_or_else(|| unreachable_wait()).map_err(|e| e.to_string())
+        traced.unwrap_or_else(unreachable_wait).map_err(|e| e.to_string())
     }
 
     /// Every token is a chain in which each input is partly the one before.
