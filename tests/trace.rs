@@ -84,7 +84,7 @@ fn solved(before: &Trace, step: usize) -> Vec<Vec<f64>> {
     (0..state.weight.rows)
         .map(|i| {
             let row = |a: usize| (0..n).map(|b| state.inverse.at(group[b], group[a])).collect::<Vec<f64>>();
-            let mut a: Vec<Vec<f64>> = (0..n).map(|k| row(k)).collect();
+            let mut a: Vec<Vec<f64>> = (0..n).map(row).collect();
             let mut b: Vec<f64> = group.iter().map(|&j| state.weight.at(i, j)).collect();
             for k in 0..n {
                 let pivot = (k..n).max_by(|&p, &q| a[p][k].abs().total_cmp(&a[q][k].abs())).unwrap();

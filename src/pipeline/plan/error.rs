@@ -97,7 +97,7 @@ pub enum PlanError {
     /// Fewer parameters wanted than can be reached.
     #[error(
         "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} \
-         (ratio {ratio:.3}); raise --target-params, or try --schedule uniform"
+         (ratio {ratio:.3}); remove less (a smaller --target, a larger --target-params), or try --schedule uniform"
     )]
     TargetTooSmall {
         /// Wanted.
