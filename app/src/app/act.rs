@@ -58,6 +58,10 @@ impl App {
         self.start.model = Some(model.clone());
         self.compare.dense(model.clone());
         self.steps.open(model.clone());
+        // What was pruned before can be looked at without being opened a second time.
+        if model.report.is_some() {
+            self.inspect.opened(Ok(model.clone()));
+        }
         match &self.resuming {
             Some(run) => {
                 self.plan.settings = run.settings.clone();
