@@ -1,81 +1,122 @@
 // H += XᵀX, lower triangle only: the symmetric rank-k update behind every Hessian.
 //
-// One workgroup owns one 64 × 64 tile of H; tiles above the diagonal return at once.
-// Each invocation keeps a 4 × 4 patch of the tile in registers, so that eight loads from
-// workgroup memory feed sixteen multiply-adds. Tokens are taken in order and no atomics are
-// used: the same input gives the same bytes.
+// One workgroup owns one 128 × 128 tile of H, on or below the diagonal. Each invocation keeps an
+// 8 × 8 patch of the tile in registers, so that sixteen numbers read from workgroup memory feed
+// sixty-four multiply-adds; the code of a patch is written out, because a loop over it would put
+// it into memory on drivers that do not unroll. The grid is the triangle folded to a rectangle:
+// with an early return instead, every later instruction would run under a mask. Tokens are taken
+// in order and no atomics are used: the same input gives the same bytes.
 
 struct Params {
     tokens: u32,
     features: u32,
+    // 1 where X is a lower triangular matrix, from its row `first` on: above its diagonal nothing is read.
+    triangular: u32,
+    first: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> x: array<f32>;       // (tokens, features)
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // (tokens, ⌈features / 4⌉), zeros after the last feature
 @group(0) @binding(1) var<storage, read_write> sum: array<f32>;     // (features, features), lower triangle
 @group(0) @binding(2) var<storage, read> params: Params;
 
-const TILE: u32 = 64u;
-const DEPTH: u32 = 16u;
-const PATCH: u32 = 4u;
+const TILE: u32 = 128u;
+const QUADS: u32 = 32u;  // of four features, in a side of a tile
+const DEPTH: u32 = 8u;   // tokens held in workgroup memory
+const HALF: u32 = 16u;   // quads from one half of a patch to the other
 
-var<workgroup> sh_rows: array<vec4<f32>, 256>; // (DEPTH, TILE / 4): columns of X that are rows of the tile
-var<workgroup> sh_cols: array<vec4<f32>, 256>; // (DEPTH, TILE / 4): columns of X that are columns of the tile
+var<workgroup> sh_rows: array<vec4<f32>, 256>; // (DEPTH, QUADS): columns of X that are rows of the tile
+var<workgroup> sh_cols: array<vec4<f32>, 256>; // (DEPTH, QUADS): columns of X that are columns of the tile
 
-fn load(token: u32, feature: u32) -> vec4<f32> {
-    var v = vec4<f32>(0.0);
-    if token < params.tokens {
-        let at = token * params.features + feature;
-        if feature + 3u < params.features {
-            v = vec4<f32>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]);
-        } else {
-            for (var k = 0u; feature + k < params.features && k < 4u; k++) {
-                v[k] = x[at + k];
-            }
+// 8 × 8 elements of H as four quarters, 64 apart in the tile; a matrix's columns are rows of H.
+struct Patch {
+    upper_left: mat4x4<f32>,
+    upper_right: mat4x4<f32>,
+    lower_left: mat4x4<f32>,
+    lower_right: mat4x4<f32>,
+}
+
+// Four features of a token; zeros outside of X.
+fn load(token: u32, quad: u32) -> vec4<f32> {
+    let quads = (params.features + 3u) / 4u;
+    let inside = token < params.tokens && quad < quads;
+    return select(vec4<f32>(0.0), x[select(0u, token * quads + quad, inside)], inside);
+}
+
+// m + r cᵀ, in rows of H.
+fn plus_outer(m: mat4x4<f32>, r: vec4<f32>, c: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(m[0] + r.x * c, m[1] + r.y * c, m[2] + r.z * c, m[3] + r.w * c);
+}
+
+// The patch with token k of workgroup memory added.
+fn plus_token(sums: Patch, k: u32, row: u32, col: u32) -> Patch {
+    let upper = sh_rows[k * QUADS + row];
+    let lower = sh_rows[k * QUADS + row + HALF];
+    let left = sh_cols[k * QUADS + col];
+    let right = sh_cols[k * QUADS + col + HALF];
+    return Patch(
+        plus_outer(sums.upper_left, upper, left),
+        plus_outer(sums.upper_right, upper, right),
+        plus_outer(sums.lower_left, lower, left),
+        plus_outer(sums.lower_right, lower, right),
+    );
+}
+
+fn add_row(row: u32, col: u32, values: vec4<f32>) {
+    for (var k = 0u; k < 4u; k++) {
+        if row < params.features && col + k <= row {
+            sum[row * params.features + col + k] += values[k];
         }
     }
-    return v;
+}
+
+fn add_quarter(row_quad: u32, col_quad: u32, m: mat4x4<f32>) {
+    let row = 4u * row_quad;
+    let col = 4u * col_quad;
+    add_row(row, col, m[0]);
+    add_row(row + 1u, col, m[1]);
+    add_row(row + 2u, col, m[2]);
+    add_row(row + 3u, col, m[3]);
+}
+
+// The row and the column of a workgroup's tile. Row y of the grid holds two rows of tiles: the
+// y-th from the bottom, then the one from the top that fills the grid's width.
+fn tile_of(group: vec3<u32>) -> vec2<u32> {
+    let tiles = (params.features + TILE - 1u) / TILE;
+    let length = tiles - group.y;
+    let from_top = group.x >= length;
+    let row = select(length - 1u, group.y - (tiles & 1u), from_top);
+    let col = select(group.x, group.x - length, from_top);
+    return vec2<u32>(row, col);
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let tile_row = tile.y;
-    let tile_col = tile.x;
-    if tile_col > tile_row {
-        return;
-    }
-    let row0 = tile_row * TILE;
-    let col0 = tile_col * TILE;
-    let patch_row = lid / 16u;
-    let patch_col = lid % 16u;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let tile = QUADS * tile_of(group);
+    let row = lid / HALF;
+    let col = lid % HALF;
+    let staged = vec2<u32>(lid / QUADS, lid % QUADS); // the token and the quad that this invocation loads
 
-    var acc0 = vec4<f32>(0.0);
-    var acc1 = vec4<f32>(0.0);
-    var acc2 = vec4<f32>(0.0);
-    var acc3 = vec4<f32>(0.0);
-
-    for (var t0 = 0u; t0 < params.tokens; t0 += DEPTH) {
-        sh_rows[lid] = load(t0 + patch_row, row0 + PATCH * patch_col);
-        sh_cols[lid] = load(t0 + patch_row, col0 + PATCH * patch_col);
+    // Below a triangle's diagonal nothing contributes to rows of H before the tile's first.
+    let skipped = select(0u, max(4u * tile.x, params.first) - params.first, params.triangular == 1u);
+    var sums = Patch();
+    for (var t0 = skipped; t0 < params.tokens; t0 += DEPTH) {
+        sh_rows[lid] = load(t0 + staged.x, tile.x + staged.y);
+        sh_cols[lid] = load(t0 + staged.x, tile.y + staged.y);
         workgroupBarrier();
-        for (var k = 0u; k < DEPTH; k++) {
-            let r = sh_rows[k * 16u + patch_row];
-            let c = sh_cols[k * 16u + patch_col];
-            acc0 += r.x * c;
-            acc1 += r.y * c;
-            acc2 += r.z * c;
-            acc3 += r.w * c;
-        }
+        sums = plus_token(sums, 0u, row, col);
+        sums = plus_token(sums, 1u, row, col);
+        sums = plus_token(sums, 2u, row, col);
+        sums = plus_token(sums, 3u, row, col);
+        sums = plus_token(sums, 4u, row, col);
+        sums = plus_token(sums, 5u, row, col);
+        sums = plus_token(sums, 6u, row, col);
+        sums = plus_token(sums, 7u, row, col);
         workgroupBarrier();
     }
 
-    var acc = array<vec4<f32>, 4>(acc0, acc1, acc2, acc3);
-    for (var i = 0u; i < PATCH; i++) {
-        let row = row0 + PATCH * patch_row + i;
-        for (var j = 0u; j < PATCH; j++) {
-            let col = col0 + PATCH * patch_col + j;
-            if row < params.features && col <= row {
-                sum[row * params.features + col] += acc[i][j];
-            }
-        }
-    }
+    let corner = tile + vec2<u32>(row, col);
+    add_quarter(corner.x, corner.y, sums.upper_left);
+    add_quarter(corner.x, corner.y + HALF, sums.upper_right);
+    add_quarter(corner.x + HALF, corner.y, sums.lower_left);
+    add_quarter(corner.x + HALF, corner.y + HALF, sums.lower_right);
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Nearly all the work is in the products, and burn's matmul does those; the recursion copies
-//! O(n²) elements a level. The last product is symmetric, so our rank-k update does half of it.
+//! O(n²) elements a level. The last product is symmetric and J triangular, so our rank-k update does
+//! a sixth of it.
 
 use burn::tensor::Tensor;
 
@@ -80,8 +81,7 @@ impl InverseFactor {
 
     /// A⁻¹ = Jᵀ J, symmetric to the last bit.
     pub fn inverse(&self) -> Tensor<2> {
-        let zero = Tensor::zeros(self.j.dims(), &self.j.device());
-        hessian::mirrored(&hessian::accumulate(zero, &self.j), 0.0)
+        hessian::mirrored(&hessian::gram_of_lower(&self.j), 0.0)
     }
 }
 

@@ -50,7 +50,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    HESSIAN_ACCUMULATE = "hessian_accumulate", [256, 1, 1], 2;
+    HESSIAN_ACCUMULATE = "hessian_accumulate", [256, 1, 1], 4;
     MIRROR_LOWER = "mirror_lower", [16, 16, 1], 2;
     CHOLESKY_BLOCK = "cholesky_block", [256, 1, 1], 2;
     TRIANGULAR_SOLVE = "triangular_solve", [64, 1, 1], 3;

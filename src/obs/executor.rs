@@ -1,7 +1,7 @@
 //! The whole operations the algorithm is written in. One executor runs them as WGSL kernels, one
 //! on the CPU with faer; the algorithm does not know which.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::{ObsError, Score};
 
@@ -88,4 +88,15 @@ pub trait Executor {
 /// The columns that are not in `kept`, ascending. `kept` is ascending.
 pub(super) fn complement(kept: &[usize], n: usize) -> Vec<usize> {
     (0..n).filter(|j| kept.binary_search(j).is_err()).collect()
+}
+
+/// `matrix` `(rows, n)` with zeros in `columns`.
+pub(super) fn with_zeros(matrix: &Tensor<2>, columns: &[usize]) -> Tensor<2> {
+    if columns.is_empty() {
+        return matrix.clone();
+    }
+    let [_, n] = matrix.dims();
+    let mut mask = vec![1.0f32; n];
+    columns.iter().for_each(|&j| mask[j] = 0.0);
+    matrix.clone() * Tensor::from_data(TensorData::new(mask, [1, n]), &matrix.device())
 }

@@ -1,8 +1,8 @@
 //! The executor on a wgpu device: our kernels, and burn's matmul for the products.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use super::executor::{Executor, Refit, Removal, complement};
+use super::executor::{Executor, Refit, Removal, complement, with_zeros};
 use super::{ObsError, Score};
 use crate::gpu::block_cholesky::{self, MAX_BLOCK};
 use crate::gpu::cholesky::{floats, inverse_factor};
@@ -46,9 +46,8 @@ impl Executor for WgpuExecutor {
     }
 
     async fn squared_error(&self, sum: &Tensor<2>, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
-        let [_, n] = delta.dims();
         // The mirrored sum has ones on the diagonal of dead inputs, which must not count.
-        let delta = delta.clone() * self.mask(dead, n);
+        let delta = with_zeros(delta, dead);
         let products = delta.clone().matmul(hessian::mirrored(sum, 0.0)) * delta;
         Ok(doubles(products.sum_dim(1)).await?.into_iter().sum())
     }
@@ -63,8 +62,8 @@ impl Executor for WgpuExecutor {
         let damped = hessian::mirrored(sum, lambda as f32);
         let factor = inverse_factor(damped.clone());
         factor.check().await?;
+        let weight = with_zeros(weight, dead);
         let [_, n] = weight.dims();
-        let weight = weight.clone() * self.mask(dead, n);
         let state = Elimination { w: weight.clone(), h_inv: factor.inverse(), alive: Tensor::ones([n], &self.device) };
         Ok(Problem { state, weight, hessian: damped })
     }
@@ -89,8 +88,7 @@ impl Executor for WgpuExecutor {
         let e = gather::columns(w, columns).matmul(factor.j.clone().transpose());
         let y = factor.j.matmul(gather::rows(h_inv, columns));
         let cost = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
-        let [_, n] = w.dims();
-        let alive = alive.clone() * self.mask(columns, n).squeeze_dim(0);
+        let alive = with_zeros(&alive.clone().unsqueeze(), columns).squeeze_dim(0);
         problem.state = Elimination {
             w: w.clone() - e.matmul(y.clone()),
             h_inv: h_inv.clone() - y.clone().transpose().matmul(y),
@@ -147,13 +145,6 @@ impl Executor for WgpuExecutor {
 }
 
 impl WgpuExecutor {
-    /// Zero at `columns`, one elsewhere: `(1, n)`.
-    fn mask(&self, columns: &[usize], n: usize) -> Tensor<2> {
-        let mut mask = vec![1.0f32; n];
-        columns.iter().for_each(|&j| mask[j] = 0.0);
-        Tensor::from_data(TensorData::new(mask, [1, n]), &self.device)
-    }
-
     async fn diagonal_scores(&self, problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
         let norms = doubles(reduce::column_norms(&problem.state.w)).await?;
         let pivots = doubles(gather::diagonal(&problem.state.h_inv)).await?;

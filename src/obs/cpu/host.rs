@@ -1,0 +1,124 @@
+//! Between burn's tensors, row by row in single precision, and faer's matrices, column by column
+//! in the executor's precision.
+
+use std::borrow::Cow;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use faer::{Mat, MatMut, MatRef};
+
+use crate::obs::ObsError;
+
+/// Side of a square that is copied at once: two of them fit the first cache.
+const TILE: usize = 32;
+
+/// The element types the CPU executor computes in.
+pub trait Real: faer::traits::RealField + Copy + Into<f64> + Send + Sync + 'static {
+    /// The nearest value to an f64.
+    fn of(value: f64) -> Self;
+    /// The value as an f32.
+    fn single(self) -> f32;
+    /// Singles in this type; not copied where they are that already.
+    fn of_singles(values: &[f32]) -> Cow<'_, [Self]>;
+}
+
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn single(self) -> f32 {
+        self
+    }
+    fn of_singles(values: &[f32]) -> Cow<'_, [f32]> {
+        Cow::Borrowed(values)
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn single(self) -> f32 {
+        self as f32
+    }
+    fn of_singles(values: &[f32]) -> Cow<'_, [f64]> {
+        values.iter().map(|&v| v.into()).collect()
+    }
+}
+
+/// A tensor's elements in host memory: lent by a tensor that lives there, read from any other. A
+/// copy of the activations would cost as much as a quarter of their product.
+pub(super) struct Elements {
+    held: Held,
+    shape: [usize; 2],
+}
+
+enum Held {
+    Lent(FlexTensor),
+    Read(TensorData),
+}
+
+impl Elements {
+    pub async fn of(tensor: &Tensor<2>) -> Result<Self, ObsError> {
+        let lent = tensor.clone().try_into_primitive::<Flex>().ok().filter(|t| t.as_slice::<f32>().is_some());
+        let held = match lent {
+            Some(lent) => Held::Lent(lent),
+            None => Held::Read(tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?),
+        };
+        Ok(Self { held, shape: tensor.dims() })
+    }
+
+    /// The elements in `T`, row by row.
+    pub fn values<T: Real>(&self) -> Result<Cow<'_, [T]>, ObsError> {
+        let singles = match &self.held {
+            Held::Lent(tensor) => tensor.as_slice::<f32>().ok_or_else(|| "not single precision".to_owned()),
+            Held::Read(data) => data.as_slice::<f32>().map_err(|e| format!("{e:?}")),
+        };
+        singles.map(T::of_singles).map_err(ObsError::Readback)
+    }
+
+    /// The elements as a matrix, from what [`Self::values`] gave.
+    pub fn matrix<'a, T: Real>(&self, values: &'a [T]) -> MatRef<'a, T> {
+        MatRef::from_row_major_slice(values, self.shape[0], self.shape[1])
+    }
+}
+
+/// A matrix of faer's own, with the elements of a tensor.
+pub(super) async fn matrix<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ObsError> {
+    let elements = Elements::of(tensor).await?;
+    let values = elements.values()?;
+    let mut own = Mat::zeros(elements.shape[0], elements.shape[1]);
+    copy(own.as_mut(), elements.matrix(&values));
+    Ok(own)
+}
+
+/// The matrix on `device`, in single precision.
+pub(super) fn tensor<T: Real>(a: MatRef<'_, T>, device: &Device) -> Tensor<2> {
+    let shape = [a.nrows(), a.ncols()];
+    let mut values = vec![T::of(0.0); shape[0] * shape[1]];
+    copy(MatMut::from_row_major_slice_mut(&mut values, shape[0], shape[1]), a);
+    Tensor::from_data(TensorData::new(values.into_iter().map(Real::single).collect::<Vec<f32>>(), shape), device)
+}
+
+/// The elements row by row, in double precision.
+pub(super) fn row_by_row<T: Real>(a: MatRef<'_, T>) -> Vec<f64> {
+    (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)].into())).collect()
+}
+
+/// Copies between matrices that may lie across each other: halves them down to squares that stay
+/// in the cache, where copying column by column would fetch a line for every element.
+pub(super) fn copy<T: Real>(mut to: MatMut<'_, T>, from: MatRef<'_, T>) {
+    let (rows, columns) = (to.nrows(), to.ncols());
+    if rows.max(columns) <= TILE {
+        to.copy_from(from);
+    } else if rows >= columns {
+        let (to, from) = (to.split_at_row_mut(rows / 2), from.split_at_row(rows / 2));
+        copy(to.0, from.0);
+        copy(to.1, from.1);
+    } else {
+        let (to, from) = (to.split_at_col_mut(columns / 2), from.split_at_col(columns / 2));
+        copy(to.0, from.0);
+        copy(to.1, from.1);
+    }
+}
