@@ -4,6 +4,7 @@
 //! and refuses to register it twice.
 
 mod memory;
+pub mod room;
 
 use std::sync::Mutex;
 

@@ -15,4 +15,5 @@ pub mod obs;
 pub mod pipeline;
 pub mod report;
 pub mod shape;
+pub mod shipped;
 pub mod text;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["shape"],
     &["device", "gpu"],
     &["obs", "checkpoint", "text"],
-    &["model"],
+    &["model", "shipped"],
     &["export"],
     &["eval", "recover"],
     &["pipeline"],

@@ -15,7 +15,6 @@ pub mod progress;
 pub mod saved;
 pub mod screens;
 pub mod settings;
-pub mod shipped;
 pub mod steps;
 pub mod theme;
 pub mod widgets;

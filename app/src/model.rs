@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::pipeline::Report;
+use slimgpt::shipped;
 use slimgpt::text::Tokenizer;
 
-use crate::shipped;
 use crate::widgets::format::{bytes, count, percent};
 
 /// Where a model comes from.
@@ -54,7 +54,7 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn shipped(data: &Path) -> Result<Self, String> {
         let folder = data.join("shipped-model");
-        crate::platform::write_shipped(&folder)
+        shipped::write(&folder)
             .map_err(|e| format!("{} could not be written: {e}; free some space there", folder.display()))?;
         Ok(Self { origin: Origin::Shipped, ..Self::open(&folder)? })
     }
@@ -64,11 +64,9 @@ impl Model {
     /// # Errors
     /// Never, for the model that was tested.
     pub fn shipped_in_memory() -> Result<Self, String> {
-        let checkpoint = Checkpoint::from_bytes(shipped::CONFIG, shipped::WEIGHTS).map_err(|e| e.to_string())?;
-        let vocabulary = checkpoint.config().vocab_size;
-        let tokenizer = Tokenizer::from_bytes(shipped::TOKENIZER, vocabulary).map_err(|e| e.to_string());
+        let (checkpoint, tokenizer) = shipped::open().map_err(|e| e.to_string())?;
         let begin = checkpoint.config().bos_token;
-        Ok(Self { origin: Origin::Shipped, checkpoint, tokenizer, report: None, begin })
+        Ok(Self { origin: Origin::Shipped, checkpoint, tokenizer: Ok(tokenizer), report: None, begin })
     }
 
     /// The folder its weights are read from.

@@ -8,12 +8,13 @@ use pollster::block_on;
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::{Device, DeviceChoice, DeviceError};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
-use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request, Schedule, Target};
+use slimgpt::pipeline::{Method, PlanError, Propagate, Request, Schedule, Target};
 use slimgpt::shape::ModelConfig;
+use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows_watched};
 
 use super::exit::Usage;
-use super::{parse, progress, shipped};
+use super::{parse, progress};
 
 /// Where to compute.
 #[derive(Args, Clone)]
@@ -262,7 +263,7 @@ Good is text of the kind the model will be used for, varied, and not what it wil
 impl Calibration {
     /// Refuses a run that has no text, before anything is computed.
     pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let shipped = checkpoint.folder().is_some_and(shipped::is_shipped);
+        let shipped = checkpoint.folder().is_some_and(shipped::is_in);
         if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
     }
 
@@ -305,27 +306,4 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     let checkpoint = Checkpoint::open(model)?;
     let tokenizer = Tokenizer::open(model, checkpoint.config().vocab_size)?;
     Ok((checkpoint, tokenizer))
-}
-
-/// What the device and this machine can hold. Activations may go to the disk of `out`, if a folder
-/// is made at all.
-pub fn limits(device: &Device, out: Option<&Path>) -> Limits {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    Limits {
-        is_gpu: device.is_gpu(),
-        max_binding_bytes: device.max_binding_bytes(),
-        device_bytes: None,
-        host_bytes: Some(system.available_memory()).filter(|&b| b > 0),
-        disk_bytes: out.and_then(free_bytes),
-    }
-}
-
-/// Free bytes of the disk that a folder, perhaps still to be made, is on.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let path = std::path::absolute(folder).ok()?;
-    let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
-    let disks = sysinfo::Disks::new_with_refreshed_list();
-    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
-    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 use pollster::block_on;
 use slimgpt::compare::{Cell, Setting, plot, run};
+use slimgpt::pipeline::Limits;
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
 
 pub use arguments::Compare;
@@ -43,7 +44,7 @@ impl Compare {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,
-            limits: shared::limits(&device, Some(&self.out)),
+            limits: Limits::of(&device, Some(&self.out)),
             base: self.base(),
             evaluation,
             calibrate: &|cell| cut.windows(cell),

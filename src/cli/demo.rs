@@ -10,7 +10,8 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
 use slimgpt::model::Sampler;
-use slimgpt::pipeline::{Job, Request, Target, plan};
+use slimgpt::pipeline::{Job, Limits, Request, Target, plan};
+use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
 use super::arguments::{self, DeviceArgument};
@@ -18,11 +19,10 @@ use super::generate::{Limit, Prompt, Writer};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::{out, prune, shipped, show};
+use super::{out, prune, show};
 
 /// Targets that are shown.
 const TARGETS: [f64; 2] = [0.2, 0.5];
-const PROMPT: &str = "One day Mia and Tom went to the park. Mia had a red ball. Tom had a blue kite. They swapped.";
 const CALIBRATION_WINDOWS: usize = 128;
 const EVALUATION_WINDOWS: usize = 64;
 const WINDOW_TOKENS: usize = 256;
@@ -73,7 +73,7 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
         window_tokens: WINDOW_TOKENS,
         ..Request::default()
     };
-    let plan = plan(&request, checkpoint.config(), &arguments::limits(device, None))?;
+    let plan = plan(&request, checkpoint.config(), &Limits::of(device, None))?;
     let windows = cut(&tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
@@ -113,7 +113,7 @@ fn measured(
 }
 
 fn continuation(checkpoint: Checkpoint, tokenizer: Tokenizer, device: &Device) -> Result<String> {
-    let prompt = Prompt::continuing(PROMPT, checkpoint.config().bos_token, &tokenizer)?;
+    let prompt = Prompt::continuing(shipped::PROMPT, checkpoint.config().bos_token, &tokenizer)?;
     let mut writer = Writer::new("demo".into(), checkpoint, tokenizer, prompt);
     writer.load(device, &mut |_, _| {})?;
     let limit = Limit { tokens: CONTINUED_TOKENS, stops: vec![] };
@@ -141,8 +141,9 @@ fn print(shown: &[Shown], device: &Device) -> Result<()> {
         .collect();
     out::line(show::table(&["model", "parameters", "bytes", "perplexity", "seconds"], &rows))?;
     out::line(format_args!(
-        "Perplexity over {EVALUATION_WINDOWS} windows of {WINDOW_TOKENS} tokens that calibration did not see, on {}.\n\n\"{PROMPT}\" is continued by",
-        device.name()
+        "Perplexity over {EVALUATION_WINDOWS} windows of {WINDOW_TOKENS} tokens that calibration did not see, on {}.\n\n\"{}\" is continued by",
+        device.name(),
+        shipped::PROMPT
     ))?;
     for s in shown {
         out::line(format_args!("\n  {}:\n    {}", s.name, first_paragraph(&s.text)))?;

@@ -20,7 +20,6 @@ mod ppl;
 mod progress;
 mod prune;
 mod report;
-mod shipped;
 mod show;
 mod summary;
 

@@ -9,7 +9,7 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::pipeline::{Limits, Place, Plan, plan};
 
-use super::arguments::{self, CalibrationSize, Pruning};
+use super::arguments::{CalibrationSize, Pruning};
 use super::{out, show};
 
 const EXAMPLES: &str = "\
@@ -53,7 +53,7 @@ impl PlanCommand {
     fn limits(&self) -> Result<Limits> {
         match &self.device {
             None => Ok(Limits { is_gpu: true, ..Limits::default() }),
-            Some(choice) => Ok(arguments::limits(&block_on(Device::open(choice))?, Some(Path::new(".")))),
+            Some(choice) => Ok(Limits::of(&block_on(Device::open(choice))?, Some(Path::new(".")))),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Prune {
         let anywhere = Request { memory: None, ..request.clone() };
         plan(&anywhere, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
-        let plan = plan(&request, checkpoint.config(), &arguments::limits(&device, Some(&self.out)))?;
+        let plan = plan(&request, checkpoint.config(), &Limits::of(&device, Some(&self.out)))?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();

@@ -12,9 +12,12 @@
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{LayerPlan, Request};
+use crate::device::{Device, room};
 use crate::shape::{LayerShape, ModelConfig};
 
 mod error;
@@ -43,6 +46,20 @@ pub struct Limits {
     pub host_bytes: Option<u64>,
     /// Room on the disk that the output goes to; `None` where activations cannot go to a disk.
     pub disk_bytes: Option<u64>,
+}
+
+impl Limits {
+    /// What `device` and this machine can hold now. Activations may go to the disk of `out`, if a
+    /// folder is made at all.
+    pub fn of(device: &Device, out: Option<&Path>) -> Self {
+        Self {
+            is_gpu: device.is_gpu(),
+            max_binding_bytes: device.max_binding_bytes(),
+            device_bytes: None,
+            host_bytes: room::host_bytes(),
+            disk_bytes: out.and_then(room::disk_bytes),
+        }
+    }
 }
 
 /// Where bytes lie.

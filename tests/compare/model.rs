@@ -5,17 +5,14 @@ use std::path::Path;
 
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::{Device, Peak};
+use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::obs::CpuExecutor;
-use slimgpt::pipeline::{
-    Flow, Job, Limits, MemorySink, Method, Opened, OutputFolder, PlanError, Report, Request, Target, plan, prune,
-};
+use slimgpt::pipeline::{Limits, Method, PlanError, Report, Request, Target, plan};
 use slimgpt::shape::{Family, Site};
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
 use crate::support::oracle::Oracle;
-use crate::support::shipped;
+use crate::support::{pruned, shipped};
 
 const SAMPLES: usize = 24;
 const TOKENS: usize = 128;
@@ -42,33 +39,17 @@ fn request(method: Method, target: f64) -> Request {
     })
 }
 
-/// Calls `f` with a job of this method.
-fn with_job<T>(method: Method, target: f64, f: impl FnOnce(&Job<'_>) -> T) -> T {
+fn report(method: Method, target: f64) -> Report {
     let (checkpoint, tokenizer) = opened();
     let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
-    let plan = plan(&request(method, target), checkpoint.config(), &Limits::default()).unwrap();
-    f(&Job {
-        checkpoint: &checkpoint,
-        windows: &windows,
-        plan: &plan,
-        device: &Device::cpu(),
-        clock: &|| 0.0,
-        memory: &Peak::unknown,
-    })
-}
-
-fn report(method: Method, target: f64) -> Report {
-    with_job(method, target, |job| {
-        let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
-        block_on(prune(job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap()
-    })
+    pruned::in_memory(&checkpoint, &windows, &request(method, target)).0
 }
 
 fn to_folder(method: Method, target: f64, out: &Path) -> Report {
-    with_job(method, target, |job| {
-        let Opened::Work(mut sink) = OutputFolder::open(out, job, false).unwrap() else { panic!("not opened") };
-        block_on(prune(job, &CpuExecutor::<f32>::new(), &mut sink, &mut |_| Flow::Continue)).unwrap()
-    })
+    let (checkpoint, tokenizer) = opened();
+    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
+    let plan = plan(&request(method, target), checkpoint.config(), &Limits::default()).unwrap();
+    pruned::to_folder(&pruned::job(&checkpoint, &windows, &plan, &Device::cpu()), out)
 }
 
 fn total_error(report: &Report) -> f64 {
@@ -137,20 +118,10 @@ fn a_flap_folder_is_pruned_again_by_another_method() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     to_folder(Method::Flap, 0.2, &out);
-    let pruned = Checkpoint::open(&out).unwrap();
+    let once = Checkpoint::open(&out).unwrap();
     let (_, tokenizer) = opened();
     let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
-    let plan = plan(&request(Method::Exact, 0.2), pruned.config(), &Limits::default()).unwrap();
-    let job = Job {
-        checkpoint: &pruned,
-        windows: &windows,
-        plan: &plan,
-        device: &Device::cpu(),
-        clock: &|| 0.0,
-        memory: &Peak::unknown,
-    };
-    let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
-    let report = block_on(prune(&job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap();
+    let (report, sink) = pruned::in_memory(&once, &windows, &request(Method::Exact, 0.2));
     for record in report.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
         assert!((record.predicted_loss - record.measured_loss).abs() <= 5e-3 * record.measured_loss);
     }

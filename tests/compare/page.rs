@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use pollster::block_on;
 use serde_json::json;
-use slimgpt::device::{Device, Peak};
 use slimgpt::eval::EvalEntry;
-use slimgpt::obs::CpuExecutor;
-use slimgpt::pipeline::{Flow, Job, Limits, MemorySink, Method, Report, Request, Target, plan, prune};
+use slimgpt::pipeline::{Method, Report, Request, Target};
 use slimgpt::report::{Continuation, Folder, ReportError, Sample, page};
 
 use crate::support::checkpoint::Model;
-use crate::support::tokens;
+use crate::support::{pruned, tokens};
 use crate::xml;
 
 fn report(method: Method, layers: usize) -> Report {
@@ -24,17 +21,7 @@ fn report(method: Method, layers: usize) -> Report {
         window_tokens: 24,
         ..Request::default()
     });
-    let plan = plan(&request, checkpoint.config(), &Limits::default()).unwrap();
-    let job = Job {
-        checkpoint: &checkpoint,
-        windows: &windows,
-        plan: &plan,
-        device: &Device::cpu(),
-        clock: &|| 0.0,
-        memory: &Peak::unknown,
-    };
-    let (executor, mut sink) = (CpuExecutor::<f32>::new(), MemorySink::default());
-    block_on(prune(&job, &executor, &mut sink, &mut |_| Flow::Continue)).unwrap()
+    pruned::in_memory(&checkpoint, &windows, &request).0
 }
 
 fn folder(name: &str, method: Method) -> Folder {

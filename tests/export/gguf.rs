@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, Dtype, HostTensor};
 use slimgpt::export::gguf::{Arch, Options, export, uneven_rows};
 
-use crate::{DIFFERENT, assert_says, folder, names, nothing, pruned};
+use crate::support::assert_says;
+use crate::{DIFFERENT, folder, names, nothing, pruned};
 
 /// A file as the other reader sees it.
 pub struct File {

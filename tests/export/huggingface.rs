@@ -5,8 +5,9 @@ use serde_json::json;
 use slimgpt::checkpoint::{Checkpoint, CheckpointError, parse_config};
 use slimgpt::export::huggingface::{Card, python_files};
 
+use crate::support::assert_says;
 use crate::support::checkpoint::{Model, config};
-use crate::{DIFFERENT, assert_says, pruned};
+use crate::{DIFFERENT, pruned};
 
 fn card(raw: &serde_json::Value) -> String {
     let pruned = parse_config(raw).unwrap();

@@ -42,16 +42,6 @@ fn folder(place: &Path, config: Value) -> Checkpoint {
     Checkpoint::open(place).unwrap()
 }
 
-/// Fails unless this is an error whose message has every one of these words.
-#[track_caller]
-fn assert_says<T, E: std::fmt::Display>(result: Result<T, E>, words: &[&str]) {
-    let Err(error) = result else { panic!("accepted, but should say {words:?}") };
-    let message = error.to_string();
-    for word in words {
-        assert!(message.contains(word), "\"{word}\" is not in: {message}");
-    }
-}
-
 /// The names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =

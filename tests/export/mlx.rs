@@ -4,7 +4,8 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use slimgpt::export::mlx::export;
 
-use crate::{DIFFERENT, assert_says, folder, names, nothing, pruned};
+use crate::support::assert_says;
+use crate::{DIFFERENT, folder, names, nothing, pruned};
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> (Vec<usize>, Vec<f32>) {
     let view = file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));

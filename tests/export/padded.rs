@@ -8,8 +8,8 @@ use slimgpt::export::padded::export;
 use slimgpt::model::{Decoder, token_tensor};
 
 use crate::support::oracle::Oracle;
-use crate::support::tokens;
-use crate::{DIFFERENT, assert_says, folder, names, nothing, pruned};
+use crate::support::{assert_says, tokens};
+use crate::{DIFFERENT, folder, names, nothing, pruned};
 
 fn logits(checkpoint: &Checkpoint, window: &[u32]) -> Vec<f32> {
     let device = Device::cpu();

@@ -10,7 +10,8 @@ use slimgpt::export::gguf::{Options, export};
 use slimgpt::text::Tokenizer;
 
 use crate::gguf::File;
-use crate::{DIFFERENT, assert_says, folder, names, nothing, pruned};
+use crate::support::assert_says;
+use crate::{DIFFERENT, folder, names, nothing, pruned};
 
 /// A tokenizer of GPT-2's kind with 20 letters, two merges and three special tokens.
 pub fn byte_level() -> Value {

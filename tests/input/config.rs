@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, parse_config};
 
-use crate::assert_says;
+use crate::support::assert_says;
 use crate::support::checkpoint::{Model, config};
 
 #[track_caller]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use tempfile::TempDir;
 
-use crate::assert_says;
+use crate::support::assert_says;
 use crate::support::checkpoint::{Model, Stored, config, file};
 
 const SINGLE: &str = "model.safetensors";

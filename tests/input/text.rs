@@ -5,8 +5,7 @@ use std::path::Path;
 
 use slimgpt::text::{Tokenizer, read_documents};
 
-use crate::assert_says;
-use crate::support::shipped;
+use crate::support::{assert_says, shipped};
 
 /// Reads a file of this name and content.
 fn read(name: &str, content: &[u8], key: &str) -> Result<Vec<String>, slimgpt::text::TextError> {

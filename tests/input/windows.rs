@@ -6,9 +6,8 @@ use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
 use slimgpt::text::{Bos, Sampling, TextError, Tokenizer, Windows, windows, windows_watched};
 
-use crate::assert_says;
 use crate::support::checkpoint::Model;
-use crate::support::shipped;
+use crate::support::{assert_says, shipped};
 
 const BOS: u32 = 1;
 

@@ -6,17 +6,18 @@ use pollster::block_on;
 use safetensors::Dtype;
 use serde_json::json;
 use slimgpt::checkpoint::{Checkpoint, HostTensor};
-use slimgpt::device::{Device, Peak};
+use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, token_tensor};
-use slimgpt::obs::{CpuExecutor, HeadUnit, WgpuExecutor};
-use slimgpt::pipeline::{Job, Opened, OutputFolder, Report, Request, Target, prune};
+use slimgpt::obs::HeadUnit;
+use slimgpt::pipeline::{Report, Request, Target};
 use slimgpt::shape::Family;
 
 use crate::support::checkpoint::{Model, config};
 use crate::support::oracle::Oracle;
+use crate::support::pruned::{job, to_folder};
 use crate::support::{software_gpu, worst_relative};
-use crate::tiny::{go_on, planned, request, windows};
+use crate::tiny::{planned, request, windows};
 
 const HEAD_DIM: usize = 4;
 
@@ -33,13 +34,7 @@ fn qwen2(dtype: Dtype) -> Model {
 /// Prunes into `out`.
 pub fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device, out: &Path) -> Report {
     let (windows, plan) = (windows(), planned(checkpoint, request));
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock: &|| 0.0, memory: &Peak::unknown };
-    let Opened::Work(mut sink) = OutputFolder::open(out, &job, false).unwrap() else { panic!("not opened") };
-    let report = match device.is_gpu() {
-        true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),
-        false => block_on(prune(&job, &CpuExecutor::<f32>::new(), &mut sink, &mut go_on)),
-    };
-    report.unwrap()
+    to_folder(&job(checkpoint, &windows, &plan, device), out)
 }
 
 /// The rows of the heads that stay, of a matrix or a vector.

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::{Device, Peak};
+use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Job, Limits, Opened, OutputFolder, Report, Request, Target, plan, prune};
+use slimgpt::pipeline::{Limits, Report, Request, Target, plan};
 use slimgpt::shape::Site;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
 
+use crate::support::pruned::{job, to_folder};
 use crate::support::software_gpu;
-use crate::tiny::go_on;
 
 const EXACT: f64 = 9.1588;
 const PAPER: f64 = 9.4838;
@@ -44,24 +43,9 @@ impl Stories {
     fn prune(&self, request: &Request, device: &Device) -> (f64, Report) {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let (is_gpu, max_binding_bytes) = (device.is_gpu(), device.max_binding_bytes());
-        let limits = Limits { is_gpu, max_binding_bytes, ..Limits::default() };
-        let plan = plan(request, self.checkpoint.config(), &limits).unwrap();
+        let plan = plan(request, self.checkpoint.config(), &Limits::of(device, None)).unwrap();
         let calibration = self.windows("tinystories-calibration.txt", 128);
-        let job = Job {
-            checkpoint: &self.checkpoint,
-            windows: &calibration,
-            plan: &plan,
-            device,
-            clock: &|| 0.0,
-            memory: &Peak::unknown,
-        };
-        let Opened::Work(mut sink) = OutputFolder::open(&out, &job, false).unwrap() else { panic!("not opened") };
-        let report = match is_gpu {
-            true => block_on(prune(&job, &WgpuExecutor::new(device.tensor_device()), &mut sink, &mut go_on)),
-            false => block_on(prune(&job, &CpuExecutor::<f32>::new(), &mut sink, &mut go_on)),
-        }
-        .unwrap();
+        let report = to_folder(&job(&self.checkpoint, &calibration, &plan, device), &out);
         let pruned = Checkpoint::open(&out).unwrap();
         let eval = self.windows("tinystories-eval.txt", 64);
         (block_on(perplexity(&pruned, &eval, device, &mut |_, _| {})).unwrap().perplexity, report)

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod oracle;
+pub mod pruned;
 
 use std::path::{Path, PathBuf};
 
@@ -59,4 +60,14 @@ pub fn worst_relative(got: &[f64], want: &[f64]) -> f64 {
         let off = (g - w).abs() / scale;
         if off.is_nan() { f64::INFINITY } else { worst.max(off) }
     })
+}
+
+/// Fails unless this is an error whose message has every one of these words.
+#[track_caller]
+pub fn assert_says<T, E: std::fmt::Display>(result: Result<T, E>, words: &[&str]) {
+    let Err(error) = result else { panic!("accepted, but should say {words:?}") };
+    let message = error.to_string();
+    for word in words {
+        assert!(message.contains(word), "\"{word}\" is not in: {message}");
+    }
 }

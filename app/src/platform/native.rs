@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::mail::{Mail, Message, Pick};
-use crate::shipped;
 
 /// Runs `work` on a thread of its own. A panic becomes a message; the window stays.
 pub fn spawn<F: Future<Output = ()>>(mail: &Mail, work: impl FnOnce() -> F + Send + 'static) {
@@ -62,46 +61,6 @@ fn title(what: Pick) -> &'static str {
 /// Where the program keeps what is its own.
 pub fn data_dir() -> Option<PathBuf> {
     eframe::storage_dir(crate::APP_ID)
-}
-
-/// Bytes of memory that may be used.
-pub fn host_bytes() -> Option<u64> {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    Some(system.available_memory()).filter(|&b| b > 0)
-}
-
-/// Free bytes of the disk that a folder, perhaps still to be made, is on.
-pub fn disk_bytes(folder: &Path) -> Option<u64> {
-    let path = std::path::absolute(folder).ok()?;
-    let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
-    let disks = sysinfo::Disks::new_with_refreshed_list();
-    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
-    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
-}
-
-/// Writes the shipped model as a folder, where it is not there already: a file that is written
-/// again has a new time, and an interrupted run would take it for another model.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn write_shipped(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let files = [
-        ("config.json", shipped::CONFIG),
-        ("model.safetensors", shipped::WEIGHTS),
-        ("tokenizer.json", shipped::TOKENIZER),
-    ];
-    for (name, bytes) in files {
-        let file = folder.join(name);
-        if std::fs::read(&file).is_ok_and(|there| there == bytes) {
-            continue;
-        }
-        let unfinished = folder.join(format!("{name}.unfinished"));
-        std::fs::write(&unfinished, bytes)?;
-        std::fs::rename(&unfinished, &file)?;
-    }
-    Ok(())
 }
 
 /// Shows a file in the program that the system opens it with.

@@ -16,13 +16,3 @@ pub fn pick(mail: &Mail, what: Pick) {
 pub fn data_dir() -> Option<std::path::PathBuf> {
     None
 }
-
-/// A browser does not say.
-pub fn host_bytes() -> Option<u64> {
-    None
-}
-
-/// A page has no disk.
-pub fn disk_bytes(_: &std::path::Path) -> Option<u64> {
-    None
-}

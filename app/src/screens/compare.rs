@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
+use slimgpt::shipped;
 
 use super::{Action, Screen};
 use crate::mail::Pick;
 use crate::model::Model;
-use crate::shipped;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, figure, primary, quiet, title};
 use crate::widgets::format::{bytes, count};

@@ -11,13 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui::{self, Ui};
-use slimgpt::device::Adapter;
+use slimgpt::device::{Adapter, room};
 use slimgpt::pipeline::{Limits, Plan};
 
 use super::{Action, Screen};
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
-use crate::platform;
 use crate::settings::{Place, Settings};
 use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
@@ -62,8 +61,8 @@ impl PlanScreen {
     /// The same, with settings that are already right for it.
     pub fn take(&mut self, model: Arc<Model>) {
         (self.model, self.plan, self.calibration, self.cutting) = (Some(model), None, None, None);
-        self.host_bytes = platform::host_bytes();
-        self.disk_bytes = self.model.as_ref().and_then(|m| platform::disk_bytes(&self.settings.out(m, 0.0)));
+        self.host_bytes = room::host_bytes();
+        self.disk_bytes = self.model.as_ref().and_then(|m| room::disk_bytes(&self.settings.out(m, 0.0)));
     }
 
     /// Draws it.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
-use crate::{platform, shipped};
+use crate::platform;
 
 /// Windows that are shown.
 const SHOWN: usize = 3;

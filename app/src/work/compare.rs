@@ -9,6 +9,7 @@ use std::sync::Arc;
 use slimgpt::device::DeviceChoice;
 use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, Sampler, generate};
+use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 use web_time::Instant;
 
@@ -17,7 +18,7 @@ use super::open::device;
 use super::turns::Turns;
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
-use crate::{platform, shipped};
+use crate::platform;
 
 /// Most windows that a text is judged on.
 const WINDOWS: usize = 64;

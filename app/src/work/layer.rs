@@ -8,10 +8,11 @@ use slimgpt::model::{Block, Ends, Positions, token_tensor};
 use slimgpt::obs::trace::{Matrix, Trace, What, trace};
 use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Options, Score};
 use slimgpt::shape::Site;
+use slimgpt::shipped;
 
 use crate::mail::{Mail, Message};
 use crate::model::Model;
-use crate::{platform, shipped};
+use crate::platform;
 
 /// Widest layer whose cells can still be told apart.
 pub const WIDEST: usize = 512;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::device::{Device, DeviceChoice, adapters};
-use slimgpt::pipeline::Limits;
 
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
@@ -63,16 +62,5 @@ pub async fn device(choice: &DeviceChoice) -> Result<Device, String> {
     match (Device::open(choice).await, choice) {
         (Err(_), DeviceChoice::Auto) => Ok(Device::cpu()),
         (opened, _) => opened.map_err(|e| e.to_string()),
-    }
-}
-
-/// What an open device and this machine can hold, for a folder that is made at `out`.
-pub fn limits(device: &Device, out: &std::path::Path) -> Limits {
-    Limits {
-        is_gpu: device.is_gpu(),
-        max_binding_bytes: device.max_binding_bytes(),
-        device_bytes: None,
-        host_bytes: platform::host_bytes(),
-        disk_bytes: platform::disk_bytes(out),
     }
 }

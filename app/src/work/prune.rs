@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use slimgpt::device::{DeviceChoice, Peak};
 use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, Request, plan, prune};
+use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Limits, PipelineError, Report, Request, plan, prune};
 use web_time::Instant;
 
 use super::control::Control;
-use super::open::{device, limits};
+use super::open::device;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
@@ -52,7 +52,8 @@ pub fn start(mail: &Mail, order: Order) {
 async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     let device = device(&order.device).await?;
     let checkpoint = &order.model.checkpoint;
-    let plan = plan(&order.request, checkpoint.config(), &limits(&device, &order.out)).map_err(|e| e.to_string())?;
+    let plan =
+        plan(&order.request, checkpoint.config(), &Limits::of(&device, Some(&order.out))).map_err(|e| e.to_string())?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
     let job = Job {

@@ -10,12 +10,13 @@ use slimgpt::obs::schedule::Shape;
 use slimgpt::obs::{HeadUnit, Options};
 use slimgpt::pipeline::{Method, Request};
 use slimgpt::shape::ModelConfig;
+use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows_watched};
 
 use crate::cli::arguments::{DeviceArgument, window_length};
 use crate::cli::exit::Usage;
+use crate::cli::parse;
 use crate::cli::progress::counting;
-use crate::cli::{parse, shipped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -275,7 +276,7 @@ fn file_name(path: &Path) -> String {
 }
 
 fn refuse_unless_shipped(checkpoint: &Checkpoint) -> Result<()> {
-    match checkpoint.folder().is_some_and(shipped::is_shipped) {
+    match checkpoint.folder().is_some_and(shipped::is_in) {
         true => Ok(()),
         false => Err(Usage(NO_TEXT.into()).into()),
     }

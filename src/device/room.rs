@@ -1,0 +1,32 @@
+//! How much room the machine has left. A page is told neither figure.
+
+use std::path::Path;
+
+/// Bytes of the host's memory that may still be used.
+pub fn host_bytes() -> Option<u64> {
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        Some(system.available_memory()).filter(|&b| b > 0)
+    }
+    #[cfg(target_arch = "wasm32")]
+    None
+}
+
+/// Free bytes of the disk that a folder, perhaps still to be made, is on.
+pub fn disk_bytes(folder: &Path) -> Option<u64> {
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let path = std::path::absolute(folder).ok()?;
+        let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
+        let disks = sysinfo::Disks::new_with_refreshed_list();
+        let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+        holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+    }
+    #[cfg(target_arch = "wasm32")]
+    {
+        let _ = folder;
+        None
+    }
+}

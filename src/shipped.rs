@@ -1,0 +1,56 @@
+//! The model that comes with the program: made by `examples/train_tiny`, compiled in.
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::text::Tokenizer;
+
+const CONFIG: &[u8] = include_bytes!("../examples/tiny_model/config.json");
+const WEIGHTS: &[u8] = include_bytes!("../examples/tiny_model/model.safetensors");
+const TOKENIZER: &[u8] = include_bytes!("../examples/tiny_model/tokenizer.json");
+/// Text to calibrate it on.
+pub const CALIBRATION: &str = include_str!("../examples/tiny_model/calibration.txt");
+/// Text to judge it by; the two share no story.
+pub const EVALUATION: &str = include_str!("../examples/tiny_model/eval.txt");
+/// A beginning it knows how to go on with.
+pub const PROMPT: &str = "One day Mia and Tom went to the park. Mia had a red ball. Tom had a blue kite. They swapped.";
+
+/// Opens it in memory.
+///
+/// # Errors
+/// Never, for the model that was tested.
+pub fn open() -> Result<(Checkpoint, Tokenizer), Error> {
+    let checkpoint = Checkpoint::from_bytes(CONFIG, WEIGHTS)?;
+    let tokenizer = Tokenizer::from_bytes(TOKENIZER, checkpoint.config().vocab_size)?;
+    Ok((checkpoint, tokenizer))
+}
+
+/// Writes it as a folder. A file that is there already stays as it is: a new time would make it
+/// another model to a run that was interrupted.
+///
+/// # Errors
+/// When the disk refuses.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn write(folder: &std::path::Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (name, bytes) in [("config.json", CONFIG), ("model.safetensors", WEIGHTS), ("tokenizer.json", TOKENIZER)] {
+        let file = folder.join(name);
+        if !holds(&file, bytes) {
+            let unfinished = folder.join(format!("{name}.unfinished"));
+            std::fs::write(&unfinished, bytes)?;
+            std::fs::rename(&unfinished, &file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder holds its weights.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn is_in(folder: &std::path::Path) -> bool {
+    holds(&folder.join("model.safetensors"), WEIGHTS)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn holds(file: &std::path::Path, bytes: &[u8]) -> bool {
+    std::fs::metadata(file).is_ok_and(|m| m.len() == bytes.len() as u64)
+        && std::fs::read(file).is_ok_and(|there| there == bytes)
+}
