@@ -2,6 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::activation::softmax;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::{Linear, Positions, RmsNorm};
@@ -64,7 +66,10 @@ impl Attention {
         if let Some(cache) = cache {
             (k, v) = cache.extended(k, v);
         }
-        let context = self.attend(q, k, v, positions); // (b·kv, group, t, head_dim)
+        let context = match q.device() == Device::flex() {
+            true => attend_on_cpu(q, k, v),
+            false => self.attend(q, k, v, positions), // (b·kv, group, t, head_dim)
+        };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
     }
 
@@ -74,6 +79,7 @@ impl Attention {
         x.reshape([b, t, n, self.head_dim]).swap_dims(1, 2)
     }
 
+    /// In chunks whose scores a GPU can bind.
     fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, positions: &Positions) -> Tensor<4> {
         let [b, _, t, d] = q.dims();
         let [_, kv, width, _] = k.dims();
@@ -96,6 +102,12 @@ impl Attention {
         }
         joined(done, 0)
     }
+}
+
+/// burn's own attention: on the CPU it stores no scores, which are what takes longest there, and
+/// goes through the heads on all cores. `(b, heads, t, head_dim)`.
+fn attend_on_cpu(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    attention(q, k, v, None, None, AttentionModuleOptions { is_causal: true, ..Default::default() })
 }
 
 /// Every head normed by itself, if there is a norm.

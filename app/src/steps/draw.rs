@@ -16,6 +16,8 @@ use crate::widgets::format::short;
 const BETWEEN: f32 = 20.0;
 /// A larger matrix shows no more.
 const LARGEST: f32 = 368.0;
+/// Points that the words about a narrow matrix need.
+const LEAST_WORDS: f32 = 88.0;
 
 /// Draws them; returns the column under the pointer.
 pub fn ui(ui: &mut Ui, trace: &Trace, at: Position, lit: Option<usize>) -> Option<usize> {
@@ -29,10 +31,12 @@ pub fn ui(ui: &mut Ui, trace: &Trace, at: Position, lit: Option<usize>) -> Optio
             ui.spacing_mut().item_spacing.x = BETWEEN;
             for shown in view.matrices() {
                 ui.vertical(|ui| {
+                    let cells = shown.cells(&view);
                     ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
-                    ui.label(RichText::new(shown.title).strong());
-                    hovered = shown.cells(&view).ui(ui).or(hovered);
-                    ui.label(RichText::new(shown.note).small().color(palette(ui).quiet));
+                    ui.set_max_width(cells.room[0].max(LEAST_WORDS));
+                    ui.add(Label::new(RichText::new(shown.title).strong()).truncate());
+                    hovered = cells.ui(ui).or(hovered);
+                    ui.add(Label::new(RichText::new(shown.note).small().color(palette(ui).quiet)).wrap());
                 });
             }
         });
@@ -92,7 +96,7 @@ impl<'a> View<'a> {
             Phase::Score => Matrix::from_fn(trace.start.weight.rows, trace.start.weight.columns, |_, _| 0.0),
         };
         // X is narrow; the other four share the room.
-        let room = ((width - 2.0 * 17.0 - 4.0 * BETWEEN) / 4.45).max(130.0);
+        let room = ((width - 2.0 * 17.0 - 4.0 * BETWEEN) / 4.45).max(LEAST_WORDS);
         Self { trace, at, gone, going, lit: lit.into_iter().collect(), compensation, room }
     }
 
