@@ -95,8 +95,9 @@ impl<'a> View<'a> {
             Phase::Compensate => trace.compensation(at.step),
             Phase::Score => Matrix::from_fn(trace.start.weight.rows, trace.start.weight.columns, |_, _| 0.0),
         };
-        // X is narrow; the other four share the room.
-        let room = ((width - 2.0 * 17.0 - 4.0 * BETWEEN) / 4.45).max(LEAST_WORDS);
+        // X is narrow, though its words need their room; the other four share the rest.
+        let all = width - 2.0 * 17.0 - 4.0 * BETWEEN;
+        let room = (all / 4.45).min((all - LEAST_WORDS) / 4.0).max(LEAST_WORDS);
         Self { trace, at, gone, going, lit: lit.into_iter().collect(), compensation, room }
     }
 

@@ -183,7 +183,7 @@ impl Steps {
 
     fn sliders(&mut self, ui: &mut Ui) {
         let before = self.toy;
-        ui.horizontal_wrapped(|ui| {
+        row(ui, 920.0, |ui| {
             ui.spacing_mut().slider_width = 112.0;
             ui.add(
                 Slider::new(&mut self.toy.correlation, 0.0..=0.98).fixed_decimals(2).text("correlation of the inputs"),
@@ -203,7 +203,7 @@ impl Steps {
     fn layer(&mut self, ui: &mut Ui) {
         let Some(model) = &self.model else { return };
         let config = model.checkpoint.config();
-        ui.horizontal_wrapped(|ui| {
+        row(ui, 780.0, |ui| {
             ui.spacing_mut().slider_width = 120.0;
             ui.add(Slider::new(&mut self.wanted.layer, 0..=config.layers.len() - 1).text("layer"));
             ui.selectable_value(&mut self.wanted.site, Site::Heads, "Heads (o_proj)");
@@ -278,6 +278,15 @@ impl Steps {
             self.wanted
         })
     }
+}
+
+/// Controls side by side, which takes `least` points; one below the other where there is less. A
+/// slider does not know its width before it is drawn, so a row of them does not wrap by itself.
+fn row(ui: &mut Ui, least: f32, controls: impl FnOnce(&mut Ui)) {
+    match ui.available_width() < least {
+        true => ui.vertical(controls),
+        false => ui.horizontal_wrapped(controls),
+    };
 }
 
 fn fits(model: &Model) -> bool {
