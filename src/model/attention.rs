@@ -66,9 +66,9 @@ impl Attention {
         if let Some(cache) = cache {
             (k, v) = cache.extended(k, v);
         }
-        let context = match q.device() == Device::flex() {
-            true => attend_on_cpu(q, k, v),
-            false => self.attend(q, k, v, positions), // (b·kv, group, t, head_dim)
+        let context = match positions.mask() {
+            None => attend_on_cpu(q, k, v),
+            Some(mask) => self.attend(q, k, v, mask), // (b·kv, group, t, head_dim)
         };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
     }
@@ -80,7 +80,7 @@ impl Attention {
     }
 
     /// In chunks whose scores a GPU can bind.
-    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, positions: &Positions) -> Tensor<4> {
+    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Tensor<4>) -> Tensor<4> {
         let [b, _, t, d] = q.dims();
         let [_, kv, width, _] = k.dims();
         let group = self.heads / self.kv_heads;
@@ -96,7 +96,7 @@ impl Attention {
             let queries = (0..t).step_by(query_step).map(|from| {
                 let to = t.min(from + query_step);
                 let q = q.clone().slice([row..row_end, 0..group, from..to, 0..d]);
-                attend_chunk(q, &k, &v, positions.mask(from..to))
+                attend_chunk(q, &k, &v, mask.clone().slice([0..1, 0..1, from..to, 0..width]))
             });
             done.push(joined(queries.collect(), 2));
         }

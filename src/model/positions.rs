@@ -10,9 +10,10 @@ const MASKED: f32 = -1e9;
 /// The tables for `t` tokens that follow `offset` earlier ones.
 #[derive(Clone, Debug)]
 pub struct Positions {
-    cos: Tensor<4>,  // (1, 1, t, head_dim)
-    sin: Tensor<4>,  // (1, 1, t, head_dim)
-    mask: Tensor<4>, // (1, 1, t, offset + t)
+    cos: Tensor<4>, // (1, 1, t, head_dim)
+    sin: Tensor<4>, // (1, 1, t, head_dim)
+    /// `(1, 1, t, offset + t)`; none on the CPU, whose attention looks back by itself.
+    mask: Option<Tensor<4>>,
 }
 
 impl Positions {
@@ -25,21 +26,15 @@ impl Positions {
             let values: Vec<f32> = (0..t * head_dim).map(|i| f(angle(i)) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, head_dim]), device)
         };
-        let width = offset + t;
-        let mask: Vec<f32> =
-            (0..t * width).map(|i| if i % width > offset + i / width { MASKED } else { 0.0 }).collect();
-        Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-            mask: Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device),
-        }
+        let mask = (*device != Device::flex()).then(|| mask(offset, t, device));
+        Self { cos: table(f64::cos), sin: table(f64::sin), mask }
     }
 
     /// The tables of the first `t` tokens alone, for tables that begin a sequence.
     pub fn first(&self, t: usize) -> Self {
         let [_, _, _, d] = self.cos.dims();
         let angles = |table: &Tensor<4>| table.clone().slice([0..1, 0..1, 0..t, 0..d]);
-        let mask = self.mask.clone().slice([0..1, 0..1, 0..t, 0..t]);
+        let mask = self.mask.clone().map(|mask| mask.slice([0..1, 0..1, 0..t, 0..t]));
         Self { cos: angles(&self.cos), sin: angles(&self.sin), mask }
     }
 
@@ -52,11 +47,17 @@ impl Positions {
         x * self.cos.clone() + turned * self.sin.clone()
     }
 
-    /// The rows `queries` of the mask, `(1, 1, queries, offset + t)`.
-    pub(super) fn mask(&self, queries: std::ops::Range<usize>) -> Tensor<4> {
-        let width = self.mask.dims()[3];
-        self.mask.clone().slice([0..1, 0..1, queries, 0..width])
+    /// What is added to the scores, `(1, 1, t, offset + t)`, where the device needs it.
+    pub(super) fn mask(&self) -> Option<&Tensor<4>> {
+        self.mask.as_ref()
     }
+}
+
+/// Zero where a token may look, [`MASKED`] where it may not: `(1, 1, t, offset + t)`.
+fn mask(offset: usize, t: usize, device: &Device) -> Tensor<4> {
+    let width = offset + t;
+    let mask: Vec<f32> = (0..t * width).map(|i| if i % width > offset + i / width { MASKED } else { 0.0 }).collect();
+    Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device)
 }
 
 /// The angle per position of each pair of dimensions.

@@ -4,6 +4,7 @@
 mod cheapest;
 mod host;
 mod symmetric;
+mod tiles;
 
 use std::sync::Arc;
 

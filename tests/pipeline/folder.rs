@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::{Device, Peak};
+use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, Job, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report,
-    Request, Target, prune,
+    Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request,
+    Target, prune,
 };
 
+use crate::support::pruned::job;
 use crate::support::software_gpu;
 use crate::tiny::{LAYERS, go_on, on_disk, planned, request, run, windows, with_job};
 
@@ -56,8 +57,7 @@ impl Place {
         mut on_event: impl FnMut(Event) -> Flow,
     ) -> Result<Report, PipelineError> {
         let windows = windows();
-        let (checkpoint, plan) = (&self.checkpoint, &self.plan);
-        let job = Job { checkpoint, windows: &windows, plan, device: gpu, clock: &|| 0.0, memory: &Peak::unknown };
+        let job = job(&self.checkpoint, &windows, &self.plan, gpu);
         let Ok(Opened::Work(mut folder)) = OutputFolder::open(&self.path(name), &job, false) else {
             panic!("{name} not opened")
         };

@@ -43,7 +43,10 @@ impl Stories {
     fn prune(&self, request: &Request, device: &Device) -> (f64, Report) {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let plan = plan(request, self.checkpoint.config(), &Limits::of(device, None)).unwrap();
+        // Not this machine's memory: how the batches are cut must not depend on it.
+        let (is_gpu, max_binding_bytes) = (device.is_gpu(), device.max_binding_bytes());
+        let limits = Limits { is_gpu, max_binding_bytes, ..Limits::default() };
+        let plan = plan(request, self.checkpoint.config(), &limits).unwrap();
         let calibration = self.windows("tinystories-calibration.txt", 128);
         let report = to_folder(&job(&self.checkpoint, &calibration, &plan, device), &out);
         let pruned = Checkpoint::open(&out).unwrap();

@@ -8,10 +8,8 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::{Mat, MatMut, MatRef};
 
-use crate::obs::ObsError;
-
-/// Side of a square that is copied at once: two of them fit the first cache.
-const TILE: usize = 32;
+use super::tiles::copy;
+use crate::obs::{ObsError, host_values};
 
 /// The element types the CPU executor computes in.
 pub trait Real: faer::traits::RealField + Copy + Into<f64> + Send + Sync + 'static {
@@ -56,7 +54,7 @@ pub(super) struct Elements {
 
 enum Held {
     Lent(FlexTensor),
-    Read(TensorData),
+    Read(Vec<f32>),
 }
 
 impl Elements {
@@ -64,7 +62,7 @@ impl Elements {
         let lent = tensor.clone().try_into_primitive::<Flex>().ok().filter(|t| t.as_slice::<f32>().is_some());
         let held = match lent {
             Some(lent) => Held::Lent(lent),
-            None => Held::Read(tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?),
+            None => Held::Read(host_values(tensor).await?),
         };
         Ok(Self { held, shape: tensor.dims() })
     }
@@ -72,10 +70,10 @@ impl Elements {
     /// The elements in `T`, row by row.
     pub fn values<T: Real>(&self) -> Result<Cow<'_, [T]>, ObsError> {
         let singles = match &self.held {
-            Held::Lent(tensor) => tensor.as_slice::<f32>().ok_or_else(|| "not single precision".to_owned()),
-            Held::Read(data) => data.as_slice::<f32>().map_err(|e| format!("{e:?}")),
+            Held::Lent(tensor) => tensor.as_slice::<f32>(),
+            Held::Read(values) => Some(values.as_slice()),
         };
-        singles.map(T::of_singles).map_err(ObsError::Readback)
+        singles.map(T::of_singles).ok_or_else(|| ObsError::Readback("not single precision".into()))
     }
 
     /// The elements as a matrix, from what [`Self::values`] gave.
@@ -104,21 +102,4 @@ pub(super) fn tensor<T: Real>(a: MatRef<'_, T>, device: &Device) -> Tensor<2> {
 /// The elements row by row, in double precision.
 pub(super) fn row_by_row<T: Real>(a: MatRef<'_, T>) -> Vec<f64> {
     (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)].into())).collect()
-}
-
-/// Copies between matrices that may lie across each other: halves them down to squares that stay
-/// in the cache, where copying column by column would fetch a line for every element.
-pub(super) fn copy<T: Real>(mut to: MatMut<'_, T>, from: MatRef<'_, T>) {
-    let (rows, columns) = (to.nrows(), to.ncols());
-    if rows.max(columns) <= TILE {
-        to.copy_from(from);
-    } else if rows >= columns {
-        let (to, from) = (to.split_at_row_mut(rows / 2), from.split_at_row(rows / 2));
-        copy(to.0, from.0);
-        copy(to.1, from.1);
-    } else {
-        let (to, from) = (to.split_at_col_mut(columns / 2), from.split_at_col(columns / 2));
-        copy(to.0, from.0);
-        copy(to.1, from.1);
-    }
 }

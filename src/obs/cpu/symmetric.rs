@@ -7,13 +7,11 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::cholesky::llt::inverse::{inverse, inverse_scratch};
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, MatMut, MatRef};
+use faer::{Accum, Mat, MatRef};
 
-use super::host::{Real, copy};
+use super::host::Real;
+use super::tiles::mirror;
 use crate::obs::ObsError;
-
-/// Below this side a triangle is mirrored element by element.
-const TILE: usize = 32;
 
 /// Adds XᵀX to the lower triangle of `sum` `(features, features)`, with `x` `(tokens, features)`.
 pub(super) fn accumulate<T: Real>(sum: &mut Mat<T>, x: MatRef<'_, T>) {
@@ -112,21 +110,4 @@ impl<T: Real> Damped<T> {
 pub(super) fn not_positive(error: LltError, what: String) -> ObsError {
     let LltError::NonPositivePivot { index } = error;
     ObsError::NotPositiveDefinite { what, pivot: index, value: f64::NAN, damping: f64::NAN }
-}
-
-/// Copies the lower triangle over the upper one.
-fn mirror<T: Real>(mut a: MatMut<'_, T>) {
-    let n = a.nrows();
-    if n <= TILE {
-        for j in 0..n {
-            for i in 0..j {
-                a[(i, j)] = a[(j, i)];
-            }
-        }
-        return;
-    }
-    let (first, upper, lower, second) = a.split_at_mut(n / 2, n / 2);
-    copy(upper, lower.transpose());
-    mirror(first);
-    mirror(second);
 }
