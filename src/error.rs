@@ -7,9 +7,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A checkpoint could not be read or written.
+    /// A checkpoint could not be read.
     #[error(transparent)]
-    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    Read(#[from] crate::checkpoint::ReadError),
+    /// A checkpoint could not be written.
+    #[error(transparent)]
+    Write(#[from] crate::checkpoint::WriteError),
     /// A tokenizer or a text could not be used.
     #[error(transparent)]
     Text(#[from] crate::text::TextError),

@@ -1,17 +1,28 @@
-//! What can be wrong with a checkpoint: where, which value, and what to do.
+//! What can be wrong with a checkpoint that is read or written: where, which value, and what to do.
 
+use std::io::{self, ErrorKind};
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::Path;
 use std::path::PathBuf;
 
-/// Why a checkpoint cannot be read or written.
+/// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
-    /// A file is missing, unreadable, or cannot be written.
-    #[error("{}: {reason}", .path.display())]
+pub enum ReadError {
+    /// A file is missing or unreadable.
+    #[error("{}: {cause}{}", .path.display(), read_remedy(.cause))]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's words and the remedy.
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A file that should be JSON is not.
+    #[error("{}: not JSON: {reason}", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
         reason: String,
     },
     /// The folder holds no safetensors.
@@ -25,11 +36,21 @@ pub enum CheckpointError {
         /// The pickle.
         file: String,
     },
-    /// A safetensors file is damaged.
+    /// A safetensors file of a checkpoint is damaged.
     #[error("{file}: not a whole safetensors file ({reason}); download it again")]
     Damaged {
         /// The file.
         file: String,
+        /// What the format's reader says.
+        reason: String,
+    },
+    /// A layer that we stored ourselves is damaged.
+    #[error(
+        "layer {layer} as it was stored is not a whole safetensors file ({reason}); delete the unfinished output and begin again"
+    )]
+    StoredLayer {
+        /// The layer.
+        layer: usize,
         /// What the format's reader says.
         reason: String,
     },
@@ -82,14 +103,6 @@ pub enum CheckpointError {
         /// The value.
         value: f32,
     },
-    /// A value does not fit the output's element type.
-    #[error("{tensor}: {value} does not fit f16 (largest 65504); use --dtype bf16 or f32")]
-    Overflow {
-        /// The tensor.
-        tensor: String,
-        /// The value.
-        value: f32,
-    },
     /// config.json is not JSON, or a key is missing or wrong.
     #[error("config.json: {0}")]
     Config(String),
@@ -101,4 +114,72 @@ pub enum CheckpointError {
         /// What we read.
         known: String,
     },
+}
+
+/// Why weights cannot be encoded or a checkpoint not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The disk refused.
+    #[error("{}: {cause}{}", .path.display(), write_remedy(.cause))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A value does not fit the output's element type.
+    #[error("{tensor}: {value} does not fit f16 (largest 65504); bf16 and f32 hold it")]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+        /// The value.
+        value: f32,
+    },
+    /// The format has no place for the tensors as they are.
+    #[error("the tensors cannot be written as safetensors: {0}")]
+    Format(String),
+    /// A part of the output that was written before is no longer whole.
+    #[error("{}: what was stored of the output is damaged ({reason}); delete its folder and begin again", .path.display())]
+    StoredPart {
+        /// The file.
+        path: PathBuf,
+        /// What the format's reader says.
+        reason: String,
+    },
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl ReadError {
+    /// A file could not be read.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Io { path: path.to_owned(), cause }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl WriteError {
+    /// A file could not be written.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Io { path: path.to_owned(), cause }
+    }
+}
+
+fn read_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "; check the path",
+        ErrorKind::PermissionDenied => "; change its permissions, so that you may read it",
+        _ => "",
+    }
+}
+
+fn write_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "; check the path",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; choose a folder you may write to, or change its permissions"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space and try again",
+        _ => "",
+    }
 }

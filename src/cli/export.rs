@@ -159,8 +159,8 @@ fn to_padded(places: &Places) -> Result<()> {
     Ok(out::line(padded_line(&places.out, written, bytes))?)
 }
 
-fn padded_line(out: &Path, written: padded::Written, bytes: impl Fn(usize) -> u64) -> String {
-    let padded::Written { layer, parameters_before, parameters_after } = written;
+fn padded_line(out: &Path, summary: padded::Summary, bytes: impl Fn(usize) -> u64) -> String {
+    let padded::Summary { layer, parameters_before, parameters_after } = summary;
     format!(
         "{}: every layer has {} query heads on {} key/value heads and {} channels\n\
          the zeros cost {}: {} → {} parameters, {} → {}",

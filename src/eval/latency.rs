@@ -144,7 +144,7 @@ impl Run<'_> {
     }
 
     async fn next(&self, tokens: Vec<u32>, cache: &mut KvCache) -> Result<u32, GpuError> {
-        let device = self.decoder.ends.embedding.val().device();
+        let device = self.decoder.outer.embedding.val().device();
         let logits = self.decoder.forward_cached(token_tensor(&[tokens], &device), self.config, cache);
         Ok(likeliest(&floats(logits).await?) as u32)
     }

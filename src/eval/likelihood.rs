@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::error::Error;
 use crate::gpu::cholesky::floats;
-use crate::model::{Block, Ends, Positions, token_tensor};
+use crate::model::{Block, Outer, Positions, token_tensor};
 use crate::shape::ModelConfig;
 
 /// Hidden states that are kept between two layers, in bytes.
@@ -84,7 +84,7 @@ pub async fn log_likelihoods(
 ) -> Result<Vec<f64>, Error> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
-    let ends = Ends::load(&checkpoint.outer()?, config, on);
+    let outer = Outer::load(&checkpoint.outer()?, config, on);
     let rows = rows(requests, config.max_positions);
     let batches = batches(&rows, batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu())));
     let groups = groups(&batches, config.hidden_size);
@@ -95,7 +95,7 @@ pub async fn log_likelihoods(
     };
     let mut sums = vec![0.0; requests.len()];
     for group in groups {
-        for batch in run_group(checkpoint, &ends, group, on, &mut step).await? {
+        for batch in run_group(checkpoint, &outer, group, on, &mut step).await? {
             for (request, log_p) in batch {
                 sums[request] = log_p;
             }
@@ -170,7 +170,7 @@ fn groups<'a>(batches: &'a [&'a [Row]], hidden_size: usize) -> Vec<&'a [&'a [Row
 /// The answers of a group: request and Σ log p, batch by batch.
 async fn run_group(
     checkpoint: &Checkpoint,
-    ends: &Ends,
+    outer: &Outer,
     group: &[&[Row]],
     on: &TensorDevice,
     step: &mut impl FnMut(),
@@ -178,7 +178,7 @@ async fn run_group(
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
     let positions = Positions::new(&config.rope, config.head_dim, 0, group.first().map_or(0, |b| longest(b)), on);
-    let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| ends.embed(filled_up(batch, on))).collect();
+    let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| outer.embed(filled_up(batch, on))).collect();
     for (i, &shape) in config.layers.iter().enumerate() {
         let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
@@ -188,7 +188,7 @@ async fn run_group(
     }
     let mut answers = Vec::new();
     for (hidden, rows) in hidden.into_iter().zip(group) {
-        answers.push(read_off(ends, hidden, rows).await?);
+        answers.push(read_off(outer, hidden, rows).await?);
     }
     Ok(answers)
 }
@@ -205,7 +205,7 @@ fn filled_up(rows: &[Row], on: &TensorDevice) -> Tensor<2, Int> {
 }
 
 /// Σ log p of what is asked of each row, from the hidden states `(rows, longest, d)` after the last layer.
-async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, Error> {
+async fn read_off(outer: &Outer, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, Error> {
     let [b, t, d] = hidden.dims();
     let (mut at, mut next) = (Vec::new(), Vec::new());
     for (r, row) in rows.iter().enumerate() {
@@ -217,7 +217,7 @@ async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(u
     }
     let count = at.len();
     let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &hidden.device());
-    let log_p = floats(ends.log_p(hidden.reshape([b * t, d]).select(0, at), &next)).await?;
+    let log_p = floats(outer.log_p(hidden.reshape([b * t, d]).select(0, at), &next)).await?;
     let mut rest = log_p.as_slice();
     let asks = rows.iter().flat_map(|row| &row.asks);
     Ok(asks

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{ReadError, WriteError};
 
 /// Why an export was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +50,12 @@ pub enum ExportError {
         /// The system's words.
         cause: std::io::Error,
     },
-    /// The checkpoint could not be read, or a value does not fit.
+    /// The checkpoint could not be read.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Read(#[from] ReadError),
+    /// A value does not fit, or the weights could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl ExportError {

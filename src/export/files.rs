@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 use super::huggingface::COPIED;
-use crate::checkpoint::{self, Dtype, HostTensor, tensor_bytes};
+use crate::checkpoint::{self, Dtype, HostTensor, encode_tensors};
 
 /// Largest shard of a folder: what Hugging Face's own tools write.
 const SHARD_BYTES: usize = 5_000_000_000;
@@ -97,7 +97,7 @@ impl NewFolder {
 
     /// Adds tensors to the weights.
     pub fn tensors(&mut self, named: &[(String, &HostTensor)], dtype: Dtype) -> Result<(), ExportError> {
-        self.part(&tensor_bytes(named, dtype)?)
+        self.part(&encode_tensors(named, dtype)?)
     }
 
     /// Adds the bytes of a safetensors file to the weights.

@@ -33,7 +33,7 @@ pub async fn generate(
     sampler: &mut Sampler,
     on_token: &mut dyn FnMut(u32) -> bool,
 ) -> Result<Stop, GpuError> {
-    let device = decoder.ends.embedding.val().device();
+    let device = decoder.outer.embedding.val().device();
     let mut cache = KvCache::default();
     let mut next = prompt.to_vec();
     let mut seen: BTreeSet<u32> = prompt.iter().copied().collect();

@@ -1,7 +1,7 @@
 //! What can go wrong while a plan is carried out, with the layer and the site where it did.
 //! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{ReadError, WriteError};
 use crate::obs::ObsError;
 use crate::shape::Site;
 
@@ -70,7 +70,7 @@ pub enum PipelineError {
         /// The layer.
         layer: usize,
         /// Why.
-        cause: CheckpointError,
+        cause: WriteError,
     },
     /// Activations could not be read back.
     #[error("layer {layer}: activations could not be read from the device: {reason}")]
@@ -99,9 +99,12 @@ pub enum PipelineError {
         /// The layer.
         layer: usize,
     },
-    /// The checkpoint could not be read, or the output not be encoded.
+    /// The checkpoint, or a layer that was stored, could not be read.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Read(#[from] ReadError),
+    /// The output could not be encoded or written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The output folder.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]

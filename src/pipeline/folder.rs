@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::batches::hex;
 use super::{Fingerprint, FinishedLayer, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
-use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, layer_bytes, layer_from_bytes};
+use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, decode_layer, encode_layer};
 use crate::shape::ModelConfig;
 
 mod assemble;
@@ -137,12 +137,12 @@ impl LayerSink for OutputFolder {
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
             return Err(FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }.into());
         }
-        Ok(layer_from_bytes(layer, bytes, &self.config, sidecar.record.after)?)
+        Ok(decode_layer(layer, bytes, &self.config, sidecar.record.after)?)
     }
 
     fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
         let layer = finished.record.layer;
-        let bytes = layer_bytes(layer, &finished.weights, self.dtype)?;
+        let bytes = encode_layer(layer, &finished.weights, self.dtype)?;
         let sidecar = Sidecar {
             seconds: finished.seconds,
             weights_sha256: hex(&Sha256::digest(&bytes)),

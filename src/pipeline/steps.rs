@@ -3,20 +3,21 @@
 use burn::tensor::{Device, Tensor};
 
 use super::cut::Kept;
-use super::layer::{LiveLayer, NewProjection, flat, settle};
+use super::layer::{NewProjection, flat, settle};
 use super::report::SiteRecord;
 use super::run::Run;
 use super::{Event, LayerRecord, PipelineError, Propagate};
-use crate::checkpoint::Projection;
+use crate::checkpoint::LayerWeights;
+use crate::model::Block;
 use crate::obs::{Executor, HeadUnit, Hessian};
-use crate::shape::Site;
+use crate::shape::{Projection, Site};
 
 /// A site after its selection.
 pub(super) struct Selected {
     /// Units that stay.
     pub units: Vec<usize>,
-    /// Ŵ `(out, kept)` as it will be saved.
-    pub new: Projection,
+    /// Ŵ `(out, kept)` and its bias as they will be saved; no part where they are what they were.
+    pub new: LayerWeights,
     /// Ŵ on the device.
     pub projection: NewProjection,
     /// What it costs; the measured loss grows with every batch.
@@ -24,12 +25,12 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    /// A site that loses nothing.
-    pub fn untouched(units: usize, old: &Projection, device: &Device) -> Self {
-        let columns: Vec<usize> = (0..old.weight.shape[1]).collect();
-        let projection = NewProjection::new(old, &columns, columns.len(), None, device);
-        let (units, record) = ((0..units).collect(), SiteRecord::default());
-        Self { units, new: old.clone(), projection, record }
+    /// A site whose projection loses nothing.
+    pub fn untouched(units: usize, weights: &LayerWeights, projection: Projection, device: &Device) -> Self {
+        let columns: Vec<usize> = (0..weights.weight(projection).shape[1]).collect();
+        let projection = NewProjection::new(weights, projection, &columns, columns.len(), None, device);
+        let new = std::iter::empty().collect();
+        Self { units: (0..units).collect(), new, projection, record: SiteRecord::default() }
     }
 
     /// Adds a batch's share to the measured loss.
@@ -74,7 +75,7 @@ impl<E: Executor> Run<'_, E> {
     /// The residual stream behind a site: of the pruned layer, or of the layer as it was.
     pub fn add(
         &self,
-        layer: &LiveLayer,
+        block: &Block,
         site: Site,
         new: &NewProjection,
         hidden: Tensor<3>,
@@ -82,7 +83,10 @@ impl<E: Executor> Run<'_, E> {
     ) -> Tensor<3> {
         match self.job.plan.propagate {
             Propagate::Pruned => new.add(hidden, input),
-            Propagate::Dense => layer.add_dense(site, hidden, input),
+            Propagate::Dense => match site {
+                Site::Heads => block.add_attention(hidden, input),
+                Site::Channels => block.add_mlp(hidden, input),
+            },
         }
     }
 

@@ -11,7 +11,7 @@ use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, token_tensor};
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Report, Request, Target};
-use slimgpt::shape::Family;
+use slimgpt::shape::{Family, Part, Projection};
 
 use crate::support::checkpoint::{Model, config};
 use crate::support::oracle::Oracle;
@@ -48,15 +48,16 @@ fn assert_cut_together(dense: &Checkpoint, small: &Checkpoint, report: &Report) 
     for (i, record) in report.layers.iter().enumerate() {
         let (dense, small) = (dense.layer(i).unwrap(), small.layer(i).unwrap());
         let parts = [
-            (&record.kept_heads, &dense.q, &small.q),
-            (&record.kept_kv_heads, &dense.k, &small.k),
-            (&record.kept_kv_heads, &dense.v, &small.v),
+            (&record.kept_heads, Projection::Q),
+            (&record.kept_kv_heads, Projection::K),
+            (&record.kept_kv_heads, Projection::V),
         ];
-        for (kept, before, after) in parts {
-            assert_eq!(rows_of(kept, &before.weight), after.weight.values);
-            assert_eq!(rows_of(kept, before.bias.as_ref().unwrap()), after.bias.as_ref().unwrap().values);
+        for (kept, of) in parts {
+            for part in [Part::Weight(of), Part::Bias(of)] {
+                assert_eq!(rows_of(kept, &dense[part]), small[part].values);
+            }
         }
-        assert!(small.o.bias.is_none() && small.down.bias.is_none());
+        assert!(small.bias(Projection::O).is_none() && small.bias(Projection::Down).is_none());
     }
 }
 

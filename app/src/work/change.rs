@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use slimgpt::checkpoint::HostTensor;
 use slimgpt::pipeline::LayerRecord;
+use slimgpt::shape::Projection;
 
 use crate::mail::{Mail, Message};
 use crate::model::Model;
@@ -29,7 +30,7 @@ pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathB
 }
 
 fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Change, String> {
-    let words = |e: slimgpt::checkpoint::CheckpointError| e.to_string();
+    let words = |e: slimgpt::checkpoint::ReadError| e.to_string();
     let dense = super::open::read(&crate::model::Origin::Folder(source), None)?;
     if dense.checkpoint.config().layers.get(record.layer) != Some(&record.before) {
         return Err("the folder it was pruned from holds another model now".into());
@@ -38,8 +39,8 @@ fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Chan
     let new = pruned.checkpoint.layer(record.layer).map_err(words)?;
     let width = pruned.checkpoint.config().head_dim;
     Ok(Change {
-        heads: changes(&old.o.weight, &new.o.weight, &record.kept_heads, width),
-        channels: changes(&old.down.weight, &new.down.weight, &record.kept_channels, 1),
+        heads: changes(old.weight(Projection::O), new.weight(Projection::O), &record.kept_heads, width),
+        channels: changes(old.weight(Projection::Down), new.weight(Projection::Down), &record.kept_channels, 1),
     })
 }
 

@@ -34,7 +34,7 @@ pub struct Options {
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct Summary {
     /// The architecture that llama.cpp will see.
     pub arch: Arch,
     /// Element type of the matrices.
@@ -56,7 +56,7 @@ pub fn export(
     out: &Path,
     options: Options,
     on_tensor: &mut dyn FnMut(usize, usize),
-) -> Result<Written, ExportError> {
+) -> Result<Summary, ExportError> {
     let config = checkpoint.config();
     let arch = Arch::of(config)?;
     let dtype = options.dtype.unwrap_or_else(|| checkpoint.dtype());
@@ -75,7 +75,7 @@ pub fn export(
     writer.layers(checkpoint, &entries)?;
     file.finish()?;
     let data: u64 = infos.iter().map(|i| i.bytes() + padding(i.bytes())).sum();
-    Ok(Written { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
+    Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
 }
 
 fn model_name(folder: &Path) -> String {

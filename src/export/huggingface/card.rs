@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::checkpoint::Form;
+use crate::checkpoint::ModelClass;
 use crate::shape::{LayerShape, ModelConfig};
 
 /// What a model card tells.
@@ -65,14 +65,14 @@ impl Card<'_> {
     }
 
     fn load_lines(&self) -> String {
-        let (remark, argument) = match Form::of(self.config) {
-            Form::Own => (
+        let (remark, argument) = match ModelClass::of(self.config) {
+            ModelClass::Custom => (
                 "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
                  in this folder build each layer at its own size from transformers' own classes, so loading needs \
                  `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
                 ", trust_remote_code=True",
             ),
-            Form::Source | Form::Plain { .. } => {
+            ModelClass::OfSource | ModelClass::BuiltIn { .. } => {
                 ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
             }
         };

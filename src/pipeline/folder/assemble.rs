@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Files, names, sync_folder};
 use super::{FolderError, OutputFolder, weights_name};
-use crate::checkpoint::{self, Checkpoint, outer_bytes, output_config};
+use crate::checkpoint::{self, Checkpoint, encode_outer, output_config};
 use crate::export::huggingface::{self, COPIED, Card};
 use crate::pipeline::{PipelineError, Report};
 use crate::shape::ModelConfig;
@@ -22,7 +22,7 @@ pub(super) fn assemble(
     whole: &Path,
 ) -> Result<(), PipelineError> {
     fs::create_dir(whole).map_err(|e| FolderError::io("made", whole, e))?;
-    out.files().write(OUTER, &outer_bytes(&checkpoint.outer()?, out.dtype)?)?;
+    out.files().write(OUTER, &encode_outer(&checkpoint.outer()?, out.dtype)?)?;
     checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
     let files = Files::in_folder(whole);
     let pruned = report.pruned_config(checkpoint.config());

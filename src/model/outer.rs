@@ -1,20 +1,19 @@
-//! What stands before and after the layers: embedding, last norm, output head.
+//! What stands outside the layers: embedding, last norm, output head.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::RmsNorm;
-use super::linear::matrix;
+use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
 use crate::shape::ModelConfig;
 
 /// Largest tensor of logits, in bytes.
 const LOGIT_BYTES: usize = 64 << 20;
 
-/// Embedding, last norm and output head.
+/// Embedding, last norm and output head: the modules of [`OuterWeights`].
 #[derive(Module, Debug)]
-pub struct Ends {
+pub struct Outer {
     /// `(vocab, d)`.
     pub embedding: Param<Tensor<2>>,
     /// After the last layer.
@@ -23,13 +22,13 @@ pub struct Ends {
     pub head: Option<Param<Tensor<2>>>,
 }
 
-impl Ends {
-    /// The ends of a checkpoint.
+impl Outer {
+    /// What a checkpoint has outside its layers.
     pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
         Self {
-            embedding: Param::from_tensor(matrix(&weights.embedding, device)),
-            norm: RmsNorm::load(&weights.final_norm, config.rms_norm_eps, device),
-            head: weights.head.as_ref().map(|h| Param::from_tensor(matrix(h, device))),
+            embedding: Param::from_tensor(upload(&weights.embedding, device)),
+            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
+            head: weights.head.as_ref().map(|h| Param::from_tensor(upload(h, device))),
         }
     }
 

@@ -4,7 +4,7 @@
 //!   without the Python files beside it, it fails to load, rather than load wrongly. Globals keep
 //!   the dense values, because they divide the hidden size, which loaders check; every layer
 //!   overrides them under `per_layer_config`.
-//! - A model whose layers are all alike has its family's plain class where that class can hold it.
+//! - A model whose layers are all alike has its family's own class where that class can hold it.
 //!
 //! Baichuan's fused projections are written split, under LLaMA's names and as a LLaMA: so they
 //! open in every program that knows LLaMA, and need no code of their own.
@@ -18,35 +18,35 @@ use crate::shape::{Family, ModelConfig, RopeScaling};
 /// Keys of a source that would contradict what is written in their place.
 const REPLACED: [&str; 5] = ["auto_map", "dtype", "rope_parameters", "rope_scaling", "layer_types"];
 
-/// What a model is to transformers.
+/// The class of transformers that opens a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Nothing went: the source's own config.json.
-    Source,
-    /// All layers alike: a class that needs no code beside the weights.
-    Plain {
+pub enum ModelClass {
+    /// Nothing went: that of the source, whose config.json holds as it is.
+    OfSource,
+    /// All layers alike: a class that transformers has itself.
+    BuiltIn {
         /// Its `model_type`.
         model_type: &'static str,
         /// Its name.
         class: &'static str,
     },
-    /// Layers of different sizes: our own Python files.
-    Own,
+    /// Layers of different sizes: the class in our Python files beside the weights.
+    Custom,
 }
 
-impl Form {
-    /// The form in which a model of these sizes is written.
+impl ModelClass {
+    /// The class for which a model of these sizes is written.
     pub fn of(config: &ModelConfig) -> Self {
         if config.family != Family::Baichuan && config.layers.iter().all(|l| *l == config.dense) {
-            return Self::Source;
+            return Self::OfSource;
         }
-        if config.is_uniform() { plain(config).unwrap_or(Self::Own) } else { Self::Own }
+        if config.is_uniform() { built_in(config).unwrap_or(Self::Custom) } else { Self::Custom }
     }
 }
 
 /// The class for layers that are all alike, if there is one that every release of transformers
 /// since 4.46 reads rightly.
-fn plain(config: &ModelConfig) -> Option<Form> {
+fn built_in(config: &ModelConfig) -> Option<ModelClass> {
     let heads = config.layers.first()?.heads;
     // Releases before 4.48 take Qwen2's head to be hidden_size / heads wide, whatever config.json says.
     let has_its_own_width = heads * config.head_dim == config.hidden_size;
@@ -56,13 +56,13 @@ fn plain(config: &ModelConfig) -> Option<Form> {
     let fits_mistral = !config.qkv_bias && !config.mlp_bias && config.rope.scaling.is_none();
     let (model_type, class) = match written_family(config) {
         Family::Qwen2 if has_its_own_width => ("qwen2", "Qwen2ForCausalLM"),
-        Family::Qwen2 => return None,
         Family::Qwen3 => ("qwen3", "Qwen3ForCausalLM"),
         Family::Llama if divides => ("llama", "LlamaForCausalLM"),
-        _ if fits_mistral => ("mistral", "MistralForCausalLM"),
+        Family::Llama | Family::Mistral if fits_mistral => ("mistral", "MistralForCausalLM"),
+        // A family that nobody looked at here yet is not given to a class that may compute otherwise.
         _ => return None,
     };
-    Some(Form::Plain { model_type, class })
+    Some(ModelClass::BuiltIn { model_type, class })
 }
 
 /// The family as which a model is written.
@@ -73,23 +73,23 @@ fn written_family(config: &ModelConfig) -> Family {
 /// The config.json of a model with the layers of `config`, made from that of its source.
 pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Value {
     let mut out = source.clone();
-    let form = match Form::of(config) {
+    let written = match ModelClass::of(config) {
         // Only a method that adds biases makes a source without `mlp_bias` have one.
-        Form::Source if config.mlp_bias && source["mlp_bias"] != json!(true) => Form::Own,
-        form => form,
+        ModelClass::OfSource if config.mlp_bias && source["mlp_bias"] != json!(true) => ModelClass::Custom,
+        class => class,
     };
-    match form {
-        Form::Source => {
+    match written {
+        ModelClass::OfSource => {
             out["torch_dtype"] = json!(dtype.torch_name());
             if let Some(keys) = out.as_object_mut() {
                 keys.shift_remove("dtype");
             }
         }
-        Form::Plain { model_type, class } => {
+        ModelClass::BuiltIn { model_type, class } => {
             write_common(&mut out, config, dtype);
-            write_plain(&mut out, config, model_type, class);
+            write_built_in(&mut out, config, model_type, class);
         }
-        Form::Own => {
+        ModelClass::Custom => {
             write_common(&mut out, config, dtype);
             write_own(&mut out, config);
         }
@@ -97,13 +97,15 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
     out
 }
 
-/// The config.json of a model that no program is to see as pruned, in a plain class; `None` where
+/// The config.json of a model that no program is to see as pruned, in a class that transformers has itself; `None` where
 /// no class holds it.
 pub fn plain_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Option<Value> {
-    let Form::Plain { model_type, class } = plain(config).filter(|_| config.is_uniform())? else { return None };
+    let ModelClass::BuiltIn { model_type, class } = built_in(config).filter(|_| config.is_uniform())? else {
+        return None;
+    };
     let mut out = source.clone();
     write_common(&mut out, config, dtype);
-    write_plain(&mut out, config, model_type, class);
+    write_built_in(&mut out, config, model_type, class);
     out.as_object_mut()?.shift_remove(DENSE_KEY);
     Some(out)
 }
@@ -136,7 +138,7 @@ fn scaling(scaling: &RopeScaling) -> Value {
     out
 }
 
-fn write_plain(out: &mut Value, config: &ModelConfig, model_type: &str, class: &str) {
+fn write_built_in(out: &mut Value, config: &ModelConfig, model_type: &str, class: &str) {
     out["architectures"] = json!([class]);
     out["model_type"] = json!(model_type);
     // What the layers were is kept for ourselves; other programs pass over it.
@@ -150,7 +152,7 @@ fn write_plain(out: &mut Value, config: &ModelConfig, model_type: &str, class: &
     }
 }
 
-/// Keys that only our own form has.
+/// Keys that only a config.json for our own class has.
 const OWN_KEYS: [&str; 5] =
     ["per_layer_config", "allow_global_per_layer_attribute_access", "layer_head_num", "layer_inter_size", "layer_num"];
 
@@ -197,14 +199,14 @@ mod tests {
     }
 
     /// What becomes of `changes` to the LLaMA when its layers have these sizes.
-    fn written(changes: &Value, layers: [LayerShape; 2]) -> (Form, Value) {
+    fn written(changes: &Value, layers: [LayerShape; 2]) -> (ModelClass, Value) {
         let source = source(changes);
         let config = ModelConfig { layers: layers.to_vec(), ..parse_config(&source).unwrap() };
         let out = output_config(&source, &config, Dtype::F32);
         let read = parse_config(&out).unwrap();
         let family = written_family(&config);
         assert_eq!(read, ModelConfig { family, ..config.clone() }, "what is written reads as it was");
-        (Form::of(&config), out)
+        (ModelClass::of(&config), out)
     }
 
     const FOUR: LayerShape = LayerShape { heads: 4, kv_heads: 2, channels: 64 };
@@ -248,8 +250,8 @@ mod tests {
     #[test]
     fn layers_that_differ_keep_the_dense_globals() {
         for family in ["llama", "mistral", "qwen2", "qwen3"] {
-            let (form, out) = written(&json!({ "model_type": family }), [FOUR, SIX]);
-            assert_eq!((form, &out["num_attention_heads"]), (Form::Own, &json!(8)));
+            let (class, out) = written(&json!({ "model_type": family }), [FOUR, SIX]);
+            assert_eq!((class, &out["num_attention_heads"]), (ModelClass::Custom, &json!(8)));
             assert_eq!(out["per_layer_config"]["1"], json!(SIX));
             assert_eq!(out["model_type"], OURS);
         }
@@ -257,10 +259,10 @@ mod tests {
 
     #[test]
     fn nothing_but_the_element_type_changes_where_nothing_went() {
-        let (form, out) = written(&json!({ "dtype": "float16" }), [source_shape(); 2]);
+        let (class, out) = written(&json!({ "dtype": "float16" }), [source_shape(); 2]);
         let mut want = source(&json!({}));
         want["torch_dtype"] = json!("float32");
-        assert_eq!((form, out), (Form::Source, want));
+        assert_eq!((class, out), (ModelClass::OfSource, want));
     }
 
     #[test]
