@@ -19,7 +19,4 @@ pub enum Error {
     /// The GPU lost its work.
     #[error(transparent)]
     Gpu(#[from] crate::gpu::GpuError),
-    /// What a model is measured on cannot be used, or a figure cannot be kept.
-    #[error(transparent)]
-    Eval(#[from] crate::eval::EvalError),
 }

@@ -5,10 +5,13 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod device;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod disk;
 pub mod error;
 pub mod eval;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod export;
+pub mod format;
 pub mod gpu;
 pub mod model;
 pub mod obs;

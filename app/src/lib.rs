@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod estimate;
+pub mod findings;
 mod frames;
 pub mod mail;
 pub mod model;
@@ -17,6 +18,7 @@ pub mod screens;
 pub mod settings;
 pub mod steps;
 pub mod theme;
+pub mod unfinished;
 pub mod widgets;
 pub mod work;
 

@@ -7,7 +7,7 @@ use slimgpt::pipeline::Report;
 use slimgpt::shipped;
 use slimgpt::text::Tokenizer;
 
-use crate::widgets::format::{bytes, count, percent};
+use slimgpt::format::{bytes, count, percent};
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -54,8 +54,7 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn shipped(data: &Path) -> Result<Self, String> {
         let folder = data.join("shipped-model");
-        shipped::write(&folder)
-            .map_err(|e| format!("{} could not be written: {e}; free some space there", folder.display()))?;
+        shipped::write(&folder).map_err(|e| e.to_string())?;
         Ok(Self { origin: Origin::Shipped, ..Self::open(&folder)? })
     }
 

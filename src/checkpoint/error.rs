@@ -6,12 +6,16 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// A file is missing, unreadable, or cannot be written.
-    #[error("{}: {reason}", .path.display())]
-    Io {
+    /// The disk refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A file should hold JSON.
+    #[error("{}: not JSON: {reason}", .path.display())]
+    NotJson {
         /// The file.
         path: PathBuf,
-        /// The system's words and the remedy.
+        /// The reader's words, with line and column.
         reason: String,
     },
     /// The folder holds no safetensors.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::CheckpointError;
 use super::output::read_json;
 use super::shard::{Bytes, Shard};
+use crate::disk::{self, DiskError};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -61,10 +62,8 @@ fn wrong(what: String) -> CheckpointError {
 }
 
 fn no_weights(folder: &Path) -> CheckpointError {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let pickle = names
-        .map(|f| f.file_name().to_string_lossy().into_owned())
-        .find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
+    let names = disk::names(folder).unwrap_or_default();
+    let pickle = names.into_iter().find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
     match pickle {
         Some(file) => CheckpointError::Pickle { folder: folder.to_owned(), file },
         None => CheckpointError::NoWeights(folder.to_owned()),
@@ -72,10 +71,11 @@ fn no_weights(folder: &Path) -> CheckpointError {
 }
 
 pub(super) fn map_shard(path: &Path) -> Result<Shard, CheckpointError> {
-    let file = std::fs::File::open(path).map_err(|e| super::io_error(path, &e))?;
+    let refused = || DiskError::at("read", path);
+    let file = std::fs::File::open(path).map_err(refused())?;
     // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
     // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
     #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| super::io_error(path, &e))?;
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(refused())?;
     Shard::open(path.display().to_string(), Bytes::Mapped(map))
 }

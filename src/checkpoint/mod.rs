@@ -17,7 +17,7 @@ pub use dtype::Dtype;
 pub use error::CheckpointError;
 pub use open::{Checkpoint, layer_from_bytes};
 #[cfg(not(target_arch = "wasm32"))]
-pub use output::{assemble, io_error};
+pub use output::assemble;
 pub use output::{layer_bytes, outer_bytes, round_layer, round_projection, tensor_bytes};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, Projection};
 pub use written::{Form, output_config, plain_config};

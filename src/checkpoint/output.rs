@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::names::{self, in_layer};
 use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::disk::{self, DiskError};
 
 /// The safetensors bytes of layer `i`, under the names Hugging Face gives its tensors.
 ///
@@ -107,29 +109,11 @@ pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), Checkpo
 /// Reads a JSON file.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn read_json(path: &Path) -> Result<Value, CheckpointError> {
-    let text = std::fs::read(path).map_err(|e| io_error(path, &e))?;
-    let reason = |e: serde_json::Error| CheckpointError::Io { path: path.to_owned(), reason: format!("not JSON: {e}") };
-    serde_json::from_slice(&text).map_err(reason)
+    let reason = |e: serde_json::Error| CheckpointError::NotJson { path: path.to_owned(), reason: e.to_string() };
+    serde_json::from_slice(&disk::read(path)?).map_err(reason)
 }
 
-/// An I/O error with the path and, for the common causes, the remedy.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn io_error(path: &Path, error: &std::io::Error) -> CheckpointError {
-    use std::io::ErrorKind;
-    let remedy = match error.kind() {
-        ErrorKind::NotFound => "; check the path",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder you may write to, or change its permissions"
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "; free space and run the same command again, it goes on where it stopped"
-        }
-        _ => "",
-    };
-    CheckpointError::Io { path: path.to_owned(), reason: format!("{error}{remedy}") }
-}
-
-/// Joins whole safetensors files into the shards of a folder: `model.safetensors`, or numbered
+/// Joins whole safetensors files into the shards of a folder in the making: `model.safetensors`, or numbered
 /// shards of at most `shard_bytes` with an index.
 ///
 /// # Errors
@@ -168,26 +152,18 @@ fn write_shards(shards: &[Vec<(&str, TensorView<'_>)>], folder: &Path) -> Result
     for (i, shard) in shards.iter().enumerate() {
         let path = folder.join(file_name(i));
         let views = shard.iter().map(|(n, v)| (*n, v.clone()));
-        let usual = new_file_permissions(&path).map_err(|e| io_error(&path, &e))?;
-        safetensors::serialize_to_file(views, metadata(), &path).map_err(|e| match e {
-            safetensors::SafeTensorError::IoError(e) => io_error(&path, &e),
-            other => CheckpointError::Damaged { file: path.display().to_string(), reason: other.to_string() },
+        disk::write_with(&path, |path| {
+            safetensors::serialize_to_file(views, metadata(), path).map_err(|e| match e {
+                safetensors::SafeTensorError::IoError(e) => DiskError::at("written", path)(e).into(),
+                other => CheckpointError::Damaged { file: path.display().to_string(), reason: other.to_string() },
+            })
         })?;
-        std::fs::set_permissions(&path, usual).map_err(|e| io_error(&path, &e))?;
         total += shard.iter().map(|(_, v)| v.data().len()).sum::<usize>();
         weight_map.extend(shard.iter().map(|(name, _)| ((*name).to_owned(), json!(file_name(i)))));
     }
     if shards.len() > 1 {
         let index = json!({ "metadata": { "total_size": total }, "weight_map": weight_map });
-        let path = folder.join("model.safetensors.index.json");
-        std::fs::write(&path, format!("{index:#}\n")).map_err(|e| io_error(&path, &e))?;
+        disk::put(&folder.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())?;
     }
     Ok(())
-}
-
-/// The format's own library lets only the owner read what it writes; this is what new files are
-/// allowed here.
-#[cfg(not(target_arch = "wasm32"))]
-fn new_file_permissions(path: &Path) -> std::io::Result<std::fs::Permissions> {
-    Ok(std::fs::File::create(path)?.metadata()?.permissions())
 }

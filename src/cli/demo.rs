@@ -9,6 +9,7 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
+use slimgpt::format;
 use slimgpt::model::Sampler;
 use slimgpt::pipeline::{Job, Limits, Request, Target, plan};
 use slimgpt::shipped;
@@ -53,7 +54,7 @@ impl Demo {
         let dense = folder.path().join("dense");
         shipped::write(&dense)?;
         let (checkpoint, tokenizer) = shipped::open()?;
-        let parameters = show::count(checkpoint.config().parameters());
+        let parameters = format::count(checkpoint.config().parameters());
         out::line(format_args!("The shipped model: a LLaMA with {parameters} parameters, trained on small stories."))?;
         let interrupt = Interrupt::listen();
         let mut shown = vec![measured("dense", checkpoint, tokenizer, &device, None)?];
@@ -132,8 +133,8 @@ fn print(shown: &[Shown], device: &Device) -> Result<()> {
         .map(|s| {
             vec![
                 s.name.clone(),
-                show::count(s.parameters),
-                show::bytes(s.bytes as u64),
+                format::count(s.parameters),
+                format::bytes(s.bytes as u64),
                 format!("{:.3}", s.perplexity),
                 s.seconds.map_or_else(|| "-".into(), |t| format!("{t:.1}")),
             ]

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use slimgpt::eval::tasks::{BadRow, Begin};
-use slimgpt::eval::{EvalError, EvalRecord};
+use slimgpt::eval::tasks::Begin;
+use slimgpt::eval::{BadRow, EvalError, EvalRecord};
 
 use super::arguments::{self, DeviceArgument};
 use super::{out, parse};

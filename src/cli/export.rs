@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::export::{gguf, mlx, padded};
+use slimgpt::format;
 use slimgpt::shape::ModelConfig;
 
 use super::arguments::DtypeName;
+use super::out;
 use super::progress::counting;
-use super::{out, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -105,7 +106,7 @@ fn to_gguf(places: &Places, dtype: DtypeName) -> Result<()> {
         places.out.display(),
         written.arch.name(),
         written.tensors,
-        show::bytes(written.bytes),
+        format::bytes(written.bytes),
         written.dtype
     ))?;
     hint_at_widths(checkpoint.config());
@@ -168,10 +169,10 @@ fn padded_line(out: &Path, written: padded::Written, bytes: impl Fn(usize) -> u6
         layer.heads,
         layer.kv_heads,
         layer.channels,
-        show::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
-        show::count(parameters_before),
-        show::count(parameters_after),
-        show::bytes(bytes(parameters_before)),
-        show::bytes(bytes(parameters_after)),
+        format::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
+        format::count(parameters_before),
+        format::count(parameters_after),
+        format::bytes(bytes(parameters_before)),
+        format::bytes(bytes(parameters_after)),
     )
 }

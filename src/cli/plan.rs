@@ -7,6 +7,7 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::format;
 use slimgpt::pipeline::{Limits, Place, Plan, plan};
 
 use super::arguments::{CalibrationSize, Pruning};
@@ -66,11 +67,11 @@ fn layers(plan: &Plan) -> comfy_table::Table {
         .map(|(i, l)| {
             vec![
                 i.to_string(),
-                show::percent(l.ratio),
-                show::arrow(l.before.kv_heads, l.after.kv_heads),
-                show::arrow(l.before.heads, l.after.heads),
-                show::arrow(l.before.channels, l.after.channels),
-                show::count(l.parameters_after),
+                format::percent(l.ratio),
+                format::arrow(l.before.kv_heads, l.after.kv_heads),
+                format::arrow(l.before.heads, l.after.heads),
+                format::arrow(l.before.channels, l.after.channels),
+                format::count(l.parameters_after),
             ]
         })
         .collect();
@@ -82,10 +83,10 @@ pub fn totals(plan: &Plan) -> String {
     let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
     format!(
         "{} → {} parameters: {} less, {} of the decoder layers",
-        show::count(plan.parameters_before),
-        show::count(plan.parameters_after),
-        show::percent(gone),
-        show::percent(plan.decoder_ratio()),
+        format::count(plan.parameters_before),
+        format::count(plan.parameters_after),
+        format::percent(gone),
+        format::percent(plan.decoder_ratio()),
     )
 }
 
@@ -93,8 +94,8 @@ pub fn totals(plan: &Plan) -> String {
 pub fn memory_lines(plan: &Plan) -> String {
     let sum = |place: Place, bytes: u64, name: &str| {
         let parts = plan.memory.parts.iter().filter(|p| p.place == place && p.bytes > 0);
-        let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, show::bytes(p.bytes))).collect();
-        (bytes > 0).then(|| format!("{name}: {} ({})", show::bytes(bytes), parts.join(", ")))
+        let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect();
+        (bytes > 0).then(|| format!("{name}: {} ({})", format::bytes(bytes), parts.join(", ")))
     };
     let memory = &plan.memory;
     let lines = [

@@ -8,11 +8,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use slimgpt::device::Device;
 use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
+use slimgpt::format;
 use slimgpt::text::{Bos, Join, read_documents};
 
 use super::arguments::{self, DeviceArgument};
 use super::exit::Usage;
-use super::{out, parse, show};
+use super::{out, parse};
 
 mod datasets;
 mod measure;
@@ -204,15 +205,15 @@ impl Ppl {
                 by_word.word_perplexity,
                 by_word.byte_perplexity,
                 by_word.bits_per_byte,
-                show::count(by_word.words),
-                show::count(by_word.bytes),
+                format::count(by_word.words),
+                format::count(by_word.bytes),
             ))?;
         }
         let line = format_args!(
             "perplexity {:.4}  ({} predictions in {} windows; {}; {seconds:.1} s on {})",
             found.perplexity.perplexity,
-            show::count(found.perplexity.tokens),
-            show::count(found.perplexity.windows),
+            format::count(found.perplexity.tokens),
+            format::count(found.perplexity.windows),
             self.what(found),
             device.name(),
         );

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::store::{self, Store, write_whole};
+use super::store::{self, Store};
 use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol, Row};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
+use crate::disk::{self, DiskError};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
 use crate::obs::{CpuExecutor, WgpuExecutor};
 use crate::pipeline::{
@@ -119,12 +120,10 @@ pub async fn run(setting: &Setting<'_>, grid: &Grid, on_event: OnEvent<'_>) -> R
 }
 
 /// `compare.json`, `compare.csv` and `compare.svg`.
-fn write(out: &Path, comparison: &Comparison) -> Result<(), CompareError> {
-    let path = out.join("compare.json");
-    let json = serde_json::to_vec_pretty(comparison).map_err(|e| CompareError::io("written", &path, e.into()))?;
-    write_whole(&path, &json)?;
-    write_whole(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
-    write_whole(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
+fn write(out: &Path, comparison: &Comparison) -> Result<(), DiskError> {
+    disk::write_json(&out.join("compare.json"), comparison)?;
+    disk::write(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
+    disk::write(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
 }
 
 /// What decides a measurement besides the model: the tokens and the device.

@@ -1,6 +1,6 @@
 //! What can be wrong with what a model is measured on: where, which value, and what to do.
 
-use super::tasks::BadRow;
+use serde::Serialize;
 
 /// Bad rows that are named in a message; of more, only the number is said.
 const NAMED: usize = 20;
@@ -9,7 +9,20 @@ const NAMED: usize = 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// A file is missing, unreadable, damaged, or cannot be written.
+    /// A checkpoint could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    /// A tokenizer or a text could not be used.
+    #[error(transparent)]
+    Text(#[from] crate::text::TextError),
+    /// The GPU lost its work.
+    #[error(transparent)]
+    Gpu(#[from] crate::gpu::GpuError),
+    /// The disk refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A file or folder does not hold what it should.
     #[error("{file}: {reason}")]
     File {
         /// The file.
@@ -55,6 +68,23 @@ pub enum EvalError {
         /// What came out.
         value: f64,
     },
+}
+
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BadRow {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for BadRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
+    }
 }
 
 fn rows(n: usize) -> String {

@@ -13,7 +13,6 @@ use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::error::Error;
 use crate::gpu::cholesky::floats;
 use crate::model::{Block, Ends, Positions, token_tensor};
 use crate::shape::ModelConfig;
@@ -81,7 +80,7 @@ pub async fn log_likelihoods(
     device: &Device,
     batch_tokens: Option<usize>,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<f64>, Error> {
+) -> Result<Vec<f64>, EvalError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
     let ends = Ends::load(&checkpoint.outer()?, config, on);
@@ -102,7 +101,7 @@ pub async fn log_likelihoods(
         }
     }
     match sums.iter().position(|sum| !sum.is_finite()) {
-        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }.into()),
+        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
         None => Ok(sums),
     }
 }
@@ -174,7 +173,7 @@ async fn run_group(
     group: &[&[Row]],
     on: &TensorDevice,
     step: &mut impl FnMut(),
-) -> Result<Vec<Vec<(usize, f64)>>, Error> {
+) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
     let positions = Positions::new(&config.rope, config.head_dim, 0, group.first().map_or(0, |b| longest(b)), on);
@@ -205,7 +204,7 @@ fn filled_up(rows: &[Row], on: &TensorDevice) -> Tensor<2, Int> {
 }
 
 /// Σ log p of what is asked of each row, from the hidden states `(rows, longest, d)` after the last layer.
-async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, Error> {
+async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, EvalError> {
     let [b, t, d] = hidden.dims();
     let (mut at, mut next) = (Vec::new(), Vec::new());
     for (r, row) in rows.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! Why a model cannot be written in a form, and what to do instead.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::checkpoint::CheckpointError;
+use crate::disk::DiskError;
 
 /// Why an export was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,22 +42,9 @@ pub enum ExportError {
     #[error("the model has no folder, and so no tokenizer; save it to a folder first")]
     NoFolder,
     /// The disk refused.
-    #[error("{} could not be {action}: {cause}", path.display())]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The checkpoint could not be read, or a value does not fit.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-}
-
-impl ExportError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |cause| Self::Io { action, path: path.into(), cause }
-    }
 }

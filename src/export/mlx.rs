@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::ExportError;
-use super::files::NewFolder;
+use super::files::NewCheckpoint;
 use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights};
 use crate::shape::ModelConfig;
 
@@ -38,7 +38,7 @@ pub fn export(
 ) -> Result<(), ExportError> {
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
     check(config)?;
-    let mut folder = NewFolder::begin(out, overwrite)?;
+    let mut folder = NewCheckpoint::begin(out, overwrite)?;
     let outer = checkpoint.outer()?;
     let mut named = vec![
         ("transformer.token_embeddings.weight".to_owned(), &outer.embedding),

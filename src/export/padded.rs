@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use super::ExportError;
-use super::files::NewFolder;
+use super::files::NewCheckpoint;
 use crate::checkpoint::{
     Checkpoint, Dtype, HostTensor, LayerWeights, Projection, layer_bytes, outer_bytes, plain_config,
 };
@@ -53,7 +53,7 @@ pub fn export(
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
     let padded = padded_config(config);
     let written = plain_config(checkpoint.raw_config(), &padded, dtype).ok_or_else(|| cannot_hold(config))?;
-    let mut folder = NewFolder::begin(out, overwrite)?;
+    let mut folder = NewCheckpoint::begin(out, overwrite)?;
     folder.part(&outer_bytes(&checkpoint.outer()?, dtype)?)?;
     for (i, &shape) in config.layers.iter().enumerate() {
         let layer = pad(checkpoint.layer(i)?, shape, padded.layers[i], config.head_dim);

@@ -5,6 +5,11 @@ use crate::checkpoint::CheckpointError;
 use crate::obs::ObsError;
 use crate::shape::Site;
 
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::FolderError;
+
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -102,8 +107,12 @@ pub enum PipelineError {
     /// The checkpoint could not be read, or the output not be encoded.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The disk refused something in the working folder.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
     /// The output folder.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
-    Folder(#[from] super::FolderError),
+    Folder(#[from] FolderError),
 }

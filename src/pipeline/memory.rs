@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{LayerPlan, Request};
 use crate::device::{Device, room};
+use crate::format;
 use crate::shape::{LayerShape, ModelConfig};
 
 mod error;
 
 pub use error::MemoryError;
-use error::readable;
 
 const F32: u64 = 4;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
@@ -284,7 +284,7 @@ fn host_remedy(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64)
     let fixed = plan.host_bytes.saturating_sub(on_host);
     match budget.checked_sub(fixed) {
         Some(room) if on_host > 0 => fewer_samples(request, needs, room),
-        _ => format!("even without activations it needs {}: use a machine with more memory", readable(fixed)),
+        _ => format!("even without activations it needs {}: use a machine with more memory", format::bytes(fixed)),
     }
 }
 
@@ -292,7 +292,7 @@ fn host_remedy(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64)
 fn fewer_samples(request: &Request, needs: &Needs, room: u64) -> String {
     let per_window = (needs.activations / request.windows.max(1) as u64).max(1);
     match room / per_window {
-        0 => format!("one window of --seq-len {} takes {}", request.window_tokens, readable(per_window)),
+        0 => format!("one window of --seq-len {} takes {}", request.window_tokens, format::bytes(per_window)),
         windows => format!("use --samples {windows}"),
     }
 }
@@ -301,7 +301,7 @@ impl MemoryPlan {
     /// "activations 1.2 GiB + one batch …", the parts of one place.
     fn list(&self, place: Place) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);
-        parts.map(|p| format!("{} {}", p.what, readable(p.bytes))).collect::<Vec<_>>().join(" + ")
+        parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect::<Vec<_>>().join(" + ")
     }
 }
 

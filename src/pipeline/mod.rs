@@ -12,6 +12,7 @@ mod cut;
 mod driver;
 mod error;
 mod events;
+mod job;
 mod layer;
 mod memory;
 mod meter;
@@ -31,11 +32,14 @@ mod folder;
 mod resume;
 
 pub use batches::digest as windows_sha256;
-pub use driver::{Job, prune};
+pub use driver::prune;
+#[cfg(not(target_arch = "wasm32"))]
+pub use error::FolderError;
 pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{FolderError, Opened, OutputFolder};
+pub use folder::{Opened, OutputFolder};
+pub use job::Job;
 pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
 pub use meter::Meter;
 pub use method::Method;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::format;
+use crate::format;
 use crate::obs::schedule::Shape;
 use crate::obs::{ChannelSteps, HeadUnit, Ranking, Reconstruction, Score, Selection};
 use crate::pipeline::{Method, Plan, Propagate, Report, Schedule};

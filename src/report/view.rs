@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::settings::{self, Setting};
-use super::{Continuation, Folder, Sample, charts, figures, format};
+use super::{Continuation, Folder, Sample, charts, figures};
 use crate::eval::EvalEntry;
+use crate::format;
 use crate::pipeline::{LayerRecord, Report, SiteRecord};
 use crate::shape::Site;
 

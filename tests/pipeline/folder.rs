@@ -226,6 +226,26 @@ fn a_folder_of_another_run_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn an_output_that_was_being_replaced_is_not_lost() {
+    let mut place = Place::new(&request());
+    place.run("out", go_on).unwrap();
+    let older = bytes(&place.path("out"));
+    place.plan.options.damping = 0.1;
+    // Killed between two renames: the older output lies aside and nothing has its name.
+    std::fs::create_dir(place.path("out.partial")).unwrap();
+    std::fs::rename(place.path("out"), place.path("out.partial/replaced")).unwrap();
+    assert!(matches!(place.open("out", false), Err(FolderError::Exists { .. })));
+    assert_eq!(bytes(&place.path("out")), older);
+    // Killed once more, and then replaced.
+    std::fs::rename(place.path("out"), place.path("out.partial/replaced")).unwrap();
+    let Opened::Work(mut folder) = place.open("out", true).unwrap() else { panic!("not opened") };
+    assert_eq!(bytes(&place.path("out")), older);
+    run(&place.checkpoint, &place.plan, &mut folder, go_on).unwrap();
+    assert_ne!(bytes(&place.path("out")), older);
+    assert!(!place.path("out.partial").exists());
+}
+
+#[test]
 fn a_folder_that_is_not_ours_is_never_touched() {
     let place = Place::new(&request());
     std::fs::create_dir(place.path("letters")).unwrap();
@@ -320,7 +340,7 @@ fn a_place_that_cannot_be_written_is_named() {
     let place = Place::new(&request());
     std::fs::write(place.path("file"), "").unwrap();
     let error = place.open("file/out", false).err().unwrap();
-    assert!(matches!(&error, FolderError::Io { .. }) && error.to_string().contains("file/out"), "{error}");
+    assert!(matches!(&error, FolderError::Disk(_)) && error.to_string().contains("file/out"), "{error}");
 }
 
 #[test]

@@ -13,15 +13,15 @@ use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{LayerRecord, Method, Report};
 
 use super::Action;
+use crate::findings::Change;
 use crate::mail::Pick;
 use crate::model::Model;
 use crate::progress::rows;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, primary, quiet, title};
-use crate::widgets::format::{arrow, bytes, count, percent, short};
 use crate::widgets::map::{legend, map};
 use crate::widgets::trouble::trouble;
-use crate::work::change::Change;
+use slimgpt::format::{arrow, bytes, count, percent, short};
 
 /// The screen.
 #[derive(Default)]

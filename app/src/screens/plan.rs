@@ -15,14 +15,15 @@ use slimgpt::device::{Adapter, room};
 use slimgpt::pipeline::{Limits, Plan};
 
 use super::{Action, Screen};
+use crate::findings::{Calibration, Key};
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
 use crate::settings::{Place, Settings};
 use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
-use crate::widgets::format::{bytes, count, percent};
 use crate::widgets::trouble::problem;
-use crate::work::calibrate::{Calibration, Key, which};
+use crate::work::calibrate::which;
+use slimgpt::format::{bytes, count, percent};
 
 /// The screen.
 #[derive(Default)]

@@ -1,11 +1,11 @@
 //! Cutting calibration text into windows.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
+use crate::findings::{Calibration, Key};
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
 use crate::platform;
@@ -14,28 +14,6 @@ use crate::platform;
 const SHOWN: usize = 3;
 /// Characters of a window that are shown.
 const SHOWN_CHARS: usize = 420;
-
-/// What decides the windows: while it stays the same they need not be cut again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Key {
-    /// The texts; none is the shipped text, for the shipped model.
-    pub files: Vec<PathBuf>,
-    /// The key of the text in JSON lines.
-    pub text_key: String,
-    /// How they are cut.
-    pub which: Windows,
-    /// The folder whose tokenizer cuts.
-    pub model: Option<PathBuf>,
-}
-
-/// Calibration windows, ready to use.
-#[derive(Clone)]
-pub struct Calibration {
-    /// The tokens.
-    pub windows: Arc<Vec<Vec<u32>>>,
-    /// The first windows as text.
-    pub preview: Vec<String>,
-}
 
 /// How the windows of a setting are cut.
 pub fn which(count: usize, length: usize, seed: u64, each_begins: bool) -> Windows {

@@ -6,18 +6,10 @@ use std::sync::Arc;
 use slimgpt::checkpoint::HostTensor;
 use slimgpt::pipeline::LayerRecord;
 
+use crate::findings::Change;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
-
-/// What compensation did to a layer: ‖ŵ − w‖ / ‖w‖ of every unit that stays, with its index.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Change {
-    /// Query heads, by their columns of o_proj.
-    pub heads: Vec<(usize, f64)>,
-    /// Channels, by their columns of down_proj.
-    pub channels: Vec<(usize, f64)>,
-}
 
 /// Compares a layer of a pruned model with the folder it was made from.
 pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathBuf) {

@@ -16,26 +16,13 @@ use web_time::Instant;
 use super::control::{Control, Wish};
 use super::open::device;
 use super::turns::Turns;
+use crate::findings::Heard;
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
 use crate::platform;
 
 /// Most windows that a text is judged on.
 const WINDOWS: usize = 64;
-
-/// What one of the two says.
-pub enum Heard {
-    /// Its folder is read.
-    Opened(Result<Arc<Model>, String>),
-    /// More text, so many tokens so far, in so many seconds of its own.
-    Text(String, usize, f64),
-    /// It has nothing more to say, or cannot.
-    Silent(Result<(), String>),
-    /// Measuring: steps done, of so many.
-    Measuring(usize, usize),
-    /// Its perplexity, over so many predictions.
-    Perplexity(Result<(f64, usize), String>),
-}
 
 /// Opens the second model.
 pub fn open(mail: &Mail, folder: PathBuf) {

@@ -10,6 +10,7 @@ use web_time::Instant;
 
 use super::control::Control;
 use super::open::device;
+use crate::findings::Outcome;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
@@ -30,14 +31,6 @@ pub struct Order {
     pub overwrite: bool,
     /// Pause and stop.
     pub control: Control,
-}
-
-/// How a run ended.
-pub enum Outcome {
-    /// The folder is whole.
-    Finished(Box<Report>),
-    /// Stopped; so many layers of so many are stored.
-    Stopped(usize, usize),
 }
 
 /// Runs it.
@@ -86,8 +79,7 @@ enum Failure {
 async fn into(job: &Job<'_>, order: &Order, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, Failure> {
     use slimgpt::pipeline::{Opened, OutputFolder};
     if let Some(parent) = order.out.parent().filter(|p| !p.as_os_str().is_empty()) {
-        let made = std::fs::create_dir_all(parent);
-        made.map_err(|e| Failure::Folder(format!("{} could not be made: {e}", parent.display())))?;
+        slimgpt::disk::make_folder(parent).map_err(|e| Failure::Folder(e.to_string()))?;
     }
     let opened = OutputFolder::open(&order.out, job, order.overwrite);
     match opened.map_err(|e| Failure::Folder(e.to_string()))? {

@@ -1,7 +1,8 @@
 //! Items to token ids. Context and choice are encoded together and parted after the tokens of the
 //! context alone; spaces at the end of the context count to the choice.
 
-use super::{BadRow, Choice, Item, Placed, Rows};
+use super::{Choice, Item, Placed, Rows};
+use crate::eval::BadRow;
 use crate::eval::likelihood::Request;
 use crate::text::{TextError, Tokenizer};
 

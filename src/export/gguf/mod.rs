@@ -18,7 +18,7 @@ use tensors::Entry;
 use tokenizer::Vocabulary;
 
 use super::ExportError;
-use super::files::NewFile;
+use super::files::new_file;
 use crate::checkpoint::{Checkpoint, Dtype};
 use crate::shape::ModelConfig;
 
@@ -67,7 +67,7 @@ pub fn export(
     let mut keys = arch.keys(config, dtype, &model_name(folder));
     keys.extend(vocabulary.keys());
 
-    let mut file = NewFile::begin(out, options.overwrite)?;
+    let mut file = new_file(out, options.overwrite)?;
     let header = format::header(&keys, &infos);
     file.write(&header)?;
     let mut writer = Writer { file: &mut file, infos: &infos, written: 0, on_tensor };
@@ -85,7 +85,7 @@ fn model_name(folder: &Path) -> String {
 
 /// Writes the tensors in the order of the table.
 struct Writer<'a> {
-    file: &'a mut NewFile,
+    file: &'a mut crate::disk::NewFile,
     infos: &'a [TensorInfo],
     written: usize,
     on_tensor: &'a mut dyn FnMut(usize, usize),

@@ -1,5 +1,7 @@
 //! What does not fit, in numbers, and what would make it fit.
 
+use crate::format::bytes;
+
 /// Why it does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
@@ -32,7 +34,7 @@ pub enum MemoryError {
         fitting: u64,
     },
     /// The device's budget is too small.
-    #[error("the device needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    #[error("the device needs {} but may use {}: {parts}; {remedy}", bytes(*.needed), bytes(*.budget))]
     Device {
         /// Bytes needed.
         needed: u64,
@@ -44,7 +46,7 @@ pub enum MemoryError {
         remedy: String,
     },
     /// The host's budget is too small.
-    #[error("the host needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    #[error("the host needs {} but may use {}: {parts}; {remedy}", bytes(*.needed), bytes(*.budget))]
     Host {
         /// Bytes needed.
         needed: u64,
@@ -58,7 +60,7 @@ pub enum MemoryError {
     /// The disk has too little room for what memory cannot hold.
     #[error(
         "the activations do not fit the memory and take {} on the output's disk, which has room for {}; free some space, or {remedy}",
-        readable(*.needed), readable(*.budget)
+        bytes(*.needed), bytes(*.budget)
     )]
     Disk {
         /// Bytes needed.
@@ -68,13 +70,4 @@ pub enum MemoryError {
         /// What would make it fit.
         remedy: String,
     },
-}
-
-/// "1.25 GiB".
-pub(super) fn readable(bytes: u64) -> String {
-    match bytes {
-        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / (1u64 << 30) as f64),
-        b if b >= 1 << 20 => format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64),
-        b => format!("{:.1} KiB", b as f64 / 1024.0),
-    }
 }

@@ -9,7 +9,7 @@ use slimgpt::pipeline::{LayerPlan, Plan};
 use crate::settings::{Settings, gentle_end};
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::format::{arrow, percent};
+use slimgpt::format::{arrow, percent};
 
 const SHAPES: [(Shape, &str); 5] = [
     (Shape::Log, "Logarithmic (the paper's)"),

@@ -5,7 +5,7 @@ use eframe::egui::{DragValue, Slider, Ui};
 use crate::model::Model;
 use crate::settings::{Goal, Settings};
 use crate::widgets::card::quiet;
-use crate::widgets::format::percent;
+use slimgpt::format::percent;
 
 /// Draws it.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model) {

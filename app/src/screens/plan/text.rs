@@ -2,15 +2,15 @@
 
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 
+use crate::findings::Calibration;
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
 use crate::screens::Action;
 use crate::settings::Settings;
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::format::count;
 use crate::widgets::trouble::problem;
-use crate::work::calibrate::Calibration;
+use slimgpt::format::count;
 
 /// How far the cutting is.
 pub struct Cut<'a> {

@@ -1,7 +1,8 @@
 //! What can go wrong with the output folder. Nothing that is already written is lost by any of it.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::disk::DiskError;
 
 /// Why the output folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,32 +66,6 @@ pub enum FolderError {
         folder: PathBuf,
     },
     /// The disk refused.
-    #[error("{} could not be {action}: {cause}{}", path.display(), remedy(.cause))]
-    Io {
-        /// What was to be done to it.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        cause: io::Error,
-    },
-}
-
-impl FolderError {
-    /// The disk refused that `path` be `action` ("read", "written"…).
-    pub(in crate::pipeline) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
-        Self::Io { action, path: path.into(), cause }
-    }
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space and run the same command: it goes on from the last finished layer"
-        }
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "; choose an --out that can be written, or change its permissions and run the same command to go on"
-        }
-        _ => "",
-    }
+    #[error(transparent)]
+    Disk(#[from] DiskError),
 }
