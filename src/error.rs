@@ -16,9 +16,9 @@ pub enum Error {
     /// A device could not be opened, or gave an answer that is not a number.
     #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
-    /// The GPU lost its work.
+    /// The device lost its work.
     #[error(transparent)]
-    Gpu(#[from] crate::gpu::GpuError),
+    Readback(#[from] crate::device::readback::ReadbackError),
     /// What a model is measured on cannot be used, or a figure cannot be kept.
     #[error(transparent)]
     Eval(#[from] crate::eval::EvalError),

@@ -9,6 +9,7 @@ pub mod error;
 pub mod eval;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod export;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod model;
 pub mod obs;

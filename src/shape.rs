@@ -51,9 +51,6 @@ pub enum Site {
 }
 
 impl Site {
-    /// The order in which the sites of a layer are pruned.
-    pub const IN_ORDER: [Self; 2] = [Self::Heads, Self::Channels];
-
     /// The projection whose input columns are pruned.
     pub fn projection(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Proto
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
-use crate::obs::{CpuExecutor, WgpuExecutor};
+use crate::obs::CpuExecutor;
 use crate::pipeline::{
     self, Fingerprint, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
     windows_sha256,
@@ -211,8 +211,9 @@ async fn execute(
     observe: &mut dyn FnMut(pipeline::Event) -> Flow,
 ) -> Result<Report, PipelineError> {
     match job.device.is_gpu() {
-        true => prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe).await,
-        false => prune(job, &CpuExecutor::<f32>::new(), sink, observe).await,
+        #[cfg(feature = "gpu")]
+        true => prune(job, &crate::obs::WgpuExecutor::new(job.device.tensor_device()), sink, observe).await,
+        _ => prune(job, &CpuExecutor::<f32>::new(), sink, observe).await,
     }
 }
 

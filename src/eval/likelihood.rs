@@ -13,8 +13,8 @@ use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
+use crate::device::readback::floats;
 use crate::error::Error;
-use crate::gpu::cholesky::floats;
 use crate::model::{Block, Ends, Positions, token_tensor};
 use crate::shape::ModelConfig;
 

@@ -2,7 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::kernel::{self, Buffer, GATHER};
+use super::buffer::Buffer;
+use super::kernel::{kernel, launch_over};
+
+kernel!(Gather = "gather", [64, 1, 1], { blocks: u32, rows: u32, columns: u32, width: u32 });
 
 /// Column or row numbers on the device, `(blocks, n)`.
 pub fn index(blocks: &[Vec<usize>], device: &Device) -> Tensor<2, Int> {
@@ -18,12 +21,8 @@ pub fn gather(a: &Tensor<2>, rows: &Tensor<2, Int>, columns: &Tensor<2, Int>) ->
     let [_, n_columns] = columns.dims();
     let out = Buffer::write(Tensor::<3>::empty([blocks, n_rows, n_columns], &a.device()));
     let (a, rows, columns) = (Buffer::read(a), Buffer::read_index(rows), Buffer::read_index(columns));
-    kernel::launch(
-        &GATHER,
-        [n_columns.div_ceil(64), n_rows, blocks],
-        &[&a, &rows, &columns, &out],
-        &[blocks as u32, n_rows as u32, n_columns as u32, width as u32],
-    );
+    let params = Gather { blocks: blocks as u32, rows: n_rows as u32, columns: n_columns as u32, width: width as u32 };
+    launch_over([n_columns, n_rows, blocks], &[&a, &rows, &columns, &out], params);
     out.tensor()
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Decoder, KvCache, Sampler, token_tensor};
-use crate::gpu::GpuError;
-use crate::gpu::cholesky::floats;
+use crate::device::readback::{ReadbackError, floats};
 use crate::shape::ModelConfig;
 
 /// Why a text is not continued further.
@@ -32,7 +31,7 @@ pub async fn generate(
     max_tokens: usize,
     sampler: &mut Sampler,
     on_token: &mut dyn FnMut(u32) -> bool,
-) -> Result<Stop, GpuError> {
+) -> Result<Stop, ReadbackError> {
     let device = decoder.ends.embedding.val().device();
     let mut cache = KvCache::default();
     let mut next = prompt.to_vec();

@@ -4,16 +4,15 @@ use burn::tensor::Tensor;
 
 use super::{Block, Decoder, Linear, RmsNorm};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights, Projection};
-use crate::gpu::GpuError;
-use crate::gpu::cholesky::floats;
+use crate::device::readback::{ReadbackError, floats};
 
-async fn host<const D: usize>(tensor: Tensor<D>) -> Result<HostTensor, GpuError> {
+async fn host<const D: usize>(tensor: Tensor<D>) -> Result<HostTensor, ReadbackError> {
     let shape = tensor.dims().to_vec();
     Ok(HostTensor { shape, values: floats(tensor).await? })
 }
 
 impl Linear {
-    async fn to_host(&self) -> Result<Projection, GpuError> {
+    async fn to_host(&self) -> Result<Projection, ReadbackError> {
         let bias = match &self.bias {
             Some(bias) => Some(host(bias.val()).await?),
             None => None,
@@ -23,12 +22,12 @@ impl Linear {
 }
 
 impl RmsNorm {
-    async fn to_host(&self) -> Result<HostTensor, GpuError> {
+    async fn to_host(&self) -> Result<HostTensor, ReadbackError> {
         host(self.scale.val()).await
     }
 }
 
-async fn to_host_if_any(norm: Option<&RmsNorm>) -> Result<Option<HostTensor>, GpuError> {
+async fn to_host_if_any(norm: Option<&RmsNorm>) -> Result<Option<HostTensor>, ReadbackError> {
     match norm {
         Some(norm) => Ok(Some(norm.to_host().await?)),
         None => Ok(None),
@@ -40,7 +39,7 @@ impl Block {
     ///
     /// # Errors
     /// When the device lost them.
-    pub async fn to_host(&self) -> Result<LayerWeights, GpuError> {
+    pub async fn to_host(&self) -> Result<LayerWeights, ReadbackError> {
         Ok(LayerWeights {
             input_norm: self.input_norm.to_host().await?,
             q: self.attention.q.to_host().await?,
@@ -62,7 +61,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the device lost them.
-    pub async fn outer_to_host(&self) -> Result<OuterWeights, GpuError> {
+    pub async fn outer_to_host(&self) -> Result<OuterWeights, ReadbackError> {
         let head = match &self.ends.head {
             Some(head) => Some(host(head.val()).await?),
             None => None,

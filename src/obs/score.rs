@@ -1,5 +1,8 @@
 //! How a group of columns is scored.
 
+use super::ObsError;
+use super::error::FactoredMatrix;
+
 /// The score by which the next group is chosen: the lowest goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -11,4 +14,33 @@ pub enum Score {
     GroupedCholesky,
     /// Σ_{j∈g} ‖W_:j‖² / [H⁻¹]_jj: the paper's ablation without grouped Cholesky.
     Diagonal,
+}
+
+/// [`Score::Diagonal`] of a group, from ‖W_:j‖² and [H⁻¹]_jj of every column.
+pub(super) fn diagonal(
+    group: &[usize],
+    norm: impl Fn(usize) -> f64,
+    pivot: impl Fn(usize) -> f64,
+) -> Result<f64, ObsError> {
+    group.iter().map(|&j| Ok(norm(j) / positive(j, pivot(j))?)).sum()
+}
+
+/// ‖W_:j‖² / [H⁻¹]_jj: what removing column `j` alone costs.
+pub(super) fn of_column(j: usize, norm: f64, pivot: f64) -> Result<f64, ObsError> {
+    checked(j, norm / pivot, pivot)
+}
+
+/// The score of column `j`, unless it or the pivot it came from is impossible.
+pub(super) fn checked(j: usize, score: f64, pivot: f64) -> Result<f64, ObsError> {
+    positive(j, pivot)?;
+    if score.is_finite() { Ok(score) } else { Err(ObsError::score(j, score)) }
+}
+
+/// [H⁻¹]_jj, unless rounding has eaten it.
+fn positive(j: usize, pivot: f64) -> Result<f64, ObsError> {
+    // Written this way round, a pivot that is not a number fails too.
+    match pivot > 0.0 {
+        true => Ok(pivot),
+        false => Err(ObsError::not_positive(FactoredMatrix::inverse_block(&[j]), 0, Some(pivot))),
+    }
 }

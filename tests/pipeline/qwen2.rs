@@ -16,7 +16,8 @@ use slimgpt::shape::Family;
 use crate::support::checkpoint::{Model, config};
 use crate::support::oracle::Oracle;
 use crate::support::pruned::{job, to_folder};
-use crate::support::{software_gpu, worst_relative};
+use crate::support::rounding::assert_within;
+use crate::support::{doubles, software_gpu};
 use crate::tiny::{planned, request, windows};
 
 const HEAD_DIM: usize = 4;
@@ -67,10 +68,8 @@ pub fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
     let window = windows().remove(0);
     let want = oracle.logits(&window);
     let logits = decoder.forward(token_tensor(std::slice::from_ref(&window), device.tensor_device()), small.config());
-    let got = block_on(logits.into_data_async()).unwrap().try_to_vec::<f32>().unwrap();
-    let largest = want.iter().fold(0.0f64, |m, l| m.max(l.abs()));
-    let worst = worst_relative(&got.into_iter().map(f64::from).collect::<Vec<_>>(), &want) * largest;
-    assert!(worst <= oracle.tolerance(window.len(), &want), "{}: {worst:e}", device.name());
+    let tolerance = oracle.tolerance(window.len(), &want);
+    assert_within(&doubles(logits), &want, |_| tolerance, device.name());
     let found = block_on(perplexity(&small, std::slice::from_ref(&window), device, &mut |_, _| {})).unwrap();
     assert!((found.nll / oracle.nll(&window) - 1.0).abs() < 1e-5, "{} {}", found.nll, oracle.nll(&window));
 }

@@ -1,7 +1,8 @@
 //! A layer of 8 inputs and 8 outputs, made of a seed, whose inputs are as alike as one likes.
 
+use slimgpt::device::readback::ReadbackError;
 use slimgpt::obs::trace::{Matrix, Trace, What, trace};
-use slimgpt::obs::{ChannelSteps, Options};
+use slimgpt::obs::{ChannelSteps, ObsError, Options};
 
 use crate::platform::ready;
 
@@ -64,8 +65,8 @@ impl Toy {
 }
 
 /// The CPU executor never waits for anything.
-fn unreachable_wait<T>() -> Result<T, slimgpt::obs::ObsError> {
-    Err(slimgpt::obs::ObsError::Readback("the CPU executor waited".into()))
+fn unreachable_wait<T>() -> Result<T, ObsError> {
+    Err(ReadbackError("the CPU executor waited".into()).into())
 }
 
 /// Numbers about zero with a deviation of about one, the same on every machine (splitmix64).
