@@ -124,6 +124,10 @@ fn a_pivot_that_is_not_positive_or_a_score_that_is_no_number_goes_before_all_oth
         let (p, _, root, _) = picked(&norms, &bad, &alive);
         assert_eq!((p, root), (at, pivot.into()));
     }
+    // Of several the lowest is told, whatever its score.
+    let mut bad = pivots.clone();
+    (bad[40], bad[41]) = (-4.0, -0.5);
+    assert_eq!(picked(&norms, &bad, &alive).0, 40);
     let mut bad = pivots.clone();
     bad[299] = f32::NAN;
     let (p, _, root, _) = picked(&norms, &bad, &alive);
