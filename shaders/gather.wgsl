@@ -1,5 +1,4 @@
-// out_b = A[rows_b, columns_b] for a batch of index sets: diagonal blocks, groups of columns,
-// groups of rows and single diagonal elements are all of this form.
+// out_b = A[rows_b, columns_b] for a batch of index sets: diagonal blocks and groups of columns.
 
 struct Params {
     blocks: u32,

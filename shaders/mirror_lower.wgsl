@@ -4,7 +4,7 @@
 
 struct Params {
     n: u32,
-    damping_bits: u32, // λ, an f32 by its bits
+    damping: f32, // λ
 }
 
 @group(0) @binding(0) var<storage, read_write> lower: array<f32>; // (n, n), lower triangle
@@ -20,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var value = lower[max(row, col) * params.n + min(row, col)];
     if row == col {
-        value += bitcast<f32>(params.damping_bits);
+        value += params.damping;
         if value == 0.0 {
             value = 1.0;
         }

@@ -1,21 +1,23 @@
 //! Choosing and opening the device that tensors live on.
 //!
-//! A GPU is opened through burn once per adapter and kept: burn registers a runtime for a device
-//! and refuses to register it twice.
+//! Without the feature `gpu` there is the CPU and nothing to choose.
 
+#[cfg(feature = "gpu")]
+mod driver;
+#[cfg(not(feature = "gpu"))]
+#[path = "device/no_driver.rs"]
+mod driver;
 mod memory;
+pub mod readback;
 pub mod room;
 
-use std::sync::Mutex;
-
-#[cfg(not(target_arch = "wasm32"))]
-use burn::backend::wgpu::WgpuBackend;
-use burn::backend::wgpu::WgpuSetup;
 use burn::tensor::Device as TensorDevice;
-#[cfg(not(target_arch = "wasm32"))]
-use burn::tensor::DeviceKind;
 
+use driver::Selector;
+pub use driver::adapters;
 pub use memory::Peak;
+
+use crate::remedy::{Remedied, Remedy};
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl std::str::FromStr for DeviceChoice {
 #[non_exhaustive]
 pub enum DeviceError {
     /// There is no hardware GPU with a driver.
-    #[error("no usable GPU driver was found{}; install a Vulkan driver, or use --device cpu", software_note(.software))]
+    #[error("no usable GPU driver was found{}; install a Vulkan driver", software_note(.software))]
     NoGpu {
         /// Software adapters that would have to be asked for by name.
         software: Vec<String>,
@@ -63,15 +65,23 @@ pub enum DeviceError {
         known: Vec<String>,
     },
     /// The driver refused to start.
-    #[error(
-        "the adapter {name} could not be opened: {reason}; use --device cpu, or another adapter of `slimgpt devices`"
-    )]
+    #[error("the adapter {name} could not be opened: {reason}")]
     Open {
         /// The adapter.
         name: String,
         /// The driver's words.
         reason: String,
     },
+}
+
+impl Remedied for DeviceError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::NoGpu { .. } => Some(Remedy::Cpu),
+            Self::NoSuchAdapter { .. } => None,
+            Self::Open { .. } => Some(Remedy::OtherDevice),
+        }
+    }
 }
 
 fn software_note(software: &[String]) -> String {
@@ -96,9 +106,8 @@ pub struct Adapter {
     pub max_binding_bytes: u64,
     /// Largest buffer, in bytes.
     pub max_buffer_bytes: u64,
-    #[cfg(not(target_arch = "wasm32"))]
     #[serde(skip)]
-    selector: (DeviceKind, WgpuBackend),
+    selector: Selector,
 }
 
 impl Adapter {
@@ -116,52 +125,50 @@ pub struct Device {
     max_binding_bytes: Option<u64>,
 }
 
+/// A device, and why it is not the GPU that was hoped for.
+#[derive(Debug)]
+pub struct Opened {
+    /// The open device.
+    pub device: Device,
+    /// What kept `Auto` from taking a GPU.
+    pub instead_of_gpu: Option<DeviceError>,
+}
+
 impl Device {
     /// The CPU executor's device.
     pub fn cpu() -> Self {
         Self { tensor: TensorDevice::flex(), name: "cpu".into(), max_binding_bytes: None }
     }
 
-    /// Opens what was asked for.
+    /// Opens what was asked for. `Auto` takes a hardware GPU that works, and otherwise the CPU.
     ///
     /// # Errors
     /// When there is no such adapter or its driver does not start.
     pub async fn open(choice: &DeviceChoice) -> Result<Self, DeviceError> {
-        match choice {
-            DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Auto => match hardware(adapters().await) {
-                Ok(adapter) => Self::open_adapter(&adapter).await,
-                Err(_) => Ok(Self::cpu()),
-            },
-            DeviceChoice::Gpu => Self::open_adapter(&hardware(adapters().await)?).await,
-            DeviceChoice::Named(name) => Self::open_adapter(&named(adapters().await, name)?).await,
+        Ok(Self::open_or_fall_back(choice).await?.device)
+    }
+
+    /// [`Self::open`], which also says why `Auto` took no GPU.
+    ///
+    /// # Errors
+    /// When there is no such adapter or its driver does not start.
+    pub async fn open_or_fall_back(choice: &DeviceChoice) -> Result<Opened, DeviceError> {
+        let asked = match choice {
+            DeviceChoice::Auto => &DeviceChoice::Gpu,
+            other => other,
+        };
+        match (Self::open_exactly(asked).await, choice) {
+            (Err(error), DeviceChoice::Auto) => Ok(Opened { device: Self::cpu(), instead_of_gpu: Some(error) }),
+            (opened, _) => Ok(Opened { device: opened?, instead_of_gpu: None }),
         }
     }
 
-    /// Computes on a device that draws a window already. Opening the adapter of this name gives it
-    /// from now on.
-    ///
-    /// # Errors
-    /// When the device cannot compute, or cannot be registered.
-    pub fn adopt(
-        instance: &wgpu::Instance,
-        adapter: &wgpu::Adapter,
-        device: &wgpu::Device,
-        queue: &wgpu::Queue,
-    ) -> Result<Self, DeviceError> {
-        let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
-        let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.name == name) {
-            return Ok(device.clone());
+    async fn open_exactly(choice: &DeviceChoice) -> Result<Self, DeviceError> {
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::cpu()),
+            DeviceChoice::Auto | DeviceChoice::Gpu => Self::open_adapter(&hardware(adapters().await)?).await,
+            DeviceChoice::Named(name) => Self::open_adapter(&named(adapters().await, name)?).await,
         }
-        let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
-        let (instance, adapter) = (instance.clone(), adapter.clone());
-        let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
-        let tensor = TensorDevice::wgpu_options().setup(setup).init();
-        let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
-        let device = Self { tensor, name, max_binding_bytes };
-        open.push(device.clone());
-        Ok(device)
     }
 
     /// burn's handle.
@@ -183,43 +190,7 @@ impl Device {
     pub fn max_binding_bytes(&self) -> Option<u64> {
         self.max_binding_bytes
     }
-
-    /// Opening is serialised: two threads that want one adapter get one device.
-    #[cfg(not(target_arch = "wasm32"))]
-    async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
-        let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.name == adapter.name) {
-            return Ok(device.clone());
-        }
-        let (kind, api) = adapter.selector.clone();
-        let started = TensorDevice::wgpu_options().device_kind(kind).graphics_api(api).init_with_setup();
-        let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
-        open.push(device.clone());
-        Ok(device)
-    }
-
-    /// A page has one thread, so looking, opening and keeping need no lock across the await.
-    #[cfg(target_arch = "wasm32")]
-    async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
-        let kept = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = kept().iter().find(|d| d.name == adapter.name) {
-            return Ok(device.clone());
-        }
-        let started = TensorDevice::wgpu_options().init_with_setup_async().await;
-        let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
-        kept().push(device.clone());
-        Ok(device)
-    }
-
-    fn started(adapter: &Adapter, started: Result<(TensorDevice, WgpuSetup), String>) -> Result<Self, DeviceError> {
-        let (tensor, setup) = started.map_err(|reason| DeviceError::Open { name: adapter.name.clone(), reason })?;
-        let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
-        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes })
-    }
 }
-
-/// The devices opened so far.
-static OPENED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
 
 fn hardware(adapters: Vec<Adapter>) -> Result<Adapter, DeviceError> {
     let rank = |a: &Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
@@ -234,79 +205,4 @@ fn named(adapters: Vec<Adapter>, name: &str) -> Result<Adapter, DeviceError> {
         name: name.to_owned(),
         known: adapters.into_iter().map(|a| a.name).chain(["cpu".into()]).collect(),
     })
-}
-
-/// The adapters of this machine that can compute, in the driver's order.
-#[cfg(not(target_arch = "wasm32"))]
-pub async fn adapters() -> Vec<Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
-    let mut listed: Vec<Adapter> = Vec::new();
-    for adapter in found {
-        let info = adapter.get_info();
-        let Some(api) = graphics_api(info.backend) else { continue };
-        let kind = kind_name(info.device_type);
-        let nth = listed.iter().filter(|a| a.kind == kind && a.selector.1 == api).count();
-        let limits = adapter.limits();
-        listed.push(Adapter {
-            name: info.name,
-            backend: info.backend.to_string(),
-            kind,
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_buffer_bytes: limits.max_buffer_size,
-            selector: (selector(info.device_type, nth), api),
-        });
-    }
-    listed
-}
-
-/// The adapter a browser gives, if it has WebGPU. It does not say what it is.
-#[cfg(target_arch = "wasm32")]
-pub async fn adapters() -> Vec<Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let Ok(adapter) = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await else {
-        return Vec::new();
-    };
-    let limits = adapter.limits();
-    vec![Adapter {
-        name: "WebGPU".into(),
-        backend: "webgpu".into(),
-        kind: "other",
-        driver: "browser".into(),
-        max_binding_bytes: limits.max_storage_buffer_binding_size,
-        max_buffer_bytes: limits.max_buffer_size,
-    }]
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn kind_name(kind: wgpu::DeviceType) -> &'static str {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => "discrete",
-        wgpu::DeviceType::IntegratedGpu => "integrated",
-        wgpu::DeviceType::VirtualGpu => "virtual",
-        wgpu::DeviceType::Cpu => "software",
-        wgpu::DeviceType::Other => "other",
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn selector(kind: wgpu::DeviceType, nth: usize) -> DeviceKind {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu(nth),
-        wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu(nth),
-        wgpu::DeviceType::VirtualGpu => DeviceKind::VirtualGpu(nth),
-        wgpu::DeviceType::Cpu => DeviceKind::Cpu,
-        wgpu::DeviceType::Other => DeviceKind::DefaultDevice,
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn graphics_api(backend: wgpu::Backend) -> Option<WgpuBackend> {
-    match backend {
-        wgpu::Backend::Vulkan => Some(WgpuBackend::Vulkan),
-        wgpu::Backend::Metal => Some(WgpuBackend::Metal),
-        wgpu::Backend::Dx12 => Some(WgpuBackend::Dx12),
-        _ => None,
-    }
 }

@@ -3,23 +3,37 @@
 //! Each module has its own error enum that says where, which value and what to do; this enum only
 //! gathers them, so that a caller may match on the module and a user reads the module's sentence.
 
+use crate::remedy::{Remedied, Remedy};
+
 /// Anything that can go wrong in the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A checkpoint could not be read or written.
+    /// A checkpoint could not be read.
     #[error(transparent)]
-    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    Read(#[from] crate::checkpoint::ReadError),
+    /// A checkpoint could not be written.
+    #[error(transparent)]
+    Write(#[from] crate::checkpoint::WriteError),
     /// A tokenizer or a text could not be used.
     #[error(transparent)]
     Text(#[from] crate::text::TextError),
     /// A device could not be opened, or gave an answer that is not a number.
     #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
-    /// The GPU lost its work.
+    /// The device lost its work.
     #[error(transparent)]
-    Gpu(#[from] crate::gpu::GpuError),
-    /// What a model is measured on cannot be used, or a figure cannot be kept.
-    #[error(transparent)]
-    Eval(#[from] crate::eval::EvalError),
+    Readback(#[from] crate::device::readback::ReadbackError),
+}
+
+impl Remedied for Error {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Read(_) => None,
+            Self::Write(error) => error.remedy(),
+            Self::Text(error) => error.remedy(),
+            Self::Device(error) => error.remedy(),
+            Self::Readback(error) => error.remedy(),
+        }
+    }
 }

@@ -2,18 +2,26 @@
 //!
 //! Modules stand in layers; each uses only what stands below it (see ARCHITECTURE.md).
 
+pub mod allocate;
 pub mod checkpoint;
 pub mod compare;
 pub mod device;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod disk;
 pub mod error;
 pub mod eval;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod export;
+pub mod format;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod model;
+pub mod names;
 pub mod obs;
 pub mod pipeline;
+pub mod remedy;
 pub mod report;
+pub mod session;
 pub mod shape;
 pub mod shipped;
 pub mod text;

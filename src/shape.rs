@@ -1,7 +1,13 @@
 //! Vocabulary: how large a model is, layer by layer, and which numbers of its configuration the
 //! mathematics needs. Knows no file and no device.
 
+mod layer;
+mod part;
+
 use serde::{Deserialize, Serialize};
+
+pub use layer::Layer;
+pub use part::{Axis, Norm, Part, Projection, entries_of};
 
 /// The families of decoder we read, by the `model_type` of their `config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,14 +57,11 @@ pub enum Site {
 }
 
 impl Site {
-    /// The order in which the sites of a layer are pruned.
-    pub const IN_ORDER: [Self; 2] = [Self::Heads, Self::Channels];
-
     /// The projection whose input columns are pruned.
-    pub fn projection(self) -> &'static str {
+    pub fn projection(self) -> Projection {
         match self {
-            Self::Heads => "o_proj",
-            Self::Channels => "down_proj",
+            Self::Heads => Projection::O,
+            Self::Channels => Projection::Down,
         }
     }
 }
@@ -133,16 +136,6 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Parameters of one decoder layer of the given sizes, norms and biases included.
-    pub fn layer_parameters(&self, layer: LayerShape) -> usize {
-        let (d, f) = (self.hidden_size, layer.channels);
-        let (q, kv) = (layer.heads * self.head_dim, layer.kv_heads * self.head_dim);
-        let biases = [(self.qkv_bias, q + 2 * kv), (self.o_bias, d), (self.mlp_bias, 2 * f + d)];
-        let norms = [(true, 2 * d), (self.qk_norm, 2 * self.head_dim)];
-        let vectors: usize = biases.into_iter().chain(norms).filter(|(is_there, _)| *is_there).map(|(_, n)| n).sum();
-        2 * d * q + 2 * d * kv + 3 * d * f + vectors
-    }
-
     /// Parameters of all decoder layers as they are.
     pub fn decoder_parameters(&self) -> usize {
         self.layers.iter().map(|&l| self.layer_parameters(l)).sum()

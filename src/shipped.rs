@@ -30,14 +30,12 @@ pub fn open() -> Result<(Checkpoint, Tokenizer), Error> {
 /// # Errors
 /// When the disk refuses.
 #[cfg(not(target_arch = "wasm32"))]
-pub fn write(folder: &std::path::Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+pub fn write(folder: &std::path::Path) -> Result<(), crate::disk::DiskError> {
+    crate::disk::make_folder(folder)?;
     for (name, bytes) in [("config.json", CONFIG), ("model.safetensors", WEIGHTS), ("tokenizer.json", TOKENIZER)] {
         let file = folder.join(name);
         if !holds(&file, bytes) {
-            let unfinished = folder.join(format!("{name}.unfinished"));
-            std::fs::write(&unfinished, bytes)?;
-            std::fs::rename(&unfinished, &file)?;
+            crate::disk::write(&file, bytes)?;
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! What the host believes of each shader, held to the shader itself, without a GPU: it parses and
-//! validates, its workgroup and `Params` are as declared, its bindings are all used and within
+//! validates, its workgroup and every member of `Params` are as declared, its bindings are all used and within
 //! what every WebGPU device grants.
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module};
-use slimgpt::gpu::{KERNELS, Kernel};
+use naga::{AddressSpace, Module, Scalar, TypeInner};
+use slimgpt::gpu::{Field, KERNELS, Kernel};
 
 /// WebGPU's guaranteed limits: a shader within them runs in every browser that has WebGPU.
 const MOST_INVOCATIONS: u32 = 256;
@@ -68,18 +68,35 @@ fn wrong_bindings(module: &Module, info: &ModuleInfo) -> Vec<String> {
     wrong
 }
 
-/// The last binding is `Params`, as large as the words the host sends.
-fn wrong_params(module: &Module, words: usize) -> Option<String> {
+/// The last binding is `Params`, and each of its members what the host sends in that place.
+fn wrong_params(module: &Module, sent: &[Field]) -> Vec<String> {
     let bound = module.global_variables.iter().filter_map(|(_, v)| Some((v.binding?.binding, v.ty)));
     let Some((_, last)) = bound.max_by_key(|&(binding, _)| binding) else {
-        return Some("it binds nothing".into());
+        return vec!["it binds nothing".into()];
     };
     let ty = &module.types[last];
-    let span = ty.inner.size(module.to_ctx());
+    let TypeInner::Struct { members, .. } = &ty.inner else {
+        return vec![format!("its last binding is {:?}; the host sends Params last", ty.name)];
+    };
     if ty.name.as_deref() != Some("Params") {
-        return Some(format!("its last binding is {:?}; the host sends Params last", ty.name));
+        return vec![format!("its last binding is {:?}; the host sends Params last", ty.name)];
     }
-    (span as usize != 4 * words).then(|| format!("Params has {span} bytes; the host sends {words} words of 4"))
+    let told = |name: &str, ty: &str, offset: usize| format!("{name}: {ty} at byte {offset}");
+    let declared: Vec<String> = members
+        .iter()
+        .map(|m| told(m.name.as_deref().unwrap_or("_"), scalar(&module.types[m.ty].inner), m.offset as usize))
+        .collect();
+    let sent: Vec<String> = sent.iter().map(|f| told(f.name, f.ty, f.offset)).collect();
+    if declared == sent { vec![] } else { vec![format!("Params is {declared:?}; the host sends {sent:?}")] }
+}
+
+fn scalar(ty: &TypeInner) -> &'static str {
+    match *ty {
+        TypeInner::Scalar(Scalar::U32) => "u32",
+        TypeInner::Scalar(Scalar::I32) => "i32",
+        TypeInner::Scalar(Scalar::F32) => "f32",
+        _ => "no scalar of 32 bits",
+    }
 }
 
 fn workgroup_bytes(module: &Module) -> u32 {
@@ -101,7 +118,7 @@ fn every_shader_has_a_host() {
     let names = names.filter(|p| p.extension().is_some_and(|e| e == "wgsl"));
     let hostless: Vec<_> =
         names.filter(|p| !KERNELS.iter().any(|k| p.file_stem().is_some_and(|s| s == k.name))).collect();
-    assert!(hostless.is_empty(), "no line in src/gpu/kernel.rs names {hostless:?}");
+    assert!(hostless.is_empty(), "no line of KERNELS in src/gpu/mod.rs names {hostless:?}");
 }
 
 const GOOD: &str = "
@@ -119,7 +136,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
 fn objections_to(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     let source: &'static str = GOOD.replace(from, to).leak();
-    objections(&Kernel { name: "good", source, workgroup: [64, 1, 1], params: 2 })
+    let params = &[Field { name: "rows", offset: 0, ty: "u32" }, Field { name: "scale", offset: 4, ty: "f32" }];
+    objections(&Kernel { name: "good", source, workgroup: [64, 1, 1], params })
 }
 
 #[test]
@@ -131,7 +149,9 @@ fn a_shader_that_is_not_what_its_host_believes_is_noticed() {
         ("x[id.x] *= params.scale", "x[id.x] *= params", "Params"),
         ("@workgroup_size(64)", "@workgroup_size(32)", "workgroup is [32, 1, 1]"),
         ("@workgroup_size(64)", "@workgroup_size(512)", "more than 256"),
-        ("rows: u32,", "rows: u32, columns: u32,", "12 bytes"),
+        ("rows: u32,", "rows: u32, columns: u32,", "scale: f32 at byte 8"),
+        ("scale", "factor", "factor: f32 at byte 4"),
+        ("rows: u32, scale: f32", "scale: f32, rows: u32", "scale: f32 at byte 0"),
         ("@binding(1)", "@binding(2)", "the next is (0, 1)"),
         ("x[id.x] *= params.scale", "shared_sum[0] = params.scale", "x is bound and never used"),
         ("struct Params", "struct Sizes", "Params"),

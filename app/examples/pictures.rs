@@ -34,7 +34,7 @@ mod pictures {
         let mut hand = opened(data, Look::Light, [1280.0, 780.0]);
         hand.plan_shipped(30.0);
         let settings = hand.window.state_mut().settings_mut();
-        (settings.windows, settings.window_tokens) = (64, 256);
+        (settings.request.windows, settings.request.window_tokens) = (64, 256);
         hand.see("First of 64 windows, 16,384 tokens");
         hand.save(&folder.join("plan.png"));
         hand.press("Prune");

@@ -9,16 +9,16 @@ use slimgpt::shape::ModelConfig;
 /// c² / 2. A site of n inputs inverts its Hessian for about n³, and each of k removals touches W
 /// and one row of the inverse, so k · n · (d + n).
 pub fn multiplications(plan: &Plan, config: &ModelConfig) -> f64 {
-    let tokens = (plan.windows * plan.window_tokens) as f64;
+    let tokens = (plan.request.windows * plan.request.window_tokens) as f64;
     let d = config.hidden_size as f64;
     let site = |inputs: usize, removed: usize| {
         let (n, k) = (inputs as f64, removed as f64);
         if removed == 0 { 0.0 } else { tokens * n * n / 2.0 + n * n * n + k * n * (d + n) }
     };
-    let layer = |l: &slimgpt::pipeline::LayerPlan| {
+    let layer = |l: &slimgpt::allocate::LayerPlan| {
         let heads = l.before.heads * config.head_dim;
         let heads_gone = (l.before.heads - l.after.heads) * config.head_dim;
-        let attention = tokens * plan.window_tokens as f64 * heads as f64;
+        let attention = tokens * plan.request.window_tokens as f64 * heads as f64;
         tokens * l.parameters_before as f64
             + attention
             + site(heads, heads_gone)
@@ -31,13 +31,14 @@ pub fn multiplications(plan: &Plan, config: &ModelConfig) -> f64 {
 mod tests {
     use super::*;
     use crate::model::Model;
-    use slimgpt::pipeline::{Limits, Request, Target, plan};
+    use slimgpt::allocate::Target;
+    use slimgpt::pipeline::{Limits, Request, plan};
 
     fn work(windows: usize, ratio: f64) -> f64 {
         let model = Model::shipped_in_memory().unwrap();
         let config = model.checkpoint.config();
-        let target = Some(Target::Ratio(ratio));
-        let request = Request { windows, window_tokens: 64, target, ..Request::default() };
+        let target = Target::Ratio(ratio);
+        let request = Request { windows, window_tokens: 64, ..Request::to(target) };
         multiplications(&plan(&request, config, &Limits::default()).unwrap(), config)
     }
 

@@ -7,16 +7,19 @@
 
 pub mod app;
 pub mod estimate;
+pub mod findings;
 mod frames;
 pub mod mail;
 pub mod model;
 pub mod platform;
 pub mod progress;
+mod remedy;
 pub mod saved;
 pub mod screens;
 pub mod settings;
 pub mod steps;
 pub mod theme;
+pub mod unfinished;
 pub mod widgets;
 pub mod work;
 

@@ -8,11 +8,8 @@ use slimgpt::device::Adapter;
 use slimgpt::obs::trace::Trace;
 use slimgpt::pipeline::Event;
 
+use crate::findings::{Calibration, Change, Heard, Key, Outcome};
 use crate::model::Model;
-use crate::work::calibrate::{Calibration, Key};
-use crate::work::change::Change;
-use crate::work::compare::Heard;
-use crate::work::prune::Outcome;
 
 /// A message.
 pub enum Message {

@@ -7,7 +7,9 @@ use slimgpt::pipeline::Report;
 use slimgpt::shipped;
 use slimgpt::text::Tokenizer;
 
-use crate::widgets::format::{bytes, count, percent};
+use slimgpt::format::{bytes, count, percent};
+
+use crate::remedy::told;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -39,8 +41,8 @@ impl Model {
     /// What is wrong with it, in the words of the library.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &Path) -> Result<Self, String> {
-        let checkpoint = Checkpoint::open(folder).map_err(|e| e.to_string())?;
-        let tokenizer = Tokenizer::open(folder, checkpoint.config().vocab_size).map_err(|e| e.to_string());
+        let checkpoint = Checkpoint::open(folder).map_err(told)?;
+        let tokenizer = Tokenizer::open(folder, checkpoint.config().vocab_size).map_err(told);
         let report = std::fs::read(folder.join(Report::FILE)).ok();
         let report = report.and_then(|json| serde_json::from_slice(&json).ok());
         let begin = begin(folder, &checkpoint);
@@ -54,8 +56,7 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn shipped(data: &Path) -> Result<Self, String> {
         let folder = data.join("shipped-model");
-        shipped::write(&folder)
-            .map_err(|e| format!("{} could not be written: {e}; free some space there", folder.display()))?;
+        shipped::write(&folder).map_err(told)?;
         Ok(Self { origin: Origin::Shipped, ..Self::open(&folder)? })
     }
 
@@ -64,7 +65,7 @@ impl Model {
     /// # Errors
     /// Never, for the model that was tested.
     pub fn shipped_in_memory() -> Result<Self, String> {
-        let (checkpoint, tokenizer) = shipped::open().map_err(|e| e.to_string())?;
+        let (checkpoint, tokenizer) = shipped::open().map_err(told)?;
         let begin = checkpoint.config().bos_token;
         Ok(Self { origin: Origin::Shipped, checkpoint, tokenizer: Ok(tokenizer), report: None, begin })
     }

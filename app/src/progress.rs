@@ -70,7 +70,7 @@ impl Progress {
                 let (predicted, measured) = (*predicted_loss, *measured_loss);
                 self.losses.push(Loss { layer: *layer, site: *site, predicted, measured });
             }
-            Event::LayerDone { record } => self.rows[record.layer] = row(record, self.plan.head_unit),
+            Event::LayerDone { record } => self.rows[record.layer] = row(record),
             Event::Writing => self.writing = true,
             _ => {}
         }
@@ -96,7 +96,7 @@ impl Progress {
         let row = &mut self.rows[layer];
         match site {
             Site::Heads => {
-                let per_unit = heads_per_unit(row.heads.len(), row.per_group, self.plan.head_unit);
+                let per_unit = heads_per_unit(row.heads.len(), row.per_group, self.plan.layers[layer].unit);
                 mark_heads(row, per_unit, kept, scores);
             }
             Site::Channels => {
@@ -136,7 +136,7 @@ fn mark_heads(row: &mut Row, per_unit: usize, kept: &[usize], scores: &[f64]) {
 }
 
 /// A finished layer as a row.
-pub fn row(record: &LayerRecord, unit: HeadUnit) -> Row {
+pub fn row(record: &LayerRecord) -> Row {
     let mut row = Row {
         state: State::Done,
         heads: vec![Head::default(); record.before.heads],
@@ -146,7 +146,7 @@ pub fn row(record: &LayerRecord, unit: HeadUnit) -> Row {
         channels_cut: true,
         error: Some(record.heads.measured_loss + record.channels.measured_loss),
     };
-    let per_unit = heads_per_unit(row.heads.len(), row.per_group, unit);
+    let per_unit = heads_per_unit(row.heads.len(), row.per_group, record.unit);
     mark_heads(&mut row, per_unit, &[], &record.heads.scores);
     for (index, head) in row.heads.iter_mut().enumerate() {
         head.gone = record.kept_heads.binary_search(&index).is_err();
@@ -156,7 +156,7 @@ pub fn row(record: &LayerRecord, unit: HeadUnit) -> Row {
 
 /// The rows of a finished run.
 pub fn rows(report: &Report) -> Vec<Row> {
-    report.layers.iter().map(|record| row(record, report.plan.head_unit)).collect()
+    report.layers.iter().map(row).collect()
 }
 
 #[cfg(test)]

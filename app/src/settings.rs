@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use slimgpt::allocate::{self, Curve, Schedule, Target};
 use slimgpt::checkpoint::Dtype;
 use slimgpt::device::DeviceChoice;
-use slimgpt::obs::schedule::{self, Shape};
-use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
-use slimgpt::pipeline::{Propagate, Request, Schedule, Target};
+use slimgpt::obs::HeadUnit;
+use slimgpt::pipeline::Request;
 
 use crate::model::{Model, Origin};
 
@@ -58,32 +58,10 @@ pub struct Settings {
     pub millions: f64,
     /// Bytes that stay, in MiB.
     pub mebibytes: f64,
-    /// How the ratio goes from the first layer to the last.
-    pub shape: Shape,
-    /// The ratio of the gentlest end; without it the paper's share.
-    pub first: Option<f64>,
-    /// What goes from attention as one.
-    pub unit: HeadUnit,
-    /// By what the next group is chosen.
-    pub score: Score,
-    /// The steps in which channels go.
-    pub steps: ChannelSteps,
-    /// Kept channels are a multiple of this.
-    pub multiple: Option<usize>,
-    /// λ in units of the mean diagonal.
-    pub damping: f64,
-    /// Element type of the output; without it the source's.
-    pub dtype: Option<Dtype>,
-    /// Which activations a layer hands to the next.
-    pub propagate: Propagate,
-    /// Calibration windows.
-    pub windows: usize,
-    /// Tokens of one.
-    pub window_tokens: usize,
+    /// Every knob of the pruning; its target follows from `goal`.
+    pub request: Request,
     /// Whether a begin token stands at the head of each.
     pub begins: bool,
-    /// Seed of the windows.
-    pub seed: u64,
     /// Calibration texts.
     pub files: Vec<PathBuf>,
     /// The key of the text in JSON lines.
@@ -96,26 +74,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let request = Request::default();
         Self {
             place: Place::Auto,
             goal: Goal::Ratio,
             ratio: 0.2,
             millions: 1.0,
             mebibytes: 1.0,
-            shape: Shape::Log,
-            first: None,
-            unit: HeadUnit::KeyValue,
-            score: Score::default(),
-            steps: request.channel_steps,
-            multiple: None,
-            damping: request.options.damping,
-            dtype: None,
-            propagate: Propagate::Pruned,
-            windows: request.windows,
-            window_tokens: request.window_tokens,
+            request: Request::default(),
             begins: false,
-            seed: 0,
             files: Vec::new(),
             text_key: "text".into(),
             out: None,
@@ -129,42 +95,44 @@ impl Settings {
     pub fn for_model(&mut self, model: &Model) {
         let config = model.checkpoint.config();
         let size = config.parameters() as f64;
-        self.window_tokens = self.window_tokens.clamp(2, config.max_positions.max(2));
+        let request = &mut self.request;
+        request.window_tokens = request.window_tokens.clamp(2, config.max_positions.max(2));
         self.millions = (1.0 - self.ratio) * size / 1e6;
         self.mebibytes = (1.0 - self.ratio) * size * model.checkpoint.dtype().bytes() as f64 / (1 << 20) as f64;
         self.out = None;
         if model.origin == Origin::Shipped {
             // It was trained on stories that begin with the token, and needs little text.
-            (self.windows, self.window_tokens, self.begins) = (64, config.max_positions.min(256), true);
+            (request.windows, request.window_tokens, self.begins) = (64, config.max_positions.min(256), true);
             self.files.clear();
         }
         if config.dense.heads_per_group() == 1 {
-            self.unit = HeadUnit::KeyValue;
+            request.allocation.head_unit = HeadUnit::KeyValue;
         }
     }
 
     /// What is asked for.
     pub fn request(&self, model: &Model) -> Request {
-        let bytes = self.dtype.unwrap_or(model.checkpoint.dtype()).bytes() as f64;
+        let bytes = self.dtype(model).bytes() as f64;
         let target = match self.goal {
             Goal::Ratio => Target::Ratio(self.ratio),
             Goal::Parameters => Target::Parameters((self.millions * 1e6).round() as usize),
             Goal::Bytes => Target::Parameters((self.mebibytes * (1 << 20) as f64 / bytes).round() as usize),
         };
-        Request {
-            target: Some(target),
-            schedule: Schedule::Shape(self.shape),
-            first_ratio: self.first,
-            options: Options { damping: self.damping, ..Options::scored(self.score) },
-            channel_steps: self.steps,
-            head_unit: self.unit,
-            channel_multiple: self.multiple,
-            dtype: self.dtype,
-            propagate: self.propagate,
-            windows: self.windows,
-            window_tokens: self.window_tokens,
-            seed: self.seed,
-            memory: None,
+        let mut request = self.request.clone();
+        request.allocation.target = Some(target);
+        request
+    }
+
+    /// Element type of the output.
+    pub fn dtype(&self, model: &Model) -> Dtype {
+        self.request.dtype.unwrap_or(model.checkpoint.dtype())
+    }
+
+    /// How the ratio goes from the first layer to the last. The window offers no other schedules.
+    pub fn curve(&self) -> Curve {
+        match self.request.allocation.schedule {
+            Schedule::Curve(curve) => curve,
+            _ => Curve::default(),
         }
     }
 
@@ -180,17 +148,17 @@ impl Settings {
 
 /// The share of the steepest end in the mean: mean = (1 − m)·gentle + m·steep. `None` where all
 /// layers are alike.
-fn mean_rise(shape: Shape, layers: usize) -> Option<f64> {
+fn mean_rise(curve: Curve, layers: usize) -> Option<f64> {
     // Two ends so near each other that no schedule leaves its range.
     let (gentle, target) = (0.499, 0.5);
-    let ratios = schedule::ratios(shape, target, Some(gentle), layers).ok()?;
+    let ratios = allocate::ratios(curve, target, Some(gentle), layers).ok()?;
     let steep = ratios.iter().copied().fold(0.0, f64::max);
     (steep - target > 1e-6 && layers > 1).then(|| (target - gentle) / (steep - gentle))
 }
 
 /// The ratio of the gentle end that puts the steep one at `steep`, the mean staying where it is.
-pub fn gentle_end(shape: Shape, layers: usize, mean: f64, steep: f64) -> Option<f64> {
-    let m = mean_rise(shape, layers)?;
+pub fn gentle_end(curve: Curve, layers: usize, mean: f64, steep: f64) -> Option<f64> {
+    let m = mean_rise(curve, layers)?;
     Some(((mean - m * steep) / (1.0 - m)).clamp(0.0, 0.99))
 }
 
@@ -200,19 +168,19 @@ mod tests {
 
     #[test]
     fn dragging_the_steep_end_moves_the_gentle_one_so_that_the_mean_stays() {
-        for shape in [Shape::Log, Shape::Linear, Shape::LogDecrease, Shape::LinearDecrease] {
+        for curve in [Curve::Log, Curve::Linear, Curve::LogDecrease, Curve::LinearDecrease] {
             for layers in [2, 5, 32] {
-                let gentle = gentle_end(shape, layers, 0.3, 0.36).unwrap();
-                let ratios = schedule::ratios(shape, 0.3, Some(gentle), layers).unwrap();
+                let gentle = gentle_end(curve, layers, 0.3, 0.36).unwrap();
+                let ratios = allocate::ratios(curve, 0.3, Some(gentle), layers).unwrap();
                 let steep = ratios.iter().copied().fold(0.0, f64::max);
-                assert!((steep - 0.36).abs() < 1e-9, "{shape:?} {layers}: {steep}");
+                assert!((steep - 0.36).abs() < 1e-9, "{curve:?} {layers}: {steep}");
             }
         }
     }
 
     #[test]
     fn a_uniform_schedule_has_no_ends_to_drag() {
-        assert_eq!(gentle_end(Shape::Uniform, 8, 0.3, 0.4), None);
-        assert_eq!(gentle_end(Shape::Log, 1, 0.3, 0.4), None);
+        assert_eq!(gentle_end(Curve::Uniform, 8, 0.3, 0.4), None);
+        assert_eq!(gentle_end(Curve::Log, 1, 0.3, 0.4), None);
     }
 }

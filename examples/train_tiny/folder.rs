@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
-use slimgpt::checkpoint::{Dtype, assemble, layer_bytes, outer_bytes};
+use slimgpt::checkpoint::{Dtype, assemble, encode_layer, encode_outer};
 use slimgpt::model::Decoder;
 
 use crate::stories::corpus;
@@ -59,10 +59,10 @@ pub fn write_weights(folder: &Path, decoder: &Decoder) -> Result<()> {
     let parts = folder.join("parts");
     std::fs::create_dir_all(&parts)?;
     let mut files = vec![parts.join("outer.safetensors")];
-    std::fs::write(&files[0], outer_bytes(&block_on(decoder.outer_to_host())?, Dtype::F16)?)?;
+    std::fs::write(&files[0], encode_outer(&block_on(decoder.outer.to_host())?, Dtype::F16)?)?;
     for (i, block) in decoder.blocks.iter().enumerate() {
         let file = parts.join(format!("layer-{i}.safetensors"));
-        std::fs::write(&file, layer_bytes(i, &block_on(block.to_host())?, Dtype::F16)?)?;
+        std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, Dtype::F16)?)?;
         files.push(file);
     }
     assemble(&files, folder, usize::MAX)?;

@@ -141,7 +141,7 @@ impl State {
 
     /// One step; returns the mean −log p.
     fn learn(&mut self, windows: &[Vec<u32>], config: &ModelConfig, rate: f64) -> Result<f64> {
-        let device = self.model.ends.embedding.val().device();
+        let device = self.model.outer.embedding.val().device();
         let inputs: Vec<Vec<u32>> = windows.iter().map(|w| w[..w.len() - 1].to_vec()).collect();
         let targets: Vec<u32> = windows.iter().flat_map(|w| w[1..].iter().copied()).collect();
         let count = targets.len();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::CheckpointError;
+use super::ReadError;
 use crate::shape::{Family, LayerShape, ModelConfig, Rope, RopeScaling};
 
 /// The `model_type` of the folders we write.
@@ -24,7 +24,7 @@ const LONGEST: usize = u32::MAX as usize;
 ///
 /// # Errors
 /// When a key is missing or wrong, or asks for something that is not supported.
-pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
+pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
     let config = Reader(raw);
     let family = config.family()?;
     let heads = config.count("num_attention_heads", WIDEST)?;
@@ -61,7 +61,7 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, CheckpointError> {
     Ok(parsed)
 }
 
-fn check(config: &ModelConfig) -> Result<(), CheckpointError> {
+fn check(config: &ModelConfig) -> Result<(), ReadError> {
     if config.head_dim == 0 {
         let (d, heads) = (config.hidden_size, config.dense.heads);
         return Err(wrong(format!("\"hidden_size\" {d} is less than \"num_attention_heads\" {heads}")));
@@ -83,7 +83,7 @@ fn check(config: &ModelConfig) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), CheckpointError> {
+fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), ReadError> {
     let LayerShape { heads, kv_heads, channels } = layer;
     if !heads.is_multiple_of(kv_heads) {
         return Err(wrong(format!("{name}: {heads} heads, which {kv_heads} key/value heads do not divide")));
@@ -95,14 +95,14 @@ fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), Che
     Ok(())
 }
 
-fn wrong(what: String) -> CheckpointError {
-    CheckpointError::Config(what)
+fn wrong(what: String) -> ReadError {
+    ReadError::Config(what)
 }
 
 struct Reader<'a>(&'a Value);
 
 impl Reader<'_> {
-    fn family(&self) -> Result<Family, CheckpointError> {
+    fn family(&self) -> Result<Family, ReadError> {
         let found = self.0["model_type"].as_str().unwrap_or("(missing)");
         // A plain class may stand for another family: a LLaMA whose heads no longer divide the
         // hidden size is written as a Mistral.
@@ -114,14 +114,14 @@ impl Reader<'_> {
             "qwen2" => Ok(Family::Qwen2),
             "qwen3" => Ok(Family::Qwen3),
             "baichuan" => Ok(Family::Baichuan),
-            _ => Err(CheckpointError::Family {
+            _ => Err(ReadError::Family {
                 found: name.into(),
                 known: "llama, mistral, qwen2, qwen3, baichuan (7B) and slim_llama".into(),
             }),
         }
     }
 
-    fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, CheckpointError> {
+    fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, ReadError> {
         match &self.0[key] {
             Value::Null => Ok(None),
             value => match value.as_u64() {
@@ -134,11 +134,11 @@ impl Reader<'_> {
         }
     }
 
-    fn count(&self, key: &str, most: usize) -> Result<usize, CheckpointError> {
+    fn count(&self, key: &str, most: usize) -> Result<usize, ReadError> {
         self.optional_count(key, most)?.ok_or_else(|| wrong(format!("\"{key}\" is missing")))
     }
 
-    fn number(&self, key: &str, is_right: fn(f64) -> bool) -> Result<Option<f64>, CheckpointError> {
+    fn number(&self, key: &str, is_right: fn(f64) -> bool) -> Result<Option<f64>, ReadError> {
         match &self.0[key] {
             Value::Null => Ok(None),
             value => match value.as_f64().filter(|&n| is_right(n)) {
@@ -150,7 +150,7 @@ impl Reader<'_> {
 
     /// The longest sequence that is computed as the model was made: where attention slides, the
     /// window, within which every token sees all before it.
-    fn context(&self, family: Family) -> Result<usize, CheckpointError> {
+    fn context(&self, family: Family) -> Result<usize, ReadError> {
         let context = self.optional_count("max_position_embeddings", LONGEST)?.unwrap_or(2048);
         let slides = match family {
             Family::Llama | Family::Baichuan => false,
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     /// The sizes of an unpruned layer: the globals, unless all layers were pruned alike.
-    fn dense(&self, globals: LayerShape) -> Result<LayerShape, CheckpointError> {
+    fn dense(&self, globals: LayerShape) -> Result<LayerShape, ReadError> {
         match &self.0[DENSE_KEY] {
             Value::Null => Ok(globals),
             kept => serde_json::from_value(kept.clone()).map_err(|e| wrong(format!("\"{DENSE_KEY}\": {e}"))).and_then(
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
     }
 
-    fn layers(&self, dense: LayerShape) -> Result<Vec<LayerShape>, CheckpointError> {
+    fn layers(&self, dense: LayerShape) -> Result<Vec<LayerShape>, ReadError> {
         let count = self.count("num_hidden_layers", DEEPEST)?;
         let Some(own) = self.0["per_layer_config"].as_object() else {
             return Ok(vec![dense; count]);
@@ -214,7 +214,7 @@ impl Reader<'_> {
     }
 
     /// transformers 5 keeps the base in `rope_parameters`, earlier ones beside `rope_scaling`.
-    fn rope(&self) -> Result<Rope, CheckpointError> {
+    fn rope(&self) -> Result<Rope, ReadError> {
         let parameters = Reader(&self.0["rope_parameters"]);
         let base = |of: &Self| of.number("rope_theta", |theta| theta > 0.0);
         let theta = base(self)?.or(base(&parameters)?).unwrap_or(10000.0);
@@ -226,7 +226,7 @@ impl Reader<'_> {
         Ok(Rope { theta, scaling })
     }
 
-    fn refuse_unsupported(&self, family: Family) -> Result<(), CheckpointError> {
+    fn refuse_unsupported(&self, family: Family) -> Result<(), ReadError> {
         // The 13B models of this name have ALiBi in place of rotary positions, and their
         // config.json says so only by leaving the number of positions out.
         if family == Family::Baichuan && self.0["max_position_embeddings"].is_null() {
@@ -250,7 +250,7 @@ impl Reader<'_> {
     }
 }
 
-fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, CheckpointError> {
+fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, ReadError> {
     let kind = raw["rope_type"].as_str().or(raw["type"].as_str()).unwrap_or("default");
     match kind {
         "default" => Ok(None),

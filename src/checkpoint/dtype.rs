@@ -3,17 +3,29 @@
 use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
-use super::CheckpointError;
+use super::WriteError;
 
 /// How a tensor's elements are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Dtype {
-    /// IEEE single.
+    /// IEEE single precision.
     F32,
-    /// IEEE half.
+    /// IEEE half precision: numbers up to 65504.
     F16,
-    /// The upper half of a single.
+    /// The upper half of a single: its range, with 8 bits of precision.
     Bf16,
 }
 
@@ -63,7 +75,7 @@ impl Dtype {
     }
 
     /// Singles to little-endian bytes, to the nearest value, ties to even.
-    pub(crate) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, CheckpointError> {
+    pub(crate) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, WriteError> {
         let mut bytes = Vec::with_capacity(values.len() * self.bytes());
         for &value in values {
             match self {
@@ -76,11 +88,11 @@ impl Dtype {
     }
 }
 
-fn half(tensor: &str, value: f32) -> Result<f16, CheckpointError> {
+fn half(tensor: &str, value: f32) -> Result<f16, WriteError> {
     let narrow = f16::from_f32(value);
     match narrow.is_finite() {
         true => Ok(narrow),
-        false => Err(CheckpointError::Overflow { tensor: tensor.to_owned(), value }),
+        false => Err(WriteError::Overflow { tensor: tensor.to_owned(), value }),
     }
 }
 
@@ -110,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_value_too_large_for_half_names_the_tensor() {
-        let error = Dtype::F16.narrow("model.norm.weight", &[70000.0]).unwrap_err().to_string();
-        assert!(error.contains("model.norm.weight") && error.contains("--dtype"), "{error}");
+        let error = Dtype::F16.narrow("model.norm.weight", &[70000.0]).unwrap_err();
+        let WriteError::Overflow { tensor, value } = error else { panic!("{error}") };
+        assert_eq!((&*tensor, value), ("model.norm.weight", 70000.0));
     }
 }

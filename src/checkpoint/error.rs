@@ -1,17 +1,23 @@
-//! What can be wrong with a checkpoint: where, which value, and what to do.
+//! What can be wrong with a checkpoint that is read or written: where, which value, and what to do.
 
 use std::path::PathBuf;
 
-/// Why a checkpoint cannot be read or written.
+use crate::remedy::{Remedied, Remedy};
+
+/// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
-    /// A file is missing, unreadable, or cannot be written.
-    #[error("{}: {reason}", .path.display())]
-    Io {
+pub enum ReadError {
+    /// A file is missing or unreadable.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A file that should be JSON is not.
+    #[error("{}: not JSON: {reason}", .path.display())]
+    Json {
         /// The file.
         path: PathBuf,
-        /// The system's words and the remedy.
+        /// The parser's words.
         reason: String,
     },
     /// The folder holds no safetensors.
@@ -25,11 +31,21 @@ pub enum CheckpointError {
         /// The pickle.
         file: String,
     },
-    /// A safetensors file is damaged.
+    /// A safetensors file of a checkpoint is damaged.
     #[error("{file}: not a whole safetensors file ({reason}); download it again")]
     Damaged {
         /// The file.
         file: String,
+        /// What the format's reader says.
+        reason: String,
+    },
+    /// A layer that we stored ourselves is damaged.
+    #[error(
+        "layer {layer} as it was stored is not a whole safetensors file ({reason}); delete the unfinished output and begin again"
+    )]
+    StoredLayer {
+        /// The layer.
+        layer: usize,
         /// What the format's reader says.
         reason: String,
     },
@@ -82,14 +98,6 @@ pub enum CheckpointError {
         /// The value.
         value: f32,
     },
-    /// A value does not fit the output's element type.
-    #[error("{tensor}: {value} does not fit f16 (largest 65504); use --dtype bf16 or f32")]
-    Overflow {
-        /// The tensor.
-        tensor: String,
-        /// The value.
-        value: f32,
-    },
     /// config.json is not JSON, or a key is missing or wrong.
     #[error("config.json: {0}")]
     Config(String),
@@ -101,4 +109,39 @@ pub enum CheckpointError {
         /// What we read.
         known: String,
     },
+}
+
+/// Why weights cannot be encoded or a checkpoint not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The disk refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A value does not fit the output's element type.
+    #[error("{tensor}: {value} does not fit f16 (largest 65504)")]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+        /// The value.
+        value: f32,
+    },
+    /// The format has no place for the tensors as they are.
+    #[error("the tensors cannot be written as safetensors: {0}")]
+    Format(String),
+    /// A part of the output that was written before is no longer whole.
+    #[error("{}: what was stored of the output is damaged ({reason}); delete its folder and begin again", .path.display())]
+    StoredPart {
+        /// The file.
+        path: PathBuf,
+        /// What the format's reader says.
+        reason: String,
+    },
+}
+
+impl Remedied for WriteError {
+    fn remedy(&self) -> Option<Remedy> {
+        matches!(self, Self::Overflow { .. }).then_some(Remedy::WiderType)
+    }
 }

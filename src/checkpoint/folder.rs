@@ -1,27 +1,28 @@
-//! Which files of a folder hold the weights: one, or those that an index names.
+//! A checkpoint's folder: its JSON files, and which files hold the weights: one, or those that an
+//! index names.
 
 use std::path::{Component, Path};
 
 use serde_json::Value;
 
-use super::CheckpointError;
-use super::output::read_json;
+use super::ReadError;
 use super::shard::{Bytes, Shard};
+use crate::disk::{self, DiskError};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// Opens the safetensors files of a folder, and holds them to its index where it has one.
-pub(super) fn shards(folder: &Path) -> Result<Vec<Shard>, CheckpointError> {
+pub(super) fn shards(folder: &Path) -> Result<Vec<Shard>, ReadError> {
     let index = folder.join(INDEX);
     if index.exists() {
         return indexed(folder, &read_json(&index)?);
     }
     let single = folder.join(SINGLE);
-    if single.exists() { Ok(vec![map_shard(&single)?]) } else { Err(no_weights(folder)) }
+    if single.exists() { Ok(vec![open_shard(&single)?]) } else { Err(no_weights(folder)) }
 }
 
-fn indexed(folder: &Path, index: &Value) -> Result<Vec<Shard>, CheckpointError> {
+fn indexed(folder: &Path, index: &Value) -> Result<Vec<Shard>, ReadError> {
     let map = index["weight_map"].as_object().ok_or_else(|| wrong("\"weight_map\" is missing".into()))?;
     let mut files = Vec::new();
     for (tensor, file) in map {
@@ -48,34 +49,35 @@ fn file_name(file: &Value) -> Option<&str> {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name).then_some(name)
 }
 
-fn open_named(folder: &Path, file: &str) -> Result<Shard, CheckpointError> {
+fn open_named(folder: &Path, file: &str) -> Result<Shard, ReadError> {
     let path = folder.join(file);
     match path.exists() {
-        true => map_shard(&path),
+        true => open_shard(&path),
         false => Err(wrong(format!("weight_map names {file}, which is not in {}; download it", folder.display()))),
     }
 }
 
-fn wrong(what: String) -> CheckpointError {
-    CheckpointError::Index(what)
+fn wrong(what: String) -> ReadError {
+    ReadError::Index(what)
 }
 
-fn no_weights(folder: &Path) -> CheckpointError {
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let pickle = names
-        .map(|f| f.file_name().to_string_lossy().into_owned())
-        .find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
+fn no_weights(folder: &Path) -> ReadError {
+    let names = disk::names(folder).unwrap_or_default();
+    let pickle = names.into_iter().find(|n| [".bin", ".pt", ".pth", ".ckpt"].iter().any(|end| n.ends_with(end)));
     match pickle {
-        Some(file) => CheckpointError::Pickle { folder: folder.to_owned(), file },
-        None => CheckpointError::NoWeights(folder.to_owned()),
+        Some(file) => ReadError::Pickle { folder: folder.to_owned(), file },
+        None => ReadError::NoWeights(folder.to_owned()),
     }
 }
 
-pub(super) fn map_shard(path: &Path) -> Result<Shard, CheckpointError> {
-    let file = std::fs::File::open(path).map_err(|e| super::io_error(path, &e))?;
-    // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
-    // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
-    #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| super::io_error(path, &e))?;
-    Shard::open(path.display().to_string(), Bytes::Mapped(map))
+fn open_shard(path: &Path) -> Result<Shard, ReadError> {
+    let bytes = Bytes::map(path).map_err(DiskError::at("read", path))?;
+    let file = path.display().to_string();
+    Shard::open(file.clone(), bytes).map_err(|reason| ReadError::Damaged { file, reason })
+}
+
+/// Reads a JSON file.
+pub(super) fn read_json(path: &Path) -> Result<Value, ReadError> {
+    serde_json::from_slice(&disk::read(path)?)
+        .map_err(|e| ReadError::Json { path: path.to_owned(), reason: e.to_string() })
 }

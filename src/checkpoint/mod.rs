@@ -8,16 +8,16 @@ mod folder;
 mod names;
 mod open;
 mod output;
+mod output_config;
 mod shard;
 mod weights;
-mod written;
 
 pub use config::parse_config;
 pub use dtype::Dtype;
-pub use error::CheckpointError;
-pub use open::{Checkpoint, layer_from_bytes};
+pub use error::{ReadError, WriteError};
+pub use open::{Checkpoint, decode_layer};
 #[cfg(not(target_arch = "wasm32"))]
-pub use output::{assemble, io_error};
-pub use output::{layer_bytes, outer_bytes, round_layer, round_projection, tensor_bytes};
-pub use weights::{HostTensor, LayerWeights, OuterWeights, Projection};
-pub use written::{Form, output_config, plain_config};
+pub use output::assemble;
+pub use output::{encode_layer, encode_outer, encode_tensors};
+pub use output_config::{ModelClass, output_config, plain_config};
+pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -1,8 +1,8 @@
-//! How each family names its tensors. A new family (fused projections, extra norms) begins here.
+//! How each family names its tensors. A new family's fused projections begin here.
 
-use crate::shape::{Family, LayerShape, ModelConfig};
+use crate::shape::{Family, LayerShape, ModelConfig, Part, Projection};
 
-/// A tensor a layer must have: its name and its shape.
+/// A tensor there must be.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Expected {
     pub name: String,
@@ -14,6 +14,8 @@ pub(super) struct Expected {
 pub(super) struct Stored {
     pub tensor: Expected,
     pub first_row: usize,
+    /// Sizes of what is wanted of it.
+    pub shape: Vec<usize>,
 }
 
 /// The embedding.
@@ -23,53 +25,60 @@ pub(super) const FINAL_NORM: &str = "model.norm.weight";
 /// The output head, where it is not the embedding.
 pub(super) const HEAD: &str = "lm_head.weight";
 
-/// The name of a part of layer `i`, for instance `self_attn.q_proj.weight`.
-pub(super) fn in_layer(i: usize, part: &str) -> String {
+impl From<Expected> for Stored {
+    fn from(tensor: Expected) -> Self {
+        Self { shape: tensor.shape.clone(), first_row: 0, tensor }
+    }
+}
+
+/// The name of a part of layer `i`, or of another tensor that stands with it.
+pub(super) fn in_layer(i: usize, part: impl std::fmt::Display) -> String {
     format!("model.layers.{i}.{part}")
 }
 
-/// Every tensor of layer `i` as the program knows it and writes it, with the shapes that `layer` implies.
-pub(super) fn of_layer(config: &ModelConfig, i: usize, layer: LayerShape) -> Vec<Expected> {
-    let (d, q) = (config.hidden_size, layer.heads * config.head_dim);
-    let (kv, f) = (layer.kv_heads * config.head_dim, layer.channels);
-    let mut parts = vec![
-        ("input_layernorm.weight", vec![d]),
-        ("self_attn.q_proj.weight", vec![q, d]),
-        ("self_attn.k_proj.weight", vec![kv, d]),
-        ("self_attn.v_proj.weight", vec![kv, d]),
-        ("self_attn.o_proj.weight", vec![d, q]),
-        ("post_attention_layernorm.weight", vec![d]),
-        ("mlp.gate_proj.weight", vec![f, d]),
-        ("mlp.up_proj.weight", vec![f, d]),
-        ("mlp.down_proj.weight", vec![d, f]),
-    ];
-    let optional = [
-        (config.qkv_bias, "self_attn.q_proj.bias", q),
-        (config.qkv_bias, "self_attn.k_proj.bias", kv),
-        (config.qkv_bias, "self_attn.v_proj.bias", kv),
-        (config.o_bias, "self_attn.o_proj.bias", d),
-        (config.qk_norm, "self_attn.q_norm.weight", config.head_dim),
-        (config.qk_norm, "self_attn.k_norm.weight", config.head_dim),
-        (config.mlp_bias, "mlp.gate_proj.bias", f),
-        (config.mlp_bias, "mlp.up_proj.bias", f),
-        (config.mlp_bias, "mlp.down_proj.bias", d),
-    ];
-    parts.extend(optional.into_iter().filter(|o| o.0).map(|(_, part, width)| (part, vec![width])));
-    parts.into_iter().map(|(part, shape)| Expected { name: in_layer(i, part), shape }).collect()
+/// A part of layer `i` as the program knows it and writes it, with the shape that `layer` implies.
+pub(super) fn of_layer(config: &ModelConfig, i: usize, part: Part, layer: LayerShape) -> Expected {
+    Expected { name: in_layer(i, part), shape: part.shape(config, layer) }
 }
 
-/// Where the source of `config` keeps a tensor. Baichuan's files have q, k and v of a layer under
-/// one another in `W_pack`.
-pub(super) fn stored(config: &ModelConfig, tensor: &Expected) -> Stored {
-    let fused = |at: usize, part: &str| {
-        let layer = tensor.name.strip_suffix(part).filter(|_| config.family == Family::Baichuan)?;
-        let d = config.hidden_size;
-        let name = format!("{layer}self_attn.W_pack.weight");
-        Some(Stored { tensor: Expected { name, shape: vec![3 * d, d] }, first_row: at * d })
+/// Where the source of `config` keeps a part of layer `i`. Baichuan's files have q, k and v of a
+/// layer under one another in `W_pack`.
+pub(super) fn stored(config: &ModelConfig, i: usize, part: Part) -> Stored {
+    let own = of_layer(config, i, part, config.layers[i]);
+    let place = match part {
+        Part::Weight(Projection::Q) => 0,
+        Part::Weight(Projection::K) => 1,
+        Part::Weight(Projection::V) => 2,
+        _ => return own.into(),
     };
-    let parts = ["self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"];
-    let found = parts.iter().enumerate().find_map(|(at, part)| fused(at, part));
-    found.unwrap_or_else(|| Stored { tensor: tensor.clone(), first_row: 0 })
+    if config.family != Family::Baichuan {
+        return own.into();
+    }
+    let d = config.hidden_size;
+    let tensor = Expected { name: in_layer(i, "self_attn.W_pack.weight"), shape: vec![3 * d, d] };
+    Stored { tensor, first_row: place * d, shape: own.shape }
+}
+
+/// The embedding `(vocab, hidden)`.
+pub(super) fn embedding(config: &ModelConfig) -> Expected {
+    Expected { name: EMBEDDING.into(), shape: vec![config.vocab_size, config.hidden_size] }
+}
+
+/// The last norm `(hidden)`.
+pub(super) fn final_norm(config: &ModelConfig) -> Expected {
+    Expected { name: FINAL_NORM.into(), shape: vec![config.hidden_size] }
+}
+
+/// The output head `(vocab, hidden)`, unless it is the embedding.
+pub(super) fn head(config: &ModelConfig) -> Option<Expected> {
+    (!config.tied_head).then(|| Expected { name: HEAD.into(), ..embedding(config) })
+}
+
+/// Every tensor of the source's files.
+pub(super) fn all(config: &ModelConfig) -> impl Iterator<Item = Expected> {
+    let layers = 0..config.layers.len();
+    let inside = layers.flat_map(move |i| config.parts().map(move |part| stored(config, i, part).tensor));
+    [embedding(config), final_norm(config)].into_iter().chain(head(config)).chain(inside)
 }
 
 /// Whether the rows of the output head count only by their direction: Baichuan2, which is told
@@ -83,17 +92,4 @@ pub(super) fn has_normed_head(config: &ModelConfig) -> bool {
 /// head beside an embedding that serves as one.
 pub(super) fn is_superfluous(config: &ModelConfig, name: &str) -> bool {
     name.ends_with("rotary_emb.inv_freq") || (config.tied_head && name == HEAD)
-}
-
-/// Every tensor outside the layers.
-pub(super) fn outside(config: &ModelConfig) -> Vec<Expected> {
-    let (v, d) = (config.vocab_size, config.hidden_size);
-    let mut all = vec![
-        Expected { name: EMBEDDING.into(), shape: vec![v, d] },
-        Expected { name: FINAL_NORM.into(), shape: vec![d] },
-    ];
-    if !config.tied_head {
-        all.push(Expected { name: HEAD.into(), shape: vec![v, d] });
-    }
-    all
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::names::{self, Expected, in_layer};
+use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
-use super::{CheckpointError, Dtype, HostTensor, LayerWeights, OuterWeights, Projection, parse_config};
+use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, parse_config};
 use crate::shape::{LayerShape, ModelConfig};
 
 /// A checkpoint, dense or pruned by us.
@@ -27,8 +27,8 @@ impl Checkpoint {
     /// # Errors
     /// When a file is missing or damaged, or a tensor is not what config.json says.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
-        let raw = super::output::read_json(&folder.join("config.json"))?;
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let raw = super::folder::read_json(&folder.join("config.json"))?;
         Self::from_shards(raw, super::folder::shards(folder)?, Some(folder.to_owned()))
     }
 
@@ -36,19 +36,21 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn from_bytes(config_json: &[u8], safetensors: impl Into<Cow<'static, [u8]>>) -> Result<Self, CheckpointError> {
-        let raw = serde_json::from_slice(config_json).map_err(|e| CheckpointError::Config(format!("not JSON: {e}")))?;
-        let shard = Shard::open("model.safetensors".into(), Bytes::Held(safetensors.into()))?;
+    pub fn from_bytes(config_json: &[u8], safetensors: impl Into<Cow<'static, [u8]>>) -> Result<Self, ReadError> {
+        let raw = serde_json::from_slice(config_json).map_err(|e| ReadError::Config(format!("not JSON: {e}")))?;
+        let file = "model.safetensors";
+        let shard = Shard::open(file.into(), Bytes::Held(safetensors.into()))
+            .map_err(|reason| ReadError::Damaged { file: file.into(), reason })?;
         Self::from_shards(raw, vec![shard], None)
     }
 
-    fn from_shards(raw_config: Value, shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, CheckpointError> {
+    fn from_shards(raw_config: Value, shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
         let mut config = parse_config(&raw_config)?;
         let shard_of: HashMap<String, usize> =
             shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
         // Some folders say nothing of tying and leave the head out.
         config.tied_head |= raw_config["tie_word_embeddings"].is_null() && !shard_of.contains_key(names::HEAD);
-        let missing = |tensor: &str| CheckpointError::MissingTensor { tensor: tensor.to_owned() };
+        let missing = |tensor: &str| ReadError::MissingTensor { tensor: tensor.to_owned() };
         let first = shard_of.get(names::EMBEDDING).ok_or_else(|| missing(names::EMBEDDING))?;
         let dtype = shards[*first].dtype(names::EMBEDDING).unwrap_or(Dtype::F32);
         let opened = Self { config, raw_config, shards, shard_of, folder, dtype };
@@ -56,12 +58,9 @@ impl Checkpoint {
         Ok(opened)
     }
 
-    fn check(&self) -> Result<(), CheckpointError> {
-        let layers = self.config.layers.iter().enumerate();
-        let inside = layers.flat_map(|(i, &shape)| names::of_layer(&self.config, i, shape));
+    fn check(&self) -> Result<(), ReadError> {
         let mut expected = HashSet::new();
-        for tensor in names::outside(&self.config).into_iter().chain(inside) {
-            let tensor = names::stored(&self.config, &tensor).tensor;
+        for tensor in names::all(&self.config) {
             self.shard(&tensor)?.check(&tensor)?;
             expected.insert(tensor.name);
         }
@@ -69,7 +68,7 @@ impl Checkpoint {
         left.sort();
         match left.into_iter().find(|(name, _)| !names::is_superfluous(&self.config, name)) {
             Some((tensor, &i)) => {
-                Err(CheckpointError::UnknownTensor { file: self.shards[i].file.clone(), tensor: tensor.clone() })
+                Err(ReadError::UnknownTensor { file: self.shards[i].file.clone(), tensor: tensor.clone() })
             }
             None => Ok(()),
         }
@@ -104,83 +103,48 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When a weight is not finite.
-    pub fn layer(&self, i: usize) -> Result<LayerWeights, CheckpointError> {
-        let expected = names::of_layer(&self.config, i, self.config.layers[i]);
-        collect_layer(i, &expected, |e| self.read(e))
+    pub fn layer(&self, i: usize) -> Result<LayerWeights, ReadError> {
+        self.config.parts().map(|part| Ok((part, self.read(names::stored(&self.config, i, part))?))).collect()
     }
 
     /// The weights outside the layers.
     ///
     /// # Errors
     /// When a weight is not finite.
-    pub fn outer(&self) -> Result<OuterWeights, CheckpointError> {
-        let expected = names::outside(&self.config);
-        let mut head = (!self.config.tied_head).then(|| self.read_of(&expected, names::HEAD)).transpose()?;
+    pub fn outer(&self) -> Result<OuterWeights, ReadError> {
+        let mut head = names::head(&self.config).map(|head| self.read(head)).transpose()?;
         if names::has_normed_head(&self.config) {
             head.iter_mut().for_each(HostTensor::norm_rows);
         }
         Ok(OuterWeights {
-            embedding: self.read_of(&expected, names::EMBEDDING)?,
-            final_norm: self.read_of(&expected, names::FINAL_NORM)?,
+            embedding: self.read(names::embedding(&self.config))?,
+            final_norm: self.read(names::final_norm(&self.config))?,
             head,
         })
     }
 
-    fn read_of(&self, expected: &[Expected], name: &str) -> Result<HostTensor, CheckpointError> {
-        let missing = || CheckpointError::MissingTensor { tensor: name.to_owned() };
-        self.read(expected.iter().find(|e| e.name == name).ok_or_else(missing)?)
+    fn read(&self, wanted: impl Into<Stored>) -> Result<HostTensor, ReadError> {
+        let wanted = wanted.into();
+        self.shard(&wanted.tensor)?.read(&wanted)
     }
 
-    fn read(&self, tensor: &Expected) -> Result<HostTensor, CheckpointError> {
-        let stored = names::stored(&self.config, tensor);
-        self.shard(&stored.tensor)?.read_rows(&stored, tensor)
-    }
-
-    fn shard(&self, expected: &Expected) -> Result<&Shard, CheckpointError> {
+    fn shard(&self, expected: &Expected) -> Result<&Shard, ReadError> {
         let at = self.shard_of.get(&expected.name);
-        at.map(|&i| &self.shards[i]).ok_or_else(|| CheckpointError::MissingTensor { tensor: expected.name.clone() })
+        at.map(|&i| &self.shards[i]).ok_or_else(|| ReadError::MissingTensor { tensor: expected.name.clone() })
     }
 }
 
-/// Reads layer `i` of the sizes `shape` back from what [`layer_bytes`](super::layer_bytes) made of it.
+/// Reads layer `i` of the sizes `shape` back from what [`encode_layer`](super::encode_layer) made of it.
 ///
 /// # Errors
 /// When the bytes are no such layer, or a weight is not finite.
-pub fn layer_from_bytes(
+pub fn decode_layer(
     i: usize,
     bytes: Vec<u8>,
     config: &ModelConfig,
     shape: LayerShape,
-) -> Result<LayerWeights, CheckpointError> {
-    let shard = Shard::open(format!("stored layer {i}"), Bytes::Held(bytes.into()))?;
-    collect_layer(i, &names::of_layer(config, i, shape), |e| shard.read(e))
-}
-
-fn collect_layer(
-    i: usize,
-    expected: &[Expected],
-    read: impl Fn(&Expected) -> Result<HostTensor, CheckpointError>,
-) -> Result<LayerWeights, CheckpointError> {
-    let find = |part: &str| expected.iter().find(|e| e.name == in_layer(i, part));
-    let tensor = |part: &str| match find(part) {
-        Some(e) => read(e),
-        None => Err(CheckpointError::MissingTensor { tensor: in_layer(i, part) }),
-    };
-    let optional = |part: &str| find(part).map(&read).transpose();
-    let projection = |part: &str| -> Result<Projection, CheckpointError> {
-        Ok(Projection { weight: tensor(&format!("{part}.weight"))?, bias: optional(&format!("{part}.bias"))? })
-    };
-    Ok(LayerWeights {
-        input_norm: tensor("input_layernorm.weight")?,
-        q: projection("self_attn.q_proj")?,
-        k: projection("self_attn.k_proj")?,
-        v: projection("self_attn.v_proj")?,
-        o: projection("self_attn.o_proj")?,
-        q_norm: optional("self_attn.q_norm.weight")?,
-        k_norm: optional("self_attn.k_norm.weight")?,
-        post_norm: tensor("post_attention_layernorm.weight")?,
-        gate: projection("mlp.gate_proj")?,
-        up: projection("mlp.up_proj")?,
-        down: projection("mlp.down_proj")?,
-    })
+) -> Result<LayerWeights, ReadError> {
+    let shard = Shard::open(format!("stored layer {i}"), Bytes::Held(bytes.into()))
+        .map_err(|reason| ReadError::StoredLayer { layer: i, reason })?;
+    config.parts().map(|part| Ok((part, shard.read(&names::of_layer(config, i, part, shape).into())?))).collect()
 }

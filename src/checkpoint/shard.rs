@@ -4,13 +4,25 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 
 use super::names::{Expected, Stored};
-use super::{CheckpointError, Dtype, HostTensor};
+use super::{Dtype, HostTensor, ReadError};
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
 pub(super) enum Bytes {
     #[cfg(not(target_arch = "wasm32"))]
     Mapped(memmap2::Mmap),
     Held(std::borrow::Cow<'static, [u8]>),
+}
+
+impl Bytes {
+    /// Maps a file.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn map(path: &std::path::Path) -> std::io::Result<Self> {
+        let file = std::fs::File::open(path)?;
+        // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
+        // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
+        #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
+        unsafe { memmap2::Mmap::map(&file) }.map(Self::Mapped)
+    }
 }
 
 impl AsRef<[u8]> for Bytes {
@@ -34,11 +46,11 @@ pub(super) struct Shard {
 
 impl Shard {
     /// Reads and checks the header: its length, its JSON, and that the tensors' offsets neither
-    /// overlap nor leave the file.
-    pub fn open(file: String, bytes: Bytes) -> Result<Self, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged { file: file.clone(), reason };
-        SafeTensors::deserialize(bytes.as_ref()).map_err(|e| damaged(e.to_string()))?;
-        let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| damaged(e.to_string()))?;
+    /// overlap nor leave the file. The error is the format's reader's; whose file it is, and so
+    /// what to do about it, only the caller knows.
+    pub fn open(file: String, bytes: Bytes) -> Result<Self, String> {
+        SafeTensors::deserialize(bytes.as_ref()).map_err(|e| e.to_string())?;
+        let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| e.to_string())?;
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
         Ok(Self { file, bytes, tensors, data: header + size_of::<u64>() })
     }
@@ -57,48 +69,41 @@ impl Shard {
     }
 
     /// Checks a tensor's type and shape by the header alone.
-    pub fn check(&self, expected: &Expected) -> Result<(), CheckpointError> {
+    pub fn check(&self, expected: &Expected) -> Result<(), ReadError> {
         let (file, tensor) = (self.file.clone(), expected.name.clone());
         let Some(info) = self.info(&expected.name) else {
-            return Err(CheckpointError::MissingTensor { tensor });
+            return Err(ReadError::MissingTensor { tensor });
         };
         if Dtype::of_stored(info.dtype).is_none() {
-            return Err(CheckpointError::Dtype { file, tensor, dtype: format!("{:?}", info.dtype) });
+            return Err(ReadError::Dtype { file, tensor, dtype: format!("{:?}", info.dtype) });
         }
         if info.shape != expected.shape {
             let (found, expected) = (info.shape.clone(), expected.shape.clone());
-            return Err(CheckpointError::Shape { file, tensor, found, expected });
+            return Err(ReadError::Shape { file, tensor, found, expected });
         }
         Ok(())
     }
 
-    /// A tensor in singles; an element that is not finite is an error.
-    pub fn read(&self, expected: &Expected) -> Result<HostTensor, CheckpointError> {
-        self.read_rows(&Stored { tensor: expected.clone(), first_row: 0 }, expected)
-    }
-
-    /// The rows of `wanted` out of the tensor that holds them, in singles.
-    pub fn read_rows(&self, stored: &Stored, wanted: &Expected) -> Result<HostTensor, CheckpointError> {
-        self.check(&stored.tensor)?;
-        let name = &stored.tensor.name;
-        let missing = || CheckpointError::MissingTensor { tensor: name.clone() };
+    /// What is wanted of a tensor, in singles; an element that is not finite is an error.
+    pub fn read(&self, wanted: &Stored) -> Result<HostTensor, ReadError> {
+        self.check(&wanted.tensor)?;
+        let name = &wanted.tensor.name;
+        let missing = || ReadError::MissingTensor { tensor: name.clone() };
         let info = self.info(name).ok_or_else(missing)?;
         let dtype = Dtype::of_stored(info.dtype).ok_or_else(missing)?;
         let width: usize = wanted.shape[1..].iter().product();
-        let skipped = stored.first_row * width;
+        let skipped = wanted.first_row * width;
         let start = self.data + info.data_offsets.0 + skipped * dtype.bytes();
         let count: usize = wanted.shape.iter().product();
         let values = dtype.widen(&self.bytes.as_ref()[start..start + count * dtype.bytes()]);
         match values.iter().position(|v| !v.is_finite()) {
-            Some(at) => {
-                Err(CheckpointError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] })
-            }
+            Some(at) => Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] }),
             None => Ok(HostTensor { shape: wanted.shape.clone(), values }),
         }
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
     /// A tensor's bytes as they are stored, with its type and shape.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
         let info = self.info(tensor)?;
         let (start, end) = info.data_offsets;

@@ -1,4 +1,7 @@
-//! The weights of one layer on the host, in singles.
+//! Weights on the host, in singles.
+
+use super::{Dtype, WriteError};
+use crate::shape::Layer;
 
 /// A tensor on the host, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,68 +12,80 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
-/// A linear layer y = x Wᵀ + b.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Projection {
-    /// W `(out, in)`.
-    pub weight: HostTensor,
-    /// b `(out)`.
-    pub bias: Option<HostTensor>,
-}
-
-/// One decoder layer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LayerWeights {
-    /// Scale of the norm before attention `(hidden)`.
-    pub input_norm: HostTensor,
-    /// Queries `(heads · head_dim, hidden)`.
-    pub q: Projection,
-    /// Keys `(kv_heads · head_dim, hidden)`.
-    pub k: Projection,
-    /// Values `(kv_heads · head_dim, hidden)`.
-    pub v: Projection,
-    /// Attention output `(hidden, heads · head_dim)`.
-    pub o: Projection,
-    /// Scale of the norm on every query head `(head_dim)`, where the family has one.
-    pub q_norm: Option<HostTensor>,
-    /// Scale of the norm on every key head `(head_dim)`.
-    pub k_norm: Option<HostTensor>,
-    /// Scale of the norm before the feed-forward part `(hidden)`.
-    pub post_norm: HostTensor,
-    /// Gate `(channels, hidden)`.
-    pub gate: Projection,
-    /// Up `(channels, hidden)`.
-    pub up: Projection,
-    /// Down `(hidden, channels)`.
-    pub down: Projection,
-}
+/// The weights of one decoder layer.
+pub type LayerWeights = Layer<HostTensor>;
 
 /// What stands outside the decoder layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OuterWeights {
     /// `(vocab, hidden)`.
     pub embedding: HostTensor,
-    /// `(hidden)`.
+    /// Scale of the norm after the last layer `(hidden)`.
     pub final_norm: HostTensor,
     /// `(vocab, hidden)`; `None` when tied to the embedding.
     pub head: Option<HostTensor>,
 }
 
 impl HostTensor {
-    /// The rows `rows` of a matrix, or the elements `rows` of a vector.
-    pub fn rows(&self, rows: &[usize]) -> Self {
-        let width: usize = self.shape[1..].iter().product();
-        let values = rows.iter().flat_map(|&r| self.values[r * width..(r + 1) * width].iter().copied()).collect();
-        let mut shape = self.shape.clone();
-        shape[0] = rows.len();
-        Self { shape, values }
+    /// A tensor of zeros.
+    pub fn zeros(shape: Vec<usize>) -> Self {
+        Self { values: vec![0.0; shape.iter().product()], shape }
     }
-}
 
-impl HostTensor {
+    /// Matrices of one width, one under the other.
+    pub fn stacked(parts: &[&Self]) -> Self {
+        let mut shape = parts[0].shape.clone();
+        shape[0] = parts.iter().map(|part| part.shape[0]).sum();
+        Self { shape, values: parts.iter().flat_map(|part| part.values.iter().copied()).collect() }
+    }
+
+    /// The entries `kept` along an axis: entry i of the result is entry `kept[i]` of this.
+    pub fn select(&self, axis: usize, kept: &[usize]) -> Self {
+        let (len, inner) = (self.shape[axis], self.inner(axis));
+        let mut values = Vec::with_capacity(self.values.len() / len * kept.len());
+        for block in self.values.chunks_exact(len * inner) {
+            kept.iter().for_each(|&entry| values.extend_from_slice(&block[entry * inner..(entry + 1) * inner]));
+        }
+        Self { shape: self.with_len(axis, kept.len()), values }
+    }
+
+    /// The inverse of [`Self::select`]: entry i along the axis becomes entry `places[i]` of `len`;
+    /// the others are zero.
+    pub fn scatter(&self, axis: usize, places: &[usize], len: usize) -> Self {
+        let inner = self.inner(axis);
+        let mut new = Self::zeros(self.with_len(axis, len));
+        let blocks = self.values.chunks_exact(self.shape[axis] * inner);
+        for (to, from) in new.values.chunks_exact_mut(len * inner).zip(blocks) {
+            for (&place, entry) in places.iter().zip(from.chunks_exact(inner)) {
+                to[place * inner..(place + 1) * inner].copy_from_slice(entry);
+            }
+        }
+        new
+    }
+
+    /// Elements of one entry along an axis.
+    fn inner(&self, axis: usize) -> usize {
+        self.shape[axis + 1..].iter().product()
+    }
+
+    fn with_len(&self, axis: usize, len: usize) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        shape[axis] = len;
+        shape
+    }
+
+    /// Rounds to what `dtype` can hold, so that it computes as it will be saved.
+    ///
+    /// # Errors
+    /// When a value does not fit; `name` tells whose.
+    pub fn round(&mut self, name: &str, dtype: Dtype) -> Result<(), WriteError> {
+        self.values = dtype.widen(&dtype.narrow(name, &self.values)?);
+        Ok(())
+    }
+
     /// Divides every row by its length, as `torch.nn.functional.normalize` does.
     pub(super) fn norm_rows(&mut self) {
-        let width: usize = self.shape[1..].iter().product();
+        let width = self.inner(0);
         for row in self.values.chunks_exact_mut(width) {
             let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt().max(1e-12);
             row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
@@ -78,9 +93,26 @@ impl HostTensor {
     }
 }
 
-impl Projection {
-    /// The projection with only some of its outputs.
-    pub fn outputs(&self, rows: &[usize]) -> Self {
-        Self { weight: self.weight.rows(rows), bias: self.bias.as_ref().map(|b| b.rows(rows)) }
+/// Rounds a whole layer to what `dtype` can hold, so that it can run as it will be saved.
+///
+/// # Errors
+/// When a value does not fit.
+pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), WriteError> {
+    layer.iter_mut().try_for_each(|(part, tensor)| tensor.round(&part.to_string(), dtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_scattered_is_selected_back_along_either_axis() {
+        let tensor = HostTensor { shape: vec![2, 3], values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
+        let wide = tensor.scatter(1, &[0, 2, 3], 4);
+        assert_eq!(wide.values, [1.0, 0.0, 2.0, 3.0, 4.0, 0.0, 5.0, 6.0]);
+        assert_eq!(wide.select(1, &[0, 2, 3]), tensor);
+        let tall = tensor.scatter(0, &[2, 0], 3);
+        assert_eq!((tall.shape[0], &tall.values[..3], &tall.values[3..6]), (3, &[4.0, 5.0, 6.0][..], &[0.0; 3][..]));
+        assert_eq!(tall.select(0, &[2, 0]), tensor);
     }
 }

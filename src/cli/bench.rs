@@ -12,6 +12,7 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
 use slimgpt::eval::{Speed, Timed, speed};
+use slimgpt::format;
 use slimgpt::model::Decoder;
 
 use super::arguments::DeviceArgument;
@@ -184,12 +185,12 @@ impl Cost {
 type Line = (&'static str, fn(&Cost) -> Option<f64>, fn(f64) -> String);
 
 const LINES: &[Line] = &[
-    ("parameters", |c| Some(c.parameters as f64), |n| show::count(n as usize)),
-    ("of the decoder layers", |c| Some(c.decoder_parameters as f64), |n| show::count(n as usize)),
+    ("parameters", |c| Some(c.parameters as f64), |n| format::count(n as usize)),
+    ("of the decoder layers", |c| Some(c.decoder_parameters as f64), |n| format::count(n as usize)),
     ("bytes on disk", |c| Some(c.bytes_on_disk as f64), bytes),
     ("weights as computed with", |c| Some(c.weight_bytes as f64), bytes),
     ("cache for each token", |c| Some(c.cache_bytes_per_token as f64), bytes),
-    ("multiply-adds of a token", |c| Some(c.multiply_adds_total as f64), |n| show::count(n as usize)),
+    ("multiply-adds of a token", |c| Some(c.multiply_adds_total as f64), |n| format::count(n as usize)),
     ("peak on the host", |c| c.peak.host_bytes.map(|b| b as f64), bytes),
     ("peak on the device", |c| c.peak.device_bytes.map(|b| b as f64), bytes),
     ("prefill tokens/s", |c| Some(c.prefill_tokens_per_second), |n| format!("{n:.1}")),
@@ -197,7 +198,7 @@ const LINES: &[Line] = &[
 ];
 
 fn bytes(n: f64) -> String {
-    show::bytes(n as u64)
+    format::bytes(n as u64)
 }
 
 /// A number, with its ratio to that of the first model where there are several.

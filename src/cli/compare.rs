@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use pollster::block_on;
 use slimgpt::compare::{Cell, Setting, plot, run};
+use slimgpt::disk;
 use slimgpt::pipeline::Limits;
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
 
@@ -44,7 +45,7 @@ impl Compare {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,
-            limits: Limits::of(&device, Some(&self.out)),
+            limits: self.knobs.within(Limits::of(&device, Some(&self.out))),
             base: self.base(),
             evaluation,
             calibrate: &|cell| cut.windows(cell),
@@ -61,8 +62,7 @@ impl Compare {
         }))?;
         drop(cells);
         if let Some(file) = &self.plot {
-            std::fs::write(file, plot(&comparison).standalone())
-                .map_err(|e| anyhow::anyhow!("--plot {}: {e}", file.display()))?;
+            disk::write(file, plot(&comparison).standalone().as_bytes()).context("--plot")?;
         }
         if self.json {
             return out::json(&comparison);

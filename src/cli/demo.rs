@@ -6,11 +6,14 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
+use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
+use slimgpt::format;
 use slimgpt::model::Sampler;
-use slimgpt::pipeline::{Job, Limits, Request, Target, plan};
+use slimgpt::pipeline::{Job, Limits, Request, plan};
+use slimgpt::session::prune_to_folder;
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
@@ -19,7 +22,7 @@ use super::generate::{Limit, Prompt, Writer};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::{out, prune, show};
+use super::{out, show};
 
 /// Targets that are shown.
 const TARGETS: [f64; 2] = [0.2, 0.5];
@@ -53,7 +56,7 @@ impl Demo {
         let dense = folder.path().join("dense");
         shipped::write(&dense)?;
         let (checkpoint, tokenizer) = shipped::open()?;
-        let parameters = show::count(checkpoint.config().parameters());
+        let parameters = format::count(checkpoint.config().parameters());
         out::line(format_args!("The shipped model: a LLaMA with {parameters} parameters, trained on small stories."))?;
         let interrupt = Interrupt::listen();
         let mut shown = vec![measured("dense", checkpoint, tokenizer, &device, None)?];
@@ -67,12 +70,8 @@ impl Demo {
 fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> Result<Shown> {
     let name = format!("{:.0} % pruned", 100.0 * target);
     let (checkpoint, tokenizer) = arguments::open(dense)?;
-    let request = Request {
-        target: Some(Target::Ratio(target)),
-        windows: CALIBRATION_WINDOWS,
-        window_tokens: WINDOW_TOKENS,
-        ..Request::default()
-    };
+    let request =
+        Request { windows: CALIBRATION_WINDOWS, window_tokens: WINDOW_TOKENS, ..Request::to(Target::Ratio(target)) };
     let plan = plan(&request, checkpoint.config(), &Limits::of(device, None))?;
     let windows = cut(&tokenizer, shipped::CALIBRATION, CALIBRATION_WINDOWS, &checkpoint)?;
     let started = Instant::now();
@@ -83,10 +82,10 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
     let mut progress = Progress::new(false, &plan);
     let out = dense.with_file_name(&name);
     eprintln!("{name}:");
-    prune::to_folder(&job, &out, false, &mut |event| {
+    block_on(prune_to_folder(&job, &out, false, &mut |event| {
         progress.show(&event);
         interrupt.flow()
-    })?;
+    }))?;
     let seconds = started.elapsed().as_secs_f64();
     measured(&name, Checkpoint::open(&out)?, tokenizer, device, Some(seconds))
 }
@@ -132,8 +131,8 @@ fn print(shown: &[Shown], device: &Device) -> Result<()> {
         .map(|s| {
             vec![
                 s.name.clone(),
-                show::count(s.parameters),
-                show::bytes(s.bytes as u64),
+                format::count(s.parameters),
+                format::bytes(s.bytes as u64),
                 format!("{:.3}", s.perplexity),
                 s.seconds.map_or_else(|| "-".into(), |t| format!("{t:.1}")),
             ]

@@ -5,6 +5,7 @@ use clap::Args;
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::device::{Adapter, adapters};
+use slimgpt::format;
 
 use super::{out, show};
 
@@ -30,7 +31,7 @@ impl Devices {
                     a.name.clone(),
                     a.kind.into(),
                     a.backend.clone(),
-                    show::bytes(a.max_binding_bytes),
+                    format::bytes(a.max_binding_bytes),
                     a.driver.clone(),
                 ]
             })

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
-use slimgpt::eval::tasks::{BadRow, Begin};
-use slimgpt::eval::{EvalError, EvalRecord};
+use slimgpt::eval::tasks::Begin;
+use slimgpt::eval::{BadRow, EvalError, EvalRecord};
 
 use super::arguments::{self, DeviceArgument};
+use super::choice::choice;
 use super::{out, parse};
 
 mod finished;
@@ -61,10 +62,9 @@ pub struct Evaluate {
     /// Rows of each task from the beginning of its file (for mmlu, of each subject); by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     limit: Option<usize>,
-    /// What stands before a text: none (LLM-Pruner's tables, lm-eval before 0.4.9.2), or what the
-    /// tokenizer puts there by itself (lm-eval since). LongBench always takes the latter
-    #[arg(long, value_enum, default_value = "none")]
-    bos: BeginName,
+    /// What stands before a text. LongBench always takes what the tokenizer puts there
+    #[arg(long, value_name = "WHAT", value_parser = choice::<Begin>(), default_value = "none")]
+    bos: Begin,
     /// Tokens that go through a layer together; by default what its widest activation allows
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     batch_tokens: Option<usize>,
@@ -84,12 +84,6 @@ pub struct Evaluate {
     json: bool,
 }
 
-#[derive(ValueEnum, Clone, Copy)]
-enum BeginName {
-    None,
-    Tokenizer,
-}
-
 impl Evaluate {
     /// Runs the command.
     pub fn run(&self) -> Result<()> {
@@ -98,7 +92,7 @@ impl Evaluate {
         let settings = load::Settings {
             tokenizer: &tokenizer,
             max_positions: checkpoint.config().max_positions,
-            begin: self.begin(),
+            begin: self.bos,
             limit: self.limit,
             hidden: self.json,
         };
@@ -118,14 +112,14 @@ impl Evaluate {
         items.finish()?;
         match self.json {
             true => out::json(&json!({
-                "model": self.model, "bos": self.begin(), "device": device.name(), "limit": self.limit,
+                "model": self.model, "bos": self.bos, "device": device.name(), "limit": self.limit,
                 "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
                 "seconds": started.elapsed().as_secs_f64(),
             }))?,
             false => finished::print(&finished, &skipped)?,
         }
         if self.save {
-            let average = finished::average_entry(&finished, self.begin());
+            let average = finished::average_entry(&finished, self.bos);
             EvalRecord::add_to(&self.model, finished.iter().flat_map(Finished::entries).chain(average))?;
         }
         Ok(())
@@ -137,13 +131,6 @@ impl Evaluate {
         match bad.is_empty() || self.skip_bad_rows {
             true => Ok(bad),
             false => Err(EvalError::BadRows(bad).into()),
-        }
-    }
-
-    fn begin(&self) -> Begin {
-        match self.bos {
-            BeginName::None => Begin::None,
-            BeginName::Tokenizer => Begin::Tokenizer,
         }
     }
 }

@@ -8,6 +8,8 @@ use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::{ChatError, TextError};
 
+use super::remedy;
+
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// What a shell reports of a program that Ctrl-C ended.
@@ -39,7 +41,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 
 /// The code that goes with an error.
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref() {
+    match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
         _ if error.is::<Interrupted>() => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
@@ -60,8 +62,17 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<std::io::Error>(), Some(e) if e.kind() == ErrorKind::BrokenPipe)
 }
 
-/// The error with its causes, leaving out those whose words the error already has.
+/// The error with its causes, leaving out those whose words the error already has, and what to type
+/// instead.
 pub fn message(error: &anyhow::Error) -> String {
+    let said = causes(error);
+    match remedy::words(error) {
+        Some(remedy) => format!("{said}; {remedy}"),
+        None => said,
+    }
+}
+
+fn causes(error: &anyhow::Error) -> String {
     error
         .chain()
         .skip(1)
@@ -71,6 +82,8 @@ pub fn message(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use slimgpt::allocate::AllocateError;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -92,7 +105,7 @@ mod tests {
         assert_eq!(code_of(&Interrupted.into()), 130);
         assert_eq!(code_of(&CompareError::Stopped { finished: 1, cells: 2 }.into()), 130);
         assert_eq!(code_of(&Usage("no".into()).into()), 2);
-        assert_eq!(code_of(&PlanError::NoTarget.into()), 2);
+        assert_eq!(code_of(&PlanError::from(AllocateError::NoTarget).into()), 2);
         assert_eq!(code_of(&TextError::NoBos.into()), 2);
         assert_eq!(code_of(&PipelineError::NoWindows.into()), 1);
     }

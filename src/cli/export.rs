@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::export::{gguf, mlx, padded};
+use slimgpt::format;
 use slimgpt::shape::ModelConfig;
 
-use super::arguments::DtypeName;
+use super::choice::choice;
+use super::out;
 use super::progress::counting;
-use super::{out, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,9 +49,9 @@ enum Target {
     Gguf {
         #[command(flatten)]
         places: Places,
-        /// Element type of the matrices; source keeps the checkpoint's
-        #[arg(long, value_enum, default_value = "source")]
-        dtype: DtypeName,
+        /// Element type of the matrices; by default the checkpoint's
+        #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
+        dtype: Option<Dtype>,
     },
     /// A folder for mlx-lm, in the form of OpenELM
     Mlx {
@@ -90,9 +91,9 @@ impl Export {
     }
 }
 
-fn to_gguf(places: &Places, dtype: DtypeName) -> Result<()> {
+fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
     let checkpoint = Checkpoint::open(&places.model)?;
-    let options = gguf::Options { dtype: dtype.dtype(), overwrite: places.overwrite };
+    let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({
@@ -105,7 +106,7 @@ fn to_gguf(places: &Places, dtype: DtypeName) -> Result<()> {
         places.out.display(),
         written.arch.name(),
         written.tensors,
-        show::bytes(written.bytes),
+        format::bytes(written.bytes),
         written.dtype
     ))?;
     hint_at_widths(checkpoint.config());
@@ -159,8 +160,8 @@ fn to_padded(places: &Places) -> Result<()> {
     Ok(out::line(padded_line(&places.out, written, bytes))?)
 }
 
-fn padded_line(out: &Path, written: padded::Written, bytes: impl Fn(usize) -> u64) -> String {
-    let padded::Written { layer, parameters_before, parameters_after } = written;
+fn padded_line(out: &Path, summary: padded::Summary, bytes: impl Fn(usize) -> u64) -> String {
+    let padded::Summary { layer, parameters_before, parameters_after } = summary;
     format!(
         "{}: every layer has {} query heads on {} key/value heads and {} channels\n\
          the zeros cost {}: {} → {} parameters, {} → {}",
@@ -168,10 +169,10 @@ fn padded_line(out: &Path, written: padded::Written, bytes: impl Fn(usize) -> u6
         layer.heads,
         layer.kv_heads,
         layer.channels,
-        show::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
-        show::count(parameters_before),
-        show::count(parameters_after),
-        show::bytes(bytes(parameters_before)),
-        show::bytes(bytes(parameters_after)),
+        format::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
+        format::count(parameters_before),
+        format::count(parameters_after),
+        format::bytes(bytes(parameters_before)),
+        format::bytes(bytes(parameters_after)),
     )
 }

@@ -1,5 +1,6 @@
 //! `slimgpt generate`.
 
+mod arguments;
 mod compare;
 mod prompt;
 mod writer;
@@ -16,8 +17,8 @@ use super::arguments::DeviceArgument;
 use super::exit::{Interrupted, Usage};
 use super::interrupt::Interrupt;
 use super::{out, parse, progress};
+use arguments::PromptArguments;
 pub use prompt::Prompt;
-use prompt::PromptArguments;
 use writer::Written;
 pub use writer::{Limit, Writer};
 

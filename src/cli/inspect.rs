@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::export::compat::{Opens, clients};
+use slimgpt::format;
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
@@ -103,12 +104,12 @@ fn head(checkpoint: &Checkpoint) -> String {
         "{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size} ({tied}), context {max_positions}",
         config.layers.len()
     );
-    let bytes = show::bytes(total_bytes(checkpoint) as u64);
-    let size = format!("{} parameters, {bytes} in {}", show::count(config.parameters()), checkpoint.dtype());
+    let bytes = format::bytes(total_bytes(checkpoint) as u64);
+    let size = format!("{} parameters, {bytes} in {}", format::count(config.parameters()), checkpoint.dtype());
     let dense = config.unpruned().parameters();
     let gone = 1.0 - config.parameters() as f64 / dense as f64;
     match gone > 0.0 {
-        true => format!("{shape}\n{size}: {} less than the {} it had", show::percent(gone), show::count(dense)),
+        true => format!("{shape}\n{size}: {} less than the {} it had", format::percent(gone), format::count(dense)),
         false => format!("{shape}\n{size}"),
     }
 }
@@ -127,8 +128,8 @@ fn layers(checkpoint: &Checkpoint) -> comfy_table::Table {
                 of(kv_heads, config.dense.kv_heads),
                 of(heads, config.dense.heads),
                 of(channels, config.dense.channels),
-                show::count(config.layer_parameters(*layer)),
-                show::bytes(checkpoint.layer_bytes(i) as u64),
+                format::count(config.layer_parameters(*layer)),
+                format::bytes(checkpoint.layer_bytes(i) as u64),
             ]
         })
         .collect();

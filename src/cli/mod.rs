@@ -3,6 +3,7 @@
 
 mod arguments;
 mod bench;
+mod choice;
 mod compare;
 mod demo;
 mod devices;
@@ -19,6 +20,7 @@ mod plan;
 mod ppl;
 mod progress;
 mod prune;
+mod remedy;
 mod report;
 mod show;
 mod summary;

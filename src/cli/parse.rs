@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use slimgpt::obs::ChannelSteps;
-use slimgpt::obs::schedule::Shape;
-use slimgpt::pipeline::Schedule;
+use slimgpt::allocate::{Curve, FinalShape, Schedule, SiteRatio};
+use slimgpt::names::Named;
 
 /// "5.4B", "350M", "12k" or a plain number.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -82,41 +81,41 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
     (value >= 1.0 && value.is_finite()).then_some(value.round() as usize)
 }
 
-/// "one-by-one", "dynamic", "dynamic:64", "fixed:128".
-pub fn channel_steps(text: &str) -> Result<ChannelSteps, String> {
-    let (name, number) = text.split_once(':').map_or((text, None), |(n, v)| (n, Some(v)));
-    let number = number.map(|v| v.parse::<usize>().ok().filter(|&n| n > 0)).map_or(Ok(None), |n| n.map(Some).ok_or(()));
-    match (name, number) {
-        ("one-by-one", Ok(None)) => Ok(ChannelSteps::OneByOne),
-        ("dynamic", Ok(floor)) => Ok(ChannelSteps::Dynamic { floor: floor.unwrap_or(8) }),
-        ("fixed", Ok(Some(size))) => Ok(ChannelSteps::Fixed(size)),
-        _ => Err(format!("{text} is not one-by-one, dynamic, dynamic:FLOOR or fixed:N")),
+/// A curve's name, or a file with an entry for each layer.
+pub fn schedule(text: &str) -> Result<Schedule, String> {
+    if let Some(curve) = Curve::named(text) {
+        return Ok(Schedule::Curve(curve));
+    }
+    let file = Path::new(text);
+    let content = std::fs::read_to_string(file)
+        .map_err(|e| format!("{} is neither one of {} nor a readable file ({e})", file.display(), Curve::names()))?;
+    Schedule::parse(&content).map_err(|wrong| format!("{}: {wrong}", file.display()))
+}
+
+/// "0.5", a factor; or "0.1,0.2,0.3", one ratio for each layer.
+pub fn site_ratio(text: &str) -> Result<SiteRatio, String> {
+    match text.contains(',') {
+        false => not_negative(text).map(SiteRatio::Factor),
+        true => text.split(',').map(|r| first_ratio(r.trim())).collect::<Result<_, _>>().map(SiteRatio::List),
     }
 }
 
-/// A schedule's name, or a file with one ratio for each layer.
-pub fn schedule(text: &str) -> Result<Schedule, String> {
-    Ok(Schedule::Shape(match text {
-        "log" => Shape::Log,
-        "linear" => Shape::Linear,
-        "uniform" => Shape::Uniform,
-        "log-decrease" => Shape::LogDecrease,
-        "linear-decrease" => Shape::LinearDecrease,
-        file => return ratios(Path::new(file)).map(Schedule::List),
-    }))
-}
-
-fn ratios(file: &Path) -> Result<Vec<f64>, String> {
-    let names = "log, linear, uniform, log-decrease, linear-decrease";
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| format!("{} is neither one of {names} nor a readable file ({e})", file.display()))?;
-    listed(&text).map_err(|word| format!("{}: \"{word}\" is not a ratio of at least 0 and less than 1", file.display()))
-}
-
-/// Ratios between spaces, line ends or commas, or as a JSON list; the first word that is none.
-fn listed(text: &str) -> Result<Vec<f64>, String> {
-    let words = text.split(|c: char| c.is_whitespace() || ",[]".contains(c)).filter(|w| !w.is_empty());
-    words.map(|w| first_ratio(w).map_err(|_| w.to_owned())).collect()
+/// "kv_heads=2,channels=1024"; "heads" too.
+pub fn shape(text: &str) -> Result<FinalShape, String> {
+    let wrong = |part: &str| format!("\"{part}\" is not heads=N, kv_heads=N or channels=N with N of at least 1");
+    let mut shape = FinalShape::default();
+    for part in text.split(',') {
+        let (name, count) = part.split_once('=').ok_or_else(|| wrong(part))?;
+        let count = at_least_one(count.trim()).map_err(|_| wrong(part))?;
+        let place = match name.trim() {
+            "heads" => &mut shape.heads,
+            "kv_heads" => &mut shape.kv_heads,
+            "channels" => &mut shape.channels,
+            _ => return Err(wrong(part)),
+        };
+        *place = Some(count);
+    }
+    Ok(shape)
 }
 
 #[cfg(test)]
@@ -162,21 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn steps_have_a_floor_or_a_size() {
-        assert_eq!(channel_steps("dynamic"), Ok(ChannelSteps::Dynamic { floor: 8 }));
-        assert_eq!(channel_steps("dynamic:64"), Ok(ChannelSteps::Dynamic { floor: 64 }));
-        assert_eq!(channel_steps("fixed:128"), Ok(ChannelSteps::Fixed(128)));
-        for wrong in ["fixed", "fixed:0", "dynamic:x", "one-by-one:3", "all"] {
-            assert!(channel_steps(wrong).is_err(), "{wrong}");
-        }
+    fn a_site_has_a_factor_or_a_list() {
+        assert_eq!(site_ratio("0.5"), Ok(SiteRatio::Factor(0.5)));
+        assert_eq!(site_ratio("0.1, 0"), Ok(SiteRatio::List(vec![0.1, 0.0])));
+        assert!(site_ratio("-1").is_err() && site_ratio("0.1,1").is_err());
     }
 
     #[test]
-    fn a_list_of_ratios_may_be_json_or_lines() {
-        assert_eq!(listed("[0.1, 0.2]"), Ok(vec![0.1, 0.2]));
-        assert_eq!(listed("0.1\n0.2\n"), Ok(vec![0.1, 0.2]));
-        assert_eq!(listed("0.1 x"), Err("x".into()));
-        assert_eq!(listed("0.1 1.2"), Err("1.2".into()));
+    fn a_final_shape_names_what_it_changes() {
+        let want = FinalShape { kv_heads: Some(2), channels: Some(1024), heads: None };
+        assert_eq!(shape("kv_heads=2,channels=1024"), Ok(want));
+        for wrong in ["", "2", "layers=2", "heads=0", "heads=x"] {
+            assert!(shape(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

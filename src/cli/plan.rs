@@ -7,15 +7,20 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::format;
 use slimgpt::pipeline::{Limits, Place, Plan, plan};
 
 use super::arguments::{CalibrationSize, Pruning};
 use super::{out, show};
 
+mod rounding;
+
 const EXAMPLES: &str = "\
 Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2
   slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
+  slimgpt plan ./SmolLM2-135M --target 0.2 --head-ratio 0 --keep-layers 0,29
+  slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB";
 
 /// Arguments of `plan`.
@@ -42,11 +47,15 @@ impl PlanCommand {
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
         let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
-        let plan = plan(&request, checkpoint.config(), &self.limits()?)?;
+        let limits = self.pruning.knobs.within(self.limits()?);
+        let plan = plan(&request, checkpoint.config(), &limits)?;
         if self.json {
             return out::json(&plan);
         }
         out::line(layers(&plan))?;
+        for line in rounding::lines(&plan) {
+            out::line(line)?;
+        }
         Ok(out::line(format_args!("{}\n{}", totals(&plan), memory_lines(&plan)))?)
     }
 
@@ -66,11 +75,11 @@ fn layers(plan: &Plan) -> comfy_table::Table {
         .map(|(i, l)| {
             vec![
                 i.to_string(),
-                show::percent(l.ratio),
-                show::arrow(l.before.kv_heads, l.after.kv_heads),
-                show::arrow(l.before.heads, l.after.heads),
-                show::arrow(l.before.channels, l.after.channels),
-                show::count(l.parameters_after),
+                l.ratio.to_string(),
+                format::arrow(l.before.kv_heads, l.after.kv_heads),
+                format::arrow(l.before.heads, l.after.heads),
+                format::arrow(l.before.channels, l.after.channels),
+                format::count(l.parameters_after),
             ]
         })
         .collect();
@@ -82,10 +91,10 @@ pub fn totals(plan: &Plan) -> String {
     let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
     format!(
         "{} → {} parameters: {} less, {} of the decoder layers",
-        show::count(plan.parameters_before),
-        show::count(plan.parameters_after),
-        show::percent(gone),
-        show::percent(plan.decoder_ratio()),
+        format::count(plan.parameters_before),
+        format::count(plan.parameters_after),
+        format::percent(gone),
+        format::percent(plan.decoder_ratio()),
     )
 }
 
@@ -93,8 +102,8 @@ pub fn totals(plan: &Plan) -> String {
 pub fn memory_lines(plan: &Plan) -> String {
     let sum = |place: Place, bytes: u64, name: &str| {
         let parts = plan.memory.parts.iter().filter(|p| p.place == place && p.bytes > 0);
-        let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, show::bytes(p.bytes))).collect();
-        (bytes > 0).then(|| format!("{name}: {} ({})", show::bytes(bytes), parts.join(", ")))
+        let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect();
+        (bytes > 0).then(|| format!("{name}: {} ({})", format::bytes(bytes), parts.join(", ")))
     };
     let memory = &plan.memory;
     let lines = [

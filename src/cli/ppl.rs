@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use slimgpt::device::Device;
 use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
+use slimgpt::format;
+use slimgpt::names::Named;
 use slimgpt::text::{Bos, Join, read_documents};
 
 use super::arguments::{self, DeviceArgument};
+use super::choice::choice;
 use super::exit::Usage;
-use super::{out, parse, show};
+use super::{out, parse};
 
 mod datasets;
 mod measure;
@@ -38,13 +41,6 @@ Protocols:
            begin-of-sequence token too, as lm-eval does for LLaMA since 0.4.9.2.
   strided  transformers' documentation: windows that overlap, of which only new tokens are predicted.
 
-Joins, for window and strided (rolling takes documents one by one):
-  plain      a .txt as it stands; rows of a .jsonl or .json with an empty line between
-  wikitext2  the lines of a .txt, or rows, with an empty line between, as the papers join the data
-             set on the hub
-  ptb        the lines of a .txt, trimmed, or rows, with a space between
-  c4         the first 1100 rows with a space between; with --windows 256 GPTQ's C4
-
 Numbers compare only at the same protocol, window length, join and --bos.";
 
 /// Arguments of `ppl`.
@@ -60,11 +56,11 @@ pub struct Ppl {
     #[arg(long, default_value = "text", value_name = "KEY")]
     text_key: String,
     /// How the text is cut and what is predicted; see below
-    #[arg(long, value_enum, default_value = "window")]
+    #[arg(long, value_name = "NAME", value_parser = choice::<Protocol>(), default_value = "window")]
     protocol: Protocol,
-    /// How lines or rows become one text; see below
-    #[arg(long, value_enum, default_value = "plain")]
-    join: JoinName,
+    /// How lines or rows become one text, for --protocol window and strided
+    #[arg(long, value_name = "NAME", value_parser = choice::<Join>(), default_value = "plain")]
+    join: Join,
     /// Tokens of a window; by default 2048, or the model's context if that is shorter or the
     /// protocol is rolling. Papers on structured pruning often use 128
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
@@ -75,9 +71,9 @@ pub struct Ppl {
     /// Windows from the beginning of the text; by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     windows: Option<usize>,
-    /// Begin-of-sequence token at the head of each window, of the first (or of the text), or nowhere
-    #[arg(long, value_enum, default_value = "none")]
-    bos: BosName,
+    /// Where the begin-of-sequence token stands
+    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none")]
+    bos: Bos,
     /// Keep the figures in the model's folder (slimgpt-eval.json), for reports
     #[arg(long)]
     save: bool,
@@ -88,27 +84,16 @@ pub struct Ppl {
     json: bool,
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, strum::IntoStaticStr, strum::EnumMessage, strum::VariantArray)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 enum Protocol {
+    #[strum(message = "windows that do not overlap, as in papers on pruning")]
     Window,
+    #[strum(message = "lm-eval's: every token once, by word and by byte")]
     Rolling,
+    #[strum(message = "transformers': windows that overlap")]
     Strided,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq)]
-enum JoinName {
-    Plain,
-    Wikitext2,
-    Ptb,
-    C4,
-}
-
-#[derive(ValueEnum, Clone, Copy)]
-enum BosName {
-    Each,
-    First,
-    None,
 }
 
 /// What `--json` prints.
@@ -139,7 +124,7 @@ impl Ppl {
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,
             length: arguments::window_length(asked, config)?,
-            bos: self.bos(),
+            bos: self.bos,
             count: self.windows,
             hidden: self.json,
         };
@@ -147,9 +132,9 @@ impl Ppl {
         let device = self.device.open()?;
         let started = Instant::now();
         let found = match self.protocol {
-            Protocol::Window => measure.window(&documents, self.join(), &device)?,
+            Protocol::Window => measure.window(&documents, self.join, &device)?,
             Protocol::Rolling => measure.rolling(&documents, &device)?,
-            Protocol::Strided => measure.strided(&documents, self.join(), self.stride, &device)?,
+            Protocol::Strided => measure.strided(&documents, self.join, self.stride, &device)?,
         };
         let seconds = started.elapsed().as_secs_f64();
         match self.json {
@@ -170,13 +155,13 @@ impl Ppl {
         {
             return Err(Usage(format!("--text {}: {advice}", self.text.display())).into());
         }
-        if self.protocol != Protocol::Window && matches!(self.bos, BosName::Each) {
+        if self.protocol != Protocol::Window && self.bos == Bos::Each {
             return wrong("--bos each is for --protocol window; use --bos first or none");
         }
         if self.protocol == Protocol::Rolling && self.windows.is_some() {
             return wrong("--protocol rolling measures whole documents; leave --windows out");
         }
-        if self.protocol == Protocol::Rolling && self.join != JoinName::Plain {
+        if self.protocol == Protocol::Rolling && self.join != Join::Plain {
             return wrong("--protocol rolling takes documents one by one; leave --join out");
         }
         Ok(())
@@ -187,7 +172,7 @@ impl Ppl {
             perplexity: found.perplexity,
             by_word: found.by_word,
             protocol: self.protocol,
-            join: self.join(),
+            join: self.join,
             seq_len: measure.length,
             bos: measure.bos,
             text: &self.text,
@@ -204,15 +189,15 @@ impl Ppl {
                 by_word.word_perplexity,
                 by_word.byte_perplexity,
                 by_word.bits_per_byte,
-                show::count(by_word.words),
-                show::count(by_word.bytes),
+                format::count(by_word.words),
+                format::count(by_word.bytes),
             ))?;
         }
         let line = format_args!(
             "perplexity {:.4}  ({} predictions in {} windows; {}; {seconds:.1} s on {})",
             found.perplexity.perplexity,
-            show::count(found.perplexity.tokens),
-            show::count(found.perplexity.windows),
+            format::count(found.perplexity.tokens),
+            format::count(found.perplexity.windows),
             self.what(found),
             device.name(),
         );
@@ -223,10 +208,8 @@ impl Ppl {
     fn what(&self, found: &Found) -> String {
         let file = self.text.file_name().unwrap_or_default().to_string_lossy();
         let joined = match self.join {
-            JoinName::Plain => "",
-            JoinName::Wikitext2 => " joined as wikitext2",
-            JoinName::Ptb => " joined as ptb",
-            JoinName::C4 => " joined as c4",
+            Join::Plain => String::new(),
+            join => format!(" joined as {}", join.name()),
         };
         let first = self.windows.map_or_else(String::new, |n| format!(", the first {n}"));
         format!("{file}{joined}, {}{first}", found.protocol)
@@ -247,22 +230,5 @@ impl Ppl {
             entries.push(entry("bits_per_byte", by_word.bits_per_byte, by_word.bytes));
         }
         entries
-    }
-
-    fn bos(&self) -> Bos {
-        match self.bos {
-            BosName::Each => Bos::Each,
-            BosName::First => Bos::First,
-            BosName::None => Bos::None,
-        }
-    }
-
-    fn join(&self) -> Join {
-        match self.join {
-            JoinName::Plain => Join::Plain,
-            JoinName::Wikitext2 => Join::Wikitext2,
-            JoinName::Ptb => Join::Ptb,
-            JoinName::C4 => Join::C4,
-        }
     }
 }

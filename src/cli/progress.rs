@@ -1,12 +1,13 @@
 //! The event stream as a bar with an ETA, as plain lines where there is no terminal, or as JSON lines.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use slimgpt::format;
 use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
 
-use super::{out, show};
+use super::out;
 
 /// Shows events.
 pub struct Progress {
@@ -58,13 +59,14 @@ impl Progress {
 
     fn layer(&self, record: &LayerRecord, second: f64) -> String {
         let LayerRecord { layer, before, after, heads, channels, .. } = record;
-        let heads_gone = show::arrow(before.heads, after.heads);
-        let channels_gone = show::arrow(before.channels, after.channels);
+        let heads_gone = format::arrow(before.heads, after.heads);
+        let channels_gone = format::arrow(before.channels, after.channels);
         let error = heads.measured_loss + channels.measured_loss;
-        let (speed, seconds) = (self.meter.tokens_per_second(second), self.meter.layer_seconds(second));
+        let (speed, seconds) =
+            (self.meter.tokens_per_second(second), format::seconds(self.meter.layer_seconds(second)));
         let left = if layer + 1 < self.layers { self.left(second) } else { String::new() };
         let line = format!(
-            "layer {:>2}/{}  heads {heads_gone}  channels {channels_gone}  error {error:.3e}  {seconds:.1} s  {speed:.0} tokens/s  {left}",
+            "layer {:>2}/{}  heads {heads_gone}  channels {channels_gone}  error {error:.3e}  {seconds}  {speed:.0} tokens/s  {left}",
             layer + 1,
             self.layers,
         );
@@ -72,8 +74,7 @@ impl Progress {
     }
 
     fn left(&self, second: f64) -> String {
-        let left = self.meter.seconds_left(second).and_then(|s| Duration::try_from_secs_f64(s.round()).ok());
-        left.map_or_else(String::new, |left| format!("ETA {}", FormattedDuration(left)))
+        self.meter.seconds_left(second).map_or_else(String::new, eta)
     }
 
     /// A line above the bar; where there is no terminal, a plain line.
@@ -105,6 +106,11 @@ impl Drop for Progress {
     }
 }
 
+/// When it will be done, in so many seconds.
+pub fn eta(seconds: f64) -> String {
+    format!("ETA {}", format::whole_seconds(seconds))
+}
+
 /// A bar that knows how many steps there are.
 pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
     let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
@@ -119,7 +125,7 @@ pub fn counting(label: &'static str, hidden: bool) -> impl FnMut(usize, usize) {
     move |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-        bar.set_message(format!("{label}  ETA {}", FormattedDuration(bar.eta())));
+        bar.set_message(format!("{label}  {}", eta(bar.eta().as_secs_f64())));
         if done == total {
             bar.finish_and_clear();
         }

@@ -1,6 +1,6 @@
 //! `slimgpt prune`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,10 +8,8 @@ use clap::Args;
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{
-    Event, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
-};
+use slimgpt::pipeline::{Job, Limits, Report, plan};
+use slimgpt::session::{Pruned, prune_to_folder};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
@@ -71,13 +69,14 @@ impl Prune {
 
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
+        let request =
+            self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
         self.calibration.check(&checkpoint)?;
-        let anywhere = Request { memory: None, ..request.clone() };
-        plan(&anywhere, checkpoint.config(), &Limits::default())?;
+        plan(&request, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
-        let plan = plan(&request, checkpoint.config(), &Limits::of(&device, Some(&self.out)))?;
+        let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
@@ -94,12 +93,15 @@ impl Prune {
         self.announce(&job);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
-        let report = to_folder(&job, &self.out, self.overwrite, &mut |event| {
+        let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {
             progress.show(&event);
             interrupt.flow()
-        })?;
+        }));
         drop(progress);
-        slimgpt::report::write_into(&self.out)?;
+        let Pruned { report, was_finished } = pruned?;
+        if was_finished {
+            eprintln!("{} is finished already: nothing is left to do", self.out.display());
+        }
         self.show(&report)
     }
 
@@ -128,30 +130,5 @@ impl Prune {
         ))?;
         export::hint_at_widths(Checkpoint::open(&self.out)?.config());
         Ok(())
-    }
-}
-
-/// Prunes into a folder, on whichever executor goes with the device. A folder that this very run
-/// finished earlier is reported, with the event that would have ended it.
-pub fn to_folder(job: &Job<'_>, out: &Path, overwrite: bool, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report> {
-    match OutputFolder::open(out, job, overwrite)? {
-        Opened::Work(mut folder) => Ok(execute(job, &mut folder, observe)?),
-        Opened::Finished(report) => {
-            eprintln!("{} is finished already: nothing is left to do", out.display());
-            let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
-            observe(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
-            Ok(*report)
-        }
-    }
-}
-
-fn execute(
-    job: &Job<'_>,
-    sink: &mut impl LayerSink,
-    observe: &mut dyn FnMut(Event) -> Flow,
-) -> Result<Report, PipelineError> {
-    match job.device.is_gpu() {
-        true => block_on(prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe)),
-        false => block_on(prune(job, &CpuExecutor::<f32>::new(), sink, observe)),
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use slimgpt::report::{Folder, page, write};
+use slimgpt::disk;
+use slimgpt::report::{Folder, page};
 
 use super::arguments::DeviceArgument;
 use super::exit::Usage;
@@ -72,7 +73,7 @@ impl ReportCommand {
         tell_apart(&mut folders, &self.folders);
         let samples = self.measured(&mut folders)?;
         let page = page(&folders, &samples)?;
-        write(&self.out, &page)?;
+        disk::write(&self.out, page.as_bytes())?;
         if self.json {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).collect();
             return out::json(

@@ -1,8 +1,7 @@
-//! Numbers and tables for people.
+//! Tables, and lists of numbers.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
-use indicatif::{HumanBytes, HumanCount};
 
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
@@ -23,26 +22,6 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
         table.add_row(cells(&row.iter().map(String::as_str).collect::<Vec<_>>()));
     }
     table
-}
-
-/// "1,173,120".
-pub fn count(n: usize) -> String {
-    HumanCount(n as u64).to_string()
-}
-
-/// "2.24 MiB".
-pub fn bytes(n: u64) -> String {
-    HumanBytes(n).to_string()
-}
-
-/// "20.0 %".
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-/// "32 → 24", or only "32" where nothing went.
-pub fn arrow(before: usize, after: usize) -> String {
-    if before == after { before.to_string() } else { format!("{before} → {after}") }
 }
 
 /// "1-3, 7": ascending numbers with runs drawn together; "-" for none.
@@ -73,11 +52,5 @@ mod tests {
         let rows = [["0", "8"], ["1", "6"]].map(|row| row.map(str::to_owned).to_vec());
         // Above, header, between, the rows, below.
         assert_eq!(table(&["layer", "heads"], &rows).to_string().lines().count(), 6);
-    }
-
-    #[test]
-    fn an_arrow_only_where_something_went() {
-        assert_eq!(arrow(8, 6), "8 → 6");
-        assert_eq!(arrow(8, 8), "8");
     }
 }

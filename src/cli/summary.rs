@@ -1,5 +1,6 @@
 //! A finished run as a table: what went from each layer and what it cost.
 
+use slimgpt::format;
 use slimgpt::pipeline::{LayerRecord, Report};
 
 use super::show;
@@ -17,10 +18,10 @@ fn layer(record: &LayerRecord) -> Vec<String> {
     let gone: Vec<usize> = (0..before.heads).filter(|h| kept_heads.binary_search(h).is_err()).collect();
     vec![
         record.layer.to_string(),
-        show::arrow(before.kv_heads, after.kv_heads),
-        show::arrow(before.heads, after.heads),
+        format::arrow(before.kv_heads, after.kv_heads),
+        format::arrow(before.heads, after.heads),
         show::ranges(&gone),
-        show::arrow(before.channels, after.channels),
+        format::arrow(before.channels, after.channels),
         format!("{:.4e}", heads.predicted_loss + channels.predicted_loss),
         format!("{:.4e}", heads.measured_loss + channels.measured_loss),
     ]
@@ -29,18 +30,18 @@ fn layer(record: &LayerRecord) -> Vec<String> {
 /// The whole model, in two lines, and the memory it took, where it was measured.
 pub fn totals(report: &Report) -> String {
     let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
-    let seconds = report.timing.layer_seconds.iter().sum::<f64>();
+    let seconds = format::seconds(report.timing.layer_seconds.iter().sum());
     format!(
         "{} → {} parameters: {} less, {} of the decoder layers; {} → {} of weights in {}\n\
-         {} calibration tokens, {seconds:.1} s on {}{}",
-        show::count(report.parameters_before),
-        show::count(report.parameters_after),
-        show::percent(gone),
-        show::percent(report.plan.decoder_ratio()),
-        show::bytes(report.bytes_before),
-        show::bytes(report.bytes_after),
+         {} calibration tokens, {seconds} on {}{}",
+        format::count(report.parameters_before),
+        format::count(report.parameters_after),
+        format::percent(gone),
+        format::percent(report.plan.decoder_ratio()),
+        format::bytes(report.bytes_before),
+        format::bytes(report.bytes_after),
         report.dtype,
-        show::count(report.calibration_tokens),
+        format::count(report.calibration_tokens),
         report.device,
         memory(report),
     )
@@ -51,7 +52,7 @@ pub fn totals(report: &Report) -> String {
 fn memory(report: &Report) -> String {
     let (timing, plan) = (&report.timing, &report.plan.memory);
     let part = |name: &str, peak: Option<u64>, planned: u64| {
-        peak.map(|peak| format!("{} of {} planned on the {name}", show::bytes(peak), show::bytes(planned)))
+        peak.map(|peak| format!("{} of {} planned on the {name}", format::bytes(peak), format::bytes(planned)))
     };
     let device = part("device", timing.peak_device_bytes, plan.device_bytes);
     let parts: Vec<String> = device.into_iter().chain(part("host", timing.peak_host_bytes, plan.host_bytes)).collect();

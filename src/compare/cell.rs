@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::obs::schedule::Shape;
-use crate::pipeline::{Method, Request, Schedule, Target};
+use crate::allocate::{Allocation, Curve, Schedule, Target};
+use crate::names::Named;
+use crate::pipeline::{Method, Request};
 
 /// Lists of choices; every combination is a cell.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Grid {
     /// Shares of the decoder layers' parameters that go.
     pub targets: Vec<f64>,
     /// How the ratio goes from layer to layer.
-    pub schedules: Vec<Shape>,
+    pub schedules: Vec<Curve>,
     /// Names of the calibration texts.
     pub calibrations: Vec<String>,
     /// Calibration windows.
@@ -30,7 +31,7 @@ pub struct Cell {
     /// The share that goes.
     pub target: f64,
     /// How the ratio goes from layer to layer.
-    pub schedule: Shape,
+    pub schedule: Curve,
     /// The calibration text's name.
     pub calibration: String,
     /// Calibration windows.
@@ -77,8 +78,11 @@ impl Cell {
     /// The request of this cell; what cells share is taken from `base`.
     pub fn request(&self, base: &Request) -> Request {
         self.method.of(Request {
-            target: Some(Target::Ratio(self.target)),
-            schedule: Schedule::Shape(self.schedule),
+            allocation: Allocation {
+                target: Some(Target::Ratio(self.target)),
+                schedule: Schedule::Curve(self.schedule),
+                ..base.allocation.clone()
+            },
             windows: self.samples,
             window_tokens: self.seq_len,
             ..base.clone()
@@ -104,7 +108,7 @@ mod tests {
         Grid {
             methods: vec![Method::Random, Method::Exact],
             targets: vec![0.2, 0.5],
-            schedules: vec![Shape::Log],
+            schedules: vec![Curve::Log],
             calibrations: vec!["c4".into(), "al/paca".into()],
             samples: vec![8],
             seq_lens: vec![64, 128],

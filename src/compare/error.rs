@@ -1,8 +1,9 @@
 //! Why a comparison ended early. Finished cells stay finished.
 
-use std::path::{Path, PathBuf};
-
+use crate::disk::DiskError;
+use crate::eval::EvalError;
 use crate::pipeline::{FolderError, PipelineError};
+use crate::remedy::{Remedied, Remedy};
 
 /// Why a comparison ended early.
 #[derive(Debug, thiserror::Error)]
@@ -30,31 +31,30 @@ pub enum CompareError {
         /// The cell's name, or "dense".
         cell: String,
         /// Why.
-        cause: Box<crate::error::Error>,
+        cause: Box<EvalError>,
     },
-    /// The folder of results cannot be used.
-    #[error("{} could not be {what}: {source}; give a folder that can be written to with --out", path.display())]
-    Io {
-        /// "read", "written", "removed".
-        what: &'static str,
-        /// The path.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
+    /// The folder of results, or what stands in it, cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The folder of a cell cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// The figures of a cell could not be kept in its folder.
     #[error(transparent)]
-    Evaluation(#[from] crate::eval::EvalError),
+    Evaluation(#[from] EvalError),
     /// A page could not be made.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
 }
 
-impl CompareError {
-    pub(super) fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Io { what, path: path.into(), source }
+impl Remedied for CompareError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Pruning { cause, .. } => cause.remedy(),
+            Self::Measuring { cause, .. } => cause.remedy(),
+            Self::Folder(error) => error.remedy(),
+            Self::Evaluation(error) => error.remedy(),
+            _ => None,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The comparison as a chart: perplexity against what varies most.
 
 use super::{Cell, Comparison, Row};
+use crate::names::Named;
 use crate::report::figures::{Chart, Marks, Scale, Series, Svg};
 
 /// What the horizontal axis shows.

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use super::store::{self, Store, write_whole};
+use super::store::{self, Store};
 use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol, Row};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
+use crate::disk::{self, DiskError};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
-use crate::obs::{CpuExecutor, WgpuExecutor};
-use crate::pipeline::{
-    self, Fingerprint, Flow, Job, LayerSink, Limits, Opened, OutputFolder, PipelineError, Report, Request, plan, prune,
-    windows_sha256,
-};
+use crate::pipeline::{self, Fingerprint, Flow, Job, Limits, PipelineError, Report, Request, plan, windows_sha256};
 use crate::report::{self, Folder};
+use crate::session::{SessionError, prune_to_folder};
 use crate::text::TextError;
 
 /// What all cells share.
@@ -119,12 +117,10 @@ pub async fn run(setting: &Setting<'_>, grid: &Grid, on_event: OnEvent<'_>) -> R
 }
 
 /// `compare.json`, `compare.csv` and `compare.svg`.
-fn write(out: &Path, comparison: &Comparison) -> Result<(), CompareError> {
-    let path = out.join("compare.json");
-    let json = serde_json::to_vec_pretty(comparison).map_err(|e| CompareError::io("written", &path, e.into()))?;
-    write_whole(&path, &json)?;
-    write_whole(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
-    write_whole(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
+fn write(out: &Path, comparison: &Comparison) -> Result<(), DiskError> {
+    disk::write_json(&out.join("compare.json"), comparison)?;
+    disk::write(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
+    disk::write(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
 }
 
 /// What decides a measurement besides the model: the tokens and the device.
@@ -172,12 +168,13 @@ async fn row(
     let report = match pruned(&job, &store.cell_folder(&name), on_event).await {
         Ok(report) => report,
         // The mathematics or the element type failed: that is a result of this cell.
-        Err(
+        Err(SessionError::Pruning(
             error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
-        ) => {
-            return Ok(refused(error.to_string()));
+        )) => return Ok(refused(error.to_string())),
+        Err(SessionError::Pruning(cause)) => {
+            return Err(CompareError::Pruning { cell: name, cause: Box::new(cause) });
         }
-        Err(cause) => return Err(CompareError::Pruning { cell: name, cause: Box::new(cause) }),
+        Err(SessionError::Page(error)) => return Err(error.into()),
     };
     let row = measured(setting, cell, &report, &store.cell_folder(&name), on_event).await?;
     store.put(&name, &identity, &row)?;
@@ -188,32 +185,17 @@ async fn row(
 }
 
 /// Prunes into a folder, or takes what stands there if it is of this run and whole.
-async fn pruned(job: &Job<'_>, folder: &Path, on_event: OnEvent<'_>) -> Result<Report, PipelineError> {
+async fn pruned(job: &Job<'_>, folder: &Path, on_event: OnEvent<'_>) -> Result<Report, SessionError> {
     // An older result of the cell, or one without its weights, is made anew.
     let overwrite = !store::has_weights(folder) || !is_of(job, folder)?;
-    let mut sink = match OutputFolder::open(folder, job, overwrite)? {
-        Opened::Finished(report) => return Ok(*report),
-        Opened::Work(sink) => sink,
-    };
     let mut observe = |event: pipeline::Event| on_event(Event::Pruning(&event));
-    execute(job, &mut sink, &mut observe).await
+    Ok(prune_to_folder(job, folder, overwrite, &mut observe).await?.report)
 }
 
 /// Whether the folder's report is of this very run.
 fn is_of(job: &Job<'_>, folder: &Path) -> Result<bool, PipelineError> {
     let fingerprint = Fingerprint::of(job)?;
     Ok(Folder::open(folder).is_ok_and(|f| fingerprint.made(&f.report)))
-}
-
-async fn execute(
-    job: &Job<'_>,
-    sink: &mut impl LayerSink,
-    observe: &mut dyn FnMut(pipeline::Event) -> Flow,
-) -> Result<Report, PipelineError> {
-    match job.device.is_gpu() {
-        true => prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe).await,
-        false => prune(job, &CpuExecutor::<f32>::new(), sink, observe).await,
-    }
 }
 
 /// Measures a pruned folder and leaves the figure and a page in it.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dense, Outcome, Row};
+use crate::allocate::Rounding;
+use crate::names::Named;
 use crate::text::{Bos, Sampling};
 
 /// How everything was calibrated and measured: numbers compare only under the same protocol.
@@ -26,6 +28,8 @@ pub struct Protocol {
     pub damping: f64,
     /// Kept channels are a multiple of this.
     pub channel_multiple: usize,
+    /// What is rounded to whole heads and channels, the same for all methods.
+    pub rounding: Rounding,
 }
 
 /// Everything that was compared.
@@ -88,8 +92,10 @@ impl Protocol {
             _ => "with",
         };
         format!(
-            "windows {sampling}, {bos} begin-of-sequence token; damping {}; kept channels are a multiple of {}",
-            self.damping, self.channel_multiple
+            "windows {sampling}, {bos} begin-of-sequence token; damping {}; kept channels are a multiple of {}; rounded by {}",
+            self.damping,
+            self.channel_multiple,
+            self.rounding.name()
         )
     }
 }

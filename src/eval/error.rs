@@ -1,6 +1,8 @@
 //! What can be wrong with what a model is measured on: where, which value, and what to do.
 
-use super::tasks::BadRow;
+use serde::Serialize;
+
+use crate::remedy::{Remedied, Remedy};
 
 /// Bad rows that are named in a message; of more, only the number is said.
 const NAMED: usize = 20;
@@ -9,7 +11,20 @@ const NAMED: usize = 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// A file is missing, unreadable, damaged, or cannot be written.
+    /// A checkpoint could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::ReadError),
+    /// A tokenizer or a text could not be used.
+    #[error(transparent)]
+    Text(#[from] crate::text::TextError),
+    /// The device lost its work.
+    #[error(transparent)]
+    Readback(#[from] crate::device::readback::ReadbackError),
+    /// The disk refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A file or folder does not hold what it should.
     #[error("{file}: {reason}")]
     File {
         /// The file.
@@ -18,7 +33,7 @@ pub enum EvalError {
         reason: String,
     },
     /// Rows that cannot be used.
-    #[error("{} cannot be used; correct them, or leave them out with --skip-bad-rows:\n{}", rows(.0.len()), listed(.0))]
+    #[error("{} cannot be used:\n{}", rows(.0.len()), listed(.0))]
     BadRows(Vec<BadRow>),
     /// A text has nothing to predict.
     #[error("the text has {tokens} tokens, and {needed} are needed; give more text")]
@@ -30,7 +45,7 @@ pub enum EvalError {
     },
     /// The rolling protocol needs a token to begin with.
     #[error(
-        "the rolling protocol begins every text with the begin-of-sequence token, or else the end-of-sequence token, but config.json has neither; use --protocol window"
+        "the rolling protocol begins every text with the begin-of-sequence token, or else the end-of-sequence token, but config.json has neither"
     )]
     NoPrefix,
     /// A request that a caller put together wrongly.
@@ -57,6 +72,23 @@ pub enum EvalError {
     },
 }
 
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BadRow {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for BadRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
+    }
+}
+
 fn rows(n: usize) -> String {
     if n == 1 { "1 row".into() } else { format!("{n} rows") }
 }
@@ -66,4 +98,16 @@ fn listed(rows: &[BadRow]) -> String {
     let more = rows.len().saturating_sub(NAMED);
     let end = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
     named.join("\n") + &end
+}
+
+impl Remedied for EvalError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Text(error) => error.remedy(),
+            Self::Readback(error) => error.remedy(),
+            Self::BadRows(_) => Some(Remedy::SkipRows),
+            Self::NoPrefix => Some(Remedy::WindowProtocol),
+            _ => None,
+        }
+    }
 }

@@ -3,8 +3,7 @@
 
 use serde::Serialize;
 
-use crate::gpu::GpuError;
-use crate::gpu::cholesky::floats;
+use crate::device::readback::{ReadbackError, floats};
 use crate::model::{Decoder, KvCache, likeliest, token_tensor};
 use crate::shape::ModelConfig;
 
@@ -88,7 +87,7 @@ pub async fn speed(
     timed: Timed,
     clock: &dyn Fn() -> f64,
     on_step: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Option<Speed>, GpuError> {
+) -> Result<Option<Speed>, ReadbackError> {
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -119,7 +118,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Seconds of prefill and latency; `None` when it is to stop.
-    async fn repeat(&mut self, timed: &Timed) -> Result<Option<[f64; 2]>, GpuError> {
+    async fn repeat(&mut self, timed: &Timed) -> Result<Option<[f64; 2]>, ReadbackError> {
         // Any tokens do: the work is the same for all.
         let prompt = (0..timed.prompt_tokens).map(|i| (i % self.config.vocab_size) as u32).collect();
         let started = (self.clock)();
@@ -131,7 +130,7 @@ impl Run<'_> {
         Ok(self.write(timed.new_tokens).await?.map(|latency| [prefill, latency]))
     }
 
-    async fn write(&mut self, tokens: usize) -> Result<Option<f64>, GpuError> {
+    async fn write(&mut self, tokens: usize) -> Result<Option<f64>, ReadbackError> {
         let started = (self.clock)();
         let (mut cache, mut token) = (KvCache::default(), self.first);
         for _ in 0..tokens {
@@ -143,8 +142,8 @@ impl Run<'_> {
         Ok(Some((self.clock)() - started))
     }
 
-    async fn next(&self, tokens: Vec<u32>, cache: &mut KvCache) -> Result<u32, GpuError> {
-        let device = self.decoder.ends.embedding.val().device();
+    async fn next(&self, tokens: Vec<u32>, cache: &mut KvCache) -> Result<u32, ReadbackError> {
+        let device = self.decoder.outer.embedding.val().device();
         let logits = self.decoder.forward_cached(token_tensor(&[tokens], &device), self.config, cache);
         Ok(likeliest(&floats(logits).await?) as u32)
     }

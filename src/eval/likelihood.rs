@@ -13,9 +13,8 @@ use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::error::Error;
-use crate::gpu::cholesky::floats;
-use crate::model::{Block, Ends, Positions, token_tensor};
+use crate::device::readback::floats;
+use crate::model::{Block, Outer, Positions, token_tensor};
 use crate::shape::ModelConfig;
 
 /// Hidden states that are kept between two layers, in bytes.
@@ -81,10 +80,10 @@ pub async fn log_likelihoods(
     device: &Device,
     batch_tokens: Option<usize>,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<f64>, Error> {
+) -> Result<Vec<f64>, EvalError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
-    let ends = Ends::load(&checkpoint.outer()?, config, on);
+    let outer = Outer::load(&checkpoint.outer()?, config, on);
     let rows = rows(requests, config.max_positions);
     let batches = batches(&rows, batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu())));
     let groups = groups(&batches, config.hidden_size);
@@ -95,14 +94,14 @@ pub async fn log_likelihoods(
     };
     let mut sums = vec![0.0; requests.len()];
     for group in groups {
-        for batch in run_group(checkpoint, &ends, group, on, &mut step).await? {
+        for batch in run_group(checkpoint, &outer, group, on, &mut step).await? {
             for (request, log_p) in batch {
                 sums[request] = log_p;
             }
         }
     }
     match sums.iter().position(|sum| !sum.is_finite()) {
-        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }.into()),
+        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
         None => Ok(sums),
     }
 }
@@ -170,15 +169,15 @@ fn groups<'a>(batches: &'a [&'a [Row]], hidden_size: usize) -> Vec<&'a [&'a [Row
 /// The answers of a group: request and Σ log p, batch by batch.
 async fn run_group(
     checkpoint: &Checkpoint,
-    ends: &Ends,
+    outer: &Outer,
     group: &[&[Row]],
     on: &TensorDevice,
     step: &mut impl FnMut(),
-) -> Result<Vec<Vec<(usize, f64)>>, Error> {
+) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
     let positions = Positions::new(&config.rope, config.head_dim, 0, group.first().map_or(0, |b| longest(b)), on);
-    let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| ends.embed(filled_up(batch, on))).collect();
+    let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| outer.embed(filled_up(batch, on))).collect();
     for (i, &shape) in config.layers.iter().enumerate() {
         let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
@@ -188,7 +187,7 @@ async fn run_group(
     }
     let mut answers = Vec::new();
     for (hidden, rows) in hidden.into_iter().zip(group) {
-        answers.push(read_off(ends, hidden, rows).await?);
+        answers.push(read_off(outer, hidden, rows).await?);
     }
     Ok(answers)
 }
@@ -205,7 +204,7 @@ fn filled_up(rows: &[Row], on: &TensorDevice) -> Tensor<2, Int> {
 }
 
 /// Σ log p of what is asked of each row, from the hidden states `(rows, longest, d)` after the last layer.
-async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, Error> {
+async fn read_off(outer: &Outer, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(usize, f64)>, EvalError> {
     let [b, t, d] = hidden.dims();
     let (mut at, mut next) = (Vec::new(), Vec::new());
     for (r, row) in rows.iter().enumerate() {
@@ -217,7 +216,7 @@ async fn read_off(ends: &Ends, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<(u
     }
     let count = at.len();
     let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &hidden.device());
-    let log_p = floats(ends.log_p(hidden.reshape([b * t, d]).select(0, at), &next)).await?;
+    let log_p = floats(outer.log_p(hidden.reshape([b * t, d]).select(0, at), &next)).await?;
     let mut rest = log_p.as_slice();
     let asks = rows.iter().flat_map(|row| &row.asks);
     Ok(asks

@@ -22,7 +22,7 @@ mod strided;
 pub mod tasks;
 mod wikitext;
 
-pub use error::EvalError;
+pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};
 pub use perplexity::{Perplexity, perplexity, perplexity_of};

@@ -1,9 +1,9 @@
 //! exp of the mean −log p of every predicted token, over windows that do not overlap.
 
+use super::EvalError;
 use super::likelihood::{Request, log_likelihoods};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::error::Error;
 use crate::text::TextError;
 
 /// A perplexity and what it was taken over.
@@ -29,7 +29,7 @@ pub async fn perplexity(
     windows: &[Vec<u32>],
     device: &Device,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Perplexity, Error> {
+) -> Result<Perplexity, EvalError> {
     let shortest = windows.iter().map(Vec::len).min().unwrap_or(0);
     if shortest < 2 {
         return Err(TextError::WindowTooShort(shortest).into());
@@ -48,7 +48,7 @@ pub async fn perplexity_of(
     windows: &[Request],
     device: &Device,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Perplexity, Error> {
+) -> Result<Perplexity, EvalError> {
     let sums = log_likelihoods(checkpoint, windows, device, None, progress).await?;
     let nll = -sums.iter().sum::<f64>();
     let tokens = windows.iter().map(|w| w.continuation.len()).sum();

@@ -46,11 +46,11 @@ impl EvalRecord {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod files {
-    use std::fs::{self, File};
-    use std::io::{ErrorKind, Write};
+    use std::io::ErrorKind;
     use std::path::Path;
 
     use super::{EVAL_FILE, EvalEntry, EvalRecord};
+    use crate::disk;
     use crate::eval::EvalError;
 
     impl EvalRecord {
@@ -60,11 +60,12 @@ mod files {
         /// When the file is there and cannot be read.
         pub fn read(folder: &Path) -> Result<Self, EvalError> {
             let path = folder.join(EVAL_FILE);
-            match fs::read(&path) {
-                Err(e) if e.kind() == ErrorKind::NotFound => Ok(Self::default()),
-                Err(e) => Err(wrong(&path, &e)),
-                Ok(json) => serde_json::from_slice(&json).map_err(|e| {
-                    wrong(&path, format!("{e}; it is no record of figures: move it away and measure again"))
+            match disk::read(&path) {
+                Err(e) if e.cause.kind() == ErrorKind::NotFound => Ok(Self::default()),
+                Err(e) => Err(e.into()),
+                Ok(json) => serde_json::from_slice(&json).map_err(|e| EvalError::File {
+                    file: path.display().to_string(),
+                    reason: format!("{e}; it is no record of figures: move it away and measure again"),
                 }),
             }
         }
@@ -76,29 +77,9 @@ mod files {
         pub fn add_to(folder: &Path, entries: impl IntoIterator<Item = EvalEntry>) -> Result<Self, EvalError> {
             let mut record = Self::read(folder)?;
             record.put(entries);
-            record.write(folder)?;
+            disk::write_json(&folder.join(EVAL_FILE), &record)?;
             Ok(record)
         }
-
-        /// Writes under another name, flushes, renames: a reader sees the old record or the new one.
-        fn write(&self, folder: &Path) -> Result<(), EvalError> {
-            let (path, unfinished) = (folder.join(EVAL_FILE), folder.join(format!("{EVAL_FILE}.unfinished")));
-            let json = serde_json::to_vec_pretty(self).map_err(|e| wrong(&path, e))?;
-            let written = File::create(&unfinished).and_then(|mut file| {
-                file.write_all(&json)?;
-                file.sync_all()
-            });
-            written.and_then(|()| fs::rename(&unfinished, &path)).map_err(|e| {
-                wrong(
-                    &path,
-                    format!("{e}; the folder must be writable for --save (the figures are printed all the same)"),
-                )
-            })
-        }
-    }
-
-    fn wrong(path: &Path, reason: impl ToString) -> EvalError {
-        EvalError::File { file: path.display().to_string(), reason: reason.to_string() }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::gguf::Arch;
 use super::{ExportError, mlx, padded};
-use crate::checkpoint::Form;
+use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;
 
 /// How a program opens a model.
@@ -49,14 +49,14 @@ pub fn clients(config: &ModelConfig) -> Vec<Client> {
 const DIFFER: &str = "its layers differ in size";
 
 fn is_plain(config: &ModelConfig) -> bool {
-    Form::of(config) != Form::Own
+    ModelClass::of(config) != ModelClass::Custom
 }
 
 fn transformers(config: &ModelConfig) -> Client {
-    let (how, why_not) = match Form::of(config) {
-        Form::Source => ("from_pretrained(PATH), as its source".to_owned(), ""),
-        Form::Plain { class, .. } => (format!("from_pretrained(PATH), as {class}"), ""),
-        Form::Own => (
+    let (how, why_not) = match ModelClass::of(config) {
+        ModelClass::OfSource => ("from_pretrained(PATH), as its source".to_owned(), ""),
+        ModelClass::BuiltIn { class, .. } => (format!("from_pretrained(PATH), as {class}"), ""),
+        ModelClass::Custom => (
             "from_pretrained(PATH, trust_remote_code=True), 4.46 and later".to_owned(),
             "without trust_remote_code it fails: no class of its own holds layers that differ, or these heads",
         ),

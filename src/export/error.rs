@@ -1,8 +1,10 @@
 //! Why a model cannot be written in a form, and what to do instead.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{ReadError, WriteError};
+use crate::disk::DiskError;
+use crate::remedy::{Remedied, Remedy};
 
 /// Why an export was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +29,10 @@ pub enum ExportError {
         reason: String,
     },
     /// Something stands where the result is to appear.
-    #[error("{} exists; choose another --out, or replace it with --overwrite", .0.display())]
+    #[error("{} exists", .0.display())]
     Exists(PathBuf),
     /// Something that is not an earlier result stands there.
-    #[error("{} exists and is not {what}, so it is not touched; choose another --out", path.display())]
+    #[error("{} exists and is not {what}, so it is not touched", path.display())]
     NotOurs {
         /// The path.
         path: PathBuf,
@@ -41,22 +43,23 @@ pub enum ExportError {
     #[error("the model has no folder, and so no tokenizer; save it to a folder first")]
     NoFolder,
     /// The disk refused.
-    #[error("{} could not be {action}: {cause}", path.display())]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
-    /// The checkpoint could not be read, or a value does not fit.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Disk(#[from] DiskError),
+    /// The checkpoint could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A value does not fit, or the weights could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
-impl ExportError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |cause| Self::Io { action, path: path.into(), cause }
+impl Remedied for ExportError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Exists(_) => Some(Remedy::Replace),
+            Self::NotOurs { .. } => Some(Remedy::OtherPlace),
+            Self::Write(error) => error.remedy(),
+            _ => None,
+        }
     }
 }

@@ -6,23 +6,25 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::ExportError;
-use super::files::NewFolder;
+use super::files::NewCheckpoint;
+use super::fused::{GATE_UP, QKV, beginning_with, stacked};
 use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights};
-use crate::shape::ModelConfig;
+use crate::shape::{ModelConfig, Norm, Part, Projection};
 
 /// Whether mlx-lm's OpenELM holds a model.
 ///
 /// # Errors
 /// With what the model has that OpenELM lacks.
 pub fn check(config: &ModelConfig) -> Result<(), ExportError> {
-    let has_bias = config.qkv_bias || config.o_bias || config.mlp_bias;
-    let reason = match (has_bias, config.rope.scaling.is_some()) {
-        (true, _) => "it has biases, and mlx-lm's OpenELM has none",
-        (_, true) => "its rotary positions are scaled as LLaMA 3.1's, and mlx-lm's OpenELM has no scaling",
+    let missing = config.parts().find(|&part| name(part).is_none());
+    let reason = match (missing, config.rope.scaling.is_some()) {
+        (Some(Part::Bias(_)), _) => "it has biases, and mlx-lm's OpenELM has none".into(),
+        (Some(part), _) => format!("it has {part}, and mlx-lm's OpenELM has no place for it"),
+        (_, true) => "its rotary positions are scaled as LLaMA 3.1's, and mlx-lm's OpenELM has no scaling".into(),
         _ => return Ok(()),
     };
     let remedy = "make it a plain model with `slimgpt export padded`, which mlx-lm opens as its own family";
-    Err(ExportError::CannotHold { target: "an mlx-lm folder", reason: reason.into(), remedy })
+    Err(ExportError::CannotHold { target: "an mlx-lm folder", reason, remedy })
 }
 
 /// Writes `checkpoint` to the folder `out`. `on_layer` is told how many of how many layers are written.
@@ -38,7 +40,7 @@ pub fn export(
 ) -> Result<(), ExportError> {
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
     check(config)?;
-    let mut folder = NewFolder::begin(out, overwrite)?;
+    let mut folder = NewCheckpoint::begin(out, overwrite)?;
     let outer = checkpoint.outer()?;
     let mut named = vec![
         ("transformer.token_embeddings.weight".to_owned(), &outer.embedding),
@@ -47,7 +49,7 @@ pub fn export(
     named.extend(outer.head.as_ref().map(|head| ("lm_head.weight".to_owned(), head)));
     folder.tensors(&named, dtype)?;
     for i in 0..config.layers.len() {
-        let tensors = layer(i, checkpoint.layer(i)?);
+        let tensors = layer(i, config, &checkpoint.layer(i)?);
         let named: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
         folder.tensors(&named, dtype)?;
         on_layer(i + 1, config.layers.len());
@@ -56,27 +58,30 @@ pub fn export(
     folder.finish(checkpoint.folder())
 }
 
-/// The tensors of layer `i` under OpenELM's names: q, k, v in one matrix, gate and up in another.
-fn layer(i: usize, layer: LayerWeights) -> Vec<(String, HostTensor)> {
-    let mut named = vec![
-        ("attn_norm", layer.input_norm),
-        ("attn.qkv_proj", stacked([&layer.q.weight, &layer.k.weight, &layer.v.weight])),
-        ("attn.out_proj", layer.o.weight),
-        ("ffn_norm", layer.post_norm),
-        ("ffn.proj_1", stacked([&layer.gate.weight, &layer.up.weight])),
-        ("ffn.proj_2", layer.down.weight),
-    ];
-    named.extend(layer.q_norm.map(|norm| ("attn.q_norm", norm)));
-    named.extend(layer.k_norm.map(|norm| ("attn.k_norm", norm)));
-    let full = |part: &str| format!("transformer.layers.{i}.{part}.weight");
-    named.into_iter().map(|(part, tensor)| (full(part), tensor)).collect()
+/// OpenELM's name of a part, or of the matrix that it is fused into; `None` where it has no place
+/// for it.
+fn name(part: Part) -> Option<&'static str> {
+    Some(match part {
+        Part::Norm(Norm::Input) => "attn_norm",
+        Part::Weight(Projection::Q | Projection::K | Projection::V) => "attn.qkv_proj",
+        Part::Norm(Norm::Query) => "attn.q_norm",
+        Part::Norm(Norm::Key) => "attn.k_norm",
+        Part::Weight(Projection::O) => "attn.out_proj",
+        Part::Norm(Norm::PostAttention) => "ffn_norm",
+        Part::Weight(Projection::Gate | Projection::Up) => "ffn.proj_1",
+        Part::Weight(Projection::Down) => "ffn.proj_2",
+        _ => return None,
+    })
 }
 
-/// Matrices of one width, one under the other.
-fn stacked<const N: usize>(parts: [&HostTensor; N]) -> HostTensor {
-    let rows = parts.iter().map(|p| p.shape[0]).sum();
-    let values = parts.iter().flat_map(|p| p.values.iter().copied()).collect();
-    HostTensor { shape: vec![rows, parts[0].shape[1]], values }
+/// The tensors of layer `i` under OpenELM's names.
+fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights) -> Vec<(String, HostTensor)> {
+    let tensor = |part| {
+        let parts = beginning_with(part, &[QKV, GATE_UP]);
+        let name = format!("transformer.layers.{i}.{}.weight", name(*parts.first()?)?);
+        Some((name, stacked(&parts, layer)))
+    };
+    config.parts().filter_map(tensor).collect()
 }
 
 fn mlx_config(config: &ModelConfig, source: &Value, dtype: Dtype) -> Value {

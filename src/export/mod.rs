@@ -12,6 +12,7 @@
 pub mod compat;
 mod error;
 mod files;
+mod fused;
 pub mod gguf;
 pub mod huggingface;
 pub mod mlx;

@@ -9,15 +9,13 @@
 use std::path::Path;
 
 use super::ExportError;
-use super::files::NewFolder;
-use crate::checkpoint::{
-    Checkpoint, Dtype, HostTensor, LayerWeights, Projection, layer_bytes, outer_bytes, plain_config,
-};
-use crate::shape::{LayerShape, ModelConfig};
+use super::files::NewCheckpoint;
+use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, encode_layer, encode_outer, plain_config};
+use crate::shape::{Axis, LayerShape, ModelConfig, entries_of};
 
 /// What was written, and what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct Summary {
     /// The size of every layer.
     pub layer: LayerShape,
     /// Parameters of the model that was read.
@@ -49,20 +47,20 @@ pub fn export(
     out: &Path,
     overwrite: bool,
     on_layer: &mut dyn FnMut(usize, usize),
-) -> Result<Written, ExportError> {
+) -> Result<Summary, ExportError> {
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
     let padded = padded_config(config);
     let written = plain_config(checkpoint.raw_config(), &padded, dtype).ok_or_else(|| cannot_hold(config))?;
-    let mut folder = NewFolder::begin(out, overwrite)?;
-    folder.part(&outer_bytes(&checkpoint.outer()?, dtype)?)?;
+    let mut folder = NewCheckpoint::begin(out, overwrite)?;
+    folder.part(&encode_outer(&checkpoint.outer()?, dtype)?)?;
     for (i, &shape) in config.layers.iter().enumerate() {
-        let layer = pad(checkpoint.layer(i)?, shape, padded.layers[i], config.head_dim);
-        folder.part(&layer_bytes(i, &layer, dtype)?)?;
+        let layer = pad(&checkpoint.layer(i)?, shape, padded.layers[i], config);
+        folder.part(&encode_layer(i, &layer, dtype)?)?;
         on_layer(i + 1, config.layers.len());
     }
     folder.write("config.json", format!("{written:#}\n").as_bytes())?;
     folder.finish(checkpoint.folder())?;
-    Ok(Written {
+    Ok(Summary {
         layer: common_layer(config),
         parameters_before: config.parameters(),
         parameters_after: padded.parameters(),
@@ -92,61 +90,23 @@ fn cannot_hold(config: &ModelConfig) -> ExportError {
     }
 }
 
-fn pad(layer: LayerWeights, from: LayerShape, to: LayerShape, head_dim: usize) -> LayerWeights {
-    let heads = places(from, to);
-    let q_rows = spread(&heads, head_dim);
-    let kv_rows: Vec<usize> = (0..from.kv_heads * head_dim).collect();
-    let channels: Vec<usize> = (0..from.channels).collect();
-    let [q_width, kv_width] = [to.heads, to.kv_heads].map(|n| n * head_dim);
-    LayerWeights {
-        q: outputs(layer.q, &q_rows, q_width),
-        k: outputs(layer.k, &kv_rows, kv_width),
-        v: outputs(layer.v, &kv_rows, kv_width),
-        o: inputs(layer.o, &q_rows, q_width),
-        gate: outputs(layer.gate, &channels, to.channels),
-        up: outputs(layer.up, &channels, to.channels),
-        down: inputs(layer.down, &channels, to.channels),
-        ..layer
-    }
+/// The layer with zeros on every axis that is longer in `to` than in `from`.
+fn pad(layer: &LayerWeights, from: LayerShape, to: LayerShape, config: &ModelConfig) -> LayerWeights {
+    let places = |axis| match axis {
+        Axis::Heads => Some(entries_of(&places(from, to), config.head_dim)),
+        Axis::KvHeads | Axis::Channels => Some((0..axis.entries(config, from)).collect()),
+        Axis::Hidden | Axis::HeadDim => None,
+    };
+    layer.map(|part, tensor| {
+        part.axes().iter().enumerate().fold(tensor.clone(), |tensor, (at, &axis)| match places(axis) {
+            Some(places) => tensor.scatter(at, &places, axis.entries(config, to)),
+            None => tensor,
+        })
+    })
 }
 
 /// Where each query head comes to stand: in its group, whose size is now another.
 fn places(from: LayerShape, to: LayerShape) -> Vec<usize> {
     let (old, new) = (from.heads_per_group(), to.heads_per_group());
     (0..from.heads).map(|h| h / old * new + h % old).collect()
-}
-
-fn spread(units: &[usize], width: usize) -> Vec<usize> {
-    units.iter().flat_map(|u| u * width..(u + 1) * width).collect()
-}
-
-/// A projection with its outputs at `places` of `width`, and zeros elsewhere.
-fn outputs(projection: Projection, places: &[usize], width: usize) -> Projection {
-    Projection {
-        weight: rows_at(&projection.weight, places, width),
-        bias: projection.bias.map(|b| rows_at(&b, places, width)),
-    }
-}
-
-fn rows_at(tensor: &HostTensor, places: &[usize], count: usize) -> HostTensor {
-    let width: usize = tensor.shape[1..].iter().product();
-    let mut values = vec![0.0; count * width];
-    for (row, &place) in tensor.values.chunks_exact(width).zip(places) {
-        values[place * width..(place + 1) * width].copy_from_slice(row);
-    }
-    let mut shape = tensor.shape.clone();
-    shape[0] = count;
-    HostTensor { shape, values }
-}
-
-/// A projection that reads its inputs at `places` of `width`, and nothing elsewhere.
-fn inputs(projection: Projection, places: &[usize], width: usize) -> Projection {
-    let old = projection.weight;
-    let mut values = vec![0.0; old.shape[0] * width];
-    for (new, row) in values.chunks_exact_mut(width).zip(old.values.chunks_exact(old.shape[1])) {
-        for (&place, &value) in places.iter().zip(row) {
-            new[place] = value;
-        }
-    }
-    Projection { weight: HostTensor { shape: vec![old.shape[0], width], values }, bias: projection.bias }
 }

@@ -2,13 +2,27 @@
 
 use burn::tensor::Tensor;
 
-use super::kernel::{self, Buffer, CHOLESKY_BLOCK, TRIANGULAR_SOLVE};
+use super::buffer::Buffer;
+use super::kernel::{kernel, launch, launch_over};
+use crate::device::readback::{ReadbackError, floats};
 
 /// Largest block: one invocation owns one row.
 pub const MAX_BLOCK: usize = 256;
 
+kernel!(CholeskyBlock = "cholesky_block", [256, 1, 1], { blocks: u32, n: u32 });
+kernel!(TriangularSolve = "triangular_solve", [64, 1, 1], { blocks: u32, n: u32, columns: u32 });
+
 /// What became of each block: `(blocks, 2)` of pivot index (−1 when all is well) and its value.
 pub type Failures = Tensor<2>;
+
+/// A pivot that is not positive: there a factorisation stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BadPivot {
+    /// Its row.
+    pub index: usize,
+    /// What was left of the diagonal.
+    pub value: f32,
+}
 
 /// The lower Cholesky factors of a batch `(blocks, n, n)` of symmetric positive definite blocks,
 /// n ≤ [`MAX_BLOCK`]; the strict upper triangles are zero.
@@ -17,19 +31,25 @@ pub fn factor(a: Tensor<3>) -> (Tensor<3>, Failures) {
     debug_assert!(n <= MAX_BLOCK, "a block of {n} rows does not fit one workgroup");
     let failures = Buffer::write(Tensor::<2>::empty([blocks, 2], &a.device()));
     let a = Buffer::write(a);
-    kernel::launch(&CHOLESKY_BLOCK, [blocks, 1, 1], &[&a, &failures], &[blocks as u32, n as u32]);
+    launch([blocks, 1, 1], &[&a, &failures], CholeskyBlock { blocks: blocks as u32, n: n as u32 });
     (a.tensor(), failures.tensor())
+}
+
+/// The pivot that stopped each block, if one did.
+///
+/// # Errors
+/// When the device lost the work.
+pub async fn bad_pivots(failures: Failures) -> Result<Vec<Option<BadPivot>>, ReadbackError> {
+    let read = floats(failures).await?;
+    let of_block = |f: &[f32]| (f[0] >= 0.0).then(|| BadPivot { index: f[0] as usize, value: f[1] });
+    Ok(read.chunks(2).map(of_block).collect())
 }
 
 /// L_b⁻¹ B_b for factors `(blocks, n, n)` and right-hand sides `(blocks, n, columns)`.
 pub fn solve(l: &Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     let [blocks, n, columns] = b.dims();
     let (l, b) = (Buffer::read(l), Buffer::write(b));
-    kernel::launch(
-        &TRIANGULAR_SOLVE,
-        [columns.div_ceil(64), blocks, 1],
-        &[&l, &b],
-        &[blocks as u32, n as u32, columns as u32],
-    );
+    let params = TriangularSolve { blocks: blocks as u32, n: n as u32, columns: columns as u32 };
+    launch_over([columns, blocks, 1], &[&l, &b], params);
     b.tensor()
 }

@@ -13,8 +13,9 @@
 
 use burn::tensor::Tensor;
 
-use super::block_cholesky::{self, Failures};
-use super::{GpuError, hessian};
+use super::block_cholesky::{self, BadPivot, Failures, bad_pivots};
+use super::hessian;
+use crate::device::readback::ReadbackError;
 
 /// Rows of a block that one workgroup factors.
 const BASE: usize = 64;
@@ -63,33 +64,22 @@ fn base(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -> T
 }
 
 impl InverseFactor {
-    /// Reads back whether every pivot was positive.
+    /// The first pivot that is not positive, if there is one; nothing computed from here on means
+    /// anything then.
     ///
     /// # Errors
-    /// Names the first pivot that was not.
-    pub async fn check(&self) -> Result<(), GpuError> {
+    /// When the device lost the work.
+    pub async fn bad_pivot(&self) -> Result<Option<BadPivot>, ReadbackError> {
         let all = Tensor::cat(self.failures.iter().map(|(_, f)| f.clone()).collect(), 0);
-        let read = floats(all).await?;
-        for (&(offset, _), failed) in self.failures.iter().zip(read.chunks(2)) {
-            if failed[0] >= 0.0 {
-                let pivot = offset + failed[0] as usize;
-                return Err(GpuError::NotPositiveDefinite { pivot, value: failed[1] });
-            }
-        }
-        Ok(())
+        let blocks = self.failures.iter().zip(bad_pivots(all).await?);
+        let in_matrix = |((offset, _), bad): (&(usize, Failures), Option<BadPivot>)| {
+            bad.map(|bad| BadPivot { index: offset + bad.index, ..bad })
+        };
+        Ok(blocks.into_iter().find_map(in_matrix))
     }
 
     /// A⁻¹ = Jᵀ J, symmetric to the last bit.
     pub fn inverse(&self) -> Tensor<2> {
         hessian::mirrored(&hessian::gram_of_lower(&self.j), 0.0)
     }
-}
-
-/// The elements of a float tensor on the host.
-///
-/// # Errors
-/// [`GpuError::Readback`] when the device lost the work.
-pub async fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, GpuError> {
-    let data = tensor.into_data_async().await.map_err(|e| GpuError::Readback(format!("{e:?}")))?;
-    data.try_to_vec::<f32>().map_err(|e| GpuError::Readback(format!("{e:?}")))
 }

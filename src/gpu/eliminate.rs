@@ -7,11 +7,18 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::kernel::{self, BASIS_GRAM, Buffer, PICK_COLUMN, PIVOT_COLUMN, PIVOT_ROW, UPDATE_NORMS};
+use super::buffer::Buffer;
+use super::kernel::{kernel, launch, launch_over};
 use super::{gather, reduce};
 
 /// Removals between two flushes.
 const BLOCK: usize = 32;
+
+kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 });
+kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 });
+kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 });
+kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 });
+kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 });
 
 /// W and H⁻¹ while columns go, with which are still there.
 pub struct Elimination {
@@ -23,12 +30,14 @@ pub struct Elimination {
     pub alive: Tensor<1>,
 }
 
-/// The columns removed, in order, and what each cost: ‖W_:p‖² / [H⁻¹]_pp at its time.
+/// The columns removed, in order, with what each cost.
 pub struct Removals {
-    /// `(count)`.
+    /// p `(count)`.
     pub order: Tensor<1, Int>,
-    /// `(count)`.
+    /// ‖W_:p‖² / [H⁻¹]_pp at its time `(count)`.
     pub costs: Tensor<1>,
+    /// √[H⁻¹]_pp, or a pivot that is not positive, from which on nothing means anything `(count)`.
+    pub roots: Tensor<1>,
 }
 
 /// The buffers of one call.
@@ -40,51 +49,47 @@ struct Steps {
 }
 
 /// Removes the `count` columns that are cheapest at their time. Nothing is read back.
-pub fn cheapest(state: Elimination, count: usize) -> (Elimination, Removals) {
+pub fn cheapest(state: &mut Elimination, count: usize) -> Removals {
     let device = state.w.device();
     let steps = Steps {
         order: Buffer::write_index(Tensor::<1, Int>::zeros([count], &device)),
         costs: Buffer::write(Tensor::<1>::zeros([count], &device)),
         roots: Buffer::write(Tensor::<1>::zeros([count], &device)),
-        alive: Buffer::write(state.alive),
+        alive: Buffer::write(state.alive.clone()),
     };
-    let (mut w, mut h_inv) = (state.w, state.h_inv);
     for start in (0..count).step_by(BLOCK) {
-        (w, h_inv) = block(w, h_inv, &steps, start, BLOCK.min(count - start), &device);
+        block(state, &steps, start, BLOCK.min(count - start), &device);
     }
-    let alive = steps.alive.tensor();
-    (Elimination { w, h_inv, alive }, Removals { order: steps.order.index(), costs: steps.costs.tensor() })
+    state.alive = steps.alive.tensor();
+    Removals { order: steps.order.index(), costs: steps.costs.tensor(), roots: steps.roots.tensor() }
 }
 
-fn block(
-    w: Tensor<2>,
-    h_inv: Tensor<2>,
-    steps: &Steps,
-    start: usize,
-    size: usize,
-    device: &Device,
-) -> (Tensor<2>, Tensor<2>) {
-    let [rows, columns] = w.dims();
-    let norms = Buffer::write(reduce::column_norms(&w));
-    let pivots = Buffer::write(gather::diagonal(&h_inv));
-    let e = Buffer::write(Tensor::<2>::zeros([size, rows], device));
-    let u = Buffer::write(Tensor::<2>::zeros([size, columns], device));
+fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, device: &Device) {
+    let [height, width] = state.w.dims();
+    let norms = Buffer::write(reduce::column_norms(&state.w));
+    let pivots = Buffer::write(gather::diagonal(&state.h_inv));
+    let e = Buffer::write(Tensor::<2>::zeros([size, height], device));
+    let u = Buffer::write(Tensor::<2>::zeros([size, width], device));
     let g = Buffer::write(Tensor::<1>::zeros([size], device));
-    let (w_base, h_base) = (Buffer::read(&w), Buffer::read(&h_inv));
-    let (m, n) = (rows as u32, columns as u32);
-    for depth in 0..size {
-        let (k, step) = (depth as u32, (start + depth) as u32);
-        let Steps { order, costs, roots, alive } = steps;
-        kernel::launch(&PICK_COLUMN, [1, 1, 1], &[&norms, &pivots, alive, order, costs, roots], &[n, step]);
-        let wide = [columns.div_ceil(64), 1, 1];
-        kernel::launch(&PIVOT_ROW, wide, &[&h_base, &u, &pivots, alive, order, roots], &[n, step, k]);
-        let tall = [rows.div_ceil(64), 1, 1];
-        kernel::launch(&PIVOT_COLUMN, tall, &[&w_base, &e, &u, order, roots], &[m, n, step, k]);
-        kernel::launch(&BASIS_GRAM, [depth + 1, 1, 1], &[&e, &g], &[m, k]);
-        kernel::launch(&UPDATE_NORMS, wide, &[&w_base, &e, &u, &g, &norms], &[m, n, k]);
+    let (w_base, h_base) = (Buffer::read(&state.w), Buffer::read(&state.h_inv));
+    let Steps { order, costs, roots, alive } = steps;
+    let (rows, columns) = (height as u32, width as u32);
+    for k in 0..size {
+        let (depth, step) = (k as u32, (start + k) as u32);
+        launch([1, 1, 1], &[&norms, &pivots, alive, order, costs, roots], PickColumn { columns, step });
+        let row = PivotRow { columns, step, depth };
+        launch_over([width, 1, 1], &[&h_base, &u, &pivots, alive, order, roots], row);
+        let column = PivotColumn { rows, columns, step, depth };
+        launch_over([height, 1, 1], &[&w_base, &e, &u, order, roots], column);
+        launch([k + 1, 1, 1], &[&e, &g], BasisGram { rows, depth });
+        launch_over([width, 1, 1], &[&w_base, &e, &u, &g, &norms], UpdateNorms { rows, columns, depth });
     }
+    // Nobody else may hold W and H⁻¹ when they move, or burn makes a second of each.
+    drop((w_base, h_base));
     let (e, u): (Tensor<2>, Tensor<2>) = (e.tensor(), u.tensor());
-    let w = w - e.transpose().matmul(u.clone());
-    let h_inv = h_inv - u.clone().transpose().matmul(u);
-    (w, h_inv)
+    state.w.inplace(|w| w - e.transpose().matmul(u.clone()));
+    state.h_inv.inplace(|h_inv| h_inv - u.clone().transpose().matmul(u));
 }
+
+#[cfg(test)]
+mod tests;

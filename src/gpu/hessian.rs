@@ -3,7 +3,11 @@
 use burn::tensor::Tensor;
 use burn::tensor::ops::PadMode;
 
-use super::kernel::{self, Buffer, HESSIAN_ACCUMULATE, MIRROR_LOWER};
+use super::buffer::Buffer;
+use super::kernel::{self, kernel, launch_over};
+
+kernel!(HessianAccumulate = "hessian_accumulate", [256, 1, 1], { tokens: u32, features: u32, triangular: u32, first: u32 });
+kernel!(MirrorLower = "mirror_lower", [16, 16, 1], { n: u32, damping: f32 });
 
 /// Side of the square of H that one workgroup owns.
 const TILE: usize = 128;
@@ -44,9 +48,13 @@ fn launch(sum: Tensor<2>, x: Tensor<2>, form: Form, first: usize) -> Tensor<2> {
     let [features, _] = sum.dims();
     let [tokens, _] = x.dims();
     let (x, sum) = (Buffer::read(&x), Buffer::write(sum));
-    let triangular = u32::from(form == Form::LowerTriangular);
-    let params = [tokens as u32, features as u32, triangular, first as u32];
-    kernel::launch(&HESSIAN_ACCUMULATE, folded_triangle(features.div_ceil(TILE)), &[&x, &sum], &params);
+    let params = HessianAccumulate {
+        tokens: tokens as u32,
+        features: features as u32,
+        triangular: u32::from(form == Form::LowerTriangular),
+        first: first as u32,
+    };
+    kernel::launch(folded_triangle(features.div_ceil(TILE)), &[&x, &sum], params);
     sum.tensor()
 }
 
@@ -69,8 +77,7 @@ fn in_quads(x: Tensor<2>) -> Tensor<2> {
 pub fn mirrored(lower: &Tensor<2>, damping: f32) -> Tensor<2> {
     let [n, _] = lower.dims();
     let (lower, out) = (Buffer::read(lower), Buffer::write(Tensor::<2>::empty([n, n], &lower.device())));
-    let groups = n.div_ceil(16);
-    kernel::launch(&MIRROR_LOWER, [groups, groups, 1], &[&lower, &out], &[n as u32, damping.to_bits()]);
+    launch_over([n, n, 1], &[&lower, &out], MirrorLower { n: n as u32, damping });
     out.tensor()
 }
 

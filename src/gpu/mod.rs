@@ -5,6 +5,7 @@
 //! worlds and the order of launches is the order of burn's operations.
 
 pub mod block_cholesky;
+mod buffer;
 pub mod cholesky;
 pub mod eliminate;
 pub mod gather;
@@ -12,4 +13,22 @@ pub mod hessian;
 mod kernel;
 pub mod reduce;
 
-pub use kernel::{GpuError, KERNELS, Kernel};
+use kernel::Params;
+pub use kernel::{Field, Kernel};
+
+/// Every kernel of the program, for tests that hold the texts to what the host believes of them.
+pub static KERNELS: &[&Kernel] = &[
+    hessian::HessianAccumulate::KERNEL,
+    hessian::MirrorLower::KERNEL,
+    block_cholesky::CholeskyBlock::KERNEL,
+    block_cholesky::TriangularSolve::KERNEL,
+    reduce::SumSquares::KERNEL,
+    reduce::ColumnNorms::KERNEL,
+    reduce::PivotScores::KERNEL,
+    gather::Gather::KERNEL,
+    eliminate::PickColumn::KERNEL,
+    eliminate::PivotRow::KERNEL,
+    eliminate::PivotColumn::KERNEL,
+    eliminate::BasisGram::KERNEL,
+    eliminate::UpdateNorms::KERNEL,
+];

@@ -2,14 +2,19 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::kernel::{self, Buffer, COLUMN_NORMS, PIVOT_SCORES, SUM_SQUARES};
+use super::buffer::Buffer;
+use super::kernel::{kernel, launch, launch_over};
+
+kernel!(ColumnNorms = "column_norms", [64, 4, 1], { rows: u32, columns: u32 });
+kernel!(SumSquares = "sum_squares", [256, 1, 1], { vectors: u32, length: u32 });
+kernel!(PivotScores = "pivot_scores", [64, 1, 1], { blocks: u32, n: u32 });
 
 /// ‖W_:j‖² of every column of `w` `(rows, columns)`.
 pub fn column_norms(w: &Tensor<2>) -> Tensor<1> {
     let [rows, columns] = w.dims();
     let norms = Buffer::write(Tensor::<1>::empty([columns], &w.device()));
     let w = Buffer::read(w);
-    kernel::launch(&COLUMN_NORMS, [columns.div_ceil(64), 1, 1], &[&w, &norms], &[rows as u32, columns as u32]);
+    launch_over([columns, 1, 1], &[&w, &norms], ColumnNorms { rows: rows as u32, columns: columns as u32 });
     norms.tensor()
 }
 
@@ -18,7 +23,7 @@ pub fn sum_squares(v: &Tensor<3>) -> Tensor<1> {
     let [vectors, a, b] = v.dims();
     let out = Buffer::write(Tensor::<1>::empty([vectors], &v.device()));
     let v = Buffer::read(v);
-    kernel::launch(&SUM_SQUARES, [vectors, 1, 1], &[&v, &out], &[vectors as u32, (a * b) as u32]);
+    launch([vectors, 1, 1], &[&v, &out], SumSquares { vectors: vectors as u32, length: (a * b) as u32 });
     out.tensor()
 }
 
@@ -27,11 +32,7 @@ pub fn pivot_scores(l: &Tensor<3>, norms: &Tensor<1>, columns: &Tensor<2, Int>) 
     let [blocks, n, _] = l.dims();
     let scores = Buffer::write(Tensor::<1>::empty([blocks], &l.device()));
     let (l, norms, columns) = (Buffer::read(l), Buffer::read(norms), Buffer::read_index(columns));
-    kernel::launch(
-        &PIVOT_SCORES,
-        [blocks.div_ceil(64), 1, 1],
-        &[&l, &norms, &columns, &scores],
-        &[blocks as u32, n as u32],
-    );
+    let params = PivotScores { blocks: blocks as u32, n: n as u32 };
+    launch_over([blocks, 1, 1], &[&l, &norms, &columns, &scores], params);
     scores.tensor()
 }

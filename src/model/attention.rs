@@ -1,14 +1,14 @@
 //! Causal self-attention with grouped key/value heads, up to the input of o_proj.
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor};
 
+use super::positions::Causality;
 use super::{Linear, Positions, RmsNorm};
-use crate::checkpoint::LayerWeights;
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::LayerShape;
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
 const SCORE_BYTES: usize = 64 << 20;
@@ -38,14 +38,6 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The attention of a checkpoint's layer.
-    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
-        let projections = [&weights.q, &weights.k, &weights.v, &weights.o].map(|p| Linear::load(p, device));
-        let norms = [&weights.q_norm, &weights.k_norm]
-            .map(|n| n.as_ref().map(|scale| RmsNorm::load(scale, config.rms_norm_eps, device)));
-        Self::new(projections, norms, shape, config.head_dim)
-    }
-
     /// Attention from its projections q, k, v, o and the norms on q and k.
     pub fn new(
         [q, k, v, o]: [Linear; 4],
@@ -66,9 +58,9 @@ impl Attention {
         if let Some(cache) = cache {
             (k, v) = cache.extended(k, v);
         }
-        let context = match positions.mask() {
-            None => attend_on_cpu(q, k, v),
-            Some(mask) => self.attend(q, k, v, mask), // (b·kv, group, t, head_dim)
+        let context = match positions.causality() {
+            Causality::BuiltIn => attend_fused(q, k, v), // (b, heads, t, head_dim)
+            Causality::Masked(mask) => self.attend_masked(q, k, v, mask), // (b·kv, group, t, head_dim)
         };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
     }
@@ -79,8 +71,8 @@ impl Attention {
         x.reshape([b, t, n, self.head_dim]).swap_dims(1, 2)
     }
 
-    /// In chunks whose scores a GPU can bind.
-    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Tensor<4>) -> Tensor<4> {
+    /// Ours, in chunks whose scores a GPU can bind.
+    fn attend_masked(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Tensor<4>) -> Tensor<4> {
         let [b, _, t, d] = q.dims();
         let [_, kv, width, _] = k.dims();
         let group = self.heads / self.kv_heads;
@@ -104,9 +96,9 @@ impl Attention {
     }
 }
 
-/// burn's own attention: on the CPU it stores no scores, which are what takes longest there, and
-/// goes through the heads on all cores. `(b, heads, t, head_dim)`.
-fn attend_on_cpu(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+/// burn's own, causal by itself: on the CPU it stores no scores, which are what takes longest
+/// there, and goes through the heads on all cores. `(b, heads, t, head_dim)`.
+fn attend_fused(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     attention(q, k, v, None, None, AttentionModuleOptions { is_causal: true, ..Default::default() })
 }
 

@@ -1,12 +1,10 @@
 //! One decoder layer, in parts that a driver can run apart.
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
-use burn::tensor::{Device, Tensor};
 
 use super::{Attention, LayerCache, Linear, Positions, RmsNorm};
-use crate::checkpoint::LayerWeights;
-use crate::shape::{LayerShape, ModelConfig};
 
 /// h' = h + o(attention(norm(h))), h'' = h' + down(silu(gate(n)) · up(n)) with n = norm(h').
 #[derive(Module, Debug)]
@@ -26,19 +24,6 @@ pub struct Block {
 }
 
 impl Block {
-    /// A layer of a checkpoint.
-    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
-        let eps = config.rms_norm_eps;
-        Self {
-            input_norm: RmsNorm::load(&weights.input_norm, eps, device),
-            attention: Attention::load(weights, shape, config, device),
-            post_norm: RmsNorm::load(&weights.post_norm, eps, device),
-            gate: Linear::load(&weights.gate, device),
-            up: Linear::load(&weights.up, device),
-            down: Linear::load(&weights.down, device),
-        }
-    }
-
     /// The input of o_proj, `(b, t, heads · head_dim)`.
     pub fn context(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
         self.attention.context(self.input_norm.forward(hidden), positions, None)

@@ -1,18 +1,17 @@
 //! A whole model on one device.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use super::{Attention, Block, Ends, LayerCache, Linear, Positions, RmsNorm};
-use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::shape::{LayerShape, ModelConfig};
-use burn::module::Param;
+use super::{Block, LayerCache, Outer, Positions, RmsNorm};
+use crate::checkpoint::{Checkpoint, ReadError};
+use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
-/// All layers with their ends.
+/// All layers, and what stands outside them.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// Embedding, last norm, head.
-    pub ends: Ends,
+    pub outer: Outer,
     /// The layers.
     pub blocks: Vec<Block>,
 }
@@ -24,12 +23,15 @@ pub struct KvCache {
     tokens: usize,
 }
 
+/// Standard deviation of a matrix before training.
+const DEVIATION: f64 = 0.02;
+
 impl Decoder {
     /// Loads every layer.
     ///
     /// # Errors
     /// When a weight is not finite.
-    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ReadError> {
         Self::load_telling(checkpoint, device, &mut |_, _| {})
     }
 
@@ -41,7 +43,7 @@ impl Decoder {
         checkpoint: &Checkpoint,
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Self, CheckpointError> {
+    ) -> Result<Self, ReadError> {
         let config = checkpoint.config();
         let blocks = config.layers.iter().enumerate().map(|(i, &shape)| {
             let block = Block::load(&checkpoint.layer(i)?, shape, config, device);
@@ -49,67 +51,62 @@ impl Decoder {
             Ok(block)
         });
         Ok(Self {
-            blocks: blocks.collect::<Result<_, CheckpointError>>()?,
-            ends: Ends::load(&checkpoint.outer()?, config, device),
+            blocks: blocks.collect::<Result<_, ReadError>>()?,
+            outer: Outer::load(&checkpoint.outer()?, config, device),
         })
     }
 
-    /// A decoder with random weights, to be trained: normal with deviation 0.02, what adds to
-    /// the residual stream smaller by √(2·layers). Biases start at zero.
+    /// A decoder with random weights, to be trained: normal with deviation 0.02, what adds to the
+    /// residual stream smaller by √(2·layers), as GPT-2 did. Biases start at zero.
     pub fn init(config: &ModelConfig, device: &Device) -> Self {
-        let random = |shape: [usize; 2], scale: f64| {
-            Param::from_tensor(Tensor::<2>::random(shape, Distribution::Normal(0.0, scale), device))
+        let random = |deviation| Distribution::Normal(0.0, deviation);
+        let matrix = || {
+            let shape = [config.vocab_size, config.hidden_size];
+            Param::from_tensor(Tensor::<2>::random(shape, random(DEVIATION), device))
         };
-        let ones = |width: usize| RmsNorm::new(Tensor::ones([width], device), config.rms_norm_eps);
-        let norm = || ones(config.hidden_size);
-        let embedding_shape = [config.vocab_size, config.hidden_size];
-        let ends = Ends {
-            embedding: random(embedding_shape, 0.02),
-            norm: norm(),
-            head: (!config.tied_head).then(|| random(embedding_shape, 0.02)),
+        let outer = Outer {
+            embedding: matrix(),
+            norm: RmsNorm::new(Tensor::ones([config.hidden_size], device), config.rms_norm_eps),
+            head: (!config.tied_head).then(matrix),
         };
-        let narrow = 0.02 / (2.0 * config.layers.len() as f64).sqrt();
-        let blocks = config.layers.iter().map(|&LayerShape { heads, kv_heads, channels }| {
-            let (d, hd) = (config.hidden_size, config.head_dim);
-            let linear = |out: usize, input: usize, scale: f64, bias: bool| Linear {
-                weight: random([out, input], scale),
-                bias: bias.then(|| Param::from_tensor(Tensor::zeros([out], device))),
-            };
-            let [q, k, v] = [heads, kv_heads, kv_heads].map(|n| linear(n * hd, d, 0.02, config.qkv_bias));
-            let o = linear(d, heads * hd, narrow, config.o_bias);
-            let head_norms = [(); 2].map(|()| config.qk_norm.then(|| ones(hd)));
-            Block {
-                input_norm: norm(),
-                attention: Attention::new([q, k, v, o], head_norms, LayerShape { heads, kv_heads, channels }, hd),
-                post_norm: norm(),
-                gate: linear(channels, d, 0.02, config.mlp_bias),
-                up: linear(channels, d, 0.02, config.mlp_bias),
-                down: linear(d, channels, narrow, config.mlp_bias),
+        // As many of these as there are layers times two are summed in the residual stream.
+        let narrow = DEVIATION / (2.0 * config.layers.len() as f64).sqrt();
+        let initial = |part: Part, layer: LayerShape| {
+            let count = [part.elements(config, layer)];
+            match part {
+                Part::Norm(_) => Tensor::ones(count, device),
+                Part::Bias(_) => Tensor::zeros(count, device),
+                Part::Weight(Projection::O | Projection::Down) => Tensor::random(count, random(narrow), device),
+                Part::Weight(_) => Tensor::random(count, random(DEVIATION), device),
             }
-        });
-        Self { blocks: blocks.collect(), ends }
+        };
+        let block = |&layer: &LayerShape| {
+            let parts = config.parts().map(|part| (part, initial(part, layer))).collect();
+            Block::new(&parts, layer, config)
+        };
+        Self { blocks: config.layers.iter().map(block).collect(), outer }
     }
 
     /// Logits `(b·t, vocab)` of whole sequences `(b, t)`.
     pub fn forward(&self, tokens: Tensor<2, Int>, config: &ModelConfig) -> Tensor<2> {
         let [_, t] = tokens.dims();
-        let positions = Positions::new(&config.rope, config.head_dim, 0, t, &self.ends.embedding.val().device());
-        let hidden = self.blocks.iter().fold(self.ends.embed(tokens), |h, block| block.forward(h, &positions));
-        self.ends.logits(hidden)
+        let positions = Positions::new(&config.rope, config.head_dim, 0, t, &self.outer.embedding.val().device());
+        let hidden = self.blocks.iter().fold(self.outer.embed(tokens), |h, block| block.forward(h, &positions));
+        self.outer.logits(hidden)
     }
 
     /// Logits `(1, vocab)` after the last of the tokens `(1, t)`, which follow those in `cache`.
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, config: &ModelConfig, cache: &mut KvCache) -> Tensor<2> {
         let [_, t] = tokens.dims();
-        let device = self.ends.embedding.val().device();
+        let device = self.outer.embedding.val().device();
         let positions = Positions::new(&config.rope, config.head_dim, cache.tokens, t, &device);
         cache.layers.resize_with(self.blocks.len(), LayerCache::default);
-        let mut hidden = self.ends.embed(tokens);
+        let mut hidden = self.outer.embed(tokens);
         for (block, layer) in self.blocks.iter().zip(&mut cache.layers) {
             hidden = block.forward_cached(hidden, &positions, layer);
         }
         cache.tokens += t;
         let [b, _, d] = hidden.dims();
-        self.ends.logits(hidden.slice([0..b, t - 1..t, 0..d]))
+        self.outer.logits(hidden.slice([0..b, t - 1..t, 0..d]))
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Decoder, KvCache, Sampler, token_tensor};
-use crate::gpu::GpuError;
-use crate::gpu::cholesky::floats;
+use crate::device::readback::{ReadbackError, floats};
 use crate::shape::ModelConfig;
 
 /// Why a text is not continued further.
@@ -32,8 +31,8 @@ pub async fn generate(
     max_tokens: usize,
     sampler: &mut Sampler,
     on_token: &mut dyn FnMut(u32) -> bool,
-) -> Result<Stop, GpuError> {
-    let device = decoder.ends.embedding.val().device();
+) -> Result<Stop, ReadbackError> {
+    let device = decoder.outer.embedding.val().device();
     let mut cache = KvCache::default();
     let mut next = prompt.to_vec();
     let mut seen: BTreeSet<u32> = prompt.iter().copied().collect();

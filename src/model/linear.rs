@@ -1,9 +1,7 @@
 //! y = x Wᵀ + b, and the root-mean-square norm.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
-
-use crate::checkpoint::{HostTensor, Projection};
+use burn::tensor::Tensor;
 
 /// A linear layer.
 #[derive(Module, Debug)]
@@ -15,14 +13,6 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer with the weights of a checkpoint.
-    pub fn load(projection: &Projection, device: &Device) -> Self {
-        Self {
-            weight: Param::from_tensor(matrix(&projection.weight, device)),
-            bias: projection.bias.as_ref().map(|b| Param::from_tensor(vector(b, device))),
-        }
-    }
-
     /// `(…, in)` as `(b, t, in)` to `(b, t, out)`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, t, n] = x.dims();
@@ -46,11 +36,6 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// A norm with the scale of a checkpoint.
-    pub fn load(scale: &HostTensor, eps: f64, device: &Device) -> Self {
-        Self::new(vector(scale, device), eps)
-    }
-
     /// A norm with the scale `(d)`.
     pub fn new(scale: Tensor<1>, eps: f64) -> Self {
         Self { scale: Param::from_tensor(scale), eps }
@@ -61,15 +46,4 @@ impl RmsNorm {
         let mean_square = x.clone().powi_scalar(2).mean_dim(D - 1);
         x / mean_square.add_scalar(self.eps).sqrt() * self.scale.val().unsqueeze()
     }
-}
-
-/// A stored matrix on the device.
-pub(super) fn matrix(host: &HostTensor, device: &Device) -> Tensor<2> {
-    let shape = [host.shape[0], host.shape[1]];
-    Tensor::from_data(TensorData::new(host.values.clone(), shape), device)
-}
-
-/// A stored vector on the device.
-pub(super) fn vector(host: &HostTensor, device: &Device) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(host.values.clone(), [host.shape[0]]), device)
 }

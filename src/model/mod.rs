@@ -5,18 +5,19 @@
 mod attention;
 mod block;
 mod decoder;
-mod ends;
 mod generate;
-mod host;
 mod linear;
+mod outer;
+mod parts;
 mod positions;
 mod sampling;
 
 pub use attention::{Attention, LayerCache};
 pub use block::Block;
 pub use decoder::{Decoder, KvCache};
-pub use ends::{Ends, token_tensor};
 pub use generate::{Stop, generate};
 pub use linear::{Linear, RmsNorm};
+pub use outer::{Outer, token_tensor};
+pub use parts::upload;
 pub use positions::Positions;
 pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};

@@ -7,13 +7,22 @@ use crate::shape::{Rope, RopeScaling};
 /// Added to the score of a pair that may not attend; its exponential is zero in single precision.
 const MASKED: f32 = -1e9;
 
+/// How attention is kept from looking ahead.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one of it exists for each length of windows")]
+pub(super) enum Causality {
+    /// By burn's fused attention, which is causal by itself: on the CPU.
+    BuiltIn,
+    /// By a mask `(1, 1, t, offset + t)` that is added to the scores: on a GPU, whose attention is ours.
+    Masked(Tensor<4>),
+}
+
 /// The tables for `t` tokens that follow `offset` earlier ones.
 #[derive(Clone, Debug)]
 pub struct Positions {
     cos: Tensor<4>, // (1, 1, t, head_dim)
     sin: Tensor<4>, // (1, 1, t, head_dim)
-    /// `(1, 1, t, offset + t)`; none on the CPU, whose attention looks back by itself.
-    mask: Option<Tensor<4>>,
+    causality: Causality,
 }
 
 impl Positions {
@@ -26,16 +35,20 @@ impl Positions {
             let values: Vec<f32> = (0..t * head_dim).map(|i| f(angle(i)) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, head_dim]), device)
         };
-        let mask = (*device != Device::flex()).then(|| mask(offset, t, device));
-        Self { cos: table(f64::cos), sin: table(f64::sin), mask }
+        let on_cpu = *device == Device::flex();
+        let causality = if on_cpu { Causality::BuiltIn } else { Causality::Masked(mask(offset, t, device)) };
+        Self { cos: table(f64::cos), sin: table(f64::sin), causality }
     }
 
     /// The tables of the first `t` tokens alone, for tables that begin a sequence.
     pub fn first(&self, t: usize) -> Self {
         let [_, _, _, d] = self.cos.dims();
         let angles = |table: &Tensor<4>| table.clone().slice([0..1, 0..1, 0..t, 0..d]);
-        let mask = self.mask.clone().map(|mask| mask.slice([0..1, 0..1, 0..t, 0..t]));
-        Self { cos: angles(&self.cos), sin: angles(&self.sin), mask }
+        let causality = match &self.causality {
+            Causality::BuiltIn => Causality::BuiltIn,
+            Causality::Masked(mask) => Causality::Masked(mask.clone().slice([0..1, 0..1, 0..t, 0..t])),
+        };
+        Self { cos: angles(&self.cos), sin: angles(&self.sin), causality }
     }
 
     /// Rotates `(b, heads, t, head_dim)`, the first half of a head against the second.
@@ -47,9 +60,8 @@ impl Positions {
         x * self.cos.clone() + turned * self.sin.clone()
     }
 
-    /// What is added to the scores, `(1, 1, t, offset + t)`, where the device needs it.
-    pub(super) fn mask(&self) -> Option<&Tensor<4>> {
-        self.mask.as_ref()
+    pub(super) fn causality(&self) -> &Causality {
+        &self.causality
     }
 }
 

@@ -1,39 +1,31 @@
 //! The executor on the CPU: the same operations on faer. In f64 it is the oracle of the kernels,
 //! in f32 it is what runs when there is no GPU.
 
+mod algebra;
 mod cheapest;
 mod host;
+mod problem;
+mod real;
 mod symmetric;
 mod tiles;
 
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use faer::linalg::matmul::matmul;
-use faer::linalg::solvers::{Llt, Solve};
-use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
-use faer::{Accum, Mat, MatRef, Side};
+use faer::Mat;
+use faer::linalg::solvers::Solve;
 
-use super::executor::{Executor, Refit, Removal, complement, with_zeros};
-use super::{ObsError, Score};
-pub use host::Real;
+use super::executor::{Executor, Inspect, Refit, Removal, complement, with_zeros};
+use super::{FactoredMatrix, ObsError, Score};
+use algebra::{add_product, llt, picked, picked_columns, solved, squared, subtract_product};
 use host::{Elements, row_by_row};
+use problem::Problem;
+pub use real::Real;
 use symmetric::Damped;
 
 /// Runs on the CPU in `T`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuExecutor<T = f32>(std::marker::PhantomData<T>);
-
-/// W, H and H⁻¹ on the host.
-pub struct Problem<T> {
-    /// The weights as elimination left them `(out, in)`.
-    w: Mat<T>,
-    h_inv: Mat<T>,
-    alive: Vec<bool>,
-    /// The weights before.
-    weight: Tensor<2>,
-    hessian: Damped<T>,
-}
 
 impl<T: Real> CpuExecutor<T> {
     /// The executor. It has no state.
@@ -91,12 +83,12 @@ impl<T: Real> Executor for CpuExecutor<T> {
         groups: &[Vec<usize>],
         score: Score,
     ) -> Result<Vec<f64>, ObsError> {
-        groups.iter().enumerate().map(|(i, columns)| problem.score(i, columns, score)).collect()
+        groups.iter().map(|columns| problem.score(columns, score)).collect()
     }
 
     async fn eliminate(&self, problem: &mut Problem<T>, columns: &[usize]) -> Result<f64, ObsError> {
         let all: Vec<usize> = (0..problem.h_inv.nrows()).collect();
-        let l = problem.block_factor(0, columns)?;
+        let l = problem.block_factor(columns)?;
         // With [H⁻¹]_gg = L Lᵀ: Eᵀ = L⁻¹ W_gᵀ, Y = L⁻¹ [H⁻¹]_g:, W −= E Y, H⁻¹ −= Yᵀ Y.
         let et = solved(l.L(), picked_columns(problem.w.as_ref(), columns).transpose().to_owned());
         let y = solved(l.L(), picked(problem.h_inv.as_ref(), columns, &all));
@@ -122,13 +114,15 @@ impl<T: Real> Executor for CpuExecutor<T> {
             let mut pulled = Mat::zeros(fitted.nrows(), kept.len());
             add_product(&mut pulled, w_gone.as_ref(), hessian.block(&gone, kept).as_ref());
             let h_kept = hessian.block(kept, kept);
-            let change = llt(h_kept.as_ref(), || "the Hessian of the kept inputs".into())?.solve(pulled.transpose());
+            let change = llt(h_kept.as_ref(), || FactoredMatrix::KeptHessian)?.solve(pulled.transpose());
             squared_change = squared(change.as_ref()) + squared(w_gone.as_ref());
             fitted += change.transpose();
         }
         Ok(Refit { weight: host::tensor(fitted.as_ref(), &weight.device()), squared_change })
     }
+}
 
+impl<T: Real> Inspect for CpuExecutor<T> {
     async fn eliminated_weight(&self, problem: &Problem<T>) -> Result<Vec<f64>, ObsError> {
         Ok(row_by_row(problem.w.as_ref()))
     }
@@ -141,60 +135,9 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let all: Vec<usize> = (0..problem.hessian.order()).collect();
         Ok(row_by_row(problem.hessian.block(&all, &all).as_ref()))
     }
-}
 
-impl<T: Real> Problem<T> {
-    fn score(&self, group: usize, columns: &[usize], score: Score) -> Result<f64, ObsError> {
-        let norm = |j: usize| squared(self.w.col(j).as_mat());
-        match score {
-            Score::Exact if columns.len() > 1 => {
-                let l = self.block_factor(group, columns)?;
-                let wt = picked_columns(self.w.as_ref(), columns).transpose().to_owned();
-                Ok(squared(solved(l.L(), wt).as_ref()))
-            }
-            Score::GroupedCholesky if columns.len() > 1 => {
-                let l = self.block_factor(group, columns)?;
-                let root = |k: usize| -> f64 { l.L()[(k, k)].into() };
-                Ok(columns.iter().enumerate().map(|(k, &j)| norm(j) / root(k).powi(2)).sum())
-            }
-            _ => Ok(columns.iter().map(|&j| norm(j) / self.h_inv[(j, j)].into()).sum()),
-        }
+    async fn replace_inverse(&self, problem: &mut Problem<T>, inverse: &Tensor<2>) -> Result<(), ObsError> {
+        problem.h_inv = host::matrix(inverse).await?;
+        Ok(())
     }
-
-    /// The Cholesky factor of [H⁻¹]_gg.
-    fn block_factor(&self, group: usize, columns: &[usize]) -> Result<Llt<T>, ObsError> {
-        let block = picked(self.h_inv.as_ref(), columns, columns);
-        llt(block.as_ref(), || format!("the block of H⁻¹ of candidate {group}"))
-    }
-}
-
-fn llt<T: Real>(a: MatRef<'_, T>, what: impl Fn() -> String) -> Result<Llt<T>, ObsError> {
-    Llt::new(a, Side::Lower).map_err(|error| symmetric::not_positive(error, what()))
-}
-
-/// L⁻¹ B.
-fn solved<T: Real>(l: MatRef<'_, T>, mut b: Mat<T>) -> Mat<T> {
-    solve_lower_triangular_in_place(l, b.as_mut(), faer::get_global_parallelism());
-    b
-}
-
-fn add_product<T: Real>(to: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul(to.as_mut(), Accum::Add, a, b, T::of(1.0), faer::get_global_parallelism());
-}
-
-fn subtract_product<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul(from.as_mut(), Accum::Add, a, b, T::of(-1.0), faer::get_global_parallelism());
-}
-
-/// ‖A‖²_F.
-fn squared<T: Real>(a: MatRef<'_, T>) -> f64 {
-    a.squared_norm_l2().into()
-}
-
-fn picked<T: Real>(a: MatRef<'_, T>, rows: &[usize], columns: &[usize]) -> Mat<T> {
-    Mat::from_fn(rows.len(), columns.len(), |i, j| a[(rows[i], columns[j])])
-}
-
-fn picked_columns<T: Real>(a: MatRef<'_, T>, columns: &[usize]) -> Mat<T> {
-    Mat::from_fn(a.nrows(), columns.len(), |i, j| a[(i, columns[j])])
 }

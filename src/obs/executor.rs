@@ -72,17 +72,25 @@ pub trait Executor {
 
     /// The least-squares weights for the kept columns, from the original weights.
     async fn refit(&self, problem: &Self::Problem, kept: &[usize]) -> Result<Refit, ObsError>;
+}
 
+/// What a problem looks like inside, for traces and tests: pruning needs none of it.
+#[allow(async_fn_in_trait, reason = "as for `Executor`")]
+pub trait Inspect: Executor {
     /// The weights as elimination left them `(out, features)`; on kept columns they equal the
-    /// refit. For tests and traces.
+    /// refit.
     async fn eliminated_weight(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
 
     /// H⁻¹ as elimination left it `(features, features)`; rows and columns of what is gone mean
-    /// nothing. For traces.
+    /// nothing.
     async fn inverse(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
 
-    /// The damped Hessian `(features, features)`. For traces.
+    /// H + λI `(features, features)`.
     async fn damped_hessian(&self, problem: &Self::Problem) -> Result<Vec<f64>, ObsError>;
+
+    /// Puts another matrix in the place of H⁻¹: one that rounding has spoiled cannot be ordered
+    /// otherwise.
+    async fn replace_inverse(&self, problem: &mut Self::Problem, inverse: &Tensor<2>) -> Result<(), ObsError>;
 }
 
 /// The columns that are not in `kept`, ascending. `kept` is ascending.

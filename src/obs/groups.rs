@@ -3,14 +3,29 @@
 use std::ops::Range;
 
 /// What is removed from attention as one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum HeadUnit {
     /// A key/value head with all the query heads that read it.
     #[default]
     #[serde(rename = "kv")]
+    #[strum(serialize = "kv", message = "key/value heads with their query heads")]
     KeyValue,
     /// Query heads, the same number from every key/value group; keys and values stay.
+    #[strum(message = "query heads, as many from every key/value head; keys and values stay")]
     Query,
 }
 
@@ -40,17 +55,8 @@ impl HeadLayout {
         (0..count).map(|i| i * width..(i + 1) * width).collect()
     }
 
-    /// The set of units among which a removal quota is counted: all of them for K/V groups, the
-    /// query heads of one K/V head otherwise.
-    pub fn quota_set(&self, unit: HeadUnit, index: usize) -> usize {
-        match unit {
-            HeadUnit::KeyValue => 0,
-            HeadUnit::Query => index / self.heads_per_group(),
-        }
-    }
-
-    /// Number of units of one quota set.
-    pub fn quota_size(&self, unit: HeadUnit) -> usize {
+    /// Units of which the same number goes: all K/V groups, or the query heads of one K/V head.
+    pub fn set_size(&self, unit: HeadUnit) -> usize {
         match unit {
             HeadUnit::KeyValue => self.kv_heads,
             HeadUnit::Query => self.heads_per_group(),
@@ -71,8 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn query_heads_count_against_the_quota_of_their_group() {
-        assert_eq!(GROUPED.quota_set(HeadUnit::Query, 5), 2);
-        assert_eq!(GROUPED.quota_set(HeadUnit::KeyValue, 3), 0);
+    fn as_many_query_heads_go_from_every_group() {
+        assert_eq!([HeadUnit::KeyValue, HeadUnit::Query].map(|unit| GROUPED.set_size(unit)), [4, 2]);
     }
 }

@@ -3,7 +3,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{Executor, ObsError, host_values};
+use super::{Executor, ObsError};
+use crate::device::readback::floats;
 
 /// The sum over all tokens seen so far. Where the batches were cut does not matter.
 pub struct Hessian<E: Executor> {
@@ -66,7 +67,7 @@ impl<E: Executor> Hessian<E> {
         let sum = self.sum.take().ok_or(ObsError::NoTokens)?;
         self.sum = Some(executor.accumulate(sum, x).await?);
         if let Some(sums) = &mut self.column_sums {
-            let batch = host_values(&x.clone().sum_dim(0)).await?;
+            let batch = floats(x.clone().sum_dim(0)).await?;
             sums.iter_mut().zip(batch).for_each(|(sum, new)| *sum += f64::from(new));
         }
         self.tokens += x.dims()[0];

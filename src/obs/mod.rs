@@ -24,25 +24,22 @@ mod options;
 mod prune;
 mod rank;
 mod reconstruct;
-pub mod schedule;
 mod score;
+mod select;
+mod site;
 mod steps;
 pub mod trace;
+#[cfg(feature = "gpu")]
 mod wgpu;
 
+#[cfg(feature = "gpu")]
 pub use self::wgpu::WgpuExecutor;
 pub use cpu::{CpuExecutor, Real};
-pub use error::ObsError;
-pub use executor::{Executor, Refit, Removal};
+pub use error::{FactoredMatrix, ObsError};
+pub use executor::{Executor, Inspect, Refit, Removal};
 pub use groups::{HeadLayout, HeadUnit};
 pub use hessian::Hessian;
 pub use options::{Options, Ranking, Reconstruction, Selection};
 pub use prune::{Pruned, prune_channels, prune_heads};
 pub use score::Score;
 pub use steps::ChannelSteps;
-
-/// A matrix row by row on the host.
-async fn host_values(tensor: &burn::tensor::Tensor<2>) -> Result<Vec<f32>, ObsError> {
-    let data = tensor.to_data_async().await.map_err(|e| ObsError::Readback(format!("{e:?}")))?;
-    data.try_to_vec::<f32>().map_err(|e| ObsError::Readback(format!("{e:?}")))
-}

@@ -1,9 +1,11 @@
-//! Selection: which groups of columns of one linear layer go, written against the executor's
-//! operations. [`reconstruct`] computes what stays.
+//! Which groups of columns of one linear layer go, and what the others become: selection written
+//! against the executor's operations, then [`reconstruct`].
 
 use burn::tensor::Tensor;
 
-use super::reconstruct::{self, Chosen, LinearSite};
+use super::reconstruct::{self, Rebuilt};
+use super::select::{Chosen, Quota, cheapest_first};
+use super::site::LinearSite;
 use super::{
     ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal, Score, Selection, rank,
 };
@@ -47,51 +49,26 @@ pub async fn prune_heads<E: Executor>(
     options: &Options,
 ) -> Result<Pruned, ObsError> {
     let units: Vec<Vec<usize>> = layout.units(unit).into_iter().map(Iterator::collect).collect();
-    let present = layout.quota_size(unit);
+    let present = layout.set_size(unit);
     if remove >= present {
         return Err(ObsError::NothingLeft { unit: "heads", remove, present });
     }
-    let quota_sets = units.len() / present;
     if remove == 0 {
         return Ok(untouched(weight, units.len()));
     }
-    let site = LinearSite::new(executor, weight, hessian, options).await?;
-    let quota = Quota { layout, unit, left: vec![remove; quota_sets] };
-    let chosen = match options.selection {
-        Selection::Elimination(score) => eliminate_heads(&site, &units, quota, score).await?,
-        Selection::Ranking(ranking) => {
-            let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
-            Chosen::ranked(&units, &scores, quota)?
-        }
+    let quota = Quota::new(units.len(), present, remove);
+    let pruned = async {
+        let site = LinearSite::new(executor, weight, hessian, options).await?;
+        let chosen = match options.selection {
+            Selection::Elimination(score) => eliminate_heads(&site, &units, quota, score).await?,
+            Selection::Ranking(ranking) => {
+                let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
+                Chosen::ranked(&units, scores, quota)?
+            }
+        };
+        rebuilt(&site, chosen).await
     };
-    reconstruct::finish(&site, chosen).await
-}
-
-/// How many units may still go from each set of units.
-pub(super) struct Quota {
-    layout: HeadLayout,
-    unit: HeadUnit,
-    left: Vec<usize>,
-}
-
-impl Quota {
-    /// One set of all channels.
-    fn of_channels(remove: usize) -> Self {
-        let layout = HeadLayout { heads: 1, kv_heads: 1, head_dim: 1 };
-        Self { layout, unit: HeadUnit::KeyValue, left: vec![remove] }
-    }
-
-    pub fn has(&self, unit: usize) -> bool {
-        self.left[self.layout.quota_set(self.unit, unit)] > 0
-    }
-
-    pub fn take(&mut self, unit: usize) {
-        self.left[self.layout.quota_set(self.unit, unit)] -= 1;
-    }
-
-    fn is_used_up(&self) -> bool {
-        self.left.iter().all(|&left| left == 0)
-    }
+    pruned.await.map_err(|e| e.with_context(options.damping, &units))
 }
 
 /// Removes units one at a time, the lowest score at its time first.
@@ -111,7 +88,7 @@ async fn eliminate_heads<E: Executor>(
         if removed.is_empty() {
             first_scores.clone_from(&scores);
         }
-        let best = cheapest_first(&scores)?[0];
+        let best = cheapest_first(&candidates, &scores)?[0];
         let cost = site.executor.eliminate(&mut problem, &groups[best]).await?;
         let gone = candidates[best];
         alive.retain(|&u| u != gone);
@@ -140,24 +117,34 @@ pub async fn prune_channels<E: Executor>(
     if remove == 0 {
         return Ok(untouched(weight, present));
     }
-    let site = LinearSite::new(executor, weight, hessian, options).await?;
     let units: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
-    let chosen = match options.selection {
-        Selection::Elimination(_) => {
-            let mut problem = site.factor().await?;
-            let scores = executor.group_scores(&problem, &units, Score::Diagonal).await?;
-            let removed = match steps {
-                ChannelSteps::OneByOne => executor.eliminate_cheapest(&mut problem, remove).await?,
-                _ => in_groups(executor, &mut problem, present, &steps.sizes(remove)).await?,
-            };
-            Chosen::eliminated(&units, scores, removed, problem)
-        }
-        Selection::Ranking(ranking) => {
-            let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
-            Chosen::ranked(&units, &scores, Quota::of_channels(remove))?
-        }
+    let pruned = async {
+        let site = LinearSite::new(executor, weight, hessian, options).await?;
+        let chosen = match options.selection {
+            Selection::Elimination(_) => eliminate_channels(&site, &units, remove, steps).await?,
+            Selection::Ranking(ranking) => {
+                let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
+                Chosen::ranked(&units, scores, Quota::new(present, present, remove))?
+            }
+        };
+        rebuilt(&site, chosen).await
     };
-    reconstruct::finish(&site, chosen).await
+    pruned.await.map_err(|e| e.with_context(options.damping, &units))
+}
+
+async fn eliminate_channels<E: Executor>(
+    site: &LinearSite<'_, E>,
+    units: &[Vec<usize>],
+    remove: usize,
+    steps: ChannelSteps,
+) -> Result<Chosen<E::Problem>, ObsError> {
+    let mut problem = site.factor().await?;
+    let scores = site.executor.group_scores(&problem, units, Score::Diagonal).await?;
+    let removed = match steps {
+        ChannelSteps::OneByOne => site.executor.eliminate_cheapest(&mut problem, remove).await?,
+        _ => in_groups(site.executor, &mut problem, units.len(), &steps.sizes(remove)).await?,
+    };
+    Ok(Chosen::eliminated(units, scores, removed, problem))
 }
 
 /// Removes groups of the given sizes, each the cheapest columns by the scores at its time.
@@ -172,7 +159,7 @@ async fn in_groups<E: Executor>(
     for &size in sizes {
         let singles: Vec<Vec<usize>> = alive.iter().map(|&j| vec![j]).collect();
         let scores = executor.group_scores(problem, &singles, Score::Diagonal).await?;
-        let chosen = &cheapest_first(&scores)?[..size];
+        let chosen = &cheapest_first(&alive, &scores)?[..size];
         let columns: Vec<usize> = chosen.iter().map(|&i| alive[i]).collect();
         // The cost of the group is one number; it is spread over its columns evenly.
         let cost = executor.eliminate(problem, &columns).await? / size as f64;
@@ -182,14 +169,26 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
-/// Indices by ascending score; of equal scores the lower index first.
-pub(super) fn cheapest_first(scores: &[f64]) -> Result<Vec<usize>, ObsError> {
-    if let Some((index, &value)) = scores.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-        return Err(ObsError::NotFinite { what: "the score of candidate", index, value });
+/// A selection with its weights and what they cost.
+async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+    let Rebuilt { weight, bias_change, loss, signal } = reconstruct::rebuild(site, &chosen).await?;
+    let mut removed = chosen.removed;
+    if chosen.problem.is_none() {
+        // What went all at once has one cost; it is spread evenly.
+        let share = loss / removed.len() as f64;
+        removed.iter_mut().for_each(|r| r.cost = share);
     }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
-    Ok(order)
+    Ok(Pruned {
+        kept_units: chosen.units,
+        kept_columns: chosen.columns,
+        removed,
+        weight,
+        bias_change,
+        predicted_loss: loss,
+        signal,
+        dead: site.damping.dead.len(),
+        scores: chosen.scores,
+    })
 }
 
 fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
@@ -203,20 +202,5 @@ fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
         signal: 0.0,
         dead: 0,
         scores: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_equal_scores_the_lower_index_goes_first() {
-        assert_eq!(cheapest_first(&[2.0, 1.0, 1.0, 0.5]).unwrap(), [3, 1, 2, 0]);
-    }
-
-    #[test]
-    fn a_score_that_is_no_number_is_an_error() {
-        assert!(matches!(cheapest_first(&[1.0, f64::NAN]), Err(ObsError::NotFinite { index: 1, .. })));
     }
 }

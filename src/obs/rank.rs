@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::hessian::InputMoments;
 use super::{ObsError, Ranking};
+use crate::device::readback::floats;
 
 /// The score of each unit of columns; the lowest are to go.
 pub(super) async fn scores(
@@ -44,7 +45,7 @@ impl ColumnNorms {
     async fn of(weight: &Tensor<2>) -> Result<Self, ObsError> {
         let [rows, columns] = weight.dims();
         let (mut squared, mut magnitude) = (vec![0.0; columns], vec![0.0; columns]);
-        for (i, value) in super::host_values(weight).await?.into_iter().enumerate() {
+        for (i, value) in floats(weight.clone()).await?.into_iter().enumerate() {
             squared[i % columns] += f64::from(value).powi(2);
             magnitude[i % columns] += f64::from(value).abs();
         }

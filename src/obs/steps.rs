@@ -1,5 +1,8 @@
 //! How many channels go between two looks at the scores.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 /// The steps in which channels go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -16,12 +19,43 @@ pub enum ChannelSteps {
     Fixed(usize),
 }
 
+impl Display for ChannelSteps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OneByOne => f.write_str("one-by-one"),
+            Self::Dynamic { floor } => write!(f, "dynamic:{floor}"),
+            Self::Fixed(size) => write!(f, "fixed:{size}"),
+        }
+    }
+}
+
+impl FromStr for ChannelSteps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, number) = text.split_once(':').map_or((text, None), |(word, number)| (word, Some(number)));
+        match (word, number.map(|n| n.parse().ok().filter(|&n: &usize| n > 0))) {
+            ("one-by-one", None) => Ok(Self::OneByOne),
+            ("dynamic", None) => Ok(Self::PAPER),
+            ("dynamic", Some(Some(floor))) => Ok(Self::Dynamic { floor }),
+            ("fixed", Some(Some(size))) => Ok(Self::Fixed(size)),
+            _ => Err(format!("{text} is not {}", Self::FORMS)),
+        }
+    }
+}
+
 /// Largest group of the paper's rule.
 const LARGEST: i64 = 1024;
 /// By how much the rule lowers the group before halving it.
 const SHRINK: i64 = 512;
 
 impl ChannelSteps {
+    /// The paper's rule with the floor of its text.
+    pub const PAPER: Self = Self::Dynamic { floor: 8 };
+
+    /// The forms that [`Self::from_str`] reads.
+    pub const FORMS: &'static str = "one-by-one, dynamic, dynamic:FLOOR or fixed:N";
+
     /// The group sizes that together remove `count` channels.
     pub fn sizes(self, count: usize) -> Vec<usize> {
         match self {
@@ -67,6 +101,17 @@ mod tests {
         let sizes = ChannelSteps::Dynamic { floor: 64 }.sizes(5504);
         assert_eq!(sizes[..4], [1024, 992, 240, 64]);
         assert_eq!(sizes.len(), 3 + 51);
+    }
+
+    #[test]
+    fn steps_have_a_floor_or_a_size() {
+        for steps in [ChannelSteps::OneByOne, ChannelSteps::Dynamic { floor: 64 }, ChannelSteps::Fixed(128)] {
+            assert_eq!(steps.to_string().parse(), Ok(steps));
+        }
+        assert_eq!("dynamic".parse(), Ok(ChannelSteps::PAPER));
+        for wrong in ["fixed", "fixed:0", "dynamic:x", "one-by-one:3", "all"] {
+            assert!(wrong.parse::<ChannelSteps>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

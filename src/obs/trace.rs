@@ -10,9 +10,10 @@ use std::cell::{RefCell, RefMut};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Refit, Removal,
-    Score, prune_channels, prune_heads,
+    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Refit,
+    Removal, Score, prune_channels, prune_heads,
 };
+use crate::device::readback::doubles;
 
 /// A matrix on the host, row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -139,7 +140,7 @@ pub async fn trace(x: &Matrix, weight: &Matrix, what: What, options: &Options) -
     let mut hessian = Hessian::new(&executor, x.columns);
     hessian.accumulate(&executor, &x.tensor(&device)).await?;
     let pruned = run(&executor, &weight.tensor(&device), &hessian, what, options).await?;
-    let refit = super::wgpu::doubles(pruned.weight).await?;
+    let refit = doubles(pruned.weight).await?;
     let refit = Matrix { rows: weight.rows, columns: pruned.kept_columns.len(), values: refit };
     let predicted_loss = pruned.predicted_loss;
     Ok(Trace { x: x.clone(), kept: pruned.kept_columns, refit, predicted_loss, ..executor.into_trace() })
@@ -175,7 +176,7 @@ struct Seen {
     looked_at: (Vec<Vec<usize>>, Vec<f64>),
 }
 
-impl<'a, E: Executor> Traced<'a, E> {
+impl<'a, E: Inspect> Traced<'a, E> {
     /// Watches `inner` on a layer with weights of this shape, (out, in).
     pub fn new(inner: &'a E, [rows, columns]: [usize; 2]) -> Self {
         Self { inner, rows, columns, seen: RefCell::default() }
@@ -226,7 +227,7 @@ impl<'a, E: Executor> Traced<'a, E> {
     }
 }
 
-impl<E: Executor> Executor for Traced<'_, E> {
+impl<E: Inspect> Executor for Traced<'_, E> {
     type Sum = E::Sum;
     type Problem = E::Problem;
 
@@ -293,17 +294,5 @@ impl<E: Executor> Executor for Traced<'_, E> {
 
     async fn refit(&self, problem: &E::Problem, kept: &[usize]) -> Result<Refit, ObsError> {
         self.inner.refit(problem, kept).await
-    }
-
-    async fn eliminated_weight(&self, problem: &E::Problem) -> Result<Vec<f64>, ObsError> {
-        self.inner.eliminated_weight(problem).await
-    }
-
-    async fn inverse(&self, problem: &E::Problem) -> Result<Vec<f64>, ObsError> {
-        self.inner.inverse(problem).await
-    }
-
-    async fn damped_hessian(&self, problem: &E::Problem) -> Result<Vec<f64>, ObsError> {
-        self.inner.damped_hessian(problem).await
     }
 }

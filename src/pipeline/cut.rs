@@ -1,9 +1,11 @@
 //! Cutting a layer down to what stays: rows of q, k, v and gate, up go with the columns of
 //! o_proj and down_proj that they fed.
 
-use crate::checkpoint::{HostTensor, LayerWeights, Projection};
+use std::collections::HashMap;
+
+use crate::checkpoint::{HostTensor, LayerWeights};
 use crate::obs::HeadUnit;
-use crate::shape::LayerShape;
+use crate::shape::{Axis, LayerShape, ModelConfig, Part, Projection, entries_of};
 
 /// What stays of a layer, by the indices it had. All ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,34 +31,40 @@ impl Kept {
 
     /// Columns of o_proj that stay; they are the rows of q_proj that stay.
     pub fn context_columns(&self, head_dim: usize) -> Vec<usize> {
-        spread(&self.heads, head_dim)
+        entries_of(&self.heads, head_dim)
+    }
+
+    /// What stays along an axis; `None` where pruning removes nothing.
+    fn along(&self, axis: Axis, head_dim: usize) -> Option<Vec<usize>> {
+        match axis {
+            Axis::Heads => Some(self.context_columns(head_dim)),
+            Axis::KvHeads => Some(entries_of(&self.kv_heads, head_dim)),
+            Axis::Channels => Some(self.channels.clone()),
+            Axis::Hidden | Axis::HeadDim => None,
+        }
     }
 }
 
-/// The layer with `o` `(hidden, kept contexts)` and `down` `(hidden, kept channels)` in place of
-/// its own, and everything else cut to match.
-pub(super) fn cut(dense: &LayerWeights, kept: &Kept, head_dim: usize, o: Projection, down: Projection) -> LayerWeights {
-    let queries = kept.context_columns(head_dim);
-    let key_values = spread(&kept.kv_heads, head_dim);
-    LayerWeights {
-        input_norm: dense.input_norm.clone(),
-        q: dense.q.outputs(&queries),
-        k: dense.k.outputs(&key_values),
-        v: dense.v.outputs(&key_values),
-        o,
-        // They work within a head, whichever heads there are.
-        q_norm: dense.q_norm.clone(),
-        k_norm: dense.k_norm.clone(),
-        post_norm: dense.post_norm.clone(),
-        gate: dense.gate.outputs(&kept.channels),
-        up: dense.up.outputs(&kept.channels),
-        down,
-    }
+/// W and b of one projection.
+pub(super) fn refitted(of: Projection, weight: HostTensor, bias: Option<HostTensor>) -> LayerWeights {
+    let bias = bias.map(|bias| (Part::Bias(of), bias));
+    std::iter::once((Part::Weight(of), weight)).chain(bias).collect()
 }
 
-/// The columns of units that are `width` columns each.
-fn spread(units: &[usize], width: usize) -> Vec<usize> {
-    units.iter().flat_map(|u| u * width..(u + 1) * width).collect()
+/// The layer with the `new` parts, whose columns went, in place of its own, and the rows of all
+/// others cut to match.
+pub(super) fn cut(
+    dense: &LayerWeights,
+    kept: &Kept,
+    head_dim: usize,
+    new: impl Iterator<Item = (Part, HostTensor)>,
+) -> LayerWeights {
+    let mut new: HashMap<Part, HostTensor> = new.collect();
+    dense.map(|part, tensor| match (new.remove(&part), kept.along(part.axes()[0], head_dim)) {
+        (Some(new), _) => new,
+        (None, Some(rows)) => tensor.select(0, &rows),
+        (None, None) => tensor.clone(),
+    })
 }
 
 /// `weight` `(out, columns)` minus `narrow` `(out, kept)` at the kept columns: W − Ŵ with Ŵ zero
@@ -73,14 +81,11 @@ pub(super) fn difference(weight: &HostTensor, narrow: &HostTensor, kept: &[usize
     differs.then(|| HostTensor { shape: weight.shape.clone(), values })
 }
 
-/// A bias of zeros for every projection that has none.
-pub(super) fn add_zero_biases(layer: &mut LayerWeights) {
-    let LayerWeights { q, k, v, o, gate, up, down, .. } = layer;
-    for projection in [q, k, v, o, gate, up, down] {
-        let outputs = projection.weight.shape[0];
-        let zeros = || HostTensor { shape: vec![outputs], values: vec![0.0; outputs] };
-        projection.bias.get_or_insert_with(zeros);
-    }
+/// The layer with every part that the layers of `config` have: biases that it lacks are zero.
+pub(super) fn with_zero_biases(layer: LayerWeights, config: &ModelConfig, shape: LayerShape) -> LayerWeights {
+    let mut present: HashMap<Part, HostTensor> = layer.into_iter().collect();
+    let zeros = |part: Part| HostTensor::zeros(part.shape(config, shape));
+    config.parts().map(|part| (part, present.remove(&part).unwrap_or_else(|| zeros(part)))).collect()
 }
 
 /// A bias with what is added to it.

@@ -15,27 +15,9 @@
 
 use super::report::{Report, Timing};
 use super::run::Run;
-use super::{Event, Flow, LayerSink, PipelineError, Plan};
-use crate::checkpoint::Checkpoint;
-use crate::device::{Device, Peak};
+use super::{Event, Flow, Job, LayerSink, PipelineError};
+use crate::device::Peak;
 use crate::obs::Executor;
-
-/// What a run works with.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The model.
-    pub checkpoint: &'a Checkpoint,
-    /// The calibration windows.
-    pub windows: &'a [Vec<u32>],
-    /// What to do.
-    pub plan: &'a Plan,
-    /// Where the activations are computed.
-    pub device: &'a Device,
-    /// Seconds since any fixed moment; the library has no clock of its own.
-    pub clock: &'a dyn Fn() -> f64,
-    /// The most memory seen in use so far, asked after every event; [`Peak::unknown`] measures nothing.
-    pub memory: &'a dyn Fn() -> Peak,
-}
 
 /// Carries out the plan: prunes every layer that `sink` does not have yet, then puts it together.
 ///

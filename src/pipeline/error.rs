@@ -1,9 +1,15 @@
 //! What can go wrong while a plan is carried out, with the layer and the site where it did.
 //! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{ReadError, WriteError};
 use crate::obs::ObsError;
+use crate::remedy::{Remedied, Remedy};
 use crate::shape::Site;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::FolderError;
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +76,7 @@ pub enum PipelineError {
         /// The layer.
         layer: usize,
         /// Why.
-        cause: CheckpointError,
+        cause: WriteError,
     },
     /// Activations could not be read back.
     #[error("layer {layer}: activations could not be read from the device: {reason}")]
@@ -81,9 +87,7 @@ pub enum PipelineError {
         reason: String,
     },
     /// An activation is no number.
-    #[error(
-        "layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint, or run on --device cpu"
-    )]
+    #[error("layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint")]
     NotFinite {
         /// The layer.
         layer: usize,
@@ -99,11 +103,33 @@ pub enum PipelineError {
         /// The layer.
         layer: usize,
     },
-    /// The checkpoint could not be read, or the output not be encoded.
+    /// The checkpoint, or a layer that was stored, could not be read.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Read(#[from] ReadError),
+    /// The output could not be encoded or written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The disk refused something in the working folder.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
     /// The output folder.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
-    Folder(#[from] super::FolderError),
+    Folder(#[from] FolderError),
+}
+
+impl Remedied for PipelineError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Site { cause, .. } => cause.remedy(),
+            Self::Rounding { cause, .. } => cause.remedy(),
+            Self::Readback { .. } => Some(Remedy::LessAtOnce),
+            Self::NotFinite { .. } => Some(Remedy::Cpu),
+            Self::Write(error) => error.remedy(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Folder(error) => error.remedy(),
+            _ => None,
+        }
+    }
 }

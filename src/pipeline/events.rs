@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LayerRecord, Plan};
+use crate::allocate::LayerRatio;
 use crate::obs::Removal;
 use crate::shape::{LayerShape, Site};
 
@@ -47,8 +48,8 @@ pub enum Event {
         layers: usize,
         /// Whether it is only replayed with weights that are already there.
         replayed: bool,
-        /// The ratio its counts were rounded from.
-        ratio: f64,
+        /// The ratios its counts were rounded from.
+        ratio: LayerRatio,
         /// Its sizes as it is.
         before: LayerShape,
         /// Its sizes afterwards.

@@ -9,28 +9,26 @@
 //! OUT.partial/final/                    the folder being put together, then renamed to OUT
 //! ```
 //!
-//! Every file is written under another name, flushed to the disk and then renamed: a process
-//! killed at any moment leaves whole layers and rubbish that the next one clears away.
+//! Every file is whole as soon as it has its name ([`crate::disk`]): a process killed at any moment
+//! leaves whole layers and rubbish that the next one clears away.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::batches::hex;
-use super::{Fingerprint, FinishedLayer, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
-use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, layer_bytes, layer_from_bytes};
+use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
+use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, decode_layer, encode_layer};
+use crate::disk::{self, DiskError};
 use crate::shape::ModelConfig;
 
 mod assemble;
-mod error;
-mod files;
 mod spill;
 
-pub use error::FolderError;
-use files::{Files, remove_folder};
 use spill::FolderSpill;
 
 /// What stands at the output's place.
@@ -78,10 +76,14 @@ impl OutputFolder {
         if job.checkpoint.folder().is_some_and(|source| is_same(source, out)) {
             return Err(FolderError::IsSource { path: out.into() });
         }
+        if partial.join(disk::REPLACED).is_dir() {
+            let _lock = lock(&partial)?;
+            disk::put_back(&partial, out)?;
+        }
         if let Some(report) = standing(out, overwrite)? {
             if !overwrite && fingerprint.made(&report) {
                 // A process killed between the last rename and the clearing leaves this behind.
-                remove_folder(&partial)?;
+                disk::remove_folder(&partial)?;
                 return Ok(Opened::Finished(Box::new(report)));
             }
             if !overwrite {
@@ -90,7 +92,7 @@ impl OutputFolder {
         }
         let lock = Some(claim(&partial, &fingerprint, overwrite)?);
         let config = job.plan.biased_config(job.checkpoint.config());
-        let dtype = job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype());
+        let dtype = job.plan.request.dtype.unwrap_or_else(|| job.checkpoint.dtype());
         let finished = count_finished(&partial, config.layers.len());
         let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);
         Ok(Opened::Work(Self { out, partial, fingerprint, config, dtype, shard_bytes, finished, lock }))
@@ -106,17 +108,8 @@ impl OutputFolder {
         &self.out
     }
 
-    /// Where finished layers lie until then.
-    pub fn partial_path(&self) -> &Path {
-        &self.partial
-    }
-
-    fn files(&self) -> Files<'_> {
-        Files::in_folder(&self.partial)
-    }
-
     fn sidecar(&self, layer: usize) -> Result<Sidecar, FolderError> {
-        self.files().read_json(&sidecar_name(layer))
+        read_json(&self.partial, &sidecar_name(layer))
     }
 }
 
@@ -132,36 +125,35 @@ impl LayerSink for OutputFolder {
 
     fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError> {
         let name = weights_name(layer);
-        let bytes = self.files().read(&name)?;
+        let bytes = disk::read(&self.partial.join(&name))?;
         let sidecar = self.sidecar(layer)?;
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
             return Err(FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }.into());
         }
-        Ok(layer_from_bytes(layer, bytes, &self.config, sidecar.record.after)?)
+        Ok(decode_layer(layer, bytes, &self.config, sidecar.record.after)?)
     }
 
     fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
         let layer = finished.record.layer;
-        let bytes = layer_bytes(layer, &finished.weights, self.dtype)?;
+        let bytes = encode_layer(layer, &finished.weights, self.dtype)?;
         let sidecar = Sidecar {
             seconds: finished.seconds,
             weights_sha256: hex(&Sha256::digest(&bytes)),
             record: finished.record,
         };
-        self.files().write(&weights_name(layer), &bytes)?;
-        self.files().write_json(&sidecar_name(layer), &sidecar)?;
+        self.keep(layer, &bytes, &sidecar)?;
         self.finished = layer + 1;
         Ok(())
     }
 
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError> {
-        let whole = self.partial.join("final");
+        let whole = self.partial.join(disk::FINAL);
         // The whole needs the room more than activations that nobody will read again.
-        remove_folder(&self.partial.join(ACTIVATIONS))?;
-        remove_folder(&whole)?;
+        for folder in [&self.partial.join(ACTIVATIONS), &whole] {
+            disk::remove_folder(folder)?;
+        }
         assemble::assemble(self, checkpoint, report, &whole)?;
-        self.publish(&whole)?;
-        Ok(())
+        Ok(self.publish()?)
     }
 
     fn run(&self) -> Option<String> {
@@ -174,18 +166,20 @@ impl LayerSink for OutputFolder {
 }
 
 impl OutputFolder {
+    /// Keeps a layer; its mark of wholeness comes last.
+    fn keep(&self, layer: usize, weights: &[u8], sidecar: &Sidecar) -> Result<(), DiskError> {
+        disk::write(&self.partial.join(weights_name(layer)), weights)?;
+        disk::write_json(&self.partial.join(sidecar_name(layer)), sidecar)
+    }
+
     /// Gives the whole folder its name and clears the working folder away.
-    fn publish(&mut self, whole: &Path) -> Result<(), FolderError> {
-        let replaced = self.partial.join("replaced");
-        remove_folder(&replaced)?;
-        if self.out.exists() {
-            files::rename(&self.out, &replaced)?;
+    fn publish(&mut self) -> Result<(), DiskError> {
+        disk::publish(&self.partial, &self.out)?;
+        if cfg!(windows) {
+            // Windows does not remove a file that is open.
+            self.lock = None;
         }
-        files::rename(whole, &self.out)?;
-        files::sync_folder(self.out.parent())?;
-        // Windows does not remove a file that is open.
-        self.lock = None;
-        remove_folder(&self.partial)
+        disk::remove_folder(&self.partial)
     }
 }
 
@@ -206,11 +200,11 @@ fn partial_of(out: &Path) -> Result<PathBuf, FolderError> {
 fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> {
     match std::fs::metadata(out) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(FolderError::io("looked at", out, e)),
+        Err(e) => return Err(DiskError::at("looked at", out)(e).into()),
         Ok(data) if !data.is_dir() => return Err(FolderError::NotOurs { path: out.into() }),
         Ok(_) => {}
     }
-    let names = files::names(out)?;
+    let names = disk::names(out)?;
     if names.is_empty() {
         // An empty folder holds nothing to lose.
         return Ok(None);
@@ -218,7 +212,7 @@ fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> 
     if !names.iter().any(|name| name == Report::FILE) {
         return Err(FolderError::NotOurs { path: out.into() });
     }
-    match Files::in_folder(out).read_json(Report::FILE) {
+    match read_json(out, Report::FILE) {
         Ok(report) => Ok(Some(report)),
         // The report of another version is still ours, but of another run.
         Err(_) if overwrite => Ok(None),
@@ -228,14 +222,13 @@ fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> 
 
 /// Makes or takes over the working folder and locks it.
 fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<File, FolderError> {
-    std::fs::create_dir_all(partial).map_err(|e| FolderError::io("made", partial, e))?;
-    let files = Files::in_folder(partial);
+    disk::make_folder(partial)?;
     refuse_strangers(partial)?;
-    let lock = files.lock("lock")?;
-    files.clear_unfinished()?;
-    remove_folder(&partial.join(ACTIVATIONS))?;
+    let lock = lock(partial)?;
+    disk::clear_unfinished(partial)?;
+    disk::remove_folder(&partial.join(ACTIVATIONS))?;
     if partial.join(RUN).is_file() {
-        let theirs: Fingerprint = files.read_json(RUN)?;
+        let theirs: Fingerprint = read_json(partial, RUN)?;
         let differences = theirs.differences(fingerprint);
         if differences.is_empty() {
             return Ok(lock);
@@ -245,17 +238,27 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
         }
         clear_layers(partial)?;
     }
-    files.write_json(RUN, fingerprint)?;
+    disk::write_json(&partial.join(RUN), fingerprint)?;
     Ok(lock)
+}
+
+/// The lock of a working folder.
+fn lock(partial: &Path) -> Result<File, FolderError> {
+    disk::lock(&partial.join(LOCK))?.ok_or_else(|| FolderError::Busy { path: partial.into() })
+}
+
+/// The value of a file in a folder of ours.
+fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, FolderError> {
+    let path = folder.join(name);
+    serde_json::from_slice(&disk::read(&path)?).map_err(|_| FolderError::Damaged { path, folder: folder.into() })
 }
 
 /// The working folder holds what we put there, or nothing of it is touched.
 fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
-    for name in files::names(partial)? {
-        let ours = [RUN, "lock", "final", "replaced", ACTIVATIONS].contains(&name.as_str())
-            || name == assemble::OUTER
+    for name in disk::names(partial)? {
+        let ours = [RUN, LOCK, disk::FINAL, disk::REPLACED, ACTIVATIONS, assemble::OUTER].contains(&name.as_str())
             || name.starts_with("layer-")
-            || name.ends_with(files::UNFINISHED);
+            || name.ends_with(disk::UNFINISHED);
         if !ours {
             return Err(FolderError::Stranger { path: partial.into(), name });
         }
@@ -264,10 +267,10 @@ fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
 }
 
 /// Removes another run's layers, the marks of wholeness first.
-fn clear_layers(partial: &Path) -> Result<(), FolderError> {
-    let mut names: Vec<String> = files::names(partial)?.into_iter().filter(|n| n.starts_with("layer-")).collect();
+fn clear_layers(partial: &Path) -> Result<(), DiskError> {
+    let mut names: Vec<String> = disk::names(partial)?.into_iter().filter(|n| n.starts_with("layer-")).collect();
     names.sort_by_key(|n| !n.ends_with(".json"));
-    names.iter().try_for_each(|name| files::remove_file(&partial.join(name)))
+    names.iter().try_for_each(|name| disk::remove_file(&partial.join(name)))
 }
 
 /// Layers from the first that are marked whole.
@@ -279,6 +282,7 @@ fn count_finished(partial: &Path, layers: usize) -> usize {
 const SHARD_BYTES: usize = 5_000_000_000;
 
 const RUN: &str = "run.json";
+const LOCK: &str = "lock";
 const ACTIVATIONS: &str = "activations";
 
 fn weights_name(layer: usize) -> String {

@@ -1,42 +1,10 @@
-//! The one layer that is on the device, and what its two prunable sites become.
+//! What the two prunable projections of the layer on the device become.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::checkpoint::{HostTensor, LayerWeights, Projection};
-use crate::model::{Block, Positions};
-use crate::shape::{LayerShape, ModelConfig, Site};
-
-/// A layer as it was, ready to run.
-pub(super) struct LiveLayer {
-    /// Its place in the model.
-    pub index: usize,
-    block: Block,
-}
-
-impl LiveLayer {
-    /// Puts a layer's weights on the device.
-    pub fn new(index: usize, weights: &LayerWeights, config: &ModelConfig, shape: LayerShape, device: &Device) -> Self {
-        Self { index, block: Block::load(weights, shape, config, device) }
-    }
-
-    /// The input of o_proj `(windows, tokens, heads · head_dim)`.
-    pub fn context(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
-        self.block.context(hidden, positions)
-    }
-
-    /// The input of down_proj `(windows, tokens, channels)`.
-    pub fn inner(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.block.inner(hidden)
-    }
-
-    /// What the site as it was adds to the residual stream.
-    pub fn add_dense(&self, site: Site, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
-        match site {
-            Site::Heads => self.block.add_attention(hidden, input),
-            Site::Channels => self.block.add_mlp(hidden, input),
-        }
-    }
-}
+use crate::checkpoint::{HostTensor, LayerWeights};
+use crate::model::upload;
+use crate::shape::Projection;
 
 /// A site's new projection on the device, and how far it is from the old one.
 pub(super) struct NewProjection {
@@ -53,27 +21,28 @@ pub(super) struct NewProjection {
 }
 
 impl NewProjection {
-    /// `new` `(out, kept)` reads `columns` of the `inputs` that the old one read.
+    /// A projection of `weights` `(out, kept)` that reads `columns` of the `inputs` that the old one
+    /// read.
     pub fn new(
-        new: &Projection,
+        weights: &LayerWeights,
+        projection: Projection,
         columns: &[usize],
         inputs: usize,
         difference: Option<HostTensor>,
         device: &Device,
     ) -> Self {
-        let vector = |b: &HostTensor| Tensor::from_data(TensorData::new(b.values.clone(), [b.values.len()]), device);
         Self {
-            transposed: upload(&new.weight, device).transpose(),
-            bias: new.bias.as_ref().map(vector),
+            transposed: upload::<2>(weights.weight(projection), device).transpose(),
+            bias: weights.bias(projection).map(|b| upload(b, device)),
             columns: (columns.len() != inputs).then(|| indices(columns, device)),
-            difference: difference.map(|d| upload(&d, device).transpose()),
+            difference: difference.map(|d| upload::<2>(&d, device).transpose()),
             bias_change: None,
         }
     }
 
     /// The same projection, told how its bias differs from that of the old one.
-    pub fn with_bias_of(self, new: &Projection, old: &Projection, device: &Device) -> Self {
-        let bias_change = match (&new.bias, &old.bias) {
+    pub fn with_biases(self, new: Option<&HostTensor>, old: Option<&HostTensor>, device: &Device) -> Self {
+        let bias_change = match (new, old) {
             (Some(new), Some(old)) => {
                 let values: Vec<f32> = new.values.iter().zip(&old.values).map(|(n, o)| n - o).collect();
                 let shape = vec![1, values.len()];
@@ -115,11 +84,6 @@ impl NewProjection {
         let sums = values(per_token).await?;
         Ok(sums.iter().map(|&s| f64::from(s)).sum())
     }
-}
-
-/// A matrix on the device.
-pub(super) fn upload(matrix: &HostTensor, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(matrix.values.clone(), [matrix.shape[0], matrix.shape[1]]), device)
 }
 
 /// A matrix back on the host.

@@ -16,14 +16,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerPlan, Request};
+use super::Request;
+use crate::allocate::LayerPlan;
 use crate::device::{Device, room};
+use crate::format;
 use crate::shape::{LayerShape, ModelConfig};
 
 mod error;
 
-pub use error::MemoryError;
-use error::readable;
+pub use error::{MemoryError, WouldFit};
 
 const F32: u64 = 4;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
@@ -58,6 +59,15 @@ impl Limits {
             device_bytes: None,
             host_bytes: room::host_bytes(),
             disk_bytes: out.and_then(room::disk_bytes),
+        }
+    }
+
+    /// The same with `bytes`, if given, as all that may be used where the work is done: the memory of
+    /// a GPU, or the host's where the CPU computes.
+    pub fn within(self, bytes: Option<u64>) -> Self {
+        match self.is_gpu {
+            true => Self { device_bytes: bytes.or(self.device_bytes), ..self },
+            false => Self { host_bytes: bytes.or(self.host_bytes), ..self },
         }
     }
 }
@@ -127,7 +137,7 @@ pub(super) fn plan(
     }
     let batch_windows = batch_windows(request, config, limits)?;
     let needs = Needs::of(request, config, batch_windows);
-    let plan = if limits.is_gpu { on_gpu(request, limits, &needs) } else { on_cpu(request, limits, &needs) };
+    let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let plan = MemoryPlan { batch_windows, ..plan };
     refuse_beyond_budget(request, limits, &needs, plan)
 }
@@ -163,7 +173,7 @@ fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64)
         let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
         let square = |removed: bool, n: usize| if removed { n } else { 0 };
         [
-            ("the Hessian of o_proj", square(plan.head_units_removed > 0, q), q),
+            ("the Hessian of o_proj", square(plan.head_units_removed() > 0, q), q),
             ("the Hessian of down_proj", square(plan.channels_removed() > 0, c), c),
             ("the weight of o_proj", d, q),
             ("the weight of down_proj", d, c),
@@ -193,8 +203,8 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 }
 
 /// Activations stay on the device while the budget allows, inner ones last.
-fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
-    let budget = request.memory.or(limits.device_bytes).unwrap_or(CAUTIOUS_DEVICE_BYTES);
+fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
+    let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.solver + needs.batch;
     let on_host = 2 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
@@ -217,8 +227,8 @@ fn on_gpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
 }
 
 /// On the CPU everything is on the host, whatever computes.
-fn on_cpu(request: &Request, limits: &Limits, needs: &Needs) -> MemoryPlan {
-    let budget = host_budget(request, limits);
+fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
+    let budget = limits.host_bytes;
     let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner = place == Place::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
@@ -252,48 +262,41 @@ fn summed(parts: Vec<MemoryPart>, activations: Place, keep_inner: bool) -> Memor
     MemoryPlan { device_bytes, host_bytes, disk_bytes, activations, keep_inner, batch_windows: 1, parts }
 }
 
-/// What the user allows counts for the device that computes; on the CPU that is the host.
-fn host_budget(request: &Request, limits: &Limits) -> Option<u64> {
-    request.memory.filter(|_| !limits.is_gpu).or(limits.host_bytes)
-}
-
 fn refuse_beyond_budget(
     request: &Request,
     limits: &Limits,
     needs: &Needs,
     plan: MemoryPlan,
 ) -> Result<MemoryPlan, MemoryError> {
-    if let Some(budget) = request.memory.or(limits.device_bytes).filter(|&b| limits.is_gpu && plan.device_bytes > b) {
-        let remedy = format!("give --memory {}, or use --device cpu", readable_up(plan.device_bytes));
-        return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Place::Device), remedy });
+    if let Some(budget) = limits.device_bytes.filter(|&b| limits.is_gpu && plan.device_bytes > b) {
+        return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Place::Device) });
     }
-    if let Some(budget) = host_budget(request, limits).filter(|&b| plan.host_bytes > b) {
-        let remedy = host_remedy(request, needs, &plan, budget);
-        return Err(MemoryError::Host { needed: plan.host_bytes, budget, parts: plan.list(Place::Host), remedy });
+    if let Some(budget) = limits.host_bytes.filter(|&b| plan.host_bytes > b) {
+        let would_fit = what_fits_the_host(request, needs, &plan, budget);
+        return Err(MemoryError::Host { needed: plan.host_bytes, budget, parts: plan.list(Place::Host), would_fit });
     }
     if let Some(budget) = limits.disk_bytes.filter(|&b| plan.disk_bytes > b) {
-        let remedy = fewer_samples(request, needs, budget);
-        return Err(MemoryError::Disk { needed: plan.disk_bytes, budget, remedy });
+        let would_fit = windows_within(request, needs, budget);
+        return Err(MemoryError::Disk { needed: plan.disk_bytes, budget, would_fit });
     }
     Ok(plan)
 }
 
-/// What would make the host's memory enough.
-fn host_remedy(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64) -> String {
+fn what_fits_the_host(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64) -> WouldFit {
     let on_host = if plan.activations == Place::Host { needs.activations } else { 0 };
     let fixed = plan.host_bytes.saturating_sub(on_host);
     match budget.checked_sub(fixed) {
-        Some(room) if on_host > 0 => fewer_samples(request, needs, room),
-        _ => format!("even without activations it needs {}: use a machine with more memory", readable(fixed)),
+        Some(room) if on_host > 0 => windows_within(request, needs, room),
+        _ => WouldFit::Nothing { fixed },
     }
 }
 
-/// So many samples that their activations take at most `room` bytes.
-fn fewer_samples(request: &Request, needs: &Needs, room: u64) -> String {
+/// So many windows that their activations take at most `room` bytes.
+fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
     let per_window = (needs.activations / request.windows.max(1) as u64).max(1);
     match room / per_window {
-        0 => format!("one window of --seq-len {} takes {}", request.window_tokens, readable(per_window)),
-        windows => format!("use --samples {windows}"),
+        0 => WouldFit::NoWindow { tokens: request.window_tokens, bytes: per_window },
+        windows => WouldFit::Windows(windows),
     }
 }
 
@@ -301,11 +304,6 @@ impl MemoryPlan {
     /// "activations 1.2 GiB + one batch …", the parts of one place.
     fn list(&self, place: Place) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);
-        parts.map(|p| format!("{} {}", p.what, readable(p.bytes))).collect::<Vec<_>>().join(" + ")
+        parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect::<Vec<_>>().join(" + ")
     }
-}
-
-/// A value for `--memory` that is enough: whole MiB, rounded up.
-fn readable_up(bytes: u64) -> String {
-    format!("{}MiB", bytes.div_ceil(1 << 20))
 }

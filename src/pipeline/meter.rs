@@ -25,9 +25,9 @@ impl Meter {
     /// For a run of this plan.
     pub fn new(plan: &Plan) -> Self {
         Self {
-            batches: plan.windows.div_ceil(plan.batch_windows.max(1)),
+            batches: plan.request.windows.div_ceil(plan.batch_windows.max(1)),
             layers: plan.layers.len(),
-            tokens: plan.windows * plan.window_tokens,
+            tokens: plan.request.windows * plan.request.window_tokens,
             position: 0,
             start: None,
             layer_started: 0.0,
@@ -114,7 +114,7 @@ mod tests {
 
     fn started(layer: usize, replayed: bool) -> Event {
         let shape = LayerShape { heads: 1, kv_heads: 1, channels: 1 };
-        Event::LayerStarted { layer, layers: 4, replayed, ratio: 0.0, before: shape, after: shape }
+        Event::LayerStarted { layer, layers: 4, replayed, ratio: Default::default(), before: shape, after: shape }
     }
 
     fn batch(layer: usize, pass: Pass, done: usize) -> Event {

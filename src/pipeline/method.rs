@@ -8,85 +8,67 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Request};
+use crate::names::Named;
 use crate::obs::{ChannelSteps, Options, Ranking, Reconstruction, Score, Selection};
 
 /// Channels that go together where the paper's dynamic groups are switched off.
 const FIXED_GROUP: usize = 128;
 
 /// A way to prune that has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+// From the bluntest to the most careful: the order in which they are listed and compared.
 pub enum Method {
-    /// Heads and channels at random; nothing makes up for them.
+    /// The floor that every method must beat.
+    #[strum(message = "drawn with the seed; nothing makes up for what goes")]
     Random,
-    /// By the norm of the pruned matrix's columns; nothing makes up for them.
+    /// ‖W_g‖² of the pruned matrix's own columns.
+    #[strum(message = "‖W_g‖² of the columns of o_proj and down_proj; nothing makes up for what goes")]
     Magnitude,
-    /// By weights times inputs (Wanda-sp); nothing makes up for them.
+    /// Wanda's score over whole columns, as the FLAP paper's baseline has it.
+    #[strum(message = "Σ mean|W|·‖X‖ of the columns (Wanda-sp); nothing makes up for what goes")]
     WandaSp,
-    /// By the fluctuation of the inputs (FLAP's metric); the bias takes over the mean.
+    /// FLAP's metric and its bias compensation, not its adaptive allocation.
+    #[strum(message = "variance of the inputs × ‖W‖² (FLAP's WIFV); the bias takes over their mean. \
+                       The ratios are those of the schedule, not FLAP's adaptive ones")]
     Flap,
     /// SlimGPT as published.
+    #[strum(message = "as published: grouped Cholesky, dynamic groups down to 8, least-squares weights")]
     Slimgpt,
-    /// SlimGPT whose head scores come from the diagonal of H⁻¹, without grouped Cholesky.
+    /// The paper's ablation −GCD.
+    #[strum(message = "slimgpt without grouped Cholesky: head scores from the diagonal of H⁻¹")]
     SlimgptNoGcd,
-    /// SlimGPT with groups of 128 channels instead of dynamic ones.
+    /// The paper's ablation −DGS.
+    #[strum(message = "slimgpt without dynamic groups: 128 channels at a time")]
     SlimgptNoDgs,
-    /// Exact scores, channels one by one: this program's own.
+    /// This program's own.
+    #[strum(message = "exact scores, channels one by one, least-squares weights")]
     Exact,
 }
 
 impl Method {
-    /// All of them, from the bluntest to the most careful.
-    pub const ALL: [Self; 8] = [
-        Self::Random,
-        Self::Magnitude,
-        Self::WandaSp,
-        Self::Flap,
-        Self::Slimgpt,
-        Self::SlimgptNoGcd,
-        Self::SlimgptNoDgs,
-        Self::Exact,
-    ];
-
     /// The method that a plan carries out, if its settings have a name.
     pub fn of_plan(plan: &Plan) -> Option<Self> {
-        let asked = Request { options: plan.options, seed: plan.seed, ..Request::default() };
+        let asked = &plan.request;
         let is_it = |method: &Self| {
             let done = method.of(asked.clone());
-            done.options == plan.options && done.channel_steps == plan.channel_steps
+            done.options == asked.options && done.channel_steps == asked.channel_steps
         };
-        Self::ALL.into_iter().find(is_it)
-    }
-
-    /// The name it is asked for by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::Magnitude => "magnitude",
-            Self::WandaSp => "wanda-sp",
-            Self::Flap => "flap",
-            Self::Slimgpt => "slimgpt",
-            Self::SlimgptNoGcd => "slimgpt-no-gcd",
-            Self::SlimgptNoDgs => "slimgpt-no-dgs",
-            Self::Exact => "exact",
-        }
-    }
-
-    /// What it does, in a line.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Random => "drawn with the seed; nothing makes up for what goes",
-            Self::Magnitude => "‖W_g‖² of the columns of o_proj and down_proj; nothing makes up for what goes",
-            Self::WandaSp => "Σ mean|W|·‖X‖ of the columns (Wanda-sp); nothing makes up for what goes",
-            Self::Flap => {
-                "variance of the inputs × ‖W‖² (FLAP's WIFV); the bias takes over their mean. \
-                 The ratios are those of the schedule, not FLAP's adaptive ones"
-            }
-            Self::Slimgpt => "as published: grouped Cholesky, dynamic groups down to 8, least-squares weights",
-            Self::SlimgptNoGcd => "slimgpt without grouped Cholesky: head scores from the diagonal of H⁻¹",
-            Self::SlimgptNoDgs => "slimgpt without dynamic groups: 128 channels at a time",
-            Self::Exact => "exact scores, channels one by one, least-squares weights",
-        }
+        Self::all().iter().copied().find(is_it)
     }
 
     /// Whether the weights that stay are refitted.
@@ -117,44 +99,32 @@ impl Method {
 
     fn channel_steps(self) -> ChannelSteps {
         match self {
-            Self::Slimgpt | Self::SlimgptNoGcd => ChannelSteps::Dynamic { floor: 8 },
+            Self::Slimgpt | Self::SlimgptNoGcd => ChannelSteps::PAPER,
             Self::SlimgptNoDgs => ChannelSteps::Fixed(FIXED_GROUP),
             _ => ChannelSteps::OneByOne,
         }
     }
 }
 
-impl std::fmt::Display for Method {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = Self::ALL.map(Self::name).join(", ");
-        let found = Self::ALL.into_iter().find(|method| method.name() == text);
-        found.ok_or_else(|| format!("\"{text}\" is no method; there are {names}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allocate::{Allocation, Rounding};
 
     #[test]
     fn every_method_is_found_by_its_name() {
-        for method in Method::ALL {
-            assert_eq!(method.name().parse(), Ok(method));
+        for &method in Method::all() {
+            assert_eq!(Method::named(method.name()), Some(method));
+            assert_eq!(serde_json::to_value(method).unwrap(), method.name());
         }
-        assert!("lasso".parse::<Method>().unwrap_err().contains("wanda-sp"));
+        assert_eq!(Method::named("lasso"), None);
     }
 
     #[test]
     fn the_published_method_is_the_papers_preset() {
-        let asked = Request { channel_multiple: Some(1), ..Request::default() };
+        let allocation =
+            Allocation { channel_multiple: Some(1), rounding: Some(Rounding::Layer), ..Allocation::default() };
+        let asked = Request { allocation, ..Request::default() };
         assert_eq!(Method::Slimgpt.of(asked.clone()), asked.clone().as_in_the_paper());
         assert_eq!(Method::Exact.of(asked.clone()), asked);
     }

@@ -7,11 +7,11 @@
 
 mod activations;
 mod batches;
-mod counts;
 mod cut;
 mod driver;
 mod error;
 mod events;
+mod job;
 mod layer;
 mod memory;
 mod meter;
@@ -22,7 +22,6 @@ mod report;
 mod request;
 mod run;
 mod sink;
-mod solve;
 mod steps;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -31,17 +30,20 @@ mod folder;
 mod resume;
 
 pub use batches::digest as windows_sha256;
-pub use driver::{Job, prune};
+pub use driver::prune;
+#[cfg(not(target_arch = "wasm32"))]
+pub use error::FolderError;
 pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{FolderError, Opened, OutputFolder};
-pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place};
+pub use folder::{Opened, OutputFolder};
+pub use job::Job;
+pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place, WouldFit};
 pub use meter::Meter;
 pub use method::Method;
-pub use plan::{LayerPlan, Plan, PlanError, plan};
+pub use plan::{Plan, PlanError, plan};
 pub use report::{LayerRecord, Report, SiteRecord, Timing};
-pub use request::{Propagate, Request, Schedule, Target};
+pub use request::{Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
 pub use sink::{FinishedLayer, LayerSink, MemorySink, Spill};

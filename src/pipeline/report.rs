@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use crate::allocate::LayerRatio;
 use crate::checkpoint::Dtype;
-use crate::obs::Removal;
+use crate::obs::{HeadUnit, Removal};
 use crate::shape::{LayerShape, ModelConfig};
 
 /// One site of a finished layer.
@@ -62,8 +63,10 @@ impl SiteRecord {
 pub struct LayerRecord {
     /// The layer.
     pub layer: usize,
-    /// The ratio its counts were rounded from.
-    pub ratio: f64,
+    /// The ratios its counts were rounded from.
+    pub ratio: LayerRatio,
+    /// What went from its attention as one.
+    pub unit: HeadUnit,
     /// Its sizes as it was.
     pub before: LayerShape,
     /// Its sizes now.

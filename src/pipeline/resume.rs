@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::batches::{digest, hex};
-use super::folder::FolderError;
 use super::{Job, Report};
 use crate::checkpoint::Checkpoint;
+use crate::disk::{self, DiskError};
 
 /// A run's identity, as JSON: one entry for each thing that decides the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ impl Fingerprint {
     ///
     /// # Errors
     /// When the checkpoint's files cannot be looked at.
-    pub fn of(job: &Job<'_>) -> Result<Self, FolderError> {
+    pub fn of(job: &Job<'_>) -> Result<Self, DiskError> {
         let checkpoint = job.checkpoint;
-        let dtype = job.plan.dtype.unwrap_or_else(|| checkpoint.dtype());
+        let dtype = job.plan.request.dtype.unwrap_or_else(|| checkpoint.dtype());
         let config = checkpoint.raw_config().to_string();
         let mut entries = Map::new();
         entries.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
@@ -46,7 +46,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// When the files cannot be looked at.
-    pub fn source_of(checkpoint: &Checkpoint) -> Result<String, FolderError> {
+    pub fn source_of(checkpoint: &Checkpoint) -> Result<String, DiskError> {
         let text = json!([source(checkpoint.folder())?, checkpoint.raw_config()]).to_string();
         Ok(hex(&Sha256::digest(text))[..16].to_owned())
     }
@@ -78,21 +78,17 @@ fn plan(job: &Job<'_>) -> Value {
 }
 
 /// Path, and name, size and time of change of every file of weights; `null` for a model in memory.
-fn source(path: Option<&Path>) -> Result<Value, FolderError> {
+fn source(path: Option<&Path>) -> Result<Value, DiskError> {
     let Some(path) = path else { return Ok(Value::Null) };
-    let path = path.canonicalize().map_err(|e| FolderError::io("looked at", path, e))?;
+    let path = path.canonicalize().map_err(DiskError::at("looked at", path))?;
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(|e| FolderError::io("read", &path, e))? {
-        let entry = entry.map_err(|e| FolderError::io("read", &path, e))?;
-        if entry.path().extension().is_some_and(|e| e == "safetensors") {
-            // The file behind a link is what is read; caches of downloads are full of links.
-            let data = std::fs::metadata(entry.path()).map_err(|e| FolderError::io("looked at", &entry.path(), e))?;
-            let changed = data.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-            let nanoseconds = changed.map(|t| t.as_nanos() as u64);
-            files.push((entry.file_name().to_string_lossy().into_owned(), data.len(), nanoseconds));
-        }
+    for name in disk::names(&path)?.into_iter().filter(|name| name.ends_with(".safetensors")) {
+        // The file behind a link is what is read; caches of downloads are full of links.
+        let file = path.join(&name);
+        let data = std::fs::metadata(&file).map_err(DiskError::at("looked at", &file))?;
+        let changed = data.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        files.push((name, data.len(), changed.map(|t| t.as_nanos() as u64)));
     }
-    files.sort();
     Ok(json!({ "path": path.to_string_lossy(), "files": files }))
 }
 
@@ -101,7 +97,7 @@ fn differing(prefix: &str, a: &Map<String, Value>, b: &Map<String, Value>) -> Ve
     names.retain(|name| a.get(*name) != b.get(*name));
     let describe = |name: &String| match (name.as_str(), a.get(name), b.get(name)) {
         // Settings are told one by one; the files of the source or the layers' ratios would not help.
-        ("plan", Some(Value::Object(a)), Some(Value::Object(b))) => differing("plan.", a, b),
+        ("plan" | "request", Some(Value::Object(a)), Some(Value::Object(b))) => differing("plan.", a, b),
         _ => vec![format!("{prefix}{name}")],
     };
     names.into_iter().flat_map(describe).collect()

@@ -59,7 +59,7 @@ impl<'a, E> Run<'a, E> {
             job,
             executor,
             config,
-            dtype: job.plan.dtype.unwrap_or_else(|| job.checkpoint.dtype()),
+            dtype: job.plan.request.dtype.unwrap_or_else(|| job.checkpoint.dtype()),
             batches,
             hidden,
             context,
@@ -171,10 +171,10 @@ fn check(job: &Job<'_>) -> Result<(), PipelineError> {
     if job.windows.iter().any(Vec::is_empty) || longest == 0 {
         return Err(PipelineError::NoWindows);
     }
-    if job.windows.len() > plan.windows || longest > plan.window_tokens {
+    if job.windows.len() > plan.request.windows || longest > plan.request.window_tokens {
         return Err(PipelineError::Windows {
-            planned: plan.windows,
-            planned_tokens: plan.window_tokens,
+            planned: plan.request.windows,
+            planned_tokens: plan.request.window_tokens,
             given: job.windows.len(),
             given_tokens: longest,
         });

@@ -3,20 +3,21 @@
 use burn::tensor::{Device, Tensor};
 
 use super::cut::Kept;
-use super::layer::{LiveLayer, NewProjection, flat, settle};
+use super::layer::{NewProjection, flat, settle};
 use super::report::SiteRecord;
 use super::run::Run;
 use super::{Event, LayerRecord, PipelineError, Propagate};
-use crate::checkpoint::Projection;
+use crate::checkpoint::LayerWeights;
+use crate::model::Block;
 use crate::obs::{Executor, HeadUnit, Hessian};
-use crate::shape::Site;
+use crate::shape::{Projection, Site};
 
 /// A site after its selection.
 pub(super) struct Selected {
     /// Units that stay.
     pub units: Vec<usize>,
-    /// Ŵ `(out, kept)` as it will be saved.
-    pub new: Projection,
+    /// Ŵ `(out, kept)` and its bias as they will be saved; no part where they are what they were.
+    pub new: LayerWeights,
     /// Ŵ on the device.
     pub projection: NewProjection,
     /// What it costs; the measured loss grows with every batch.
@@ -24,12 +25,12 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    /// A site that loses nothing.
-    pub fn untouched(units: usize, old: &Projection, device: &Device) -> Self {
-        let columns: Vec<usize> = (0..old.weight.shape[1]).collect();
-        let projection = NewProjection::new(old, &columns, columns.len(), None, device);
-        let (units, record) = ((0..units).collect(), SiteRecord::default());
-        Self { units, new: old.clone(), projection, record }
+    /// A site whose projection loses nothing.
+    pub fn untouched(units: usize, weights: &LayerWeights, projection: Projection, device: &Device) -> Self {
+        let columns: Vec<usize> = (0..weights.weight(projection).shape[1]).collect();
+        let projection = NewProjection::new(weights, projection, &columns, columns.len(), None, device);
+        let new = std::iter::empty().collect();
+        Self { units: (0..units).collect(), new, projection, record: SiteRecord::default() }
     }
 
     /// Adds a batch's share to the measured loss.
@@ -49,10 +50,10 @@ impl<E: Executor> Run<'_, E> {
     pub fn new_hessian(&self, layer: usize, site: Site) -> Option<Hessian<E>> {
         let plan = &self.job.plan.layers[layer];
         let (removed, features) = match site {
-            Site::Heads => (plan.head_units_removed, plan.before.heads * self.config.head_dim),
+            Site::Heads => (plan.head_units_removed(), plan.before.heads * self.config.head_dim),
             Site::Channels => (plan.channels_removed(), plan.before.channels),
         };
-        let new = if self.job.plan.options.needs_means() { Hessian::with_means } else { Hessian::new };
+        let new = if self.job.plan.request.options.needs_means() { Hessian::with_means } else { Hessian::new };
         (removed > 0).then(|| new(self.executor, features))
     }
 
@@ -74,15 +75,18 @@ impl<E: Executor> Run<'_, E> {
     /// The residual stream behind a site: of the pruned layer, or of the layer as it was.
     pub fn add(
         &self,
-        layer: &LiveLayer,
+        block: &Block,
         site: Site,
         new: &NewProjection,
         hidden: Tensor<3>,
         input: Tensor<3>,
     ) -> Tensor<3> {
-        match self.job.plan.propagate {
+        match self.job.plan.request.propagate {
             Propagate::Pruned => new.add(hidden, input),
-            Propagate::Dense => layer.add_dense(site, hidden, input),
+            Propagate::Dense => match site {
+                Site::Heads => block.add_attention(hidden, input),
+                Site::Channels => block.add_mlp(hidden, input),
+            },
         }
     }
 
@@ -104,8 +108,9 @@ impl<E: Executor> Run<'_, E> {
 
     /// How many units a site of the layer has as it is.
     pub fn units(&self, layer: usize, site: Site) -> usize {
-        let shape = self.job.plan.layers[layer].before;
-        match (site, self.job.plan.head_unit) {
+        let plan = &self.job.plan.layers[layer];
+        let shape = plan.before;
+        match (site, plan.unit) {
             (Site::Heads, HeadUnit::KeyValue) => shape.kv_heads,
             (Site::Heads, HeadUnit::Query) => shape.heads,
             (Site::Channels, _) => shape.channels,

@@ -2,7 +2,8 @@
 
 use super::Folder;
 use super::figures::{Chart, Marks, Scale, Series};
-use crate::pipeline::{LayerPlan, LayerRecord, SiteRecord};
+use crate::allocate::LayerPlan;
+use crate::pipeline::{LayerRecord, SiteRecord};
 use crate::shape::Site;
 
 /// Two curves of one folder: the first has the folder's name in the legend where there are several
@@ -31,7 +32,7 @@ pub fn ratios(folders: &[Folder]) -> String {
     let series = folders.iter().enumerate().flat_map(|(colour, folder)| {
         let layers = &folder.report.plan.layers;
         let share = |l: &LayerPlan| 1.0 - l.parameters_after as f64 / l.parameters_before as f64;
-        let asked = layers.iter().enumerate().map(|(i, l)| (i as f64, l.ratio)).collect();
+        let asked = layers.iter().enumerate().map(|(i, l)| (i as f64, l.ratio.mean())).collect();
         let went = layers.iter().enumerate().map(|(i, l)| (i as f64, share(l))).collect();
         let curves = [
             Curve { what: "schedule", points: asked, marks: Marks::Dashes },

@@ -11,7 +11,7 @@ pub enum ReportError {
     NoFolders,
     /// The folder was not pruned by this program.
     #[error(
-        "{} has no {file}, so it was not pruned by slimgpt; give a folder that `slimgpt prune` made (its --out)",
+        "{} has no {file}, so it was not pruned by slimgpt; give a folder that slimgpt made by pruning",
         folder.display()
     )]
     NotPruned {
@@ -28,14 +28,10 @@ pub enum ReportError {
         /// Why.
         reason: String,
     },
-    /// The page cannot be written.
-    #[error("{} could not be written: {reason}; give another --out", file.display())]
-    Unwritable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// The disk refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
     /// The folder's figures cannot be read.
     #[error(transparent)]
     Evaluation(#[from] crate::eval::EvalError),

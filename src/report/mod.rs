@@ -8,7 +8,6 @@ mod charts;
 mod error;
 pub mod figures;
 mod folder;
-pub mod format;
 mod settings;
 mod view;
 #[cfg(not(target_arch = "wasm32"))]
@@ -17,7 +16,7 @@ mod write;
 pub use error::ReportError;
 pub use folder::{Continuation, Folder, Sample};
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{write, write_into};
+pub use write::write_into;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::format;
-use crate::obs::schedule::Shape;
-use crate::obs::{ChannelSteps, HeadUnit, Ranking, Reconstruction, Score, Selection};
-use crate::pipeline::{Method, Plan, Propagate, Report, Schedule};
+use crate::allocate::{LayerPlan, Schedule};
+use crate::format;
+use crate::names::Named;
+use crate::obs::{ChannelSteps, Ranking, Reconstruction, Selection};
+use crate::pipeline::{Method, Plan, Report};
 
 /// One setting.
 #[derive(Serialize)]
@@ -19,18 +20,20 @@ pub struct Setting {
 /// Everything that decides the result, and where it was computed.
 pub fn settings(report: &Report) -> Vec<Setting> {
     let plan = &report.plan;
+    let request = &plan.request;
     let set = |name, value: String| Setting { name, value };
     let all = [
         set("Pruned from", report.source.clone().unwrap_or_else(|| "a model in memory".into())),
         set("Method", method(plan)),
         set("Target", format!("{} of the decoder layers' parameters", format::percent(plan.ratio))),
-        set("Schedule", schedule(&plan.schedule)),
-        set("Selection", selection(plan.options.selection)),
-        set("What stays", reconstruction(plan.options.reconstruction).into()),
+        set("Schedule", schedule(&request.allocation.schedule)),
+        set("Rounded", request.allocation.rounding().about().into()),
+        set("Selection", selection(request.options.selection)),
+        set("What stays", reconstruction(request.options.reconstruction).into()),
         set("Channels go", steps(plan)),
-        set("Heads go", heads(plan.head_unit).into()),
-        set("Damping", format!("{} of the mean of the Hessian's diagonal", plan.options.damping)),
-        set("Fitted to", propagated(plan.propagate).into()),
+        set("Heads go", units(&plan.layers)),
+        set("Damping", format!("{} of the mean of the Hessian's diagonal", request.options.damping)),
+        set("Fitted to", request.propagate.about().into()),
         set("Calibration", calibration(report)),
         set("Calibration tokens, SHA-256", report.calibration_sha256.clone()),
         set("Element type", report.dtype.to_string()),
@@ -50,22 +53,16 @@ pub fn method(plan: &Plan) -> String {
 
 fn schedule(schedule: &Schedule) -> String {
     match schedule {
-        Schedule::Shape(Shape::Uniform) => "uniform: the same ratio in every layer".into(),
-        Schedule::Shape(Shape::Log) => "log: rising with the logarithm of the depth".into(),
-        Schedule::Shape(Shape::Linear) => "linear: rising in equal steps".into(),
-        Schedule::Shape(Shape::LogDecrease) => "log-decrease: falling with the logarithm".into(),
-        Schedule::Shape(Shape::LinearDecrease) => "linear-decrease: falling in equal steps".into(),
-        Schedule::List(list) => format!("a list of {} ratios", list.len()),
+        Schedule::Curve(curve) => format!("{}: {}", curve.name(), curve.about()),
+        Schedule::Ratios(list) => format!("a list of {} ratios", list.len()),
+        Schedule::Shapes(list) => format!("the sizes of {} layers, said outright", list.len()),
+        Schedule::Shape(_) => "the same sizes for every layer, said outright".into(),
     }
 }
 
 fn selection(selection: Selection) -> String {
     match selection {
-        Selection::Elimination(Score::Exact) => {
-            "exact increase of the layer's squared error, one after the other".into()
-        }
-        Selection::Elimination(Score::GroupedCholesky) => "grouped Cholesky score, one after the other".into(),
-        Selection::Elimination(Score::Diagonal) => "score from the diagonal of H⁻¹, one after the other".into(),
+        Selection::Elimination(score) => format!("{}: {}, one after the other", score.name(), score.about()),
         Selection::Ranking(Ranking::Random { seed }) => format!("at random, seed {seed}"),
         Selection::Ranking(Ranking::Magnitude) => "lowest ‖W_g‖²".into(),
         Selection::Ranking(Ranking::WandaSp) => "lowest Σ mean|W|·‖X‖".into(),
@@ -82,32 +79,25 @@ fn reconstruction(reconstruction: Reconstruction) -> &'static str {
 }
 
 fn steps(plan: &Plan) -> String {
-    match plan.channel_steps {
-        _ if matches!(plan.options.selection, Selection::Ranking(_)) => "all at once".into(),
+    match plan.request.channel_steps {
+        _ if matches!(plan.request.options.selection, Selection::Ranking(_)) => "all at once".into(),
         ChannelSteps::OneByOne => "one by one".into(),
         ChannelSteps::Dynamic { floor } => format!("in dynamic groups, {floor} at least"),
         ChannelSteps::Fixed(size) => format!("{size} at a time"),
     }
 }
 
-fn heads(unit: HeadUnit) -> &'static str {
-    match unit {
-        HeadUnit::KeyValue => "key/value heads with their query heads",
-        HeadUnit::Query => "query heads, as many from every key/value head",
-    }
-}
-
-fn propagated(propagate: Propagate) -> &'static str {
-    match propagate {
-        Propagate::Pruned => "the outputs of the pruned layers before",
-        Propagate::Dense => "the outputs of the dense layers before",
-    }
+/// The units that go from attention; sizes that are said outright may mix them.
+fn units(layers: &[LayerPlan]) -> String {
+    let mut names: Vec<&str> = layers.iter().map(|l| l.unit.about()).collect();
+    names.dedup();
+    names.join("; ")
 }
 
 fn calibration(report: &Report) -> String {
-    let plan = &report.plan;
+    let request = &report.plan.request;
     let tokens = format::count(report.calibration_tokens);
-    format!("{} windows of {} tokens: {tokens} tokens, seed {}", plan.windows, plan.window_tokens, plan.seed)
+    format!("{} windows of {} tokens: {tokens} tokens, seed {}", request.windows, request.window_tokens, request.seed)
 }
 
 fn time(report: &Report) -> String {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::settings::{self, Setting};
-use super::{Continuation, Folder, Sample, charts, figures, format};
+use super::{Continuation, Folder, Sample, charts, figures};
 use crate::eval::EvalEntry;
+use crate::format;
 use crate::pipeline::{LayerRecord, Report, SiteRecord};
 use crate::shape::Site;
 
@@ -174,7 +175,7 @@ impl LayerRow {
         let LayerRecord { before, after, heads, channels, .. } = layer;
         Self {
             layer: layer.layer,
-            ratio: format::percent(layer.ratio),
+            ratio: layer.ratio.to_string(),
             kv_heads: format::arrow(before.kv_heads, after.kv_heads),
             heads: format::arrow(before.heads, after.heads),
             channels: format::arrow(before.channels, after.channels),

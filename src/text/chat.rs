@@ -12,6 +12,8 @@ use serde_json::Value;
 
 mod json;
 
+use crate::remedy::{Remedied, Remedy};
+
 /// The tokens a template may name.
 const TOKENS: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
 /// The template that is meant where none is named.
@@ -24,7 +26,7 @@ pub enum ChatError {
     /// The tokenizer has no template.
     #[error(
         "this model has no chat template: neither chat_template in tokenizer_config.json nor chat_template.jinja; \
-         it was made to continue texts, so leave --chat out"
+         it was made to continue texts"
     )]
     Missing,
     /// There is no template of this name.
@@ -47,10 +49,7 @@ pub enum ChatError {
     #[error("the chat template refuses these messages: {0}")]
     Refused(String),
     /// The template asks for today's date.
-    #[error(
-        "the chat template asks for today's date (strftime_now), which would make the answer depend on the day; \
-         write the prompt out and leave --chat away"
-    )]
+    #[error("the chat template asks for today's date (strftime_now), which would make the answer depend on the day")]
     Date,
 }
 
@@ -165,5 +164,14 @@ fn failed(error: &minijinja::Error) -> ChatError {
     match error.kind() {
         ErrorKind::UnknownFunction if reason.contains("strftime_now") => ChatError::Date,
         _ => ChatError::Template { line: error.line().unwrap_or(1), reason },
+    }
+}
+
+impl Remedied for ChatError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Missing | Self::Date => Some(Remedy::NoChat),
+            _ => None,
+        }
     }
 }

@@ -25,10 +25,10 @@ pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> 
         read_text(path, gzipped).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file, gzipped or not")))?;
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("txt" | "md" | "raw") => Ok(vec![text]),
-        Some("json") if text.trim_start().starts_with('[') => alpaca(&text, key).map_err(wrong),
-        Some("jsonl" | "json") => lines(&text, key).map_err(wrong),
+        Some("json") if text.trim_start().starts_with('[') => alpaca(&text, key).map_err(Row::at(path, key)),
+        Some("jsonl" | "json") => lines(&text, key).map_err(Row::at(path, key)),
         _ => Err(wrong(
-            "the ending says nothing known; give .txt, .jsonl (with --text-key) or .json (Alpaca rows), or one of them with .gz".into(),
+            "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz".into(),
         )),
     }
 }
@@ -43,23 +43,40 @@ fn read_text(path: &Path, gzipped: bool) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn lines(text: &str, key: &str) -> Result<Vec<String>, String> {
+/// What is wrong with a row: it is no JSON, or it has no text.
+enum Row {
+    Wrong(String),
+    NoText(String),
+}
+
+impl Row {
+    fn at(path: &Path, key: &str) -> impl Fn(Self) -> TextError {
+        let (file, key) = (path.display().to_string(), key.to_owned());
+        move |row| match row {
+            Self::Wrong(reason) => TextError::File { file: file.clone(), reason },
+            Self::NoText(row) => TextError::NoText { file: file.clone(), row, key: key.clone() },
+        }
+    }
+}
+
+fn lines(text: &str, key: &str) -> Result<Vec<String>, Row> {
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
-        let row: Value = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", i + 1))?;
-        let text = row[key].as_str().map(str::to_owned);
-        text.ok_or_else(|| format!("line {} has no text under \"{key}\"; name the right key with --text-key", i + 1))
+        let row: Value = serde_json::from_str(line).map_err(|e| Row::Wrong(format!("line {}: {e}", i + 1)))?;
+        row[key].as_str().map(str::to_owned).ok_or_else(|| Row::NoText(format!("line {}", i + 1)))
     })
     .collect()
 }
 
-fn alpaca(text: &str, key: &str) -> Result<Vec<String>, String> {
-    let rows: Vec<Value> = serde_json::from_str(text).map_err(|e| format!("not a JSON list of rows: {e}"))?;
-    rows.iter().enumerate().map(|(i, row)| alpaca_row(row, key).ok_or_else(|| no_text(i, key))).collect()
+fn alpaca(text: &str, key: &str) -> Result<Vec<String>, Row> {
+    let rows: Vec<Value> =
+        serde_json::from_str(text).map_err(|e| Row::Wrong(format!("not a JSON list of rows: {e}")))?;
+    let text = |(i, row): (usize, &Value)| alpaca_row(row, key).ok_or_else(|| Row::NoText(no_text(i)));
+    rows.iter().enumerate().map(text).collect()
 }
 
-fn no_text(i: usize, key: &str) -> String {
-    format!("row {} has neither \"instruction\" and \"output\" nor \"{key}\"", i + 1)
+fn no_text(i: usize) -> String {
+    format!("row {} is no pair of \"instruction\" and \"output\", and", i + 1)
 }
 
 fn alpaca_row(row: &Value, key: &str) -> Option<String> {

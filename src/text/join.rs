@@ -6,19 +6,26 @@ use serde::Serialize;
 const C4_DOCUMENTS: usize = 1100;
 
 /// How a file's documents become one text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, strum::IntoStaticStr, strum::EnumMessage, strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Join {
-    /// A single document as it stands; several with an empty line between.
+    /// A .txt as it stands; rows of a .jsonl or .json with an empty line between.
     #[default]
     Plain,
     /// Rows with an empty line between. The rows of a single document are its lines with their
     /// ends, and blank ones are empty, as in the data set on the hub: the text that GPTQ,
     /// SparseGPT, Wanda and LLM-Pruner measure WikiText-2 on.
+    #[strum(
+        message = "the lines of a .txt, or rows, with an empty line between, as the papers join the data set on the hub"
+    )]
     Wikitext2,
     /// Rows with a space between; the rows of a single document are its lines, trimmed.
+    #[strum(message = "the lines of a .txt, trimmed, or rows, with a space between")]
     Ptb,
-    /// The first 1100 documents with a space between.
+    /// The first 1100 rows with a space between; with 256 windows GPTQ's C4.
     C4,
 }
 

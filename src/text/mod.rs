@@ -18,6 +18,8 @@ pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
 pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
 
+use crate::remedy::{Remedied, Remedy};
+
 /// Why a tokenizer or a text cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,6 +31,16 @@ pub enum TextError {
         file: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A row lacks its text.
+    #[error("{file}: {row} has no text under \"{key}\"")]
+    NoText {
+        /// The file.
+        file: String,
+        /// Which line or row, counted from 1.
+        row: String,
+        /// Where the text was looked for.
+        key: String,
     },
     /// tokenizer.json is not one.
     #[error("tokenizer.json: {0}")]
@@ -44,9 +56,7 @@ pub enum TextError {
         vocab: usize,
     },
     /// The text is too short.
-    #[error(
-        "the text has {found} tokens, but {windows} windows of {length} need {needed}; give more text, or ask for less with --samples or --seq-len"
-    )]
+    #[error("the text has {found} tokens, but {windows} windows of {length} need {needed}")]
     TooShort {
         /// Tokens there are.
         found: usize,
@@ -58,10 +68,10 @@ pub enum TextError {
         needed: usize,
     },
     /// A begin-of-sequence token is asked for, but the model has none.
-    #[error("--bos asks for a begin-of-sequence token, but config.json has no bos_token_id; use --bos none")]
+    #[error("a begin-of-sequence token is asked for, but config.json has no bos_token_id")]
     NoBos,
     /// The begin-of-sequence token is not in the model.
-    #[error("bos_token_id of config.json is {id}, but the model has {vocab} embeddings; correct it, or use --bos none")]
+    #[error("bos_token_id of config.json is {id}, but the model has {vocab} embeddings")]
     BosBeyondVocabulary {
         /// The token.
         id: u32,
@@ -69,6 +79,17 @@ pub enum TextError {
         vocab: usize,
     },
     /// Windows without room for a prediction.
-    #[error("--seq-len {0} leaves nothing to predict; use at least 2")]
+    #[error("a window of {0} tokens leaves nothing to predict; 2 are the least")]
     WindowTooShort(usize),
+}
+
+impl Remedied for TextError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::NoText { .. } => Some(Remedy::TextKey),
+            Self::TooShort { .. } => Some(Remedy::MoreText),
+            Self::NoBos | Self::BosBeyondVocabulary { .. } => Some(Remedy::NoBegin),
+            _ => None,
+        }
+    }
 }

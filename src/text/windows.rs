@@ -8,12 +8,25 @@ use serde::{Deserialize, Serialize};
 use super::{TextError, Tokenizer};
 
 /// Where a begin-of-sequence token stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Bos {
-    /// At the head of every window.
+    /// At the head of each window.
     Each,
-    /// At the head of the first window.
+    /// At the head of the first window, or of the text.
     First,
     /// Nowhere.
     #[default]
@@ -21,8 +34,21 @@ pub enum Bos {
 }
 
 /// How windows are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Sampling {
     /// At random starts, no start twice: the paper's way.
     #[default]

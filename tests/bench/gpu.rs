@@ -153,8 +153,9 @@ impl On<'_> {
         let bytes = Work::Bytes(count as f64 * 4.0 * (self.n * self.n + self.n) as f64);
         self.row("channels one by one", &format!("{count} of {}", self.n), (bytes, self.copy), || {
             let alive = Tensor::ones([self.n], self.device);
-            let state = Elimination { w: w.clone(), h_inv: h_inv.clone(), alive };
-            eliminate::cheapest(state, count).0.w
+            let mut state = Elimination { w: w.clone(), h_inv: h_inv.clone(), alive };
+            eliminate::cheapest(&mut state, count);
+            state.w
         });
     }
 }

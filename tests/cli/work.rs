@@ -162,7 +162,7 @@ fn a_list_of_ratios_needs_no_target() {
 fn too_little_memory_is_refused_with_numbers_and_a_remedy() {
     let folder = temporary();
     let (model, out) = (shipped(), path(&folder.path().join("out")));
-    prune(&model, &out, &["--target", "0.2", "--memory", "1MiB"]).with(1).saying(&["1.0 MiB", "needs"]);
+    prune(&model, &out, &["--target", "0.2", "--memory", "1MiB"]).with(1).saying(&["1.00 MiB", "needs"]);
 }
 
 #[test]

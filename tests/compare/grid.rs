@@ -4,15 +4,16 @@ use std::cell::Cell as Counter;
 use std::path::Path;
 
 use pollster::block_on;
+use slimgpt::allocate::{Curve, Rounding};
 use slimgpt::compare::{
     Cell, CompareError, Comparison, Evaluation, Event, Grid, Outcome, Protocol, Row, Setting, plot, run,
 };
 use slimgpt::device::{Device, Peak};
-use slimgpt::obs::schedule::Shape;
 use slimgpt::pipeline::{self, Flow, Limits, Method, Request};
 use slimgpt::text::{Bos, Sampling};
 
 use crate::model::{cut, opened};
+use crate::support::pruned::rounded_by_layer;
 use crate::xml;
 
 fn grid() -> Grid {
@@ -20,7 +21,7 @@ fn grid() -> Grid {
         methods: vec![Method::Random, Method::Exact],
         // At 98 % a layer would keep fewer than 32 channels.
         targets: vec![0.2, 0.98],
-        schedules: vec![Shape::Uniform],
+        schedules: vec![Curve::Uniform],
         calibrations: vec!["stories".into()],
         samples: vec![6],
         seq_lens: vec![64],
@@ -46,13 +47,14 @@ fn compared(
         seed: 0,
         damping: 0.01,
         channel_multiple: 1,
+        rounding: Rounding::Layer,
     };
     let setting = Setting {
         checkpoint: &checkpoint,
         model: "tiny",
         device: &device,
         limits: Limits::default(),
-        base: Request { channel_multiple: Some(1), ..Request::default() },
+        base: Request { allocation: rounded_by_layer(0.0), ..Request::default() },
         evaluation: Evaluation { windows: cut(&tokenizer, "eval.txt", eval_windows, 64), protocol },
         calibrate: &|cell: &Cell| Ok(cut(&tokenizer, "calibration.txt", cell.samples, cell.seq_len)),
         out,

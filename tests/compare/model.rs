@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use pollster::block_on;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, LayerWeights};
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::pipeline::{Limits, Method, PlanError, Report, Request, Target, plan};
-use slimgpt::shape::{Family, Site};
+use slimgpt::names::Named;
+use slimgpt::pipeline::{Limits, Method, PlanError, Report, Request, plan};
+use slimgpt::shape::{Family, Projection, Site};
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
 use crate::support::oracle::Oracle;
@@ -31,8 +32,7 @@ pub fn opened() -> (Checkpoint, Tokenizer) {
 
 fn request(method: Method, target: f64) -> Request {
     method.of(Request {
-        target: Some(Target::Ratio(target)),
-        channel_multiple: Some(1),
+        allocation: pruned::rounded_by_layer(target),
         windows: SAMPLES,
         window_tokens: TOKENS,
         ..Request::default()
@@ -59,7 +59,7 @@ fn total_error(report: &Report) -> f64 {
 #[test]
 fn what_every_method_predicts_is_what_the_tokens_see() {
     let mut parameters = Vec::new();
-    for method in Method::ALL {
+    for &method in Method::all() {
         let report = report(method, 0.3);
         for layer in &report.layers {
             for (site, record) in [(Site::Heads, &layer.heads), (Site::Channels, &layer.channels)] {
@@ -102,9 +102,9 @@ fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
     assert_eq!((&raw["attention_bias"], &raw["mlp_bias"]), (&true.into(), &true.into()));
     assert_eq!(pruned.config().parameters(), report.parameters_after);
     let last = pruned.layer(5).unwrap();
-    let is_zero = |p: &slimgpt::checkpoint::Projection| p.bias.as_ref().unwrap().values.iter().all(|&v| v == 0.0);
-    assert!([&last.q, &last.k, &last.v, &last.gate, &last.up].into_iter().all(is_zero));
-    assert!(!is_zero(&last.o) && !is_zero(&last.down));
+    let is_zero = |of: Projection| last.bias(of).unwrap().values.iter().all(|&v| v == 0.0);
+    assert!([Projection::Q, Projection::K, Projection::V, Projection::Gate, Projection::Up].into_iter().all(is_zero));
+    assert!(!is_zero(Projection::O) && !is_zero(Projection::Down));
     let (_, tokenizer) = opened();
     let windows = cut(&tokenizer, "eval.txt", 2, 48);
     let found = block_on(perplexity(&pruned, &windows, &Device::cpu(), &mut |_, _| {})).unwrap();
@@ -125,7 +125,9 @@ fn a_flap_folder_is_pruned_again_by_another_method() {
     for record in report.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
         assert!((record.predicted_loss - record.measured_loss).abs() <= 5e-3 * record.measured_loss);
     }
-    assert!(sink.layers.iter().all(|l| l.weights.o.bias.is_some() && l.weights.down.bias.is_some()));
+    let has_bias = |layer: &LayerWeights, of| layer.bias(of).is_some();
+    let both = |layer: &LayerWeights| has_bias(layer, Projection::O) && has_bias(layer, Projection::Down);
+    assert!(sink.layers.iter().all(|l| both(&l.weights)));
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn a_family_without_room_for_biases_refuses_flap_by_name() {
 
 #[test]
 fn a_plan_knows_its_method_by_name() {
-    for method in Method::ALL {
+    for &method in Method::all() {
         let plan = plan(&request(method, 0.2), opened().0.config(), &Limits::default()).unwrap();
         assert_eq!(Method::of_plan(&plan), Some(method));
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use slimgpt::eval::EvalEntry;
-use slimgpt::pipeline::{Method, Report, Request, Target};
+use slimgpt::pipeline::{Method, Report, Request};
 use slimgpt::report::{Continuation, Folder, ReportError, Sample, page};
 
 use crate::support::checkpoint::Model;
@@ -15,8 +15,7 @@ fn report(method: Method, layers: usize) -> Report {
     let checkpoint = Model::llama(json!({ "num_hidden_layers": layers, "intermediate_size": 100 })).open();
     let windows: Vec<Vec<u32>> = (0..6).map(|i| tokens(24, 32, i)).collect();
     let request = method.of(Request {
-        target: Some(Target::Ratio(0.4)),
-        channel_multiple: Some(1),
+        allocation: pruned::rounded_by_layer(0.4),
         windows: 6,
         window_tokens: 24,
         ..Request::default()

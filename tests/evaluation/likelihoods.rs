@@ -4,7 +4,6 @@ use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
-use slimgpt::error::Error;
 use slimgpt::eval::{EvalError, Request, log_likelihoods, perplexity_of, rolling, strided};
 
 use crate::support::checkpoint::Model;
@@ -36,7 +35,7 @@ fn asked(
     requests: &[Request],
     device: &Device,
     batch_tokens: Option<usize>,
-) -> Result<Vec<f64>, Error> {
+) -> Result<Vec<f64>, EvalError> {
     block_on(log_likelihoods(checkpoint, requests, device, batch_tokens, &mut |_, _| {}))
 }
 
@@ -84,7 +83,7 @@ fn what_cannot_be_asked_is_an_error() {
     let (checkpoint, _) = model();
     for wrong in [request(0, 3, 1), request(3, 0, 1), request(1, 65, 1)] {
         let error = asked(&checkpoint, &[wrong], &Device::cpu(), None).unwrap_err();
-        assert!(matches!(error, Error::Eval(EvalError::Request { request: 0, .. })), "{error}");
+        assert!(matches!(error, EvalError::Request { request: 0, .. }), "{error}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! tests/clients/run.
 
 use serde_json::json;
-use slimgpt::checkpoint::{Checkpoint, CheckpointError, parse_config};
+use slimgpt::checkpoint::{Checkpoint, ReadError, parse_config};
 use slimgpt::export::huggingface::{Card, python_files};
 
 use crate::support::assert_says;
@@ -63,6 +63,6 @@ fn sizes_that_do_not_match_the_tensors_are_refused_by_name() {
     let mut model = Model::random(pruned("llama", &DIFFERENT, &json!({})), safetensors::Dtype::F32, 3);
     model.config["per_layer_config"]["1"]["intermediate_size"] = json!(34);
     let result = Checkpoint::from_bytes(&model.config_json(), model.safetensors());
-    assert!(matches!(result, Err(CheckpointError::Shape { .. })));
+    assert!(matches!(result, Err(ReadError::Shape { .. })));
     assert_says(result.map(drop), &["model.layers.1.mlp.gate_proj.weight", "33", "34"]);
 }

@@ -3,6 +3,7 @@
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use slimgpt::export::mlx::export;
+use slimgpt::shape::Projection;
 
 use crate::support::assert_says;
 use crate::{DIFFERENT, folder, names, nothing, pruned};
@@ -33,13 +34,15 @@ fn tensors_and_sizes_are_openelms() {
         // Embedding, norm, head unless tied; six tensors a layer, and two norms on heads.
         assert_eq!(file.len(), if tied { 2 + 3 * 8 } else { 3 + 3 * 6 });
         let layer = model.layer(1).unwrap();
+        let values_of =
+            |all: &[Projection]| all.iter().flat_map(|&p| layer.weight(p).values.clone()).collect::<Vec<_>>();
         let (shape, values) = floats(&file, "transformer.layers.1.attn.qkv_proj.weight");
         assert_eq!(shape, [8 + 4 + 4, 16]);
-        assert_eq!(values, [&layer.q, &layer.k, &layer.v].map(|p| p.weight.values.clone()).concat());
+        assert_eq!(values, values_of(&[Projection::Q, Projection::K, Projection::V]));
         let (shape, values) = floats(&file, "transformer.layers.1.ffn.proj_1.weight");
-        assert_eq!((shape, values), (vec![66, 16], [layer.gate.weight.values, layer.up.weight.values].concat()));
+        assert_eq!((shape, values), (vec![66, 16], values_of(&[Projection::Gate, Projection::Up])));
         let (shape, values) = floats(&file, "transformer.layers.1.ffn.proj_2.weight");
-        assert_eq!((shape, values), (vec![16, 33], layer.down.weight.values));
+        assert_eq!((shape, values), (vec![16, 33], values_of(&[Projection::Down])));
         assert_eq!(names(place.path()), ["mlx", "model"]);
     }
 }

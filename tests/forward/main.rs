@@ -81,7 +81,7 @@ fn a_head_of_its_own() {
     let mut model = Model::llama(json!({ "tie_word_embeddings": false }));
     model.config["tie_word_embeddings"] = json!(true);
     let decoder = Decoder::load(&model.open(), Device::cpu().tensor_device()).unwrap();
-    assert!(decoder.ends.head.is_none());
+    assert!(decoder.outer.head.is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! config.json: keys that are missing, wrong or absurd, and features that are not supported.
 
 use serde_json::{Value, json};
-use slimgpt::checkpoint::{Checkpoint, parse_config};
+use slimgpt::checkpoint::{Checkpoint, ReadError, parse_config};
 
 use crate::support::assert_says;
 use crate::support::checkpoint::{Model, config};
@@ -24,8 +24,12 @@ fn what_is_not_json_is_named() {
 
 #[test]
 fn an_unknown_family_is_answered_with_those_there_are() {
-    refused(change("model_type", "gpt_neox"), &["model_type", "gpt_neox", "llama, mistral, qwen2, qwen3, baichuan"]);
-    refused(change("model_type", Value::Null), &["model_type", "(missing)", "llama, mistral, qwen2, qwen3, baichuan"]);
+    for (model_type, name) in [(json!("gpt_neox"), "gpt_neox"), (Value::Null, "(missing)")] {
+        let refused = parse_config(&config(change("model_type", model_type))).unwrap_err();
+        let ReadError::Family { found, known } = refused else { panic!("{refused}") };
+        assert_eq!(found, name);
+        assert!(known.starts_with("llama, mistral, qwen2, qwen3, baichuan"), "{known}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use safetensors::Dtype;
 use serde_json::{Value, json};
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, ReadError, WriteError, assemble, decode_layer};
+use slimgpt::disk::DiskError;
 use tempfile::TempDir;
 
 use crate::support::assert_says;
@@ -30,9 +31,19 @@ fn refused(folder: &TempDir, words: &[&str]) {
     assert_says(Checkpoint::open(folder.path()), words);
 }
 
+/// Why a folder's only file is not read.
 #[track_caller]
-fn refused_model(model: &Model, words: &[&str]) {
-    assert_says(Checkpoint::from_bytes(&model.config_json(), model.safetensors()), words);
+fn damage(bytes: &[u8]) {
+    match Checkpoint::open(holding(bytes).path()) {
+        Err(ReadError::Damaged { file, .. }) => assert!(file.ends_with(SINGLE), "{file}"),
+        Err(other) => panic!("not damaged, but: {other}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[track_caller]
+fn refusal(model: &Model) -> ReadError {
+    Checkpoint::from_bytes(&model.config_json(), model.safetensors()).map(drop).unwrap_err()
 }
 
 /// A file with this header before eight bytes of data.
@@ -61,11 +72,25 @@ fn a_pickle_is_not_read() {
 fn a_file_that_ends_early_is_damaged() {
     let whole = llama().safetensors();
     for length in [0, 7, 8, 100, whole.len() / 2, whole.len() - 1] {
-        refused(&holding(&whole[..length]), &[SINGLE, "not a whole safetensors file", "download it again"]);
+        damage(&whole[..length]);
     }
     let mut longer = whole;
     longer.push(0);
-    refused(&holding(&longer), &[SINGLE, "not a whole"]);
+    damage(&longer);
+    refused(&holding(&longer), &[SINGLE, "not a whole safetensors file", "download it again"]);
+}
+
+#[test]
+fn what_we_stored_ourselves_is_not_to_be_downloaded_again() {
+    let (model, folder) = (llama().open(), holding(b"short"));
+    let layer = decode_layer(1, b"short".to_vec(), model.config(), model.config().layers[1]);
+    assert!(matches!(layer, Err(ReadError::StoredLayer { layer: 1, .. })));
+    let part = folder.path().join(SINGLE);
+    let whole = assemble(std::slice::from_ref(&part), &folder.path().join("out"), usize::MAX);
+    assert!(matches!(whole, Err(WriteError::StoredPart { path, .. }) if path == part));
+    let nowhere = assemble(&[], &folder.path().join("no folder"), usize::MAX).unwrap_err();
+    let WriteError::Disk(DiskError { path, .. }) = nowhere else { panic!("{nowhere}") };
+    assert!(path.ends_with(SINGLE), "{}", path.display());
 }
 
 #[test]
@@ -73,7 +98,7 @@ fn a_wrong_length_of_the_header_is_damage() {
     let mut bytes = llama().safetensors();
     for length in [0, 3, u64::MAX, 1 << 40, 1 << 27] {
         bytes[..8].copy_from_slice(&u64::to_le_bytes(length));
-        refused(&holding(&bytes), &[SINGLE, "not a whole"]);
+        damage(&bytes);
     }
 }
 
@@ -81,30 +106,35 @@ fn a_wrong_length_of_the_header_is_damage() {
 fn tensors_that_overlap_or_leave_the_file_are_damage() {
     let tensor = |start: u64, end: u64| json!({ "dtype": "F32", "shape": [1], "data_offsets": [start, end] });
     for (a, b) in [(tensor(0, 4), tensor(0, 4)), (tensor(0, 4), tensor(2, 6)), (tensor(0, 4), tensor(8, 12))] {
-        refused(&holding(&with_header(&json!({ "a": a, "b": b }))), &[SINGLE, "not a whole"]);
+        damage(&with_header(&json!({ "a": a, "b": b })));
     }
     for wrong in [tensor(4, 0), tensor(0, u64::MAX), tensor(1 << 50, (1 << 50) + 4)] {
-        refused(&holding(&with_header(&json!({ "a": wrong }))), &[SINGLE, "not a whole"]);
+        damage(&with_header(&json!({ "a": wrong })));
     }
     let vast = json!({ "dtype": "F32", "shape": [u64::MAX, u64::MAX], "data_offsets": [0, 8] });
-    refused(&holding(&with_header(&json!({ "a": vast }))), &[SINGLE, "not a whole"]);
+    damage(&with_header(&json!({ "a": vast })));
 }
 
 #[test]
 fn a_tensor_of_another_shape_is_named_with_both() {
     let mut model = llama();
     model.config["intermediate_size"] = json!(41);
-    refused_model(&model, &[SINGLE, "model.layers.0.mlp.gate_proj.weight", "[40, 16]", "[41, 16]"]);
+    let ReadError::Shape { file, tensor, found, expected } = refusal(&model) else { panic!("another error") };
+    assert_eq!((&*file, &*tensor), (SINGLE, "model.layers.0.mlp.gate_proj.weight"));
+    assert_eq!((found, expected), (vec![40, 16], vec![41, 16]));
 }
 
 #[test]
 fn a_missing_tensor_is_named() {
     let mut model = llama();
     model.tensors.retain(|t| !t.name.ends_with("1.mlp.up_proj.weight"));
-    refused_model(&model, &["model.layers.1.mlp.up_proj.weight", "config.json"]);
+    let missing = |model: &Model, name: &str| {
+        assert!(matches!(refusal(model), ReadError::MissingTensor { tensor } if tensor == name), "{name}");
+    };
+    missing(&model, "model.layers.1.mlp.up_proj.weight");
     let mut untied = llama();
     untied.config["tie_word_embeddings"] = json!(false);
-    refused_model(&untied, &["lm_head.weight"]);
+    missing(&untied, "lm_head.weight");
 }
 
 #[test]
@@ -113,7 +143,7 @@ fn a_tensor_that_would_be_left_out_is_named() {
         let mut model = llama();
         let name = format!("model.layers.0.{part}");
         model.tensors.push(Stored { name: name.clone(), shape: vec![1], values: vec![0.0] });
-        refused_model(&model, &[SINGLE, &name, "not supported"]);
+        assert!(matches!(refusal(&model), ReadError::UnknownTensor { tensor, .. } if tensor == name));
     }
     // Old checkpoints carry a table that is computed anew.
     let mut model = llama();
@@ -125,17 +155,21 @@ fn a_tensor_that_would_be_left_out_is_named() {
 #[test]
 fn an_element_type_that_is_not_read_is_named() {
     let model = Model::random(config(json!({})), Dtype::I32, 1);
-    refused_model(&model, &[SINGLE, "model.embed_tokens.weight", "I32", "bf16"]);
+    let ReadError::Dtype { tensor, dtype, .. } = refusal(&model) else { panic!("another error") };
+    assert_eq!((&*tensor, &*dtype), ("model.embed_tokens.weight", "I32"));
 }
 
 #[test]
 fn a_weight_that_is_no_number_is_named_with_its_place() {
-    for (value, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+    for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
             let mut model = Model::random(config(json!({})), dtype, 1);
-            model.tensor("layers.1.mlp.up_proj.weight").values[17] = value;
+            model.tensor("layers.1.mlp.up_proj.weight").values[17] = wrong;
             let checkpoint = model.open();
-            assert_says(checkpoint.layer(1), &["model.layers.1.mlp.up_proj.weight", "element 17", word, "damaged"]);
+            let refused = checkpoint.layer(1).unwrap_err();
+            let ReadError::NotFinite { tensor, index, value } = refused else { panic!("{refused}") };
+            assert_eq!((&*tensor, index), ("model.layers.1.mlp.up_proj.weight", 17));
+            assert!(value.is_nan() == wrong.is_nan() && (value.is_nan() || value == wrong), "{value}");
             assert!(checkpoint.layer(0).is_ok() && checkpoint.outer().is_ok());
         }
     }

@@ -1,11 +1,12 @@
 //! The driver's order, its losses and what it leaves of a layer.
 
+use slimgpt::allocate::{Allocation, Curve, Schedule};
 use slimgpt::checkpoint::Dtype;
-use slimgpt::obs::schedule::Shape;
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
-use slimgpt::pipeline::{Event, Flow, MemorySink, PipelineError, Propagate, Report, Request, Schedule, Target};
-use slimgpt::shape::Site;
+use slimgpt::pipeline::{Event, Flow, MemorySink, PipelineError, Propagate, Report, Request};
+use slimgpt::shape::{Projection, Site};
 
+use crate::support::pruned::rounded_by_layer;
 use crate::tiny::{go_on, in_memory, planned, request, run, windows};
 
 fn pruned(request: &Request) -> (MemorySink, Report) {
@@ -73,20 +74,19 @@ fn predicted_and_measured_loss_agree() {
 fn the_cut_layers_have_the_planned_sizes() {
     for head_unit in [HeadUnit::KeyValue, HeadUnit::Query] {
         let request = Request {
-            head_unit,
-            target: Some(Target::Ratio(0.5)),
-            schedule: Schedule::Shape(Shape::Uniform),
+            allocation: Allocation { head_unit, schedule: Schedule::Curve(Curve::Uniform), ..rounded_by_layer(0.5) },
             ..request()
         };
         let (sink, report) = pruned(&request);
         for (layer, record) in sink.layers.iter().zip(&report.layers) {
             let after = record.after;
-            assert_eq!(layer.weights.q.weight.shape, [4 * after.heads, 16]);
-            assert_eq!(layer.weights.k.weight.shape, [4 * after.kv_heads, 16]);
-            assert_eq!(layer.weights.v.weight.shape, [4 * after.kv_heads, 16]);
-            assert_eq!(layer.weights.o.weight.shape, [16, 4 * after.heads]);
-            assert_eq!(layer.weights.gate.weight.shape, [after.channels, 16]);
-            assert_eq!(layer.weights.down.weight.shape, [16, after.channels]);
+            let shape = |projection| layer.weights.weight(projection).shape.clone();
+            assert_eq!(shape(Projection::Q), [4 * after.heads, 16]);
+            assert_eq!(shape(Projection::K), [4 * after.kv_heads, 16]);
+            assert_eq!(shape(Projection::V), [4 * after.kv_heads, 16]);
+            assert_eq!(shape(Projection::O), [16, 4 * after.heads]);
+            assert_eq!(shape(Projection::Gate), [after.channels, 16]);
+            assert_eq!(shape(Projection::Down), [16, after.channels]);
             let kept = [record.kept_heads.len(), record.kept_kv_heads.len(), record.kept_channels.len()];
             assert_eq!(kept, [after.heads, after.kv_heads, after.channels]);
         }
@@ -100,14 +100,14 @@ fn the_rows_that_stay_are_those_that_were() {
     let (cut, record) = (&sink.layers[2].weights, &report.layers[2]);
     let row = |t: &slimgpt::checkpoint::HostTensor, r: usize| t.values[16 * r..16 * (r + 1)].to_vec();
     for (new, &old) in record.kept_channels.iter().enumerate() {
-        assert_eq!(row(&cut.gate.weight, new), row(&dense.gate.weight, old));
-        assert_eq!(row(&cut.up.weight, new), row(&dense.up.weight, old));
+        assert_eq!(row(cut.weight(Projection::Gate), new), row(dense.weight(Projection::Gate), old));
+        assert_eq!(row(cut.weight(Projection::Up), new), row(dense.weight(Projection::Up), old));
     }
     for (new, &old) in record.kept_heads.iter().enumerate() {
-        assert_eq!(row(&cut.q.weight, 4 * new + 3), row(&dense.q.weight, 4 * old + 3));
+        assert_eq!(row(cut.weight(Projection::Q), 4 * new + 3), row(dense.weight(Projection::Q), 4 * old + 3));
     }
     for (new, &old) in record.kept_kv_heads.iter().enumerate() {
-        assert_eq!(row(&cut.v.weight, 4 * new + 1), row(&dense.v.weight, 4 * old + 1));
+        assert_eq!(row(cut.weight(Projection::V), 4 * new + 1), row(dense.weight(Projection::V), 4 * old + 1));
     }
 }
 
@@ -149,7 +149,8 @@ fn what_does_not_belong_together_is_refused() {
     other.layers.pop();
     let error = run(&checkpoint, &other, &mut MemorySink::default(), go_on).unwrap_err();
     assert!(matches!(error, PipelineError::OtherModel { planned: 2, layers: 3 }), "{error}");
-    let fewer = slimgpt::pipeline::Plan { windows: 4, ..plan };
+    let mut fewer = plan;
+    fewer.request.windows = 4;
     let error = run(&checkpoint, &fewer, &mut MemorySink::default(), go_on).unwrap_err();
     assert!(matches!(error, PipelineError::Windows { planned: 4, given: 9, .. }), "{error}");
 }

@@ -5,11 +5,12 @@ use safetensors::Dtype;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, output_config};
 use slimgpt::device::Device;
-use slimgpt::pipeline::{Report, Request, Target};
-use slimgpt::shape::Family;
+use slimgpt::pipeline::{Report, Request};
+use slimgpt::shape::{Family, Norm, Part, Projection};
 
 use crate::qwen2::{assert_runs_as_its_files_say, pruned};
 use crate::support::checkpoint::{Model, config};
+use crate::support::pruned::rounded_by_layer;
 use crate::tiny::request;
 
 /// Eight query heads on four K/V heads, with `changes`.
@@ -26,7 +27,7 @@ fn model(changes: Value) -> Model {
 fn round_trip(changes: Value) -> (Checkpoint, Checkpoint, Report) {
     let place = tempfile::tempdir().unwrap();
     let (dense, out) = (model(changes).open(), place.path().join("out"));
-    let third = Request { target: Some(Target::Ratio(0.3)), ..request() };
+    let third = Request { allocation: rounded_by_layer(0.3), ..request() };
     let report = pruned(&dense, &third, &Device::cpu(), &out);
     assert_runs_as_its_files_say(&out, &Device::cpu());
     let small = Checkpoint::open(&out).unwrap();
@@ -41,9 +42,9 @@ fn the_norms_of_qwen3_stay_whole() {
     assert_eq!((small.config().family, small.config().qk_norm), (Family::Qwen3, true));
     for i in 0..3 {
         let (dense, small) = (dense.layer(i).unwrap(), small.layer(i).unwrap());
-        assert_eq!((dense.q_norm, dense.k_norm), (small.q_norm, small.k_norm));
-        assert_eq!(dense.o.bias, small.o.bias);
-        assert!(small.o.bias.is_some());
+        for part in [Part::Norm(Norm::Query), Part::Norm(Norm::Key), Part::Bias(Projection::O)] {
+            assert_eq!(dense[part], small[part]);
+        }
     }
 }
 
@@ -53,10 +54,12 @@ fn biases_of_gate_and_up_go_with_their_channels() {
     assert!(small.config().qkv_bias && small.config().o_bias && small.config().mlp_bias);
     for (i, record) in report.layers.iter().enumerate() {
         let (dense, small) = (dense.layer(i).unwrap(), small.layer(i).unwrap());
-        for (dense, small) in [(&dense.gate, &small.gate), (&dense.up, &small.up)] {
-            assert_eq!(dense.bias.as_ref().unwrap().rows(&record.kept_channels), *small.bias.as_ref().unwrap());
+        for part in [Projection::Gate, Projection::Up].map(Part::Bias) {
+            assert_eq!(dense[part].select(0, &record.kept_channels), small[part]);
         }
-        assert_eq!((dense.o.bias, dense.down.bias), (small.o.bias, small.down.bias));
+        for part in [Projection::O, Projection::Down].map(Part::Bias) {
+            assert_eq!(dense[part], small[part]);
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
     Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request,
-    Target, prune,
+    prune,
 };
 
-use crate::support::pruned::job;
+use crate::support::pruned::{job, rounded_by_layer};
 use crate::support::software_gpu;
 use crate::tiny::{LAYERS, go_on, on_disk, planned, request, run, windows, with_job};
 
@@ -216,12 +216,32 @@ fn a_finished_run_is_not_done_again() {
 fn a_folder_of_another_run_is_replaced_only_when_asked() {
     let mut place = Place::new(&request());
     place.run("out", go_on).unwrap();
-    place.plan.options.damping = 0.1;
+    place.plan.request.options.damping = 0.1;
     let error = place.open("out", false).err().unwrap();
     assert!(matches!(&error, FolderError::Exists { .. }) && error.to_string().contains("--overwrite"), "{error}");
     let Opened::Work(mut folder) = place.open("out", true).unwrap() else { panic!("not opened") };
     let report = run(&place.checkpoint, &place.plan, &mut folder, go_on).unwrap();
-    assert_eq!(report.plan.options.damping, 0.1);
+    assert_eq!(report.plan.request.options.damping, 0.1);
+    assert!(!place.path("out.partial").exists());
+}
+
+#[test]
+fn an_output_that_was_being_replaced_is_not_lost() {
+    let mut place = Place::new(&request());
+    place.run("out", go_on).unwrap();
+    let older = bytes(&place.path("out"));
+    place.plan.request.options.damping = 0.1;
+    // Killed between two renames: the older output lies aside and nothing has its name.
+    std::fs::create_dir(place.path("out.partial")).unwrap();
+    std::fs::rename(place.path("out"), place.path("out.partial/replaced")).unwrap();
+    assert!(matches!(place.open("out", false), Err(FolderError::Exists { .. })));
+    assert_eq!(bytes(&place.path("out")), older);
+    // Killed once more, and then replaced.
+    std::fs::rename(place.path("out"), place.path("out.partial/replaced")).unwrap();
+    let Opened::Work(mut folder) = place.open("out", true).unwrap() else { panic!("not opened") };
+    assert_eq!(bytes(&place.path("out")), older);
+    run(&place.checkpoint, &place.plan, &mut folder, go_on).unwrap();
+    assert_ne!(bytes(&place.path("out")), older);
     assert!(!place.path("out.partial").exists());
 }
 
@@ -248,12 +268,11 @@ fn the_model_itself_is_not_the_output() {
     place.run("once", go_on).unwrap();
     // An output may be replaced, but not while it is the model that is read.
     place.checkpoint = Checkpoint::open(&place.path("once")).unwrap();
-    let less = Request { target: Some(Target::Ratio(0.05)), ..request() };
+    let less = Request { allocation: rounded_by_layer(0.05), ..request() };
     place.plan = planned(&place.checkpoint, &less);
     for (name, overwrite) in [("once", false), ("once", true), ("source/../once", true)] {
         let error = place.open(name, overwrite).err().unwrap();
         assert!(matches!(error, FolderError::IsSource { .. }), "{error}");
-        assert!(error.to_string().contains("choose another --out"), "{error}");
     }
     place.checkpoint.layer(0).unwrap();
 }
@@ -271,7 +290,7 @@ fn a_working_folder_of_other_settings_names_them() {
     let mut place = Place::new(&request());
     let stop = |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue };
     let _ = place.run("out", stop);
-    place.plan.seed = 5;
+    place.plan.request.seed = 5;
     let error = place.open("out", false).err().unwrap();
     assert!(matches!(&error, FolderError::OtherRun { differences, .. } if differences == &["plan.seed"]), "{error}");
     let Opened::Work(folder) = place.open("out", true).unwrap() else { panic!("not opened") };
@@ -320,7 +339,7 @@ fn a_place_that_cannot_be_written_is_named() {
     let place = Place::new(&request());
     std::fs::write(place.path("file"), "").unwrap();
     let error = place.open("file/out", false).err().unwrap();
-    assert!(matches!(&error, FolderError::Io { .. }) && error.to_string().contains("file/out"), "{error}");
+    assert!(matches!(&error, FolderError::Disk(_)) && error.to_string().contains("file/out"), "{error}");
 }
 
 #[test]

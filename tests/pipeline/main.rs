@@ -1,11 +1,13 @@
 //! The pipeline from request to folder: plans, the order of the driver's steps, predicted against
 //! measured loss, and runs that are interrupted and go on.
 
+mod allocate;
 mod driver;
 mod families;
 mod folder;
 mod plan;
 mod qwen2;
+mod sizes;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,18 +5,20 @@ use std::path::Path;
 use pollster::block_on;
 use safetensors::Dtype;
 use serde_json::json;
+use slimgpt::allocate::Allocation;
 use slimgpt::checkpoint::{Checkpoint, HostTensor};
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, token_tensor};
 use slimgpt::obs::HeadUnit;
-use slimgpt::pipeline::{Report, Request, Target};
-use slimgpt::shape::Family;
+use slimgpt::pipeline::{Report, Request};
+use slimgpt::shape::{Family, Part, Projection};
 
 use crate::support::checkpoint::{Model, config};
 use crate::support::oracle::Oracle;
-use crate::support::pruned::{job, to_folder};
-use crate::support::{software_gpu, worst_relative};
+use crate::support::pruned::{job, rounded_by_layer, to_folder};
+use crate::support::rounding::assert_within;
+use crate::support::{doubles, software_gpu};
 use crate::tiny::{planned, request, windows};
 
 const HEAD_DIM: usize = 4;
@@ -48,15 +50,16 @@ fn assert_cut_together(dense: &Checkpoint, small: &Checkpoint, report: &Report) 
     for (i, record) in report.layers.iter().enumerate() {
         let (dense, small) = (dense.layer(i).unwrap(), small.layer(i).unwrap());
         let parts = [
-            (&record.kept_heads, &dense.q, &small.q),
-            (&record.kept_kv_heads, &dense.k, &small.k),
-            (&record.kept_kv_heads, &dense.v, &small.v),
+            (&record.kept_heads, Projection::Q),
+            (&record.kept_kv_heads, Projection::K),
+            (&record.kept_kv_heads, Projection::V),
         ];
-        for (kept, before, after) in parts {
-            assert_eq!(rows_of(kept, &before.weight), after.weight.values);
-            assert_eq!(rows_of(kept, before.bias.as_ref().unwrap()), after.bias.as_ref().unwrap().values);
+        for (kept, of) in parts {
+            for part in [Part::Weight(of), Part::Bias(of)] {
+                assert_eq!(rows_of(kept, &dense[part]), small[part].values);
+            }
         }
-        assert!(small.o.bias.is_none() && small.down.bias.is_none());
+        assert!(small.bias(Projection::O).is_none() && small.bias(Projection::Down).is_none());
     }
 }
 
@@ -67,10 +70,8 @@ pub fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
     let window = windows().remove(0);
     let want = oracle.logits(&window);
     let logits = decoder.forward(token_tensor(std::slice::from_ref(&window), device.tensor_device()), small.config());
-    let got = block_on(logits.into_data_async()).unwrap().try_to_vec::<f32>().unwrap();
-    let largest = want.iter().fold(0.0f64, |m, l| m.max(l.abs()));
-    let worst = worst_relative(&got.into_iter().map(f64::from).collect::<Vec<_>>(), &want) * largest;
-    assert!(worst <= oracle.tolerance(window.len(), &want), "{}: {worst:e}", device.name());
+    let tolerance = oracle.tolerance(window.len(), &want);
+    assert_within(&doubles(logits), &want, |_| tolerance, device.name());
     let found = block_on(perplexity(&small, std::slice::from_ref(&window), device, &mut |_, _| {})).unwrap();
     assert!((found.nll / oracle.nll(&window) - 1.0).abs() < 1e-5, "{} {}", found.nll, oracle.nll(&window));
 }
@@ -78,11 +79,19 @@ pub fn assert_runs_as_its_files_say(folder: &Path, device: &Device) {
 #[test]
 fn biases_go_with_their_rows_and_the_result_runs_as_its_files_say() {
     let place = tempfile::tempdir().unwrap();
-    let third = Request { target: Some(Target::Ratio(0.3)), ..request() };
+    let third = Request { allocation: rounded_by_layer(0.3), ..request() };
     for (name, device) in [("cpu", Device::cpu()), ("gpu", software_gpu())] {
         for (head_unit, dtype) in [(HeadUnit::KeyValue, Dtype::F32), (HeadUnit::Query, Dtype::BF16)] {
             let (dense, out) = (qwen2(dtype).open(), place.path().join(format!("{name}-{head_unit:?}")));
-            let report = pruned(&dense, &Request { head_unit, ..third.clone() }, &device, &out);
+            let report = pruned(
+                &dense,
+                &{
+                    let allocation = Allocation { head_unit, ..third.allocation.clone() };
+                    Request { allocation, ..third.clone() }
+                },
+                &device,
+                &out,
+            );
             let small = Checkpoint::open(&out).unwrap();
             assert_eq!((small.config().family, small.config().qkv_bias), (Family::Qwen2, true));
             assert_eq!(small.config().parameters(), report.parameters_after);

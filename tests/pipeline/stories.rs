@@ -7,11 +7,11 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::pipeline::{Limits, Report, Request, Target, plan};
+use slimgpt::pipeline::{Limits, Report, Request, plan};
 use slimgpt::shape::Site;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
 
-use crate::support::pruned::{job, to_folder};
+use crate::support::pruned::{job, rounded_by_layer, to_folder};
 use crate::support::software_gpu;
 
 const EXACT: f64 = 9.1588;
@@ -56,13 +56,7 @@ impl Stories {
 }
 
 fn request(target: f64) -> Request {
-    Request {
-        target: Some(Target::Ratio(target)),
-        channel_multiple: Some(1),
-        windows: 128,
-        window_tokens: 256,
-        ..Request::default()
-    }
+    Request { allocation: rounded_by_layer(target), windows: 128, window_tokens: 256, ..Request::default() }
 }
 
 /// Where predicted and measured loss of a site are more than a thousandth apart.

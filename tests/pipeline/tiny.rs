@@ -6,11 +6,10 @@ use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, Peak};
 use slimgpt::obs::CpuExecutor;
-use slimgpt::pipeline::{
-    Event, Flow, Job, LayerSink, Limits, PipelineError, Plan, Report, Request, Target, plan, prune,
-};
+use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Limits, PipelineError, Plan, Report, Request, plan, prune};
 
 use crate::support::checkpoint::Model;
+use crate::support::pruned::rounded_by_layer;
 use crate::support::tokens;
 
 pub const LAYERS: usize = 3;
@@ -40,13 +39,7 @@ pub fn windows() -> Vec<Vec<u32>> {
 }
 
 pub fn request() -> Request {
-    Request {
-        target: Some(Target::Ratio(0.4)),
-        windows: 9,
-        window_tokens: 24,
-        channel_multiple: Some(1),
-        ..Request::default()
-    }
+    Request { allocation: rounded_by_layer(0.4), windows: 9, window_tokens: 24, ..Request::default() }
 }
 
 /// A plan that cuts the windows into several batches.

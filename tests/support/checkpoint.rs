@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, parse_config};
+use slimgpt::shape::Family;
 
 /// A config.json and the tensors it asks for.
 pub struct Model {
@@ -109,65 +110,24 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-/// Names and shapes of the tensors that a config.json asks for.
+/// Names and shapes of the tensors that a config.json asks for. The f64 oracle, which reads the same
+/// files, spells the names by itself.
 fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
-    let number = |of: &Value, key: &str| of[key].as_u64().map(|n| n as usize);
-    let global = |key: &str| number(config, key).unwrap_or_else(|| panic!("{key}"));
-    let (d, vocabulary) = (global("hidden_size"), global("vocab_size"));
-    let head_dim = number(config, "head_dim").unwrap_or_else(|| d / global("num_attention_heads"));
-    let family = if config["model_type"] == "slim_llama" { &config["slimgpt_family"] } else { &config["model_type"] };
-    let all_biased = config["attention_bias"] == true && family != "qwen2";
-    let fused = family == "baichuan";
+    let read = parse_config(config).expect("a config.json that is read");
+    let (d, vocabulary) = (read.hidden_size, read.vocab_size);
     let mut all =
         vec![("model.embed_tokens.weight".into(), vec![vocabulary, d]), ("model.norm.weight".into(), vec![d])];
-    for i in 0..global("num_hidden_layers") {
-        let own = &config["per_layer_config"][i.to_string()];
-        let size = |key: &str| number(own, key).unwrap_or_else(|| global(key));
-        let kv_heads =
-            if config["num_key_value_heads"].is_null() { "num_attention_heads" } else { "num_key_value_heads" };
-        let kv_heads = size(kv_heads);
-        let (q, kv) = (size("num_attention_heads") * head_dim, kv_heads * head_dim);
-        let f = size("intermediate_size");
-        let mut parts = vec![
-            ("input_layernorm.weight", vec![d]),
-            ("self_attn.q_proj.weight", vec![q, d]),
-            ("self_attn.k_proj.weight", vec![kv, d]),
-            ("self_attn.v_proj.weight", vec![kv, d]),
-            ("self_attn.o_proj.weight", vec![d, q]),
-            ("post_attention_layernorm.weight", vec![d]),
-            ("mlp.gate_proj.weight", vec![f, d]),
-            ("mlp.up_proj.weight", vec![f, d]),
-            ("mlp.down_proj.weight", vec![d, f]),
-        ];
-        if family == "qwen2" || all_biased {
-            parts.extend([
-                ("self_attn.q_proj.bias", vec![q]),
-                ("self_attn.k_proj.bias", vec![kv]),
-                ("self_attn.v_proj.bias", vec![kv]),
-            ]);
-        }
-        if all_biased {
-            parts.push(("self_attn.o_proj.bias", vec![d]));
-        }
-        if config["mlp_bias"] == true {
-            parts.extend([
-                ("mlp.gate_proj.bias", vec![f]),
-                ("mlp.up_proj.bias", vec![f]),
-                ("mlp.down_proj.bias", vec![d]),
-            ]);
-        }
-        if family == "qwen3" {
-            parts.extend([("self_attn.q_norm.weight", vec![head_dim]), ("self_attn.k_norm.weight", vec![head_dim])]);
-        }
-        if fused {
-            parts.retain(|(part, _)| {
-                !["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].iter().any(|p| part.starts_with(p))
-            });
-            parts.push(("self_attn.W_pack.weight", vec![3 * d, d]));
+    for (i, &layer) in read.layers.iter().enumerate() {
+        let parts = read.parts().map(|part| (part.to_string(), part.shape(&read, layer)));
+        let mut parts: Vec<_> = parts.collect();
+        if read.family == Family::Baichuan {
+            let fused = ["self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"];
+            parts.retain(|(name, _)| !fused.contains(&&**name));
+            parts.push(("self_attn.W_pack.weight".into(), vec![3 * d, d]));
         }
         all.extend(parts.into_iter().map(|(part, shape)| (format!("model.layers.{i}.{part}"), shape)));
     }
-    if config["tie_word_embeddings"] != true {
+    if !read.tied_head {
         all.push(("lm_head.weight".into(), vec![vocabulary, d]));
     }
     all

@@ -4,6 +4,7 @@
 pub mod checkpoint;
 pub mod oracle;
 pub mod pruned;
+pub mod rounding;
 
 use std::path::{Path, PathBuf};
 
@@ -52,14 +53,9 @@ pub fn software_gpu() -> Device {
         .expect("GPU tests need the software Vulkan driver: apt-get install mesa-vulkan-drivers, or run tests/run")
 }
 
-/// The largest |got − want| / max|want|, or an error where a value is missing or not a number.
-pub fn worst_relative(got: &[f64], want: &[f64]) -> f64 {
-    assert_eq!(got.len(), want.len(), "lengths differ");
-    let scale = want.iter().fold(0.0f64, |m, w| m.max(w.abs())).max(f64::MIN_POSITIVE);
-    got.iter().zip(want).fold(0.0, |worst: f64, (g, w)| {
-        let off = (g - w).abs() / scale;
-        if off.is_nan() { f64::INFINITY } else { worst.max(off) }
-    })
+/// A float tensor on the host, in double precision.
+pub fn doubles<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    pollster::block_on(slimgpt::device::readback::doubles(tensor)).expect("the device answers")
 }
 
 /// Fails unless this is an error whose message has every one of these words.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use pollster::block_on;
+use slimgpt::allocate::{Allocation, Rounding, Target};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, Peak};
-use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Flow, Job, LayerSink, Limits, MemorySink, Opened, OutputFolder, Plan, Report, Request};
-use slimgpt::pipeline::{plan, prune};
+use slimgpt::pipeline::{Flow, Job, LayerSink, Limits, MemorySink, Plan, Report, Request, plan};
+use slimgpt::session::{execute, prune_to_folder};
 
 /// A job that measures neither time nor memory.
 pub fn job<'a>(checkpoint: &'a Checkpoint, windows: &'a [Vec<u32>], plan: &'a Plan, device: &'a Device) -> Job<'a> {
@@ -16,18 +16,19 @@ pub fn job<'a>(checkpoint: &'a Checkpoint, windows: &'a [Vec<u32>], plan: &'a Pl
 
 /// Carries a job out on its device.
 pub fn carried_out<S: LayerSink>(job: &Job<'_>, sink: &mut S) -> Report {
-    let mut go_on = |_| Flow::Continue;
-    let report = match job.device.is_gpu() {
-        true => block_on(prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, &mut go_on)),
-        false => block_on(prune(job, &CpuExecutor::<f32>::new(), sink, &mut go_on)),
-    };
-    report.unwrap()
+    block_on(execute(job, sink, &mut |_| Flow::Continue)).unwrap()
 }
 
 /// Carries a job out into a folder that is not there yet.
 pub fn to_folder(job: &Job<'_>, out: &Path) -> Report {
-    let Opened::Work(mut sink) = OutputFolder::open(out, job, false).unwrap() else { panic!("not opened") };
-    carried_out(job, &mut sink)
+    block_on(prune_to_folder(job, out, false, &mut |_| Flow::Continue)).unwrap().report
+}
+
+/// What becomes of any number of channels when the layers lose so much, each layer rounded by
+/// itself: the request that published figures are made with.
+pub fn rounded_by_layer(target: f64) -> Allocation {
+    let target = Some(Target::Ratio(target));
+    Allocation { target, channel_multiple: Some(1), rounding: Some(Rounding::Layer), ..Allocation::default() }
 }
 
 /// Prunes on the CPU, and keeps the layers.

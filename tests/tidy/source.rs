@@ -1,7 +1,7 @@
 //! Rust source as far as the tidy rules need it: the code without comments and strings, and the
 //! modules of our own crate that it names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The text without comments, and with empty strings: what is left is code.
 pub fn code(text: &str) -> String {
@@ -67,14 +67,60 @@ pub fn has_word(text: &str, word: &str) -> bool {
 /// The modules of this crate that `text` names: `a` of `crate::a::b`, `a` and `b` of
 /// `crate::{a, b::c}`. Names that begin with a capital are not modules.
 pub fn crate_modules(text: &str) -> BTreeSet<String> {
-    let code = code(text);
-    let mut modules = BTreeSet::new();
-    for (start, path) in code.match_indices("crate::") {
-        let rest = &code[start + path.len()..];
-        let names = rest.strip_prefix('{').map_or_else(|| vec![rest], top_level);
-        modules.extend(names.into_iter().filter_map(first_name));
+    let from_root = paths(&code(text)).into_iter().filter(|path| path[0] == "crate");
+    let modules = from_root.filter_map(|mut path| (path.len() > 1).then(|| path.swap_remove(1)));
+    modules.filter(|name| name.starts_with(|c: char| c.is_lowercase())).collect()
+}
+
+/// Every path in `code` that begins with `crate`, `super` or `self`, braces multiplied out.
+pub fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for root in ["crate::", "super::", "self::"] {
+        for (start, _) in code.match_indices(root) {
+            let before = code[..start].chars().next_back();
+            if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                found.extend(branches(&code[start..]).into_iter().map(|(path, _)| path));
+            }
+        }
     }
-    modules
+    found
+}
+
+/// What `use` brings in, by the name it gets here.
+pub fn uses(code: &str) -> BTreeMap<String, Vec<String>> {
+    let starts =
+        code.match_indices("use ").filter(|(i, _)| !code[..*i].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+    let trees = starts.flat_map(|(i, word)| branches(&code[i + word.len()..]));
+    trees.filter_map(|(path, name)| Some((name.or_else(|| path.last().cloned())?, path))).collect()
+}
+
+/// The paths of the tree that `text` begins with (`a::{b, c::d as e}`), each with the name that it
+/// is given (`e`).
+fn branches(text: &str) -> Vec<(Vec<String>, Option<String>)> {
+    let text = text.trim_start();
+    if let Some(list) = text.strip_prefix('{') {
+        return top_level(list).into_iter().flat_map(branches).collect();
+    }
+    let (name, rest) = text.split_at(word(text));
+    if name.is_empty() {
+        return vec![];
+    }
+    let onward = rest.strip_prefix("::").map(branches).unwrap_or_default();
+    if onward.is_empty() {
+        let given = rest.strip_prefix(" as ").map(|given| given[..word(given)].to_owned());
+        return vec![(vec![name.to_owned()], given)];
+    }
+    let with_name = |(path, given): (Vec<String>, _)| match path.as_slice() {
+        // `a::{self}` is `a`.
+        [own] if own == "self" => (vec![name.to_owned()], given),
+        _ => ([vec![name.to_owned()], path].concat(), given),
+    };
+    onward.into_iter().map(with_name).collect()
+}
+
+/// Length of the name at the beginning of `text`.
+fn word(text: &str) -> usize {
+    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
 }
 
 /// The comma-separated parts of a braced list whose brace is already open, inner lists unsplit.
@@ -99,12 +145,6 @@ fn top_level(list: &str) -> Vec<&str> {
     parts
 }
 
-fn first_name(path: &str) -> Option<String> {
-    let path = path.trim_start();
-    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(path.len());
-    path.starts_with(|c: char| c.is_lowercase()).then(|| path[..end].to_owned())
-}
-
 #[test]
 fn comments_strings_and_characters_are_not_code() {
     let text = "a // b\n/* c */ d(\"e // \\\" f\", r#\"g \" h\"#, '\"', '\\'', '\\n') 'i: &'j str";
@@ -122,4 +162,14 @@ fn words_are_found_whole() {
 fn modules_are_found_in_every_form() {
     let text = "use crate::{\n  a,\n b::{c, d}, E, f::G};\nlet x = crate::h::i(); pub(crate) fn y() {}";
     assert_eq!(crate_modules(text).into_iter().collect::<Vec<_>>(), ["a", "b", "f", "h"]);
+}
+
+#[test]
+fn paths_are_multiplied_out_and_keep_their_new_names() {
+    let code = "pub(crate) use super::{a::{self, B}, c as d};\nlet x = self::e::f(); g::super_::h();";
+    let joined: Vec<String> = paths(code).iter().map(|path| path.join("/")).collect();
+    assert_eq!(joined, ["super/a", "super/a/B", "super/c", "self/e/f"]);
+    let names = uses(code);
+    assert_eq!(names["d"], ["super", "c"]);
+    assert_eq!(names.keys().collect::<Vec<_>>(), ["B", "a", "d"]);
 }

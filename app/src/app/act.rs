@@ -7,14 +7,13 @@ use eframe::egui;
 
 use super::App;
 use crate::estimate::multiplications;
+use crate::findings::{Calibration, Heard, Key, Outcome};
 use crate::mail::{Message, Pick};
 use crate::model::{Model, Origin};
-use crate::saved::Unfinished;
 use crate::screens::{Action, Screen};
-use crate::work::calibrate::{Calibration, Key};
-use crate::work::compare::Heard;
+use crate::unfinished::Unfinished;
 use crate::work::control::Control;
-use crate::work::prune::{Order, Outcome};
+use crate::work::prune::Order;
 use crate::{platform, work};
 
 impl App {

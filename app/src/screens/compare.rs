@@ -8,14 +8,15 @@ use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 use slimgpt::shipped;
 
 use super::{Action, Screen};
+use crate::findings::Heard;
 use crate::mail::Pick;
 use crate::model::Model;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, figure, primary, quiet, title};
-use crate::widgets::format::{bytes, count};
 use crate::widgets::trouble::{problem, trouble};
-use crate::work::compare::{Heard, Writing};
+use crate::work::compare::Writing;
 use crate::work::control::Control;
+use slimgpt::format::{bytes, count};
 
 /// One of the two.
 #[derive(Default)]

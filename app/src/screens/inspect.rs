@@ -9,19 +9,18 @@ use std::sync::Arc;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 use egui_extras::{Column, TableBuilder};
-use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{LayerRecord, Method, Report};
 
 use super::Action;
+use crate::findings::Change;
 use crate::mail::Pick;
 use crate::model::Model;
 use crate::progress::rows;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, primary, quiet, title};
-use crate::widgets::format::{arrow, bytes, count, percent, short};
 use crate::widgets::map::{legend, map};
 use crate::widgets::trouble::trouble;
-use crate::work::change::Change;
+use slimgpt::format::{arrow, bytes, count, percent, short};
 
 /// The screen.
 #[derive(Default)]
@@ -144,7 +143,7 @@ fn summary(report: &Report) -> Vec<(&'static str, String)> {
             format!("{} → {}, {} less", count(report.parameters_before), count(report.parameters_after), percent(gone)),
         ),
         ("Size", format!("{} → {} in {}", bytes(report.bytes_before), bytes(report.bytes_after), report.dtype)),
-        ("Calibrated on", format!("{} tokens, seed {}", count(report.calibration_tokens), report.plan.seed)),
+        ("Calibrated on", format!("{} tokens, seed {}", count(report.calibration_tokens), report.plan.request.seed)),
         ("Method", method(report)),
         ("Device", report.device.clone()),
         ("Pruned from", report.source.clone().unwrap_or_else(|| "a model in memory".into())),
@@ -154,11 +153,7 @@ fn summary(report: &Report) -> Vec<(&'static str, String)> {
 fn method(report: &Report) -> String {
     let plan = &report.plan;
     let name = Method::of_plan(plan).map_or("settings of its own".into(), |m| m.to_string());
-    let heads = match plan.head_unit {
-        HeadUnit::KeyValue => "K/V groups",
-        HeadUnit::Query => "query heads",
-    };
-    format!("{name}, {heads}, damping {}", plan.options.damping)
+    format!("{name}, damping {}", plan.request.options.damping)
 }
 
 fn table(ui: &mut Ui, report: &Report) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::Pick;
 use crate::model::Origin;
-use crate::saved::Unfinished;
+use crate::unfinished::Unfinished;
 use crate::work::control::Wish;
 use crate::work::export::Form;
 

@@ -15,14 +15,16 @@ use slimgpt::device::{Adapter, room};
 use slimgpt::pipeline::{Limits, Plan};
 
 use super::{Action, Screen};
+use crate::findings::{Calibration, Key};
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
+use crate::remedy::told;
 use crate::settings::{Place, Settings};
 use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
-use crate::widgets::format::{bytes, count, percent};
 use crate::widgets::trouble::problem;
-use crate::work::calibrate::{Calibration, Key, which};
+use crate::work::calibrate::which;
+use slimgpt::format::{bytes, count, percent};
 
 /// The screen.
 #[derive(Default)]
@@ -119,7 +121,7 @@ impl PlanScreen {
     fn begin(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
         let config = model.checkpoint.config();
         let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
-        let size = plan.parameters_after * self.settings.dtype.unwrap_or(model.checkpoint.dtype()).bytes();
+        let size = plan.parameters_after * self.settings.dtype(model).bytes();
         ui.label(format!(
             "{} → {} parameters: {} less, {} of the decoder layers; {} afterwards.",
             count(config.parameters()),
@@ -207,7 +209,7 @@ impl PlanScreen {
             return;
         }
         let (request, config) = (self.settings.request(model), model.checkpoint.config());
-        let plan = slimgpt::pipeline::plan(&request, config, &self.limits()).map_err(|e| e.to_string());
+        let plan = slimgpt::pipeline::plan(&request, config, &self.limits()).map_err(told);
         self.plan = Some((self.settings.clone(), plan));
     }
 
@@ -230,7 +232,7 @@ impl PlanScreen {
         let key = Key {
             files: s.files.clone(),
             text_key: s.text_key.clone(),
-            which: which(s.windows, s.window_tokens, s.seed, s.begins),
+            which: which(s.request.windows, s.request.window_tokens, s.request.seed, s.begins),
             model: model.folder().map(PathBuf::from),
         };
         let known = self.calibration.as_ref().is_some_and(|(k, _)| *k == key) || self.cutting.is_some();

@@ -8,14 +8,14 @@ use eframe::egui::{self, ProgressBar, ScrollArea, Ui};
 use slimgpt::pipeline::{Event, Report};
 
 use super::{Action, Screen};
+use crate::findings::Outcome;
 use crate::progress::{Progress, rows};
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
-use crate::widgets::format::{bytes, count, percent, seconds};
 use crate::widgets::map::{Row, legend, map};
 use crate::widgets::trouble::trouble;
 use crate::work::control::{Control, Wish};
-use crate::work::prune::Outcome;
+use slimgpt::format::{bytes, count, percent, seconds, whole_seconds};
 
 /// The screen.
 #[derive(Default)]
@@ -168,7 +168,7 @@ fn going(ui: &mut Ui, progress: &Progress, paused: bool) {
         let left = meter.seconds_left(progress.second).map_or("-".into(), seconds);
         figure(ui, &left, "left");
         figure(ui, &count(meter.tokens_per_second(progress.second) as usize), "tokens a second");
-        figure(ui, &seconds(progress.second), "since the beginning");
+        figure(ui, &whole_seconds(progress.second), "since the beginning");
         let memory = &progress.plan.memory;
         figure(ui, &bytes(memory.device_bytes + memory.host_bytes), "of memory planned");
     });
@@ -243,8 +243,8 @@ fn layer(ui: &mut Ui, index: usize, row: &Row) {
     card(ui, &format!("Layer {index}"), |ui| {
         let gone: Vec<String> = (0..row.heads.len()).filter(|&h| row.heads[h].gone).map(|h| h.to_string()).collect();
         let gone = if gone.is_empty() { "none".into() } else { gone.join(", ") };
-        let error = row.error.map_or("not known yet".into(), crate::widgets::format::short);
-        let channels = crate::widgets::format::arrow(row.channels, row.channels_after);
+        let error = row.error.map_or("not known yet".into(), slimgpt::format::short);
+        let channels = slimgpt::format::arrow(row.channels, row.channels_after);
         facts(ui, "layer-facts", [("Heads gone", gone), ("Channels", channels), ("Squared error", error)]);
     });
 }

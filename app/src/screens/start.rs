@@ -8,11 +8,11 @@ use eframe::egui::{self, RichText, ScrollArea, Ui};
 use super::{Action, Screen};
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
-use crate::saved::Unfinished;
 use crate::theme::{GAP, palette};
+use crate::unfinished::Unfinished;
 use crate::widgets::card::{card, columns, facts, primary, quiet, title};
-use crate::widgets::format::percent;
 use crate::widgets::trouble::{problem, trouble};
+use slimgpt::format::percent;
 
 /// The screen.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use super::{Phase, Position};
 use crate::theme::{GAP, palette, sequential};
 use crate::widgets::card::card;
 use crate::widgets::cells::Cells;
-use crate::widgets::format::short;
+use slimgpt::format::short;
 
 /// Points between two matrices.
 const BETWEEN: f32 = 20.0;

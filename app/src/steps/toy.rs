@@ -1,9 +1,11 @@
 //! A layer of 8 inputs and 8 outputs, made of a seed, whose inputs are as alike as one likes.
 
+use slimgpt::device::readback::ReadbackError;
 use slimgpt::obs::trace::{Matrix, Trace, What, trace};
-use slimgpt::obs::{ChannelSteps, Options};
+use slimgpt::obs::{ChannelSteps, ObsError, Options};
 
 use crate::platform::ready;
+use crate::remedy::told;
 
 /// Inputs, and outputs.
 const SIZE: usize = 8;
@@ -38,7 +40,7 @@ impl Toy {
         let what = What::Channels { remove: self.remove, steps: ChannelSteps::OneByOne };
         let options = Options { damping: self.damping, ..Options::default() };
         let traced = ready(trace(&self.inputs(), &self.weights(), what, &options));
-        traced.unwrap_or_else(unreachable_wait).map_err(|e| e.to_string())
+        traced.unwrap_or_else(unreachable_wait).map_err(told)
     }
 
     /// Every token is a chain in which each input is partly the one before.
@@ -64,8 +66,8 @@ impl Toy {
 }
 
 /// The CPU executor never waits for anything.
-fn unreachable_wait<T>() -> Result<T, slimgpt::obs::ObsError> {
-    Err(slimgpt::obs::ObsError::Readback("the CPU executor waited".into()))
+fn unreachable_wait<T>() -> Result<T, ObsError> {
+    Err(ReadbackError("the CPU executor waited".into()).into())
 }
 
 /// Numbers about zero with a deviation of about one, the same on every machine (splitmix64).

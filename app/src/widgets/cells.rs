@@ -8,8 +8,8 @@ use eframe::egui::{
 };
 use slimgpt::obs::trace::Matrix;
 
-use super::format::short;
 use crate::theme::{Palette, diverging, ink_on, palette};
+use slimgpt::format::short;
 
 /// More cells than this are drawn as one picture.
 const MOST_CELLS: usize = 2048;

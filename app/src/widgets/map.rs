@@ -7,8 +7,8 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use super::format::{arrow, short};
 use crate::theme::{Palette, ink_on, palette, sequential};
+use slimgpt::format::{arrow, short};
 
 /// How far a layer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

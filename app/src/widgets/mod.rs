@@ -2,6 +2,5 @@
 
 pub mod card;
 pub mod cells;
-pub mod format;
 pub mod map;
 pub mod trouble;

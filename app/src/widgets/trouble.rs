@@ -37,29 +37,9 @@ pub fn problem(ui: &mut Ui, words: &str) {
     });
 }
 
-/// With a capital and a full stop, as a person would write it; flags of the command line become
-/// the names of this window's settings.
+/// With a capital and a full stop, as a person would write it.
 pub fn sentence(words: &str) -> String {
-    const NAMES: [(&str, &str); 14] = [
-        (
-            "give --target 0.2, --target-params 5.4B, or a --schedule file with one ratio for each layer",
-            "choose a target",
-        ),
-        ("--samples", "Windows"),
-        ("--seq-len", "Tokens of a window"),
-        ("--first-ratio", "the ratio of the first layer"),
-        ("--target-params", "the target"),
-        ("--target", "Target"),
-        ("--channel-multiple", "Channel multiple"),
-        ("--damping", "Damping"),
-        ("--heads query", "query heads"),
-        ("--heads kv", "K/V groups"),
-        ("--schedule uniform", "the schedule Uniform"),
-        ("--text-key", "Key of the text"),
-        ("--overwrite", "Replace what is there"),
-        ("--device cpu", "the device CPU"),
-    ];
-    let text = NAMES.iter().fold(words.trim().to_owned(), |text, (flag, name)| text.replace(flag, name));
+    let text = words.trim();
     let mut letters = text.chars();
     // A path keeps its first letter.
     let first = letters.next().map_or(String::new(), |c| match text.starts_with(['/', '.', '~']) {
@@ -75,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_become_the_names_of_settings() {
-        assert_eq!(sentence("use --samples 12"), "Use Windows 12.");
+    fn words_become_a_sentence() {
+        assert_eq!(sentence("use fewer windows"), "Use fewer windows.");
         assert_eq!(sentence("/tmp/x is no model"), "/tmp/x is no model.");
-        assert_eq!(sentence("--damping NaN is wrong."), "Damping NaN is wrong.");
+        assert_eq!(sentence("damping NaN is wrong."), "Damping NaN is wrong.");
     }
 }

@@ -1,41 +1,20 @@
 //! Cutting calibration text into windows.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 
+use crate::findings::{Calibration, Key};
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
 use crate::platform;
+use crate::remedy::told;
 
 /// Windows that are shown.
 const SHOWN: usize = 3;
 /// Characters of a window that are shown.
 const SHOWN_CHARS: usize = 420;
-
-/// What decides the windows: while it stays the same they need not be cut again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Key {
-    /// The texts; none is the shipped text, for the shipped model.
-    pub files: Vec<PathBuf>,
-    /// The key of the text in JSON lines.
-    pub text_key: String,
-    /// How they are cut.
-    pub which: Windows,
-    /// The folder whose tokenizer cuts.
-    pub model: Option<PathBuf>,
-}
-
-/// Calibration windows, ready to use.
-#[derive(Clone)]
-pub struct Calibration {
-    /// The tokens.
-    pub windows: Arc<Vec<Vec<u32>>>,
-    /// The first windows as text.
-    pub preview: Vec<String>,
-}
 
 /// How the windows of a setting are cut.
 pub fn which(count: usize, length: usize, seed: u64, each_begins: bool) -> Windows {
@@ -56,7 +35,7 @@ fn cut(model: &Model, key: &Key) -> Result<Calibration, String> {
     let tokenizer = model.tokenizer()?;
     let documents = documents(model, key)?;
     let bos = model.checkpoint.config().bos_token;
-    let windows = windows(tokenizer, &documents, bos, &key.which).map_err(|e| e.to_string())?;
+    let windows = windows(tokenizer, &documents, bos, &key.which).map_err(told)?;
     let preview = windows.iter().take(SHOWN).map(|w| shown(tokenizer, w)).collect();
     Ok(Calibration { windows: Arc::new(windows), preview })
 }
@@ -85,7 +64,7 @@ fn documents(model: &Model, key: &Key) -> Result<Vec<String>, String> {
 fn files(key: &Key) -> Result<Vec<String>, String> {
     let mut documents = Vec::new();
     for file in &key.files {
-        documents.extend(slimgpt::text::read_documents(file, &key.text_key).map_err(|e| e.to_string())?);
+        documents.extend(slimgpt::text::read_documents(file, &key.text_key).map_err(told)?);
     }
     Ok(documents)
 }

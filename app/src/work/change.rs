@@ -5,19 +5,12 @@ use std::sync::Arc;
 
 use slimgpt::checkpoint::HostTensor;
 use slimgpt::pipeline::LayerRecord;
+use slimgpt::shape::Projection;
 
+use crate::findings::Change;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
-
-/// What compensation did to a layer: ‖ŵ − w‖ / ‖w‖ of every unit that stays, with its index.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Change {
-    /// Query heads, by their columns of o_proj.
-    pub heads: Vec<(usize, f64)>,
-    /// Channels, by their columns of down_proj.
-    pub channels: Vec<(usize, f64)>,
-}
 
 /// Compares a layer of a pruned model with the folder it was made from.
 pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathBuf) {
@@ -29,7 +22,7 @@ pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathB
 }
 
 fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Change, String> {
-    let words = |e: slimgpt::checkpoint::CheckpointError| e.to_string();
+    let words = |e: slimgpt::checkpoint::ReadError| e.to_string();
     let dense = super::open::read(&crate::model::Origin::Folder(source), None)?;
     if dense.checkpoint.config().layers.get(record.layer) != Some(&record.before) {
         return Err("the folder it was pruned from holds another model now".into());
@@ -38,8 +31,8 @@ fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Chan
     let new = pruned.checkpoint.layer(record.layer).map_err(words)?;
     let width = pruned.checkpoint.config().head_dim;
     Ok(Change {
-        heads: changes(&old.o.weight, &new.o.weight, &record.kept_heads, width),
-        channels: changes(&old.down.weight, &new.down.weight, &record.kept_channels, 1),
+        heads: changes(old.weight(Projection::O), new.weight(Projection::O), &record.kept_heads, width),
+        channels: changes(old.weight(Projection::Down), new.weight(Projection::Down), &record.kept_channels, 1),
     })
 }
 

@@ -16,26 +16,14 @@ use web_time::Instant;
 use super::control::{Control, Wish};
 use super::open::device;
 use super::turns::Turns;
+use crate::findings::Heard;
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
 use crate::platform;
+use crate::remedy::told;
 
 /// Most windows that a text is judged on.
 const WINDOWS: usize = 64;
-
-/// What one of the two says.
-pub enum Heard {
-    /// Its folder is read.
-    Opened(Result<Arc<Model>, String>),
-    /// More text, so many tokens so far, in so many seconds of its own.
-    Text(String, usize, f64),
-    /// It has nothing more to say, or cannot.
-    Silent(Result<(), String>),
-    /// Measuring: steps done, of so many.
-    Measuring(usize, usize),
-    /// Its perplexity, over so many predictions.
-    Perplexity(Result<(f64, usize), String>),
-}
 
 /// Opens the second model.
 pub fn open(mail: &Mail, folder: PathBuf) {
@@ -76,14 +64,14 @@ pub fn write(mail: &Mail, models: [Arc<Model>; 2], writing: &Writing) {
 
 async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, turns: &Turns) -> Result<(), String> {
     let tokenizer = model.tokenizer()?;
-    let own = tokenizer.encode(&writing.prompt).map_err(|e| e.to_string())?;
+    let own = tokenizer.encode(&writing.prompt).map_err(told)?;
     let prompt: Vec<u32> = model.begin.into_iter().chain(own.iter().copied()).collect();
     let room = model.checkpoint.config().max_positions;
     if prompt.is_empty() || prompt.len() >= room {
         return Err(format!("the prompt has {} tokens; it needs at least one and fewer than {room}", prompt.len()));
     }
     let device = device(&writing.device).await?;
-    let decoder = Decoder::load(&model.checkpoint, device.tensor_device()).map_err(|e| e.to_string())?;
+    let decoder = Decoder::load(&model.checkpoint, device.tensor_device()).map_err(told)?;
     let mut sampler = Sampler::new(writing.temperature, 0);
     let mut heard = Said { all: own, tokens: 0, seconds: 0.0, broken: None };
     turns.take(side);
@@ -98,7 +86,7 @@ async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, t
         goes_on
     };
     let done = generate(&decoder, config, &prompt, writing.tokens, &mut sampler, &mut on_token).await;
-    done.map_err(|e| e.to_string())?;
+    done.map_err(told)?;
     heard.broken.map_or(Ok(()), Err)
 }
 
@@ -155,18 +143,18 @@ async fn measured(
         bos: if model.begin.is_some() { Bos::Each } else { Bos::None },
         seed: 0,
     };
-    let mut cut = windows(model.tokenizer()?, &text(file)?, model.begin, &which).map_err(|e| e.to_string())?;
+    let mut cut = windows(model.tokenizer()?, &text(file)?, model.begin, &which).map_err(told)?;
     cut.truncate(WINDOWS);
     let device = device(choice).await?;
     let mut on_step = |done, total| mail.send(Message::Compared(side, Heard::Measuring(done, total)));
-    let found = perplexity(&model.checkpoint, &cut, &device, &mut on_step).await.map_err(|e| e.to_string())?;
+    let found = perplexity(&model.checkpoint, &cut, &device, &mut on_step).await.map_err(told)?;
     Ok((found.perplexity, found.tokens))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 fn text(file: Option<&PathBuf>) -> Result<Vec<String>, String> {
     match file {
-        Some(file) => slimgpt::text::read_documents(file, "text").map_err(|e| e.to_string()),
+        Some(file) => slimgpt::text::read_documents(file, "text").map_err(told),
         None => Ok(vec![shipped::EVALUATION.to_owned()]),
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::mail::{Mail, Message};
 use crate::platform;
+use crate::remedy::told;
 
 /// A form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub fn start(mail: &Mail, folder: PathBuf, form: Form) {
 fn written(folder: &Path, form: Form) -> Result<PathBuf, String> {
     use slimgpt::export::{gguf, mlx, padded};
 
-    let checkpoint = slimgpt::checkpoint::Checkpoint::open(folder).map_err(|e| e.to_string())?;
+    let checkpoint = slimgpt::checkpoint::Checkpoint::open(folder).map_err(told)?;
     let (out, mut quietly) = (form.out(folder), |_: usize, _: usize| {});
     let done = match form {
         Form::Gguf => {
@@ -60,7 +61,7 @@ fn written(folder: &Path, form: Form) -> Result<PathBuf, String> {
         Form::Mlx => mlx::export(&checkpoint, &out, false, &mut quietly),
         Form::Padded => padded::export(&checkpoint, &out, false, &mut quietly).map(drop),
     };
-    done.map(|()| out).map_err(|e| e.to_string())
+    done.map(|()| out).map_err(told)
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use slimgpt::device::Device;
-use slimgpt::model::{Block, Ends, Positions, token_tensor};
+use slimgpt::model::{Block, Outer, Positions, token_tensor};
 use slimgpt::obs::trace::{Matrix, Trace, What, trace};
 use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Options, Score};
 use slimgpt::shape::Site;
@@ -13,6 +13,7 @@ use slimgpt::shipped;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
+use crate::remedy::told;
 
 /// Widest layer whose cells can still be told apart.
 pub const WIDEST: usize = 512;
@@ -51,7 +52,7 @@ async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {
         Site::Channels => What::Channels { remove: wanted.remove, steps: ChannelSteps::OneByOne },
     };
     let options = Options { damping: wanted.damping, ..Options::scored(Score::Exact) };
-    trace(&x, &weight, what, &options).await.map_err(|e| e.to_string())
+    trace(&x, &weight, what, &options).await.map_err(told)
 }
 
 /// X `(tokens, in)` and W `(out, in)` of a site.
@@ -60,24 +61,25 @@ async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), Strin
     let device = Device::cpu();
     let on = device.tensor_device();
     let tokens = tokens(model)?;
-    let ends = Ends::load(&checkpoint.outer().map_err(|e| e.to_string())?, config, on);
+    let outer = Outer::load(&checkpoint.outer().map_err(told)?, config, on);
     let positions = Positions::new(&config.rope, config.head_dim, 0, tokens.len(), on);
-    let mut hidden = ends.embed(token_tensor(&[tokens], on));
+    let mut hidden = outer.embed(token_tensor(&[tokens], on));
     for layer in 0..=wanted.layer {
-        let weights = checkpoint.layer(layer).map_err(|e| e.to_string())?;
+        let weights = checkpoint.layer(layer).map_err(told)?;
         let block = Block::load(&weights, config.layers[layer], config, on);
         if layer < wanted.layer {
             hidden = block.forward(hidden, &positions);
             continue;
         }
         let context = block.context(hidden.clone(), &positions);
-        let (input, weight) = match wanted.site {
-            Site::Heads => (context, weights.o.weight),
-            Site::Channels => (block.inner(block.add_attention(hidden, context)), weights.down.weight),
+        let input = match wanted.site {
+            Site::Heads => context,
+            Site::Channels => block.inner(block.add_attention(hidden, context)),
         };
         let [_, rows, columns] = input.dims();
         let data = input.into_data_async().await.map_err(|e| format!("{e:?}"))?;
         let values = data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+        let weight = weights.weight(wanted.site.projection());
         let weight = matrix(weight.shape[0], weight.shape[1], &weight.values);
         return Ok((matrix(rows, columns, &values), weight));
     }
@@ -85,7 +87,7 @@ async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), Strin
 }
 
 fn tokens(model: &Model) -> Result<Vec<u32>, String> {
-    let own = model.tokenizer()?.encode(shipped::EVALUATION).map_err(|e| e.to_string())?;
+    let own = model.tokenizer()?.encode(shipped::EVALUATION).map_err(told)?;
     let most = TOKENS.min(model.checkpoint.config().max_positions);
     Ok(model.begin.into_iter().chain(own).take(most).collect())
 }

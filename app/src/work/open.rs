@@ -8,6 +8,7 @@ use slimgpt::device::{Device, DeviceChoice, adapters};
 use crate::mail::{Mail, Message};
 use crate::model::{Model, Origin};
 use crate::platform;
+use crate::remedy::told;
 
 /// Opens the model of the Start screen.
 pub fn open(mail: &Mail, origin: Origin, data: Option<PathBuf>) {
@@ -54,13 +55,10 @@ pub fn devices(mail: &Mail) {
     platform::spawn(mail, move || async move { back.send(Message::Devices(adapters().await)) });
 }
 
-/// Opens a device; `Auto` that finds a GPU it cannot open takes the CPU.
+/// Opens a device.
 ///
 /// # Errors
 /// In the words of the library.
 pub async fn device(choice: &DeviceChoice) -> Result<Device, String> {
-    match (Device::open(choice).await, choice) {
-        (Err(_), DeviceChoice::Auto) => Ok(Device::cpu()),
-        (opened, _) => opened.map_err(|e| e.to_string()),
-    }
+    Device::open(choice).await.map_err(told)
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::device::{DeviceChoice, Peak};
-use slimgpt::obs::{CpuExecutor, WgpuExecutor};
-use slimgpt::pipeline::{Event, Flow, Job, LayerSink, Limits, PipelineError, Report, Request, plan, prune};
+use slimgpt::pipeline::{Event, Flow, Job, Limits, PipelineError, Report, Request, plan};
 use web_time::Instant;
 
 use super::control::Control;
 use super::open::device;
+use crate::findings::Outcome;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
+use crate::remedy::told;
 
 /// Everything a run needs.
 pub struct Order {
@@ -32,14 +33,6 @@ pub struct Order {
     pub control: Control,
 }
 
-/// How a run ended.
-pub enum Outcome {
-    /// The folder is whole.
-    Finished(Box<Report>),
-    /// Stopped; so many layers of so many are stored.
-    Stopped(usize, usize),
-}
-
 /// Runs it.
 pub fn start(mail: &Mail, order: Order) {
     let back = mail.clone();
@@ -52,8 +45,7 @@ pub fn start(mail: &Mail, order: Order) {
 async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     let device = device(&order.device).await?;
     let checkpoint = &order.model.checkpoint;
-    let plan =
-        plan(&order.request, checkpoint.config(), &Limits::of(&device, Some(&order.out))).map_err(|e| e.to_string())?;
+    let plan = plan(&order.request, checkpoint.config(), &Limits::of(&device, Some(&order.out))).map_err(told)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
     let job = Job {
@@ -70,45 +62,37 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     };
     match into(&job, order, &mut observe).await {
         Ok(report) => Ok(Outcome::Finished(Box::new(report))),
-        Err(Failure::Run(PipelineError::Stopped { finished, layers })) => Ok(Outcome::Stopped(finished, layers)),
-        Err(Failure::Run(error)) => Err(error.to_string()),
-        Err(Failure::Folder(words)) => Err(words),
+        Err(Failure::Stopped(finished, layers)) => Ok(Outcome::Stopped(finished, layers)),
+        Err(Failure::Told(words)) => Err(words),
     }
 }
 
 enum Failure {
-    Run(PipelineError),
-    #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "a page makes no folders"))]
-    Folder(String),
+    Stopped(usize, usize),
+    Told(String),
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Stopped { finished, layers } => Self::Stopped(finished, layers),
+            other => Self::Told(told(other)),
+        }
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 async fn into(job: &Job<'_>, order: &Order, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, Failure> {
-    use slimgpt::pipeline::{Opened, OutputFolder};
-    if let Some(parent) = order.out.parent().filter(|p| !p.as_os_str().is_empty()) {
-        let made = std::fs::create_dir_all(parent);
-        made.map_err(|e| Failure::Folder(format!("{} could not be made: {e}", parent.display())))?;
-    }
-    let opened = OutputFolder::open(&order.out, job, order.overwrite);
-    match opened.map_err(|e| Failure::Folder(e.to_string()))? {
-        Opened::Work(mut folder) => execute(job, &mut folder, observe).await.map_err(Failure::Run),
-        Opened::Finished(report) => Ok(*report),
+    use slimgpt::session::{SessionError, prune_to_folder};
+    match prune_to_folder(job, &order.out, order.overwrite, observe).await {
+        Ok(pruned) => Ok(pruned.report),
+        Err(SessionError::Pruning(error)) => Err(error.into()),
+        Err(error) => Err(Failure::Told(told(error))),
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 async fn into(job: &Job<'_>, _: &Order, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, Failure> {
     let mut sink = slimgpt::pipeline::MemorySink::default();
-    execute(job, &mut sink, observe).await.map_err(Failure::Run)
-}
-
-async fn execute(
-    job: &Job<'_>,
-    sink: &mut impl LayerSink,
-    observe: &mut dyn FnMut(Event) -> Flow,
-) -> Result<Report, PipelineError> {
-    match job.device.is_gpu() {
-        true => prune(job, &WgpuExecutor::new(job.device.tensor_device()), sink, observe).await,
-        false => prune(job, &CpuExecutor::<f32>::new(), sink, observe).await,
-    }
+    Ok(slimgpt::session::execute(job, &mut sink, observe).await?)
 }

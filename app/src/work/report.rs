@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::mail::{Mail, Message};
 use crate::platform;
+use crate::remedy::told;
 
 /// Makes it in the folder.
 pub fn start(mail: &Mail, folder: PathBuf) {
@@ -13,7 +14,7 @@ pub fn start(mail: &Mail, folder: PathBuf) {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn written(folder: &Path) -> Result<PathBuf, String> {
-    slimgpt::report::write_into(folder).map_err(|e| e.to_string())?;
+    slimgpt::report::write_into(folder).map_err(told)?;
     Ok(folder.join(slimgpt::report::FILE))
 }
 

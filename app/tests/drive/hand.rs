@@ -102,7 +102,7 @@ impl Hand {
         self.window.get_by_role_and_label(Role::Slider, "removed").set_value_accesskit(percent);
         self.look();
         let settings = self.window.state_mut().settings_mut();
-        (settings.windows, settings.window_tokens) = (8, 64);
+        (settings.request.windows, settings.request.window_tokens) = (8, 64);
         self.see("First of 8 windows, 512 tokens");
     }
 }

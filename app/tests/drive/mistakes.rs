@@ -34,7 +34,7 @@ fn a_plan_that_leaves_too_little_is_refused_where_it_is_made() {
     let mut hand = Hand::on(data.path());
     hand.plan_shipped(30.0);
     let settings = hand.window.state_mut().settings_mut();
-    (settings.ratio, settings.first) = (0.9, Some(0.0));
+    (settings.ratio, settings.request.allocation.first_ratio) = (0.9, Some(0.0));
     hand.see("This cannot be done");
     assert!(!hand.shows("Folder to make"));
     assert!(hand.labels("--").is_empty(), "flags of the command line mean nothing here: {:?}", hand.labels("--"));

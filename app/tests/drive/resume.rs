@@ -7,7 +7,7 @@ use slimgpt_app::screens::run::Phase;
 fn stopped(hand: &mut Hand) -> bool {
     hand.plan_shipped(20.0);
     // More text, so that there is something left to stop.
-    hand.window.state_mut().settings_mut().windows = 96;
+    hand.window.state_mut().settings_mut().request.windows = 96;
     hand.see("First of 96 windows");
     hand.press("Prune");
     hand.until("a finished layer", |hand| hand.labels("Layer 0: ").iter().any(|l| l.contains(", done")));

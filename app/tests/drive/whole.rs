@@ -71,7 +71,7 @@ fn what_is_chosen_is_planned_at_once_and_kept() {
     hand.look();
     assert!(hand.window.state().plan().plan().unwrap().parameters_after < before);
     let saved = hand.window.state().saved();
-    assert_eq!((saved.settings.ratio, saved.settings.windows), (0.5, 8));
+    assert_eq!((saved.settings.ratio, saved.settings.request.windows), (0.5, 8));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! How far a comparison is: one bar over all cells, with an ETA.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{FormattedDuration, ProgressBar};
+use indicatif::ProgressBar;
 use slimgpt::compare::{Event, Outcome, Row};
+use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
 
-use crate::cli::progress::bar;
+use crate::cli::progress::{bar, eta};
 
 /// Steps of the bar that one cell has.
 const STEPS: f64 = 1000.0;
@@ -80,8 +81,7 @@ impl Cells {
         let worked = (self.done - self.reused) as f64 + self.share;
         let ahead = self.cells as f64 - self.done as f64 - self.share;
         let seconds = self.started.elapsed().as_secs_f64() * ahead / worked;
-        let left = Duration::try_from_secs_f64(seconds.round()).ok().filter(|_| worked > 0.0);
-        left.map_or_else(String::new, |left| format!("ETA {}", FormattedDuration(left)))
+        if worked > 0.0 { eta(seconds) } else { String::new() }
     }
 
     fn line(&self, text: &str) {
@@ -103,7 +103,7 @@ impl Drop for Cells {
 fn told(row: &Row) -> String {
     let name = row.cell.name();
     match &row.outcome {
-        Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {:.1} s", f.perplexity, f.seconds),
+        Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {}", f.perplexity, seconds(f.seconds)),
         Outcome::Refused(reason) => format!("{name}  not done: {reason}"),
     }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use slimgpt::compare::{Cell, Comparison, Outcome, Row};
+use slimgpt::format;
+use slimgpt::names::Named;
 
 use crate::cli::{out, show};
 
@@ -54,7 +56,7 @@ fn table(comparison: &Comparison, varying: &[Choice]) -> comfy_table::Table {
     let mut dense = vec!["dense".to_owned()];
     dense.extend(varying.iter().map(|_| "-".to_owned()));
     dense.extend([
-        show::count(comparison.dense.parameters),
+        format::count(comparison.dense.parameters),
         number(comparison.dense.perplexity),
         "-".into(),
         "-".into(),
@@ -68,7 +70,7 @@ fn line(row: &Row, varying: &[Choice]) -> Vec<String> {
     line.extend(varying.iter().map(|(_, of)| of(&row.cell)));
     match &row.outcome {
         Outcome::Measured(f) => line.extend([
-            show::count(f.parameters),
+            format::count(f.parameters),
             number(f.perplexity),
             format!("{:.3} %", 100.0 * f.relative_error),
             format!("{:.1}", f.seconds),

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use serde::{Serialize, Serializer};
-use slimgpt::eval::EvalEntry;
 use slimgpt::eval::longbench::Dataset;
-use slimgpt::eval::tasks::{BadRow, Begin, Group, Metric, Score, TaskScore, seven_average};
+use slimgpt::eval::tasks::{Begin, Group, Metric, Score, TaskScore, seven_average};
+use slimgpt::eval::{BadRow, EvalEntry};
+use slimgpt::format;
 
 use super::load;
 use crate::cli::{out, show};
@@ -60,10 +61,10 @@ impl Finished {
         let metrics: Vec<String> = metrics.collect();
         vec![
             self.task.to_owned(),
-            show::count(n),
+            format::count(n),
             metrics.join("  "),
-            show::count(self.cut_to_fit.len()),
-            show::count(self.skipped),
+            format::count(self.cut_to_fit.len()),
+            format::count(self.skipped),
         ]
     }
 }
@@ -130,7 +131,7 @@ fn lines(of: &[usize]) -> String {
 }
 
 fn group_rows(group: &Group) -> Vec<Vec<String>> {
-    let row = |name: String, score: &Score| vec![name, show::count(score.n), share(score)];
+    let row = |name: String, score: &Score| vec![name, format::count(score.n), share(score)];
     let subjects = group.subjects.iter().map(|subject| row(format!("  {}", subject.name), &subject.acc));
     std::iter::once(row(group.name.to_owned(), &group.acc)).chain(subjects).collect()
 }

@@ -1,32 +1,20 @@
 //! `--items`: what came of every item, one JSON object a line, in a file that appears when it is whole.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use slimgpt::disk::{DiskError, NewFile};
 use slimgpt::eval::longbench::Reply;
 use slimgpt::eval::tasks::{Answer, Placed, Question};
 
 /// The file, if one is wanted.
-pub struct Items(Option<Open>);
-
-struct Open {
-    path: PathBuf,
-    unfinished: PathBuf,
-    file: BufWriter<File>,
-}
+pub struct Items(Option<NewFile>);
 
 impl Items {
     /// Begins the file.
     pub fn to(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".unfinished");
-        let unfinished = PathBuf::from(unfinished);
-        let file = File::create(&unfinished).with_context(|| format!("--items {}", path.display()))?;
-        Ok(Self(Some(Open { path: path.to_owned(), unfinished, file: BufWriter::new(file) })))
+        Ok(Self(named(path.map(NewFile::begin).transpose())?))
     }
 
     /// The answer to a question with choices.
@@ -50,16 +38,16 @@ impl Items {
     }
 
     fn line(&mut self, value: &Value) -> Result<()> {
-        match &mut self.0 {
-            Some(open) => writeln!(open.file, "{value}").with_context(|| format!("--items {}", open.path.display())),
-            None => Ok(()),
-        }
+        self.0.as_mut().map_or(Ok(()), |file| named(file.write(format!("{value}\n").as_bytes())))
     }
 
     /// Gives the file its name.
     pub fn finish(self) -> Result<()> {
-        let Some(Open { path, unfinished, mut file }) = self.0 else { return Ok(()) };
-        let flushed = file.flush().and_then(|()| std::fs::rename(&unfinished, &path));
-        flushed.with_context(|| format!("--items {}", path.display()))
+        self.0.map_or(Ok(()), |file| named(file.finish()))
     }
+}
+
+/// Says which of the command's files it is.
+fn named<T>(done: Result<T, DiskError>) -> Result<T> {
+    done.context("--items")
 }

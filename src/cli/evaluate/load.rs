@@ -1,8 +1,9 @@
 //! Chosen tasks to what will be asked.
 
 use anyhow::{Result, anyhow};
+use slimgpt::eval::BadRow;
 use slimgpt::eval::longbench::{Dataset, Example};
-use slimgpt::eval::tasks::{BadRow, Begin, Prepared, Rows, Task, mmlu, prepare, read, rows};
+use slimgpt::eval::tasks::{Begin, Prepared, Rows, Task, mmlu, prepare, read, rows};
 use slimgpt::text::Tokenizer;
 
 use super::select::Chosen;

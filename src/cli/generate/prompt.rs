@@ -1,44 +1,10 @@
-//! What is continued: a text, a file, standard input, or a conversation in the model's own form.
+//! What is continued, as tokens.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
-use clap::Args;
-use serde_json::Value;
+use anyhow::Result;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::text::{ChatTemplate, Message, Tokenizer};
+use slimgpt::text::Tokenizer;
 
-use super::{Usage, Writer};
-use crate::cli::arguments;
-
-/// Which text, and whether it is put to the model as a conversation.
-#[derive(Args)]
-pub struct PromptArguments {
-    #[command(flatten)]
-    given: Given,
-    /// Put it to the model as a conversation, by the chat template of its tokenizer
-    #[arg(long)]
-    chat: bool,
-    /// What the system says before the user
-    #[arg(long, value_name = "TEXT", requires = "chat")]
-    system: Option<String>,
-    /// Which chat template, for a tokenizer that has several; by default the one named default
-    #[arg(long, value_name = "NAME", requires = "chat")]
-    chat_template: Option<String>,
-}
-
-/// The text, in one of two ways.
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct Given {
-    /// The beginning of the text; with --chat, what the user says
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: Option<String>,
-    /// A file with it, or - for standard input; taken as it stands, its last line end included
-    #[arg(long, value_name = "FILE|-")]
-    prompt_file: Option<PathBuf>,
-}
+use super::Usage;
 
 /// What is continued.
 #[derive(Clone, Debug)]
@@ -56,6 +22,11 @@ impl Prompt {
         Ok(Self { tokens, text: Some(text.to_owned()) })
     }
 
+    /// A conversation whose template put in every special token already.
+    pub fn answering(rendered: &str, tokenizer: &Tokenizer) -> Result<Self> {
+        Ok(Self { tokens: tokenizer.encode(rendered)?, text: None })
+    }
+
     /// What is shown before the new text.
     pub fn shown(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
@@ -66,7 +37,8 @@ impl Prompt {
         if self.text.is_some() { &self.tokens } else { &[] }
     }
 
-    fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+    /// Refuses a prompt that is empty, or leaves no room in the model's context.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         match (self.tokens.len(), checkpoint.config().max_positions) {
             (0, _) => {
                 Err(Usage("--prompt is empty, and the model has no begin-of-sequence token to begin with".into())
@@ -78,82 +50,5 @@ impl Prompt {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl PromptArguments {
-    /// Opens a model that is to continue `text`, which [`Self::text`] has read.
-    pub fn open(&self, model: &Path, text: &str) -> Result<Writer> {
-        let (checkpoint, tokenizer) = arguments::open(model)?;
-        let settings = settings(model, "tokenizer_config.json")?;
-        let prompt = match self.chat {
-            true => self.conversation(model, &settings, text.to_owned(), &tokenizer)?,
-            false => Prompt::continuing(text, begin(&settings, &checkpoint), &tokenizer)?,
-        };
-        prompt.check(&checkpoint)?;
-        let mut ends = ends(&self::settings(model, "generation_config.json")?["eos_token_id"]);
-        if self.chat {
-            // What ends an answer is often not what ends a text.
-            let end = settings["eos_token"].as_str().or(settings["eos_token"]["content"].as_str());
-            ends.extend(end.and_then(|end| tokenizer.token(end)));
-        }
-        Ok(Writer::new(model.display().to_string(), checkpoint, tokenizer, prompt).ending_at(&ends))
-    }
-
-    /// The text as it was given. Standard input can be read only once.
-    pub fn text(&self) -> Result<String> {
-        match (&self.given.prompt, &self.given.prompt_file) {
-            (Some(text), _) => Ok(text.clone()),
-            (None, Some(file)) if file == Path::new("-") => {
-                let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).context("--prompt-file -: standard input")?;
-                Ok(text)
-            }
-            (None, Some(file)) => {
-                std::fs::read_to_string(file).with_context(|| format!("--prompt-file {}", file.display()))
-            }
-            (None, None) => Ok(String::new()),
-        }
-    }
-
-    /// The template puts in every special token, so none is added here.
-    fn conversation(&self, model: &Path, settings: &Value, said: String, tokenizer: &Tokenizer) -> Result<Prompt> {
-        if said.trim().is_empty() {
-            return Err(Usage("--prompt is empty: with --chat, it is what the user says".into()).into());
-        }
-        let jinja = match std::fs::read_to_string(model.join("chat_template.jinja")) {
-            Ok(text) => Some(text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e).with_context(|| format!("{}", model.join("chat_template.jinja").display())),
-        };
-        let template = ChatTemplate::new(settings, jinja, self.chat_template.as_deref())?;
-        let system = self.system.clone().map(|content| Message { role: "system", content });
-        let messages: Vec<Message> = system.into_iter().chain([Message { role: "user", content: said }]).collect();
-        Ok(Prompt { tokens: tokenizer.encode(&template.render(&messages)?)?, text: None })
-    }
-}
-
-/// A JSON file beside the weights; null where there is none.
-fn settings(model: &Path, file: &str) -> Result<Value> {
-    let path = model.join(file);
-    match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{}: not JSON", path.display())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e).with_context(|| path.display().to_string()),
-    }
-}
-
-/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none (as
-/// Qwen2's do).
-fn begin(settings: &Value, checkpoint: &Checkpoint) -> Option<u32> {
-    checkpoint.config().bos_token.filter(|_| settings["add_bos_token"] != false)
-}
-
-/// A token id, or a list of them.
-fn ends(value: &Value) -> Vec<u32> {
-    let one = |v: &Value| v.as_u64().and_then(|t| u32::try_from(t).ok());
-    match value {
-        Value::Array(all) => all.iter().filter_map(one).collect(),
-        value => one(value).into_iter().collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! One answer: the prompt without its middle, continued greedily.
 
 use super::{Dataset, Example};
-use crate::error::Error;
+use crate::eval::EvalError;
 use crate::model::{Decoder, Sampler, generate};
 use crate::shape::ModelConfig;
 use crate::text::Tokenizer;
@@ -27,7 +27,7 @@ pub async fn reply(
     tokenizer: &Tokenizer,
     dataset: &Dataset,
     example: &Example,
-) -> Result<Reply, Error> {
+) -> Result<Reply, EvalError> {
     let whole = tokenizer.encode_with_specials(&example.prompt)?;
     // A context as short as the answer is shared half and half.
     let room = config.max_positions.saturating_sub(dataset.max_new_tokens).max(config.max_positions / 2).max(1);

@@ -3,7 +3,7 @@
 use super::{Item, Placed, Question};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::error::Error;
+use crate::eval::EvalError;
 use crate::eval::likelihood::{Request, log_likelihoods};
 
 /// How a model answered one question.
@@ -49,7 +49,7 @@ pub async fn answers(
     device: &Device,
     batch_tokens: Option<usize>,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Answer>, Error> {
+) -> Result<Vec<Answer>, EvalError> {
     let requests: Vec<Request> = questions.iter().flat_map(|q| q.value.requests.iter().cloned()).collect();
     let mut likelihoods = log_likelihoods(checkpoint, &requests, device, batch_tokens, progress).await?.into_iter();
     let answer = |Question { item, requests }: &Question| {

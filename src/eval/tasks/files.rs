@@ -16,7 +16,7 @@ pub fn find(folder: &Path, name: &str, source: &str) -> Result<PathBuf, EvalErro
     }
     let wrong = |reason: String| EvalError::File { file: folder.display().to_string(), reason };
     let entries =
-        std::fs::read_dir(folder).map_err(|e| wrong(format!("{e}; --task-dir names a folder of .jsonl files")))?;
+        std::fs::read_dir(folder).map_err(|e| wrong(format!("{e}; it should be a folder of .jsonl files")))?;
     let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
     let mut own: Vec<String> = names.filter(|n| n.starts_with(&format!("{name}_")) && n.ends_with(".jsonl")).collect();
     own.sort();

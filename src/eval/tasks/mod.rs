@@ -33,7 +33,7 @@ pub use files::{find, read};
 pub use item::{Choice, Item};
 pub use mmlu::{SUBJECTS, mmlu};
 pub use prepare::{Begin, Prepared, Question, prepare};
-pub use row::{BadRow, Placed, Row, Rows, rows};
+pub use row::{Placed, Row, Rows, rows};
 pub use score::{Group, Metric, Score, Subject, TaskScore, seven_average};
 
 /// A task whose rows are questions with choices.

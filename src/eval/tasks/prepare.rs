@@ -1,13 +1,26 @@
 //! Items to token ids. Context and choice are encoded together and parted after the tokens of the
 //! context alone; spaces at the end of the context count to the choice.
 
-use super::{BadRow, Choice, Item, Placed, Rows};
+use super::{Choice, Item, Placed, Rows};
+use crate::eval::BadRow;
 use crate::eval::likelihood::Request;
 use crate::text::{TextError, Tokenizer};
 
 /// What stands before the first token of a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Begin {
     /// Nothing: as in LLM-Pruner's tables, and in lm-eval before 0.4.9.2.
     #[default]

@@ -1,24 +1,8 @@
 //! Rows of a JSON-lines file: their fields, and where and how they are wrong.
 
-use serde::Serialize;
 use serde_json::Value;
 
-/// A row that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BadRow {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl std::fmt::Display for BadRow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
-    }
-}
+use crate::eval::BadRow;
 
 /// What a row became, with its place.
 #[derive(Clone, Debug, PartialEq)]

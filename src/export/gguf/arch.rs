@@ -11,7 +11,8 @@
 use super::format::ElementType;
 use super::{ExportError, Value};
 use crate::checkpoint::Dtype;
-use crate::shape::{Family, LayerShape, ModelConfig};
+use crate::export::fused::QKV;
+use crate::shape::{Family, LayerShape, ModelConfig, Norm, Part, Projection};
 
 const TARGET: &str = "GGUF";
 
@@ -37,6 +38,10 @@ impl Arch {
     /// When there is none that computes what the model computes.
     pub fn of(config: &ModelConfig) -> Result<Self, ExportError> {
         let arch = if config.qk_norm { with_head_norms(config)? } else { without_head_norms(config) };
+        if let Some(part) = config.parts().find(|&part| arch.tensor_name(part).is_none()) {
+            let reason = format!("it has {part}, and llama.cpp's {} has no place for it", arch.name());
+            return Err(refused(reason, "use the folder with transformers"));
+        }
         let scales = matches!(arch, Self::Llama | Self::Deci);
         if config.rope.scaling.is_some() && !scales {
             return Err(refused(
@@ -59,6 +64,43 @@ impl Arch {
             Self::Deci => "deci",
             Self::OpenElm => "openelm",
         }
+    }
+
+    /// Its name of a part, without the ending; `None` where it has no place for it.
+    pub(super) fn tensor_name(self, part: Part) -> Option<&'static str> {
+        let has_head_norms = matches!(self, Self::Qwen3 | Self::OpenElm);
+        let of = match part {
+            Part::Norm(Norm::Input) => return Some("attn_norm"),
+            Part::Norm(Norm::Query) if has_head_norms => return Some("attn_q_norm"),
+            Part::Norm(Norm::Key) if has_head_norms => return Some("attn_k_norm"),
+            Part::Norm(Norm::PostAttention) => return Some("ffn_norm"),
+            Part::Weight(of) => of,
+            Part::Bias(of) if self.has_bias(of) => of,
+            _ => return None,
+        };
+        Some(match of {
+            Projection::Q if self == Self::OpenElm => "attn_qkv",
+            Projection::Q => "attn_q",
+            Projection::K => "attn_k",
+            Projection::V => "attn_v",
+            Projection::O => "attn_output",
+            Projection::Gate => "ffn_gate",
+            Projection::Up => "ffn_up",
+            Projection::Down => "ffn_down",
+        })
+    }
+
+    fn has_bias(self, of: Projection) -> bool {
+        match self {
+            Self::Llama | Self::Qwen3 | Self::OpenElm => false,
+            Self::Qwen2 => QKV.contains(&of),
+            Self::Deci => true,
+        }
+    }
+
+    /// The projections that it keeps in one tensor.
+    pub(super) fn fused(self) -> &'static [&'static [Projection]] {
+        if self == Self::OpenElm { &[QKV] } else { &[] }
     }
 
     /// Whether rotary pairs lie side by side, so that rows of q and k must be put in that order.
@@ -108,9 +150,8 @@ impl Arch {
 }
 
 fn without_head_norms(config: &ModelConfig) -> Arch {
-    let has_bias = config.qkv_bias || config.o_bias || config.mlp_bias;
     let is_wide = config.layers.iter().all(|l| l.heads * config.head_dim == config.hidden_size);
-    match (config.is_uniform(), has_bias) {
+    match (config.is_uniform(), config.has_biases()) {
         (true, false) => Arch::Llama,
         // Older programs that read Qwen2 assume this width.
         (true, true) if config.family == Family::Qwen2 && is_wide && config.rope.scaling.is_none() => Arch::Qwen2,
@@ -119,7 +160,7 @@ fn without_head_norms(config: &ModelConfig) -> Arch {
 }
 
 fn with_head_norms(config: &ModelConfig) -> Result<Arch, ExportError> {
-    if config.qkv_bias || config.o_bias || config.mlp_bias {
+    if config.has_biases() {
         let reason = "it has norms on its heads and biases too, and no architecture of llama.cpp has both";
         return Err(refused(reason.into(), "use the folder with transformers"));
     }

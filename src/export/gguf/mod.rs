@@ -18,7 +18,7 @@ use tensors::Entry;
 use tokenizer::Vocabulary;
 
 use super::ExportError;
-use super::files::NewFile;
+use super::files::new_file;
 use crate::checkpoint::{Checkpoint, Dtype};
 use crate::shape::ModelConfig;
 
@@ -34,7 +34,7 @@ pub struct Options {
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct Summary {
     /// The architecture that llama.cpp will see.
     pub arch: Arch,
     /// Element type of the matrices.
@@ -56,7 +56,7 @@ pub fn export(
     out: &Path,
     options: Options,
     on_tensor: &mut dyn FnMut(usize, usize),
-) -> Result<Written, ExportError> {
+) -> Result<Summary, ExportError> {
     let config = checkpoint.config();
     let arch = Arch::of(config)?;
     let dtype = options.dtype.unwrap_or_else(|| checkpoint.dtype());
@@ -67,7 +67,7 @@ pub fn export(
     let mut keys = arch.keys(config, dtype, &model_name(folder));
     keys.extend(vocabulary.keys());
 
-    let mut file = NewFile::begin(out, options.overwrite)?;
+    let mut file = new_file(out, options.overwrite)?;
     let header = format::header(&keys, &infos);
     file.write(&header)?;
     let mut writer = Writer { file: &mut file, infos: &infos, written: 0, on_tensor };
@@ -75,7 +75,7 @@ pub fn export(
     writer.layers(checkpoint, &entries)?;
     file.finish()?;
     let data: u64 = infos.iter().map(|i| i.bytes() + padding(i.bytes())).sum();
-    Ok(Written { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
+    Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
 }
 
 fn model_name(folder: &Path) -> String {
@@ -85,7 +85,7 @@ fn model_name(folder: &Path) -> String {
 
 /// Writes the tensors in the order of the table.
 struct Writer<'a> {
-    file: &'a mut NewFile,
+    file: &'a mut crate::disk::NewFile,
     infos: &'a [TensorInfo],
     written: usize,
     on_tensor: &'a mut dyn FnMut(usize, usize),

@@ -5,8 +5,9 @@
 
 use super::Arch;
 use super::format::{ElementType, TensorInfo};
-use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights, Projection};
-use crate::shape::{LayerShape, ModelConfig, Rope};
+use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights};
+use crate::export::fused::beginning_with;
+use crate::shape::{ModelConfig, Part, Projection, Rope};
 
 /// How a tensor's values are made of weights.
 type Values<W> = Box<dyn Fn(&W) -> Vec<f32>>;
@@ -31,8 +32,9 @@ pub(super) fn infos(entries: &[Entry], dtype: Dtype) -> Vec<TensorInfo> {
 
 /// Every tensor of the file, those outside the layers first.
 pub(super) fn all(arch: Arch, config: &ModelConfig) -> Vec<Entry> {
-    let layers = config.layers.iter().enumerate().flat_map(|(i, &shape)| of_layer(arch, config, i, shape));
-    outer(config).into_iter().chain(layers).collect()
+    let layers = 0..config.layers.len();
+    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, i, part)));
+    outer(config).into_iter().chain(inside).collect()
 }
 
 fn outer(config: &ModelConfig) -> Vec<Entry> {
@@ -69,73 +71,29 @@ fn frequency_divisors(rope: &Rope, head_dim: usize) -> Vec<f32> {
     (0..head_dim / 2).map(|j| divisor(j) as f32).collect()
 }
 
-fn of_layer(arch: Arch, config: &ModelConfig, i: usize, shape: LayerShape) -> Vec<Entry> {
-    let mut layer = Layer { i, entries: vec![] };
-    let (d, f, hd) = (config.hidden_size, shape.channels, config.head_dim);
-    let (q, kv) = (shape.heads * hd, shape.kv_heads * hd);
-    layer.vector("attn_norm.weight", d, |w| &w.input_norm);
-    match arch {
-        Arch::OpenElm => layer.push("attn_qkv.weight", vec![q + 2 * kv, d], |w| {
-            [&w.q, &w.k, &w.v].into_iter().flat_map(|p| p.weight.values.iter().copied()).collect()
-        }),
-        _ => {
-            let [turn_q, turn_k] = [shape.heads, shape.kv_heads]
-                .map(|heads| if arch.pairs_lie_side_by_side() { Some(heads) } else { None });
-            layer.projection("attn_q", [q, d], config.qkv_bias, turn_q, |w| &w.q);
-            layer.projection("attn_k", [kv, d], config.qkv_bias, turn_k, |w| &w.k);
-            layer.projection("attn_v", [kv, d], config.qkv_bias, None, |w| &w.v);
+/// The tensor of layer `layer` that begins with `part`, if one does.
+fn in_layer(arch: Arch, config: &ModelConfig, layer: usize, part: Part) -> Option<Entry> {
+    let parts = beginning_with(part, arch.fused());
+    let name = arch.tensor_name(*parts.first()?)?;
+    let ending = if matches!(part, Part::Bias(_)) { "bias" } else { "weight" };
+    let mut shape = part.shape(config, config.layers[layer]);
+    shape[0] = parts.iter().map(|part| part.shape(config, config.layers[layer])[0]).sum();
+    let head_dim = config.head_dim;
+    let values = move |weights: &LayerWeights| {
+        parts.iter().flat_map(|&part| in_order(arch, part, &weights[part], head_dim)).collect()
+    };
+    Some(Entry::Layer { layer, name: format!("blk.{layer}.{name}.{ending}"), shape, values: Box::new(values) })
+}
+
+/// The values with the rows in the architecture's order.
+fn in_order(arch: Arch, part: Part, tensor: &HostTensor, head_dim: usize) -> Vec<f32> {
+    match part {
+        Part::Weight(Projection::Q | Projection::K) | Part::Bias(Projection::Q | Projection::K)
+            if arch.pairs_lie_side_by_side() =>
+        {
+            tensor.select(0, &side_by_side(tensor.shape[0] / head_dim, head_dim)).values
         }
-    }
-    if config.qk_norm {
-        layer.push("attn_q_norm.weight", vec![hd], |w| optional(w.q_norm.as_ref()));
-        layer.push("attn_k_norm.weight", vec![hd], |w| optional(w.k_norm.as_ref()));
-    }
-    layer.projection("attn_output", [d, q], config.o_bias, None, |w| &w.o);
-    layer.vector("ffn_norm.weight", d, |w| &w.post_norm);
-    layer.projection("ffn_gate", [f, d], config.mlp_bias, None, |w| &w.gate);
-    layer.projection("ffn_up", [f, d], config.mlp_bias, None, |w| &w.up);
-    layer.projection("ffn_down", [d, f], config.mlp_bias, None, |w| &w.down);
-    layer.entries
-}
-
-fn optional(tensor: Option<&HostTensor>) -> Vec<f32> {
-    tensor.map(|t| t.values.clone()).unwrap_or_default()
-}
-
-/// The entries of one layer as they gather.
-struct Layer {
-    i: usize,
-    entries: Vec<Entry>,
-}
-
-impl Layer {
-    fn push(&mut self, part: &str, shape: Vec<usize>, values: impl Fn(&LayerWeights) -> Vec<f32> + 'static) {
-        let name = format!("blk.{}.{part}", self.i);
-        self.entries.push(Entry::Layer { layer: self.i, name, shape, values: Box::new(values) });
-    }
-
-    fn vector(&mut self, part: &str, width: usize, of: fn(&LayerWeights) -> &HostTensor) {
-        self.push(part, vec![width], move |w| of(w).values.clone());
-    }
-
-    /// A projection `(out, in)`, with the rows of `heads` heads in the order of side-by-side pairs
-    /// where `turned` says how many there are.
-    fn projection(
-        &mut self,
-        part: &str,
-        [out, input]: [usize; 2],
-        has_bias: bool,
-        turned: Option<usize>,
-        of: fn(&LayerWeights) -> &Projection,
-    ) {
-        let rows = move |tensor: &HostTensor| match turned {
-            Some(heads) => tensor.rows(&side_by_side(heads, out / heads)).values,
-            None => tensor.values.clone(),
-        };
-        self.push(&format!("{part}.weight"), vec![out, input], move |w| rows(&of(w).weight));
-        if has_bias {
-            self.push(&format!("{part}.bias"), vec![out], move |w| of(w).bias.as_ref().map(rows).unwrap_or_default());
-        }
+        _ => tensor.values.clone(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::checkpoint::Form;
+use crate::checkpoint::ModelClass;
+use crate::format::percent;
 use crate::shape::{LayerShape, ModelConfig};
 
 /// What a model card tells.
@@ -37,11 +38,11 @@ impl Card<'_> {
         let [before, after] = self.parameters;
         format!(
             "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- pruned\n- slimgpt\n---\n\n\
-             # {name}, pruned by {percent:.1} %\n\n\
+             # {name}, pruned by {percent}\n\n\
              Made from `{name}` by slimgpt {version}: whole attention heads and feed-forward channels were removed, \
              and the weights that stay were refitted by Optimal Brain Surgeon on {tokens} calibration tokens. \
              Nothing was trained afterwards.\n\n{figures}\n{load}\n{layers}",
-            percent = 100.0 * (1.0 - after as f64 / before as f64),
+            percent = percent(1.0 - after as f64 / before as f64),
             version = self.version,
             tokens = self.calibration_tokens,
             figures = self.figures(),
@@ -53,26 +54,26 @@ impl Card<'_> {
     fn figures(&self) -> String {
         let [p0, p1] = self.parameters;
         let [b0, b1] = self.bytes;
-        let less = |a: f64, b: f64| format!("{:.1} % less", 100.0 * (1.0 - b / a));
+        let less = |a: f64, b: f64| format!("{} less", percent(1.0 - b / a));
         format!(
             "| | before | after | |\n|---|---:|---:|---|\n\
              | parameters | {p0} | {p1} | {} |\n| bytes of weights | {b0} | {b1} | {} |\n\
-             | parameters of the decoder layers | | | {:.1} % less |\n",
+             | parameters of the decoder layers | | | {} less |\n",
             less(p0 as f64, p1 as f64),
             less(b0 as f64, b1 as f64),
-            100.0 * self.decoder_ratio,
+            percent(self.decoder_ratio),
         )
     }
 
     fn load_lines(&self) -> String {
-        let (remark, argument) = match Form::of(self.config) {
-            Form::Own => (
+        let (remark, argument) = match ModelClass::of(self.config) {
+            ModelClass::Custom => (
                 "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
                  in this folder build each layer at its own size from transformers' own classes, so loading needs \
                  `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
                 ", trust_remote_code=True",
             ),
-            Form::Source | Form::Plain { .. } => {
+            ModelClass::OfSource | ModelClass::BuiltIn { .. } => {
                 ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
             }
         };

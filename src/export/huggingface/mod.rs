@@ -5,10 +5,10 @@ mod card;
 
 pub use card::Card;
 
-use crate::checkpoint::Form;
+use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;
 
-/// The files that a folder of [`Form::Own`] needs, by name.
+/// The files that a folder of [`ModelClass::Custom`] needs, by name.
 const PYTHON: [(&str, &str); 2] = [
     ("configuration_slimllama.py", include_str!("configuration_slimllama.py")),
     ("modeling_slimllama.py", include_str!("modeling_slimllama.py")),
@@ -29,8 +29,8 @@ pub const COPIED: [&str; 9] = [
 
 /// The Python files, by name, that a folder with these layers needs; none for a plain class.
 pub fn python_files(config: &ModelConfig) -> &'static [(&'static str, &'static str)] {
-    match Form::of(config) {
-        Form::Own => &PYTHON,
-        Form::Source | Form::Plain { .. } => &[],
+    match ModelClass::of(config) {
+        ModelClass::Custom => &PYTHON,
+        ModelClass::OfSource | ModelClass::BuiltIn { .. } => &[],
     }
 }

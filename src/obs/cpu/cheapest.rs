@@ -3,8 +3,10 @@
 
 use faer::Mat;
 
-use super::{Problem, Real, add_product, squared, subtract_product};
-use crate::obs::{ObsError, Removal};
+use super::algebra::{add_product, squared, subtract_product};
+use super::problem::Problem;
+use super::real::Real;
+use crate::obs::{ObsError, Removal, score};
 
 /// Removals between two flushes.
 const BLOCK: usize = 32;
@@ -46,16 +48,15 @@ fn block<T: Real>(problem: &mut Problem<T>, size: usize, removed: &mut Vec<Remov
 }
 
 fn cheapest<T>(deferred: &Deferred<T>, alive: &[bool]) -> Result<Removal, ObsError> {
-    let score = |j: usize| deferred.norms[j] / deferred.pivots[j];
+    let cost = |j: usize| score::of_column(j, deferred.norms[j], deferred.pivots[j]);
+    // What has no score goes first, so that it is told and not passed over.
+    let rank = |j: usize| cost(j).unwrap_or(-1.0);
     let unit = (0..alive.len())
         .filter(|&j| alive[j])
-        .min_by(|&a, &b| score(a).total_cmp(&score(b)).then(a.cmp(&b)))
+        .min_by(|&a, &b| rank(a).total_cmp(&rank(b)).then(a.cmp(&b)))
         .ok_or(ObsError::NothingLeft { unit: "channels", remove: alive.len(), present: alive.len() })?;
-    let value = score(unit);
-    if !value.is_finite() || deferred.pivots[unit] <= 0.0 {
-        return Err(ObsError::NotFinite { what: "the score of channel", index: unit, value });
-    }
-    Ok(Removal { unit, score: value, cost: value })
+    let cost = cost(unit)?;
+    Ok(Removal { unit, score: cost, cost })
 }
 
 impl<T: Real> Deferred<T> {

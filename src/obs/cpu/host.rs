@@ -8,42 +8,9 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::{Mat, MatMut, MatRef};
 
+use super::real::Real;
 use super::tiles::copy;
-use crate::obs::{ObsError, host_values};
-
-/// The element types the CPU executor computes in.
-pub trait Real: faer::traits::RealField + Copy + Into<f64> + Send + Sync + 'static {
-    /// The nearest value to an f64.
-    fn of(value: f64) -> Self;
-    /// The value as an f32.
-    fn single(self) -> f32;
-    /// Singles in this type; not copied where they are that already.
-    fn of_singles(values: &[f32]) -> Cow<'_, [Self]>;
-}
-
-impl Real for f32 {
-    fn of(value: f64) -> Self {
-        value as f32
-    }
-    fn single(self) -> f32 {
-        self
-    }
-    fn of_singles(values: &[f32]) -> Cow<'_, [f32]> {
-        Cow::Borrowed(values)
-    }
-}
-
-impl Real for f64 {
-    fn of(value: f64) -> Self {
-        value
-    }
-    fn single(self) -> f32 {
-        self as f32
-    }
-    fn of_singles(values: &[f32]) -> Cow<'_, [f64]> {
-        values.iter().map(|&v| v.into()).collect()
-    }
-}
+use crate::device::readback::{ReadbackError, floats};
 
 /// A tensor's elements in host memory: lent by a tensor that lives there, read from any other. A
 /// copy of the activations would cost as much as a quarter of their product.
@@ -58,22 +25,22 @@ enum Held {
 }
 
 impl Elements {
-    pub async fn of(tensor: &Tensor<2>) -> Result<Self, ObsError> {
+    pub async fn of(tensor: &Tensor<2>) -> Result<Self, ReadbackError> {
         let lent = tensor.clone().try_into_primitive::<Flex>().ok().filter(|t| t.as_slice::<f32>().is_some());
         let held = match lent {
             Some(lent) => Held::Lent(lent),
-            None => Held::Read(host_values(tensor).await?),
+            None => Held::Read(floats(tensor.clone()).await?),
         };
         Ok(Self { held, shape: tensor.dims() })
     }
 
     /// The elements in `T`, row by row.
-    pub fn values<T: Real>(&self) -> Result<Cow<'_, [T]>, ObsError> {
+    pub fn values<T: Real>(&self) -> Result<Cow<'_, [T]>, ReadbackError> {
         let singles = match &self.held {
             Held::Lent(tensor) => tensor.as_slice::<f32>(),
             Held::Read(values) => Some(values.as_slice()),
         };
-        singles.map(T::of_singles).ok_or_else(|| ObsError::Readback("not single precision".into()))
+        singles.map(T::of_singles).ok_or_else(|| ReadbackError("not single precision".into()))
     }
 
     /// The elements as a matrix, from what [`Self::values`] gave.
@@ -83,7 +50,7 @@ impl Elements {
 }
 
 /// A matrix of faer's own, with the elements of a tensor.
-pub(super) async fn matrix<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ObsError> {
+pub(super) async fn matrix<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ReadbackError> {
     let elements = Elements::of(tensor).await?;
     let values = elements.values()?;
     let mut own = Mat::zeros(elements.shape[0], elements.shape[1]);

@@ -9,9 +9,10 @@ use faer::linalg::cholesky::llt::inverse::{inverse, inverse_scratch};
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef};
 
-use super::host::Real;
+use super::algebra::not_positive;
+use super::real::Real;
 use super::tiles::mirror;
-use crate::obs::ObsError;
+use crate::obs::{FactoredMatrix, ObsError};
 
 /// Adds XᵀX to the lower triangle of `sum` `(features, features)`, with `x` `(tokens, features)`.
 pub(super) fn accumulate<T: Real>(sum: &mut Mat<T>, x: MatRef<'_, T>) {
@@ -98,16 +99,15 @@ impl<T: Real> Damped<T> {
         l.copy_from_triangular_lower(self.lower.as_ref());
         (0..n).for_each(|j| l[(j, j)] = self.element(j, j));
         cholesky_in_place(l.as_mut(), Default::default(), cpus, MemStack::new(&mut memory), Default::default())
-            .map_err(|error| not_positive(error, "the Hessian".into()))?;
+            .map_err(|error| self.not_positive(error))?;
         let mut full = Mat::zeros(n, n);
         inverse(full.as_mut(), l.as_ref(), cpus, MemStack::new(&mut memory));
         mirror(full.as_mut());
         Ok(full)
     }
-}
 
-/// What faer says of a matrix that has no Cholesky factor, in our words.
-pub(super) fn not_positive(error: LltError, what: String) -> ObsError {
-    let LltError::NonPositivePivot { index } = error;
-    ObsError::NotPositiveDefinite { what, pivot: index, value: f64::NAN, damping: f64::NAN }
+    fn not_positive(&self, LltError::NonPositivePivot { index }: LltError) -> ObsError {
+        let upto: Vec<usize> = (0..=index).collect();
+        not_positive(self.block(&upto, &upto).as_ref(), index, FactoredMatrix::Hessian)
+    }
 }

@@ -3,7 +3,7 @@
 
 use faer::{MatMut, MatRef};
 
-use super::host::Real;
+use super::real::Real;
 
 /// Side of a square that is copied at once: two of them fit the first cache.
 const TILE: usize = 32;

@@ -1,38 +1,42 @@
-//! What does not fit, in numbers, and what would make it fit.
+//! What does not fit, in numbers, and what would.
+
+use crate::format;
+use crate::remedy::{Remedied, Remedy};
 
 /// Why it does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
     /// A matrix is larger than a kernel can bind.
     #[error(
-        "layer {layer}: {what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --device cpu"
+        "layer {layer}: {what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit)"
     )]
     Binding {
-        /// The layer with the largest.
+        /// The first layer with such a matrix.
         layer: usize,
         /// Which matrix.
         what: String,
         /// Its bytes.
         bytes: u64,
-        /// The limit.
+        /// The device's limit in bytes.
         limit: u64,
     },
     /// One window's activations are larger than a kernel can bind.
     #[error(
-        "one window of {tokens} tokens takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); use --seq-len {fitting} or --device cpu"
+        "one window of {tokens} tokens takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit); \
+         {fitting} tokens would fit"
     )]
     Window {
         /// Tokens of a window.
         tokens: usize,
         /// Its bytes at the widest place.
         bytes: u64,
-        /// The limit.
+        /// The device's limit in bytes.
         limit: u64,
-        /// The longest window that would fit.
+        /// Tokens of the longest window that would fit.
         fitting: u64,
     },
     /// The device's budget is too small.
-    #[error("the device needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    #[error("the device needs {} but may use {}: {parts}", format::bytes(*.needed), format::bytes(*.budget))]
     Device {
         /// Bytes needed.
         needed: u64,
@@ -40,11 +44,9 @@ pub enum MemoryError {
         budget: u64,
         /// The lines of the plan.
         parts: String,
-        /// What would make it fit.
-        remedy: String,
     },
     /// The host's budget is too small.
-    #[error("the host needs {} but may use {}: {parts}; {remedy}", readable(*.needed), readable(*.budget))]
+    #[error("the host needs {} but may use {}: {parts}; {would_fit}", format::bytes(*.needed), format::bytes(*.budget))]
     Host {
         /// Bytes needed.
         needed: u64,
@@ -52,29 +54,67 @@ pub enum MemoryError {
         budget: u64,
         /// The lines of the plan.
         parts: String,
-        /// What would make it fit.
-        remedy: String,
+        /// What would fit instead.
+        would_fit: WouldFit,
     },
     /// The disk has too little room for what memory cannot hold.
     #[error(
-        "the activations do not fit the memory and take {} on the output's disk, which has room for {}; free some space, or {remedy}",
-        readable(*.needed), readable(*.budget)
+        "the activations do not fit the memory and take {} on the output's disk, which has room for {}; {would_fit}",
+        format::bytes(*.needed), format::bytes(*.budget)
     )]
     Disk {
         /// Bytes needed.
         needed: u64,
         /// Bytes free.
         budget: u64,
-        /// What would make it fit.
-        remedy: String,
+        /// What would fit instead.
+        would_fit: WouldFit,
     },
 }
 
-/// "1.25 GiB".
-pub(super) fn readable(bytes: u64) -> String {
-    match bytes {
-        b if b >= 1 << 30 => format!("{:.2} GiB", b as f64 / (1u64 << 30) as f64),
-        b if b >= 1 << 20 => format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64),
-        b => format!("{:.1} KiB", b as f64 / 1024.0),
+/// What would fit where a plan does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WouldFit {
+    /// So many calibration windows.
+    Windows(u64),
+    /// Not even one.
+    NoWindow {
+        /// Tokens of a window.
+        tokens: usize,
+        /// Bytes of its activations.
+        bytes: u64,
+    },
+    /// Nothing: what is needed without any activations is too much already.
+    Nothing {
+        /// Bytes of everything but the activations.
+        fixed: u64,
+    },
+}
+
+impl std::fmt::Display for WouldFit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Windows(windows) => write!(f, "{windows} calibration windows would fit"),
+            Self::NoWindow { tokens, bytes } => {
+                write!(f, "one window of {tokens} tokens takes {}", format::bytes(bytes))
+            }
+            Self::Nothing { fixed } => {
+                write!(f, "even without activations it needs {}: use a machine with more memory", format::bytes(fixed))
+            }
+        }
+    }
+}
+
+impl Remedied for MemoryError {
+    fn remedy(&self) -> Option<Remedy> {
+        match *self {
+            Self::Binding { .. } => Some(Remedy::Cpu),
+            Self::Window { fitting, .. } => Some(Remedy::WindowTokens(fitting)),
+            Self::Device { needed, .. } => Some(Remedy::AllowMemory(needed)),
+            Self::Host { would_fit, .. } | Self::Disk { would_fit, .. } => match would_fit {
+                WouldFit::Windows(windows) => Some(Remedy::Windows(windows)),
+                WouldFit::NoWindow { .. } | WouldFit::Nothing { .. } => None,
+            },
+        }
     }
 }

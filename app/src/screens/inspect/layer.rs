@@ -4,12 +4,12 @@ use eframe::egui::{self, Color32, Ui};
 use egui_plot::{Bar, BarChart, Plot, VLine};
 use slimgpt::pipeline::{LayerRecord, Report, SiteRecord};
 
+use crate::findings::Change;
 use crate::screens::Action;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, quiet};
-use crate::widgets::format::short;
 use crate::widgets::trouble::problem;
-use crate::work::change::Change;
+use slimgpt::format::short;
 
 /// Draws it.
 pub fn ui(

@@ -3,34 +3,29 @@
 
 use eframe::egui::{self, DragValue, Key, RichText, ScrollArea, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints, PlotUi, Points};
-use slimgpt::obs::schedule::Shape;
-use slimgpt::pipeline::{LayerPlan, Plan};
+use slimgpt::allocate::{Curve, LayerPlan, Schedule};
+use slimgpt::format::arrow;
+use slimgpt::names::Named;
+use slimgpt::pipeline::Plan;
 
 use crate::settings::{Settings, gentle_end};
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::format::{arrow, percent};
-
-const SHAPES: [(Shape, &str); 5] = [
-    (Shape::Log, "Logarithmic (the paper's)"),
-    (Shape::Linear, "Linear"),
-    (Shape::Uniform, "Uniform"),
-    (Shape::LogDecrease, "Logarithmic, decreasing"),
-    (Shape::LinearDecrease, "Linear, decreasing"),
-];
 
 /// Draws it.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     ui.horizontal_wrapped(|ui| {
-        let shown = SHAPES.iter().find(|(s, _)| *s == settings.shape).map_or("", |(_, name)| name);
-        egui::ComboBox::from_label("schedule").selected_text(shown).width(190.0).show_ui(ui, |ui| {
-            for (shape, name) in SHAPES {
-                if ui.selectable_value(&mut settings.shape, shape, name).changed() {
-                    settings.first = None;
-                }
+        let mut curve = settings.curve();
+        egui::ComboBox::from_label("schedule").selected_text(curve.name()).width(190.0).show_ui(ui, |ui| {
+            for &choice in Curve::all() {
+                ui.selectable_value(&mut curve, choice, format!("{}: {}", choice.name(), choice.about()));
             }
         });
-        if settings.shape != Shape::Uniform {
+        if curve != settings.curve() {
+            let allocation = &mut settings.request.allocation;
+            (allocation.schedule, allocation.first_ratio) = (Schedule::Curve(curve), None);
+        }
+        if curve != Curve::Uniform {
             first(ui, settings, plan);
         }
     });
@@ -38,32 +33,28 @@ pub fn ui(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     layers(ui, plan);
 }
 
-fn decreases(shape: Shape) -> bool {
-    matches!(shape, Shape::LogDecrease | Shape::LinearDecrease)
-}
-
 fn gentle_layer(settings: &Settings, plan: &Plan) -> usize {
-    if decreases(settings.shape) { plan.layers.len() - 1 } else { 0 }
+    if settings.curve().decreases() { plan.layers.len() - 1 } else { 0 }
 }
 
 fn first(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     let layer = gentle_layer(settings, plan);
-    let mut whole = plan.layers.get(layer).map_or(0.0, |l| 100.0 * l.ratio);
+    let mut whole = plan.layers.get(layer).map_or(0.0, |l| 100.0 * l.ratio.mean());
     let name = if layer == 0 { "first layer" } else { "last layer" };
     let label = ui.label(name);
     let field = ui.add(DragValue::new(&mut whole).range(0.0..=99.0).speed(0.2).fixed_decimals(1).suffix(" %"));
     if field.labelled_by(label.id).changed() {
-        settings.first = Some(whole / 100.0);
+        settings.request.allocation.first_ratio = Some(whole / 100.0);
     }
-    if ui.add_enabled(settings.first.is_some(), egui::Button::new("Reset")).clicked() {
-        settings.first = None;
+    if ui.add_enabled(settings.request.allocation.first_ratio.is_some(), egui::Button::new("Reset")).clicked() {
+        settings.request.allocation.first_ratio = None;
     }
 }
 
 fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     let p = palette(ui);
     let last = plan.layers.len().saturating_sub(1) as f64;
-    let greatest = plan.layers.iter().map(|l| l.ratio).fold(0.1, f64::max);
+    let greatest = plan.layers.iter().map(|l| l.ratio.mean()).fold(0.1, f64::max);
     let shown = Plot::new("schedule")
         .height(150.0)
         .allow_drag(false)
@@ -79,26 +70,22 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
         })
         .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value))
         .show(ui, |plot| {
-            let at = |(i, l): (usize, &LayerPlan)| [i as f64, 100.0 * l.ratio];
+            let at = |(i, l): (usize, &LayerPlan)| [i as f64, 100.0 * l.ratio.mean()];
             let points: Vec<[f64; 2]> = plan.layers.iter().enumerate().map(at).collect();
             let ends: Vec<[f64; 2]> = [points.first(), points.last()].into_iter().flatten().copied().collect();
             plot.line(Line::new("ratio", PlotPoints::from(points.clone())).color(p.accent).width(2.0));
             plot.points(Points::new("layers", PlotPoints::from(points)).color(p.accent).radius(2.5));
-            if settings.shape != Shape::Uniform {
+            if settings.curve() != Curve::Uniform {
                 plot.points(Points::new("ends", PlotPoints::from(ends)).color(p.second).radius(6.0));
             }
             dragged(plot)
         });
-    let words = format!(
-        "Ratio of each layer, from {} to {}",
-        percent(plan.layers[0].ratio),
-        percent(plan.layers[last as usize].ratio)
-    );
+    let words = format!("Ratio of each layer, from {} to {}", plan.layers[0].ratio, plan.layers[last as usize].ratio);
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &words));
     if let Some([x, y]) = shown.inner {
         drag(settings, plan, x, (y / 100.0).clamp(0.0, 0.95));
     }
-    if settings.shape != Shape::Uniform {
+    if settings.curve() != Curve::Uniform {
         quiet(ui, "Drag an end of the curve to make it flatter or steeper; the target stays.");
     }
 }
@@ -114,17 +101,17 @@ fn dragged(plot: &PlotUi<'_>) -> Option<[f64; 2]> {
 fn drag(settings: &mut Settings, plan: &Plan, x: f64, ratio: f64) {
     let layers = plan.layers.len();
     let end = if x < (layers as f64 - 1.0) / 2.0 { 0 } else { layers - 1 };
-    if settings.shape == Shape::Uniform || layers < 2 {
+    if settings.curve() == Curve::Uniform || layers < 2 {
         return;
     }
     let first = match end == gentle_layer(settings, plan) {
         true => Some(ratio),
-        false => gentle_end(settings.shape, layers, plan.ratio, ratio),
+        false => gentle_end(settings.curve(), layers, plan.ratio, ratio),
     };
     // A schedule that would leave its range is not taken: the curve stops there.
-    let possible = |first: f64| slimgpt::obs::schedule::ratios(settings.shape, plan.ratio, Some(first), layers).is_ok();
+    let possible = |first: f64| slimgpt::allocate::ratios(settings.curve(), plan.ratio, Some(first), layers).is_ok();
     if let Some(first) = first.filter(|&f| possible(f)) {
-        settings.first = Some(first);
+        settings.request.allocation.first_ratio = Some(first);
     }
 }
 
@@ -153,7 +140,7 @@ fn layers(ui: &mut Ui, plan: &Plan) {
 fn row(ui: &mut Ui, i: usize, layer: &LayerPlan) {
     let (before, after) = (layer.before, layer.after);
     ui.label(i.to_string());
-    ui.label(percent(layer.ratio));
+    ui.label(layer.ratio.to_string());
     ui.label(arrow(before.heads, after.heads));
     ui.label(arrow(before.kv_heads, after.kv_heads));
     ui.label(arrow(before.channels, after.channels));

@@ -7,7 +7,7 @@ use slimgpt::shape::ModelConfig;
 use crate::estimate::multiplications;
 use crate::theme::palette;
 use crate::widgets::card::{figure, quiet};
-use crate::widgets::format::{bytes, seconds};
+use slimgpt::format::{bytes, whole_seconds};
 
 /// Draws it. `rate` is what the device did each second in an earlier run.
 pub fn ui(ui: &mut Ui, plan: &Plan, config: &ModelConfig, rate: Option<f64>) {
@@ -21,7 +21,7 @@ pub fn ui(ui: &mut Ui, plan: &Plan, config: &ModelConfig, rate: Option<f64>) {
         if memory.disk_bytes > 0 {
             figure(ui, &bytes(memory.disk_bytes), "on disk while it runs");
         }
-        let time = rate.map(|r| format!("about {}", seconds(multiplications(plan, config) / r)));
+        let time = rate.map(|r| format!("about {}", whole_seconds(multiplications(plan, config) / r)));
         let (time, what) = match &time {
             Some(time) => (time.as_str(), "by this device's earlier runs"),
             None => ("known soon", "the first layer of a first run tells"),
@@ -34,9 +34,9 @@ pub fn ui(ui: &mut Ui, plan: &Plan, config: &ModelConfig, rate: Option<f64>) {
         ui,
         format!(
             "{} windows of {} tokens, {} together.",
-            plan.windows,
-            plan.window_tokens,
-            memory.batch_windows.min(plan.windows)
+            plan.request.windows,
+            plan.request.window_tokens,
+            memory.batch_windows.min(plan.request.windows)
         ),
     );
 }

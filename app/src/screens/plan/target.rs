@@ -5,7 +5,7 @@ use eframe::egui::{DragValue, Slider, Ui};
 use crate::model::Model;
 use crate::settings::{Goal, Settings};
 use crate::widgets::card::quiet;
-use crate::widgets::format::percent;
+use slimgpt::format::percent;
 
 /// Draws it.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model) {
@@ -21,7 +21,7 @@ pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model) {
             amount(ui, "million parameters that stay", &mut settings.millions, whole / 1e6);
         }
         Goal::Bytes => {
-            let bytes = settings.dtype.unwrap_or(model.checkpoint.dtype()).bytes() as f64;
+            let bytes = settings.dtype(model).bytes() as f64;
             amount(ui, "MiB that stay", &mut settings.mebibytes, whole * bytes / (1 << 20) as f64);
         }
     }

@@ -2,15 +2,15 @@
 
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 
+use crate::findings::Calibration;
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
 use crate::screens::Action;
 use crate::settings::Settings;
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::format::count;
 use crate::widgets::trouble::problem;
-use crate::work::calibrate::Calibration;
+use slimgpt::format::count;
 
 /// How far the cutting is.
 pub struct Cut<'a> {
@@ -66,11 +66,11 @@ fn size(ui: &mut Ui, settings: &mut Settings, model: &Model) {
     let longest = model.checkpoint.config().max_positions;
     ui.horizontal_wrapped(|ui| {
         let label = ui.label("Windows");
-        ui.add(DragValue::new(&mut settings.windows).range(1..=4096).speed(1.0)).labelled_by(label.id);
+        ui.add(DragValue::new(&mut settings.request.windows).range(1..=4096).speed(1.0)).labelled_by(label.id);
         let label = ui.label("of tokens");
-        ui.add(DragValue::new(&mut settings.window_tokens).range(2..=longest).speed(4.0)).labelled_by(label.id);
+        ui.add(DragValue::new(&mut settings.request.window_tokens).range(2..=longest).speed(4.0)).labelled_by(label.id);
         let label = ui.label("seed");
-        ui.add(DragValue::new(&mut settings.seed)).labelled_by(label.id);
+        ui.add(DragValue::new(&mut settings.request.seed)).labelled_by(label.id);
     });
     ui.add_enabled(
         model.checkpoint.config().bos_token.is_some(),

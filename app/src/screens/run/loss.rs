@@ -7,7 +7,7 @@ use slimgpt::shape::Site;
 use crate::progress::Loss;
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::format::short;
+use slimgpt::format::short;
 
 /// Draws it.
 pub fn ui(ui: &mut Ui, losses: &[Loss]) {

@@ -50,7 +50,7 @@ impl Vocabulary {
     /// When there is none, or llama.cpp has no tokenizer that would cut text as it does.
     pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self, ExportError> {
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(ExportError::io("read", &path))?;
+        let bytes = crate::disk::read(&path)?;
         let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
         let json: Json = serde_json::from_slice(&bytes).map_err(|e| refused(format!("it is not JSON ({e})")))?;
         Self::of(&json, folder, config).map_err(refused)

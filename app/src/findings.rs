@@ -1,0 +1,62 @@
+//! What the work behind the window finds out: plain data that messages carry and screens show.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use slimgpt::pipeline::Report;
+use slimgpt::text::Windows;
+
+use crate::model::Model;
+
+/// What decides the windows: while it stays the same they need not be cut again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// The texts; none is the shipped text, for the shipped model.
+    pub files: Vec<PathBuf>,
+    /// The key of the text in JSON lines.
+    pub text_key: String,
+    /// How they are cut.
+    pub which: Windows,
+    /// The folder whose tokenizer cuts.
+    pub model: Option<PathBuf>,
+}
+
+/// Calibration windows, ready to use.
+#[derive(Clone)]
+pub struct Calibration {
+    /// The tokens.
+    pub windows: Arc<Vec<Vec<u32>>>,
+    /// The first windows as text.
+    pub preview: Vec<String>,
+}
+
+/// What compensation did to a layer: ‖ŵ − w‖ / ‖w‖ of every unit that stays, with its index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Query heads, by their columns of o_proj.
+    pub heads: Vec<(usize, f64)>,
+    /// Channels, by their columns of down_proj.
+    pub channels: Vec<(usize, f64)>,
+}
+
+/// What one of the two says.
+pub enum Heard {
+    /// Its folder is read.
+    Opened(Result<Arc<Model>, String>),
+    /// More text, so many tokens so far, in so many seconds of its own.
+    Text(String, usize, f64),
+    /// It has nothing more to say, or cannot.
+    Silent(Result<(), String>),
+    /// Measuring: steps done, of so many.
+    Measuring(usize, usize),
+    /// Its perplexity, over so many predictions.
+    Perplexity(Result<(f64, usize), String>),
+}
+
+/// How a run ended.
+pub enum Outcome {
+    /// The folder is whole.
+    Finished(Box<Report>),
+    /// Stopped; so many layers of so many are stored.
+    Stopped(usize, usize),
+}

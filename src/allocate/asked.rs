@@ -1,0 +1,75 @@
+//! What is asked of an allocation, before it is held against a model.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AllocateError, Rounding, Schedule, SiteRatio, Target};
+use crate::obs::HeadUnit;
+
+/// What decides how many heads and channels each layer keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Allocation {
+    /// How much is to go; may be absent only where the schedule says so by itself.
+    pub target: Option<Target>,
+    /// How it is shared out among the layers.
+    pub schedule: Schedule,
+    /// r₀ of a curve, instead of the paper's share of the target.
+    pub first_ratio: Option<f64>,
+    /// The heads' ratio, if it is not the layer's.
+    pub head_ratio: SiteRatio,
+    /// The channels' ratio, if it is not the layer's.
+    pub channel_ratio: SiteRatio,
+    /// Layers that lose nothing.
+    pub keep_layers: Vec<usize>,
+    /// What is rounded; without it the model, or each layer of a list of ratios that has no target.
+    pub rounding: Option<Rounding>,
+    /// What goes from attention as one.
+    pub head_unit: HeadUnit,
+    /// Kept channels are a multiple of this; without it of gcd(channels, 32).
+    pub channel_multiple: Option<usize>,
+}
+
+impl Allocation {
+    /// An allocation of the default kind.
+    pub fn to(target: Target) -> Self {
+        Self { target: Some(target), ..Self::default() }
+    }
+
+    /// What is rounded. An explicit list means its ratios as they stand.
+    pub fn rounding(&self) -> Rounding {
+        let implied = if matches!(self.schedule, Schedule::Ratios(_)) { Rounding::Layer } else { Rounding::Model };
+        self.rounding.unwrap_or(implied)
+    }
+
+    /// Whether every layer loses one ratio of both its sites, so that the mean of the ratios is the
+    /// share that goes.
+    pub(super) fn is_even(&self) -> bool {
+        let pairs_are = match &self.schedule {
+            Schedule::Ratios(ratios) => ratios.iter().all(|r| r.is_even()),
+            _ => true,
+        };
+        pairs_are && self.head_ratio.is_plain() && self.channel_ratio.is_plain() && self.keep_layers.is_empty()
+    }
+
+    /// Refuses numbers that mean nothing for a model of so many layers.
+    pub(super) fn check(&self, layers: usize) -> Result<(), AllocateError> {
+        if self.channel_multiple == Some(0) {
+            return Err(AllocateError::ZeroMultiple);
+        }
+        if let Some(&layer) = self.keep_layers.iter().find(|&&layer| layer >= layers) {
+            return Err(AllocateError::NoSuchLayer { layer, layers });
+        }
+        for site in [&self.head_ratio, &self.channel_ratio] {
+            match site {
+                SiteRatio::Factor(factor) if !(factor.is_finite() && *factor >= 0.0) => {
+                    return Err(AllocateError::Factor(*factor));
+                }
+                SiteRatio::List(list) if list.len() != layers => {
+                    return Err(AllocateError::ListLength { given: list.len(), layers });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Why no sizes come of a request: which layer, which number, what to change.
+
+use super::CurveError;
+use crate::remedy::{Remedied, Remedy};
+use crate::shape::LayerShape;
+
+/// Why no sizes come of a request.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AllocateError {
+    /// Neither a target nor a schedule that says how much goes.
+    #[error("nothing says how much is to go")]
+    NoTarget,
+    /// Exact sizes leave nothing for a target to decide.
+    #[error("the sizes of every layer are said already, so there can be no target beside them")]
+    TargetBesideShapes,
+    /// The curve's own errors.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
+    /// A list of another length.
+    #[error("the list has {given} entries but the model has {layers} layers")]
+    ListLength {
+        /// Entries of the list.
+        given: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
+    /// A ratio, perhaps after scaling, is not in [0, 1).
+    #[error("layer {layer}: the ratio {ratio:.4} is not in [0, 1)")]
+    ListRatio {
+        /// The layer.
+        layer: usize,
+        /// The ratio of its heads or of its channels.
+        ratio: f64,
+    },
+    /// A list of zeros cannot be scaled to a target.
+    #[error("the list's ratios are all zero, so they cannot be scaled to the target")]
+    EmptyList,
+    /// A factor that is no number of at least zero.
+    #[error("the factor {0} is not a number of at least 0")]
+    Factor(f64),
+    /// A layer that is to be kept is not there.
+    #[error("there is no layer {layer} to keep: the model's {layers} layers are counted from 0")]
+    NoSuchLayer {
+        /// What was asked for.
+        layer: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
+    /// A multiple of zero.
+    #[error("the channel multiple must be at least 1")]
+    ZeroMultiple,
+    /// Query heads cannot go alone.
+    #[error("layer {layer}: every key/value head has one query head, so query heads cannot go without it")]
+    NoGroups {
+        /// The layer.
+        layer: usize,
+    },
+    /// Sizes that a layer cannot come out with.
+    #[error(
+        "layer {layer}: {} query heads, {} key/value heads and {} channels cannot become {}, {} and {}: {why}",
+        before.heads, before.kv_heads, before.channels, after.heads, after.kv_heads, after.channels
+    )]
+    Shape {
+        /// The layer.
+        layer: usize,
+        /// Its sizes.
+        before: LayerShape,
+        /// The sizes that were asked for.
+        after: LayerShape,
+        /// Which rule they break.
+        why: &'static str,
+    },
+    /// Nothing or too little would stay.
+    #[error(
+        "layer {layer}: the ratio {ratio:.3} would leave {left} of {present} {what}, and at least {least} must stay"
+    )]
+    Emptied {
+        /// The layer.
+        layer: usize,
+        /// Its ratio.
+        ratio: f64,
+        /// "K/V heads", "query heads" or "channels".
+        what: &'static str,
+        /// How many would stay.
+        left: usize,
+        /// How many there are.
+        present: usize,
+        /// How many must stay.
+        least: usize,
+    },
+    /// More parameters wanted than there are.
+    #[error("the target of {wanted} parameters is not below the model's {dense}")]
+    TargetTooLarge {
+        /// Parameters wanted.
+        wanted: usize,
+        /// Parameters of the model as it is.
+        dense: usize,
+    },
+    /// Fewer parameters wanted than can be reached.
+    #[error(
+        "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} (ratio {ratio:.3})"
+    )]
+    TargetTooSmall {
+        /// Parameters wanted.
+        wanted: usize,
+        /// Parameters of the smallest model there is.
+        smallest: usize,
+        /// The mean ratio that makes it.
+        ratio: f64,
+    },
+}
+
+impl Remedied for AllocateError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::NoTarget => Some(Remedy::SayHowMuch),
+            Self::NoGroups { .. } => Some(Remedy::WholeGroups),
+            Self::Emptied { .. } => Some(Remedy::RemoveLess),
+            Self::TargetTooSmall { .. } => Some(Remedy::ShareEvenly),
+            _ => None,
+        }
+    }
+}

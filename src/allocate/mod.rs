@@ -1,0 +1,56 @@
+//! How many heads and how many channels each layer keeps.
+//!
+//! An [`Allocation`] is what was asked: a target and a [`Schedule`] that shares it out. Held against
+//! a model it becomes a [`LayerPlan`] for each layer. Ratios are seldom whole numbers of heads and
+//! channels; [`Rounding`] says what is rounded.
+//!
+//! Pure arithmetic on sizes: no weights, no files, no device.
+
+mod apportion;
+mod asked;
+mod by_layer;
+mod by_model;
+mod counts;
+mod curve;
+mod error;
+mod file;
+mod layer;
+mod plan;
+mod profile;
+mod ratio;
+mod rounding;
+mod schedule;
+mod shapes;
+mod sizes;
+mod solve;
+
+pub use asked::Allocation;
+pub use curve::{Curve, CurveError, ratios};
+pub use error::AllocateError;
+pub use plan::{Allocated, LayerPlan};
+pub use ratio::{LayerRatio, SiteRatio};
+pub use rounding::Rounding;
+pub use schedule::{FinalShape, Schedule, Target};
+
+use crate::shape::ModelConfig;
+use sizes::Sizes;
+
+/// What `asked` leaves of a model of the sizes `config`, whose layers are written with the biases
+/// of `written`.
+///
+/// # Errors
+/// When what is asked contradicts itself or the model, or cannot be reached.
+pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig) -> Result<Allocated, AllocateError> {
+    asked.check(config.layers.len())?;
+    if let Some(shapes) = shapes::said(asked, config) {
+        return match asked.target {
+            Some(_) => Err(AllocateError::TargetBesideShapes),
+            None => Ok(Allocated::of(shapes::plans(&shapes, config, written)?)),
+        };
+    }
+    let sizes = Sizes { config, written };
+    match asked.rounding() {
+        Rounding::Layer => by_layer::allocate(asked, &sizes),
+        Rounding::Model => by_model::allocate(asked, &sizes),
+    }
+}

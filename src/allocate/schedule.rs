@@ -1,0 +1,77 @@
+//! How the target is shared out among the layers: by a curve, by ratios, or by the very sizes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Curve, LayerRatio};
+use crate::shape::LayerShape;
+
+/// How much is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The share of the decoder layers' parameters, between 0 and 1.
+    Ratio(f64),
+    /// How many parameters the whole model is to have afterwards, embeddings included.
+    Parameters(usize),
+}
+
+/// How the target is shared out among the layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// By a formula.
+    Curve(Curve),
+    /// One ratio or pair of ratios for each layer. Used as they stand when there is no target; with
+    /// a target they are a profile, scaled until the target is met.
+    Ratios(Vec<LayerRatio>),
+    /// The very sizes of each layer afterwards; there is no target beside them.
+    Shapes(Vec<LayerShape>),
+    /// The same sizes for every layer.
+    Shape(FinalShape),
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Curve(Curve::default())
+    }
+}
+
+impl Schedule {
+    /// Heads and channels alike, one ratio for each layer.
+    pub fn even(ratios: &[f64]) -> Self {
+        Self::Ratios(ratios.iter().map(|&r| LayerRatio::both(r)).collect())
+    }
+
+    /// Whether it says the very sizes, so that nothing is rounded.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Shapes(_) | Self::Shape(_))
+    }
+
+    /// Whether it says how much goes without a target beside it.
+    pub fn needs_no_target(&self) -> bool {
+        !matches!(self, Self::Curve(_))
+    }
+}
+
+/// Sizes that every layer is to have; a count that is not given stays what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalShape {
+    /// Query heads.
+    pub heads: Option<usize>,
+    /// Key/value heads. Alone, they take their query heads along.
+    pub kv_heads: Option<usize>,
+    /// Feed-forward channels.
+    pub channels: Option<usize>,
+}
+
+impl FinalShape {
+    /// The sizes of a layer that has `before` now.
+    pub(super) fn of(self, before: LayerShape) -> LayerShape {
+        let kv_heads = self.kv_heads.unwrap_or(before.kv_heads);
+        LayerShape {
+            heads: self.heads.unwrap_or(kv_heads * before.heads_per_group()),
+            kv_heads,
+            channels: self.channels.unwrap_or(before.channels),
+        }
+    }
+}

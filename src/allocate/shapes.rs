@@ -1,0 +1,72 @@
+//! Layers whose sizes are said outright.
+
+use super::counts::units_of;
+use super::layer::Layer;
+use super::{AllocateError, Allocation, LayerPlan, LayerRatio, Schedule};
+use crate::obs::HeadUnit;
+use crate::shape::{LayerShape, ModelConfig};
+
+/// The sizes that the schedule says; `None` where it says ratios.
+pub(super) fn said(asked: &Allocation, config: &ModelConfig) -> Option<Vec<LayerShape>> {
+    match &asked.schedule {
+        Schedule::Shapes(shapes) => Some(shapes.clone()),
+        Schedule::Shape(shape) => Some(config.layers.iter().map(|&before| shape.of(before)).collect()),
+        Schedule::Curve(_) | Schedule::Ratios(_) => None,
+    }
+}
+
+/// Plans that leave these very sizes. The unit that goes from a layer's attention follows from them.
+///
+/// # Errors
+/// When sizes do not belong to the model, would grow, or cannot come about by one kind of unit.
+pub(super) fn plans(
+    shapes: &[LayerShape],
+    config: &ModelConfig,
+    written: &ModelConfig,
+) -> Result<Vec<LayerPlan>, AllocateError> {
+    if shapes.len() != config.layers.len() {
+        return Err(AllocateError::ListLength { given: shapes.len(), layers: config.layers.len() });
+    }
+    let plan = |(index, &after): (usize, &LayerShape)| {
+        let before = config.layers[index];
+        let unit = unit_between(index, before, after)?;
+        // Any number of channels can be said, so no multiple is asked for.
+        let layer = Layer::new(index, config, written, unit, Some(1))?;
+        let units = units_of(before, unit) - units_of(after, unit);
+        let channels = before.channels - after.channels;
+        if channels > layer.most_channels() {
+            let (left, present) = (after.channels, before.channels);
+            let least = before.channels - layer.most_channels();
+            let ratio = channels as f64 / present as f64;
+            return Err(AllocateError::Emptied { layer: index, ratio, what: "channels", left, present, least });
+        }
+        let share = |gone: usize, of: usize| gone as f64 / of as f64;
+        let ratio = LayerRatio {
+            heads: share(before.heads - after.heads, before.heads),
+            channels: share(channels, before.channels),
+        };
+        Ok(layer.plan(ratio, units, channels))
+    };
+    shapes.iter().enumerate().map(plan).collect()
+}
+
+/// By which unit `before` becomes `after`.
+fn unit_between(layer: usize, before: LayerShape, after: LayerShape) -> Result<HeadUnit, AllocateError> {
+    let wrong = |why| Err(AllocateError::Shape { layer, before, after, why });
+    let LayerShape { heads, kv_heads, channels } = after;
+    if heads == 0 || kv_heads == 0 {
+        return wrong("at least one head stays in every layer");
+    }
+    if heads > before.heads || kv_heads > before.kv_heads || channels > before.channels {
+        return wrong("a layer cannot grow");
+    }
+    if heads % kv_heads != 0 {
+        return wrong("the query heads must be a multiple of the key/value heads");
+    }
+    match (kv_heads == before.kv_heads, after.heads_per_group() == before.heads_per_group()) {
+        // A layer that keeps its heads may be said by either; the usual unit has no preconditions.
+        (_, true) => Ok(HeadUnit::KeyValue),
+        (true, false) => Ok(HeadUnit::Query),
+        (false, false) => wrong("either whole key/value groups go, or query heads of every group, not both"),
+    }
+}

@@ -1,0 +1,107 @@
+//! Which text the layers are calibrated on, and how it is cut.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::session;
+use slimgpt::shape::ModelConfig;
+use slimgpt::shipped;
+use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows_watched};
+
+use crate::cli::choice::{choice, choice_of};
+use crate::cli::exit::Usage;
+use crate::cli::{parse, progress};
+
+/// Which text the layers are calibrated on.
+#[derive(Args, Clone)]
+pub struct Calibration {
+    /// A text of the kind the model is for: .txt, .jsonl (see --text-key) or Alpaca-style .json, each
+    /// may be gzipped (.gz); may be given several times
+    #[arg(long, value_name = "FILE")]
+    calibration: Vec<PathBuf>,
+    /// Key of the text in a .jsonl line
+    #[arg(long, default_value = "text", value_name = "KEY")]
+    text_key: String,
+    /// Only the first N documents of all files together (the paper takes the first 200000 of C4)
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    documents: Option<usize>,
+    #[command(flatten)]
+    pub size: CalibrationSize,
+    #[command(flatten)]
+    pub cutting: Cutting,
+}
+
+/// How a calibration text is cut.
+#[derive(Args, Clone)]
+pub struct Cutting {
+    /// How the windows are chosen
+    #[arg(long, value_name = "HOW", value_parser = choice::<Sampling>(), default_value = "random")]
+    pub sampling: Sampling,
+    /// Where the begin-of-sequence token stands in a calibration window
+    #[arg(long, value_name = "WHERE", value_parser = choice_of(&[Bos::Each, Bos::None]), default_value = "none")]
+    pub bos: Bos,
+    /// Seed of the random windows, and of the method random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl Cutting {
+    /// `count` windows of `length` tokens.
+    pub fn windows(&self, count: usize, length: usize) -> Windows {
+        Windows { count: Some(count), length, sampling: self.sampling, bos: self.bos, seed: self.seed }
+    }
+}
+
+/// How much text.
+#[derive(Args, Clone)]
+pub struct CalibrationSize {
+    /// Calibration windows
+    #[arg(long, default_value = "256", value_name = "N", value_parser = parse::at_least_one)]
+    pub samples: usize,
+    /// Tokens of a window; by default 2048, or the model's context if that is shorter
+    #[arg(long, value_name = "N", value_parser = parse::window_length)]
+    pub seq_len: Option<usize>,
+}
+
+/// Tokens of a window: as asked, else 2048, and never more than the model was made for.
+pub fn window_length(asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
+    match asked {
+        None => Ok(2048.min(config.max_positions)),
+        Some(n) if n <= config.max_positions => Ok(n),
+        Some(n) => {
+            Err(Usage(format!("--seq-len {n} is longer than the model's context of {} tokens", config.max_positions))
+                .into())
+        }
+    }
+}
+
+const NO_TEXT: &str = "no calibration text: give --calibration FILE (.txt, .jsonl or Alpaca-style .json). \
+Good is text of the kind the model will be used for, varied, and not what it will be tested on; a few thousand web documents \
+(C4, FineWeb-Edu) suit most models. 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB";
+
+impl Calibration {
+    /// Refuses a run that has no text, before anything is computed.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let shipped = checkpoint.folder().is_some_and(shipped::is_in);
+        if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
+    }
+
+    /// Cuts the windows for a checkpoint; a bar shows how far it is unless `hidden`.
+    pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
+        let documents = self.documents(checkpoint)?;
+        let length = window_length(self.size.seq_len, checkpoint.config())?;
+        let which = self.cutting.windows(self.size.samples, length);
+        let bos = checkpoint.config().bos_token;
+        Ok(windows_watched(tokenizer, &documents, bos, &which, &mut progress::counting("reading the text", hidden))?)
+    }
+
+    /// The files' documents; without files the shipped text, for the shipped model only.
+    fn documents(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
+        let documents = session::documents(&self.calibration, &self.text_key, checkpoint, shipped::CALIBRATION)?;
+        let mut documents = documents.ok_or_else(|| Usage(NO_TEXT.into()))?;
+        documents.truncate(self.documents.unwrap_or(usize::MAX));
+        Ok(documents)
+    }
+}

@@ -1,0 +1,173 @@
+//! What is to go, and how it is chosen: one flag for each knob of a [`Request`].
+
+use anyhow::Result;
+use clap::Args;
+use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
+use slimgpt::checkpoint::Dtype;
+use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
+use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
+use slimgpt::shape::ModelConfig;
+
+use super::{CalibrationSize, window_length};
+use crate::cli::choice::choice;
+use crate::cli::parse;
+
+/// What is to go, and how it is chosen.
+#[derive(Args, Clone)]
+pub struct Pruning {
+    /// Share of the decoder layers' parameters to remove, between 0 and 1
+    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with = "target_params")]
+    target: Option<f64>,
+    /// Parameters that are to be left in the whole model, such as 5.4B
+    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
+    target_params: Option<usize>,
+    /// How the ratio goes from layer to layer: log (the paper's), linear, uniform, log-decrease,
+    /// linear-decrease, or a FILE with an entry for each layer, which needs no target: a ratio, a
+    /// pair {"heads": r, "channels": r}, or exact sizes {"heads": n, "kv_heads": n, "channels": n}
+    #[arg(long, default_value = "log", value_name = "CURVE|FILE", value_parser = parse::schedule)]
+    schedule: Schedule,
+    /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024, instead of a
+    /// target and a schedule
+    #[arg(
+        long,
+        value_name = "SIZES",
+        value_parser = parse::shape,
+        conflicts_with_all = ["target", "target_params", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"]
+    )]
+    shape: Option<FinalShape>,
+    /// Ratio of the first layer (of the last for a decreasing curve); by default 0.3125 × target
+    #[arg(long, value_name = "R", value_parser = parse::first_ratio, allow_negative_numbers = true)]
+    first_ratio: Option<f64>,
+    /// The heads' ratio: a factor of the layer's (0 keeps all heads), or a list with one ratio for
+    /// each layer
+    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1")]
+    head_ratio: SiteRatio,
+    /// The channels' ratio: a factor of the layer's, or a list with one ratio for each layer
+    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1")]
+    channel_ratio: SiteRatio,
+    /// Layers that lose nothing, counted from 0, such as 0,1,31
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    keep_layers: Vec<usize>,
+    /// A method by name. What is given beside it holds
+    #[arg(long, value_name = "NAME", value_parser = choice::<Method>(), conflicts_with = "paper")]
+    method: Option<Method>,
+    /// By what the next group is chosen; exact is the default
+    #[arg(long, value_name = "NAME", value_parser = choice::<Score>())]
+    score: Option<Score>,
+    /// Channels go one-by-one (the default), in groups of the paper's sizes (dynamic or
+    /// dynamic:FLOOR, floor 8), or fixed:N at a time
+    #[arg(long, value_name = "STEPS")]
+    channels: Option<ChannelSteps>,
+    /// Everything as in the SlimGPT paper: grouped-cholesky, dynamic, channel multiple 1, rounding by
+    /// layer. What is given beside it holds: --paper --channels dynamic:64 is its published code
+    #[arg(long)]
+    paper: bool,
+    /// Which activations the next layer is fitted to
+    #[arg(long, value_name = "NAME", value_parser = choice::<Propagate>(), default_value = "pruned")]
+    propagate: Propagate,
+    /// Element type of the output; by default the source's
+    #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
+    dtype: Option<Dtype>,
+    #[command(flatten)]
+    pub knobs: Knobs,
+}
+
+/// The knobs that one pruning and a comparison of many share.
+#[derive(Args, Clone)]
+pub struct Knobs {
+    /// What goes from attention as one
+    #[arg(long, value_name = "UNIT", value_parser = choice::<HeadUnit>(), default_value = "kv")]
+    heads: HeadUnit,
+    /// What is rounded to whole heads and channels; by default the model, but each layer with --paper
+    /// and with a list of ratios
+    #[arg(long, value_name = "WHAT", value_parser = choice::<Rounding>())]
+    rounding: Option<Rounding>,
+    /// Kept channels are a multiple of N; by default gcd(width, 32) (`compare`: 1). 256 is worth it for
+    /// llama.cpp's k-quants (Q4_K_M …): they cut rows into blocks of 256 and keep 5 to 8 bits instead
+    /// of 4 to 6 for each weight of a row that leaves a rest
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    channel_multiple: Option<usize>,
+    /// λ in units of the mean of the Hessian's diagonal
+    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true)]
+    damping: f64,
+    /// Memory that may be used where the work is done, such as 8GiB
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
+    memory: Option<u64>,
+}
+
+impl Knobs {
+    /// A request that says nothing else.
+    pub fn request(&self, seed: u64) -> Request {
+        Request {
+            allocation: Allocation {
+                head_unit: self.heads,
+                rounding: self.rounding,
+                channel_multiple: self.channel_multiple,
+                ..Allocation::default()
+            },
+            options: Options { damping: self.damping, ..Options::default() },
+            seed,
+            ..Request::default()
+        }
+    }
+
+    /// `limits` within the memory that was allowed.
+    pub fn within(&self, limits: Limits) -> Limits {
+        limits.within(self.memory)
+    }
+}
+
+impl Pruning {
+    /// What is asked for, with so many calibration windows.
+    ///
+    /// # Errors
+    /// When nothing says how much is to go, or a window is longer than the model's context.
+    pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+        let shared = self.knobs.request(seed);
+        let schedule = self.shape.map_or_else(|| self.schedule.clone(), Schedule::Shape);
+        let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
+        if target.is_none() && !schedule.needs_no_target() {
+            return Err(PlanError::from(AllocateError::NoTarget).into());
+        }
+        let allocation = Allocation {
+            target,
+            schedule,
+            first_ratio: self.first_ratio,
+            head_ratio: self.head_ratio.clone(),
+            channel_ratio: self.channel_ratio.clone(),
+            keep_layers: self.keep_layers.clone(),
+            ..shared.allocation
+        };
+        let asked = Request {
+            allocation,
+            dtype: self.dtype,
+            propagate: self.propagate,
+            windows: size.samples,
+            window_tokens: window_length(size.seq_len, config)?,
+            ..shared
+        };
+        Ok(self.with_what_was_given(match self.method {
+            Some(method) => method.of(asked),
+            None if self.paper => asked.as_in_the_paper(),
+            None => asked,
+        }))
+    }
+
+    /// What was typed goes before what a preset says.
+    fn with_what_was_given(&self, preset: Request) -> Request {
+        let allocation = Allocation {
+            rounding: self.knobs.rounding.or(preset.allocation.rounding),
+            channel_multiple: self.knobs.channel_multiple.or(preset.allocation.channel_multiple),
+            ..preset.allocation
+        };
+        Request {
+            allocation,
+            options: Options {
+                selection: self.score.map_or(preset.options.selection, Selection::Elimination),
+                ..preset.options
+            },
+            channel_steps: self.channels.unwrap_or(preset.channel_steps),
+            ..preset
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Remedies in the words of the command line: the only place that tells which flag helps.
+
+use slimgpt::compare::CompareError;
+use slimgpt::remedy::{Remedied, Remedy};
+use slimgpt::session::remedy_of;
+
+/// What to type instead, for the first cause that knows a remedy.
+pub fn words(error: &anyhow::Error) -> Option<String> {
+    let compared = error.downcast_ref().and_then(CompareError::remedy);
+    compared.or_else(|| error.chain().find_map(remedy_of)).map(flags)
+}
+
+fn flags(remedy: Remedy) -> String {
+    match remedy {
+        Remedy::SayHowMuch => {
+            "give --target 0.2, --target-params 5.4B, --shape kv_heads=2, or a --schedule file with one entry for each layer".into()
+        }
+        Remedy::RemoveLess => {
+            "lower the target, raise --first-ratio so that the other layers lose more, or use --rounding model".into()
+        }
+        Remedy::ShareEvenly => {
+            "remove less (a smaller --target, a larger --target-params), or try --schedule uniform".into()
+        }
+        Remedy::WholeGroups => "use --heads kv".into(),
+        Remedy::OtherMethod => "use another --method, or a model of LLaMA's layout".into(),
+        Remedy::UsualDamping => "give --damping 0.01".into(),
+        // Whole MiB, rounded up: what is told to be enough is enough.
+        Remedy::AllowMemory(bytes) => format!("give --memory {}MiB, or use --device cpu", bytes.div_ceil(1 << 20)),
+        Remedy::Windows(windows) => format!("use --samples {windows}"),
+        Remedy::WindowTokens(tokens) => format!("use --seq-len {tokens} or --device cpu"),
+        Remedy::MoreTokensOrDamping => "use more calibration tokens (--samples, --seq-len) or more --damping".into(),
+        Remedy::LessAtOnce => "fewer --samples, a shorter --seq-len or --device cpu avoid it".into(),
+        Remedy::MoreText => "give more text, or ask for less with --samples, --windows or --seq-len".into(),
+        Remedy::TextKey => "name the right key with --text-key".into(),
+        Remedy::NoBegin => "use --bos none".into(),
+        Remedy::WindowProtocol => "use --protocol window".into(),
+        Remedy::NoChat => "write the prompt out and leave --chat away".into(),
+        Remedy::SkipRows => "correct them, or leave them out with --skip-bad-rows".into(),
+        Remedy::WiderType => "use --dtype bf16 or f32".into(),
+        Remedy::OtherPlace => "choose another --out".into(),
+        Remedy::Replace => "choose another --out, or replace it with --overwrite".into(),
+        Remedy::StartAfresh => {
+            "repeat the command that began it to go on, choose another --out, or start afresh with --overwrite".into()
+        }
+        Remedy::Cpu => "use --device cpu".into(),
+        Remedy::OtherDevice => "use --device cpu, or another adapter of `slimgpt devices`".into(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The GPUs of this machine: listing them, and opening one through burn once. It is kept, because
+//! burn registers a runtime for a device and refuses to register it twice.
+
+use std::sync::Mutex;
+
+use burn::tensor::Device as TensorDevice;
+#[cfg(not(target_arch = "wasm32"))]
+use burn::tensor::DeviceKind;
+#[cfg(not(target_arch = "wasm32"))]
+use burn_wgpu::WgpuBackend;
+use burn_wgpu::WgpuSetup;
+
+use super::{Adapter, Device, DeviceError};
+
+/// What burn opens an adapter by.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) type Selector = (DeviceKind, WgpuBackend);
+/// A page has one adapter.
+#[cfg(target_arch = "wasm32")]
+pub(super) type Selector = ();
+
+/// The devices opened so far.
+static OPENED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+impl Device {
+    /// Computes on a device that draws a window already. Opening the adapter of this name gives it
+    /// from now on.
+    ///
+    /// # Errors
+    /// When the device cannot compute, or cannot be registered.
+    pub fn adopt(
+        instance: &wgpu::Instance,
+        adapter: &wgpu::Adapter,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Result<Self, DeviceError> {
+        let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
+        let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(device) = open.iter().find(|d| d.name == name) {
+            return Ok(device.clone());
+        }
+        let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
+        let (instance, adapter) = (instance.clone(), adapter.clone());
+        let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
+        let tensor = TensorDevice::wgpu_options().setup(setup).init();
+        let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
+        let device = Self { tensor, name, max_binding_bytes };
+        open.push(device.clone());
+        Ok(device)
+    }
+
+    /// Opening is serialised: two threads that want one adapter get one device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
+        let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(device) = open.iter().find(|d| d.name == adapter.name) {
+            return Ok(device.clone());
+        }
+        let (kind, api) = adapter.selector.clone();
+        let started = TensorDevice::wgpu_options().device_kind(kind).graphics_api(api).init_with_setup();
+        let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
+        open.push(device.clone());
+        Ok(device)
+    }
+
+    /// A page has one thread, so looking, opening and keeping need no lock across the await.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
+        let kept = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(device) = kept().iter().find(|d| d.name == adapter.name) {
+            return Ok(device.clone());
+        }
+        let started = TensorDevice::wgpu_options().init_with_setup_async().await;
+        let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
+        kept().push(device.clone());
+        Ok(device)
+    }
+
+    fn started(adapter: &Adapter, started: Result<(TensorDevice, WgpuSetup), String>) -> Result<Self, DeviceError> {
+        let (tensor, setup) = started.map_err(|reason| DeviceError::Open { name: adapter.name.clone(), reason })?;
+        let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
+        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes })
+    }
+}
+
+/// The adapters of this machine that can compute, in the driver's order.
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn adapters() -> Vec<Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let found = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    let mut listed: Vec<Adapter> = Vec::new();
+    for adapter in found {
+        let info = adapter.get_info();
+        let Some(api) = graphics_api(info.backend) else { continue };
+        let kind = kind_name(info.device_type);
+        let nth = listed.iter().filter(|a| a.kind == kind && a.selector.1 == api).count();
+        let limits = adapter.limits();
+        listed.push(Adapter {
+            name: info.name,
+            backend: info.backend.to_string(),
+            kind,
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            selector: (selector(info.device_type, nth), api),
+        });
+    }
+    listed
+}
+
+/// The adapter a browser gives, if it has WebGPU. It does not say what it is.
+#[cfg(target_arch = "wasm32")]
+pub async fn adapters() -> Vec<Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let Ok(adapter) = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await else {
+        return Vec::new();
+    };
+    let limits = adapter.limits();
+    vec![Adapter {
+        name: "WebGPU".into(),
+        backend: "webgpu".into(),
+        kind: "other",
+        driver: "browser".into(),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        selector: (),
+    }]
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn kind_name(kind: wgpu::DeviceType) -> &'static str {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn selector(kind: wgpu::DeviceType, nth: usize) -> DeviceKind {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu(nth),
+        wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu(nth),
+        wgpu::DeviceType::VirtualGpu => DeviceKind::VirtualGpu(nth),
+        wgpu::DeviceType::Cpu => DeviceKind::Cpu,
+        wgpu::DeviceType::Other => DeviceKind::DefaultDevice,
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn graphics_api(backend: wgpu::Backend) -> Option<WgpuBackend> {
+    match backend {
+        wgpu::Backend::Vulkan => Some(WgpuBackend::Vulkan),
+        wgpu::Backend::Metal => Some(WgpuBackend::Metal),
+        wgpu::Backend::Dx12 => Some(WgpuBackend::Dx12),
+        _ => None,
+    }
+}

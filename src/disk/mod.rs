@@ -1,0 +1,25 @@
+//! The one room that writes: a file or a folder appears under its name when it is whole, or not at
+//! all, and what it replaces stays until then.
+//!
+//! ```text
+//! OUT.a1b2c3.unfinished   a file or folder in the making: a name of its own, beside what it will be
+//!   final/                in such a folder: what OUT will be
+//!   replaced/             what OUT was, where the system cannot exchange two names at once
+//! ```
+//!
+//! Bytes are flushed before a name is given and the names after it. A process killed at any moment
+//! leaves the old OUT or the new one, and rubbish that the next to write OUT clears away.
+
+mod error;
+mod file;
+mod folder;
+mod hold;
+mod place;
+mod publish;
+
+pub use error::DiskError;
+pub use file::{NewFile, write, write_json, write_with};
+pub use folder::NewFolder;
+pub use hold::{UNFINISHED, clear_unfinished, lock};
+pub use place::{copy, is_empty, make_folder, names, put, read, remove_file, remove_folder};
+pub use publish::{FINAL, REPLACED, publish, put_back};

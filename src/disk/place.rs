@@ -1,0 +1,111 @@
+//! Listing, reading and removing, with the path in every error.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::DiskError;
+
+/// The names in a folder, sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(DiskError::at("read", folder))?;
+    let mut names: Vec<String> = entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a folder is there and holds nothing that could be lost.
+pub fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// A file's bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, DiskError> {
+    fs::read(path).map_err(DiskError::at("read", path))
+}
+
+/// Makes a folder and those around it, where they are not there yet.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn make_folder(path: &Path) -> Result<(), DiskError> {
+    fs::create_dir_all(path).map_err(DiskError::at("made", path))
+}
+
+/// Writes a file where nobody looks yet: into a folder in the making, which is flushed when it gets
+/// its name, or where it need not survive the process.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn put(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    fs::write(path, bytes).map_err(DiskError::at("written", path))
+}
+
+/// [`put`] of another file's bytes. Its permissions are not taken over: caches are often read-only.
+///
+/// # Errors
+/// When it cannot be read, or the disk refuses.
+pub fn copy(from: &Path, to: &Path) -> Result<(), DiskError> {
+    put(to, &read(from)?)
+}
+
+/// Removes a file; that it is gone already is no error.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn remove_file(path: &Path) -> Result<(), DiskError> {
+    gone(fs::remove_file(path)).map_err(DiskError::at("removed", path))
+}
+
+/// Removes a folder and what is in it; that it is gone already is no error.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn remove_folder(path: &Path) -> Result<(), DiskError> {
+    gone(fs::remove_dir_all(path)).map_err(DiskError::at("removed", path))
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The folder that `path` is or will be in.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes sure that the files right in a folder, and then their names, are on the disk.
+pub(super) fn flush(folder: &Path) -> Result<(), DiskError> {
+    for path in names(folder)?.iter().map(|name| folder.join(name)).filter(|p| p.is_file()) {
+        // Windows flushes only what is open for writing.
+        let file = File::options().read(true).append(cfg!(windows)).open(&path);
+        file.and_then(|f| f.sync_all()).map_err(DiskError::at("flushed", &path))?;
+    }
+    flush_names(folder)
+}
+
+/// Makes sure that the names in a folder are on the disk, where the system knows such a thing.
+pub(super) fn flush_names(folder: &Path) -> Result<(), DiskError> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    match File::open(folder).and_then(|f| f.sync_all()) {
+        // Some file systems flush no folders, and some folders may be written but not opened.
+        Err(e)
+            if [ErrorKind::InvalidInput, ErrorKind::Unsupported, ErrorKind::PermissionDenied].contains(&e.kind()) =>
+        {
+            Ok(())
+        }
+        flushed => flushed.map_err(DiskError::at("flushed", folder)),
+    }
+}

@@ -1,0 +1,70 @@
+//! What stands outside the layers: embedding, last norm, output head.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{RmsNorm, upload};
+use crate::checkpoint::OuterWeights;
+use crate::shape::ModelConfig;
+
+/// Largest tensor of logits, in bytes.
+const LOGIT_BYTES: usize = 64 << 20;
+
+/// Embedding, last norm and output head: the modules of [`OuterWeights`].
+#[derive(Module, Debug)]
+pub struct Outer {
+    /// `(vocab, d)`.
+    pub embedding: Param<Tensor<2>>,
+    /// After the last layer.
+    pub norm: RmsNorm,
+    /// `(vocab, d)`; without it the embedding serves.
+    pub head: Option<Param<Tensor<2>>>,
+}
+
+impl Outer {
+    /// What a checkpoint has outside its layers.
+    pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
+        Self {
+            embedding: Param::from_tensor(upload(&weights.embedding, device)),
+            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
+            head: weights.head.as_ref().map(|h| Param::from_tensor(upload(h, device))),
+        }
+    }
+
+    /// Tokens `(b, t)` to `(b, t, d)`.
+    pub fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [b, t] = tokens.dims();
+        let embedding = self.embedding.val();
+        let [_, d] = embedding.dims();
+        embedding.select(0, tokens.reshape([b * t])).reshape([b, t, d])
+    }
+
+    /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [b, t, d] = hidden.dims();
+        let head = self.head.as_ref().unwrap_or(&self.embedding).val();
+        self.norm.forward(hidden).reshape([b * t, d]).matmul(head.transpose())
+    }
+
+    /// log p of `next[i]` after the hidden state `i` of `(n, d)`, taken after the last layer.
+    pub fn log_p(&self, hidden: Tensor<2>, next: &[u32]) -> Tensor<1> {
+        let [n, d] = hidden.dims();
+        let vocab = self.embedding.dims()[0];
+        let step = (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1);
+        let parts = (0..n).step_by(step).map(|from| {
+            let to = n.min(from + step);
+            let part = hidden.clone().slice([from..to, 0..d]).reshape([1, to - from, d]);
+            let wanted = token_tensor(&[next[from..to].to_vec()], &hidden.device()).reshape([to - from, 1]);
+            log_softmax(self.logits(part), 1).gather(1, wanted).reshape([to - from])
+        });
+        Tensor::cat(parts.collect(), 0)
+    }
+}
+
+/// Token ids on the device, `(windows, tokens)`; the windows are of one length.
+pub fn token_tensor(windows: &[Vec<u32>], device: &Device) -> Tensor<2, Int> {
+    let t = windows.first().map_or(0, Vec::len);
+    let flat: Vec<i32> = windows.iter().flatten().map(|&id| id as i32).collect();
+    Tensor::from_data(TensorData::new(flat, [windows.len(), t]), device)
+}

@@ -1,0 +1,110 @@
+//! Weights to the device and back: which module holds which part of a layer.
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Attention, Block, Linear, Outer, RmsNorm};
+use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
+use crate::device::readback::{ReadbackError, floats};
+use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
+
+/// A tensor on the device, of the rank that it has on the host.
+pub fn upload<const D: usize>(tensor: &HostTensor, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(tensor.values.clone(), tensor.shape.clone()), device)
+}
+
+async fn download<const D: usize>(tensor: Tensor<D>) -> Result<HostTensor, ReadbackError> {
+    let shape = tensor.dims().to_vec();
+    Ok(HostTensor { shape, values: floats(tensor).await? })
+}
+
+impl Block {
+    /// A layer of a checkpoint.
+    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
+        let flat = |tensor: &HostTensor| TensorData::new(tensor.values.clone(), [tensor.values.len()]);
+        Self::new(&weights.map(|_, tensor| Tensor::from_data(flat(tensor), device)), shape, config)
+    }
+
+    /// A layer made of its parts. They lie flat, row-major, so that one type holds matrices and
+    /// vectors.
+    pub fn new(parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
+        let linear = |projection: Projection| {
+            let [out, input] = projection.axes().map(|axis| axis.entries(config, shape));
+            let weight = parts.weight(projection).clone().reshape([out, input]);
+            Linear { weight: Param::from_tensor(weight), bias: parts.bias(projection).cloned().map(Param::from_tensor) }
+        };
+        let norm = |scale: &Tensor<1>| RmsNorm::new(scale.clone(), config.rms_norm_eps);
+        let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
+        let head_norms = [Norm::Query, Norm::Key].map(|of| parts.get(Part::Norm(of)).map(norm));
+        Self {
+            input_norm: norm(&parts[Part::Norm(Norm::Input)]),
+            attention: Attention::new(projections, head_norms, shape, config.head_dim),
+            post_norm: norm(&parts[Part::Norm(Norm::PostAttention)]),
+            gate: linear(Projection::Gate),
+            up: linear(Projection::Up),
+            down: linear(Projection::Down),
+        }
+    }
+
+    /// The module of a projection.
+    pub fn linear(&self, projection: Projection) -> &Linear {
+        match projection {
+            Projection::Q => &self.attention.q,
+            Projection::K => &self.attention.k,
+            Projection::V => &self.attention.v,
+            Projection::O => &self.attention.o,
+            Projection::Gate => &self.gate,
+            Projection::Up => &self.up,
+            Projection::Down => &self.down,
+        }
+    }
+
+    /// The module of a norm, in a model that has it.
+    pub fn norm(&self, norm: Norm) -> Option<&RmsNorm> {
+        match norm {
+            Norm::Input => Some(&self.input_norm),
+            Norm::Query => self.attention.q_norm.as_ref(),
+            Norm::Key => self.attention.k_norm.as_ref(),
+            Norm::PostAttention => Some(&self.post_norm),
+        }
+    }
+
+    /// The layer's weights back on the host, for a model that was trained on the device.
+    ///
+    /// # Errors
+    /// When the device lost them.
+    pub async fn to_host(&self) -> Result<LayerWeights, ReadbackError> {
+        let mut parts = Vec::new();
+        for part in Part::ALL {
+            let tensor = match part {
+                Part::Weight(projection) => Some(download(self.linear(projection).weight.val()).await?),
+                Part::Bias(projection) => vector(self.linear(projection).bias.as_ref()).await?,
+                Part::Norm(norm) => vector(self.norm(norm).map(|norm| &norm.scale)).await?,
+            };
+            parts.extend(tensor.map(|tensor| (part, tensor)));
+        }
+        Ok(parts.into_iter().collect())
+    }
+}
+
+async fn vector(parameter: Option<&Param<Tensor<1>>>) -> Result<Option<HostTensor>, ReadbackError> {
+    match parameter {
+        Some(parameter) => Ok(Some(download(parameter.val()).await?)),
+        None => Ok(None),
+    }
+}
+
+impl Outer {
+    /// The weights back on the host, for a model that was trained on the device.
+    ///
+    /// # Errors
+    /// When the device lost them.
+    pub async fn to_host(&self) -> Result<OuterWeights, ReadbackError> {
+        let head = match &self.head {
+            Some(head) => Some(download(head.val()).await?),
+            None => None,
+        };
+        let final_norm = download(self.norm.scale.val()).await?;
+        Ok(OuterWeights { embedding: download(self.embedding.val()).await?, final_norm, head })
+    }
+}

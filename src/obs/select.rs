@@ -1,0 +1,106 @@
+//! What a selection is made of: how many units may go from where, which go first, and what is
+//! left when they are gone.
+
+use super::{ObsError, Removal};
+
+/// How many units may still go from each set of units; sets are runs of equal length.
+pub(super) struct Quota {
+    set_size: usize,
+    left: Vec<usize>,
+}
+
+impl Quota {
+    /// `each` of every `set_size` of so many `units`.
+    pub fn new(units: usize, set_size: usize, each: usize) -> Self {
+        Self { set_size, left: vec![each; units / set_size] }
+    }
+
+    pub fn has(&self, unit: usize) -> bool {
+        self.left[unit / self.set_size] > 0
+    }
+
+    pub fn take(&mut self, unit: usize) {
+        self.left[unit / self.set_size] -= 1;
+    }
+
+    pub fn is_used_up(&self) -> bool {
+        self.left.iter().all(|&l| l == 0)
+    }
+}
+
+/// Positions by ascending score; of equal scores the first. `units` are named if a score is none.
+pub(super) fn cheapest_first(units: &[usize], scores: &[f64]) -> Result<Vec<usize>, ObsError> {
+    if let Some((i, &value)) = scores.iter().enumerate().find(|(_, s)| !s.is_finite()) {
+        return Err(ObsError::score(units[i], value));
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
+    Ok(order)
+}
+
+/// What a selection leaves.
+pub(super) struct Chosen<P> {
+    /// Units that stay, ascending.
+    pub units: Vec<usize>,
+    /// Columns that stay, ascending.
+    pub columns: Vec<usize>,
+    /// Units that went, in order.
+    pub removed: Vec<Removal>,
+    /// The score of every unit before the first went.
+    pub scores: Vec<f64>,
+    /// The inverted problem, where the removals were eliminated and their costs are known.
+    pub problem: Option<P>,
+}
+
+impl<P> Chosen<P> {
+    /// After an elimination.
+    pub fn eliminated(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>, problem: P) -> Self {
+        Self { problem: Some(problem), ..Self::without(units, scores, removed) }
+    }
+
+    /// The lowest scores go, as many as the quota allows; their costs are not known yet.
+    pub fn ranked(units: &[Vec<usize>], scores: Vec<f64>, mut quota: Quota) -> Result<Self, ObsError> {
+        let all: Vec<usize> = (0..units.len()).collect();
+        let mut removed = Vec::new();
+        for unit in cheapest_first(&all, &scores)? {
+            if quota.has(unit) {
+                quota.take(unit);
+                removed.push(Removal { unit, score: scores[unit], cost: 0.0 });
+            }
+        }
+        Ok(Self::without(units, scores, removed))
+    }
+
+    fn without(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>) -> Self {
+        let mut stays = vec![true; units.len()];
+        removed.iter().for_each(|r| stays[r.unit] = false);
+        let kept: Vec<usize> = (0..units.len()).filter(|&u| stays[u]).collect();
+        let columns = kept.iter().flat_map(|&u| units[u].iter().copied()).collect();
+        Self { units: kept, columns, removed, scores, problem: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_scores_the_first_goes() {
+        assert_eq!(cheapest_first(&[4, 5, 6, 7], &[2.0, 1.0, 1.0, 0.5]).unwrap(), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_names_its_unit() {
+        let error = cheapest_first(&[4, 9], &[1.0, f64::INFINITY]).unwrap_err();
+        assert_eq!(error, ObsError::score(9, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_quota_is_counted_set_by_set() {
+        let mut quota = Quota::new(6, 3, 1);
+        quota.take(1);
+        assert_eq!([0, 2, 3, 5].map(|unit| quota.has(unit)), [false, false, true, true]);
+        quota.take(4);
+        assert!(quota.is_used_up());
+    }
+}

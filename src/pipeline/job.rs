@@ -1,0 +1,22 @@
+//! What a run works with.
+
+use super::Plan;
+use crate::checkpoint::Checkpoint;
+use crate::device::{Device, Peak};
+
+/// The model, the text, the plan, and what the library has not of its own: device, clock, memory.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The model.
+    pub checkpoint: &'a Checkpoint,
+    /// The calibration windows.
+    pub windows: &'a [Vec<u32>],
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where the activations are computed.
+    pub device: &'a Device,
+    /// Seconds since any fixed moment; the library has no clock of its own.
+    pub clock: &'a dyn Fn() -> f64,
+    /// The most memory seen in use so far, asked after every event; [`Peak::unknown`] measures nothing.
+    pub memory: &'a dyn Fn() -> Peak,
+}

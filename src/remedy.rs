@@ -1,0 +1,59 @@
+//! What a person can do about an error, as a choice: the command line names flags for it, the window
+//! names its own controls, and the library names neither.
+
+/// What helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Say how much is to go: a target, or a schedule that says it.
+    SayHowMuch,
+    /// Remove less, or let the gentlest layer lose more so that the others lose less.
+    RemoveLess,
+    /// Remove less, or share it out evenly.
+    ShareEvenly,
+    /// Remove whole key/value groups.
+    WholeGroups,
+    /// Choose another method, or a model that has biases.
+    OtherMethod,
+    /// Give a damping that is a number, such as 0.01.
+    UsualDamping,
+    /// Calibrate on more tokens, or damp the Hessian more.
+    MoreTokensOrDamping,
+    /// Allow so many bytes where the work is done, or work on the CPU.
+    AllowMemory(u64),
+    /// Take at most so many calibration windows.
+    Windows(u64),
+    /// Take windows of at most so many tokens, or work on the CPU.
+    WindowTokens(u64),
+    /// Give the device less at once, or work on the CPU.
+    LessAtOnce,
+    /// Give more text, or ask for fewer or shorter windows.
+    MoreText,
+    /// Name the key under which the text stands in a row.
+    TextKey,
+    /// Ask for no begin-of-sequence token.
+    NoBegin,
+    /// Measure by windows.
+    WindowProtocol,
+    /// Continue the text without a chat template.
+    NoChat,
+    /// Leave rows out that cannot be used.
+    SkipRows,
+    /// Store the weights in a type with a larger range.
+    WiderType,
+    /// Work on the CPU.
+    Cpu,
+    /// Work on another device that is listed, or on the CPU.
+    OtherDevice,
+    /// Put the output elsewhere.
+    OtherPlace,
+    /// Put the output elsewhere, or replace what is there.
+    Replace,
+    /// Put the output elsewhere, or start afresh in place of the run that stands there.
+    StartAfresh,
+}
+
+/// An error that may know what helps.
+pub trait Remedied {
+    /// What helps, if it is known.
+    fn remedy(&self) -> Option<Remedy>;
+}

@@ -1,0 +1,33 @@
+//! A session: open → plan → calibrate → prune → page, once for the command line, a comparison, the
+//! window and the tests.
+//!
+//! The steps are functions, because each caller has something of its own between them: a table, a
+//! question, a loop over a grid. What they share stands here, and what an executor is stands in one
+//! `match`.
+
+use crate::obs::CpuExecutor;
+use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune};
+
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
+mod remedy;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::{Pruned, SessionError, documents, open, prune_to_folder};
+pub use remedy::remedy_of;
+
+/// Carries a job out on the executor that goes with its device.
+///
+/// # Errors
+/// Those of [`prune`].
+pub async fn execute(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    match job.device.is_gpu() {
+        #[cfg(feature = "gpu")]
+        true => prune(job, &crate::obs::WgpuExecutor::new(job.device.tensor_device()), sink, on_event).await,
+        _ => prune(job, &CpuExecutor::<f32>::new(), sink, on_event).await,
+    }
+}

@@ -1,0 +1,92 @@
+//! The steps of a session that touch files.
+
+use std::path::{Path, PathBuf};
+
+use super::execute;
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::pipeline::{Event, Flow, Job, Opened, OutputFolder, PipelineError, Report};
+use crate::remedy::{Remedied, Remedy};
+use crate::report::{self, ReportError};
+use crate::shipped;
+use crate::text::{TextError, Tokenizer, read_documents};
+
+/// What came of pruning into a folder.
+#[derive(Debug)]
+pub struct Pruned {
+    /// Everything about the run.
+    pub report: Report,
+    /// Whether this very run had finished earlier, so that nothing was left to do.
+    pub was_finished: bool,
+}
+
+/// Why a folder was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Pruning ended early; finished layers are kept.
+    #[error("{0}")]
+    Pruning(#[from] PipelineError),
+    /// The folder is whole, but the page about it could not be made.
+    #[error("the pruned model is whole, but its page could not be made: {0}")]
+    Page(#[from] ReportError),
+}
+
+/// Opens a folder and its tokenizer.
+///
+/// # Errors
+/// When one of the two cannot be used.
+pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer), Error> {
+    let checkpoint = Checkpoint::open(model)?;
+    let tokenizer = Tokenizer::open(model, checkpoint.config().vocab_size)?;
+    Ok((checkpoint, tokenizer))
+}
+
+/// The documents of `files`; without files `shipped`, for the shipped model, and for any other
+/// `None`.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn documents(
+    files: &[PathBuf],
+    text_key: &str,
+    checkpoint: &Checkpoint,
+    shipped: &str,
+) -> Result<Option<Vec<String>>, TextError> {
+    if files.is_empty() {
+        return Ok(checkpoint.folder().is_some_and(shipped::is_in).then(|| vec![shipped.to_owned()]));
+    }
+    let read = files.iter().map(|file| read_documents(file, text_key));
+    Ok(Some(read.collect::<Result<Vec<_>, _>>()?.concat()))
+}
+
+/// Prunes into a folder and leaves the page about it there. A folder that this very run finished
+/// earlier is reported, with the event that would have ended the run.
+///
+/// # Errors
+/// When pruning ends early, or the page cannot be made.
+pub async fn prune_to_folder(
+    job: &Job<'_>,
+    out: &Path,
+    overwrite: bool,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Pruned, SessionError> {
+    let (report, was_finished) = match OutputFolder::open(out, job, overwrite).map_err(PipelineError::from)? {
+        Opened::Work(mut folder) => (execute(job, &mut folder, on_event).await?, false),
+        Opened::Finished(report) => {
+            let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
+            on_event(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
+            (*report, true)
+        }
+    };
+    report::write_into(out)?;
+    Ok(Pruned { report, was_finished })
+}
+
+impl Remedied for SessionError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Pruning(error) => error.remedy(),
+            Self::Page(_) => None,
+        }
+    }
+}
