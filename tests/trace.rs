@@ -5,7 +5,7 @@ mod support;
 
 use pollster::block_on;
 use slimgpt::device::Device;
-use slimgpt::obs::trace::{Matrix, Trace, Traced, What, trace};
+use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace};
 use slimgpt::obs::{
     ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, Options, Pruned, Score, WgpuExecutor, prune_channels,
     prune_heads,
@@ -31,17 +31,17 @@ fn singles(m: &Matrix) -> Vec<f32> {
 }
 
 /// The same pruning without anybody watching.
-fn unwatched(x: &Matrix, w: &Matrix, what: What, options: &Options) -> Pruned {
+fn unwatched(x: &Matrix, w: &Matrix, what: TraceTarget, options: &Options) -> Pruned {
     let (executor, device) = (CpuExecutor::<f64>::new(), Device::cpu());
     let mut hessian = Hessian::new(&executor, x.columns);
     block_on(hessian.accumulate(&executor, &matrix(&singles(x), [x.rows, x.columns], &device))).unwrap();
     let weight = matrix(&singles(w), [w.rows, w.columns], &device);
     block_on(async {
         match what {
-            What::Channels { remove, steps } => {
+            TraceTarget::Channels { remove, steps } => {
                 prune_channels(&executor, &weight, &hessian, remove, steps, options).await
             }
-            What::Heads { layout, unit, remove } => {
+            TraceTarget::Heads { layout, unit, remove } => {
                 prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
             }
         }
@@ -49,15 +49,15 @@ fn unwatched(x: &Matrix, w: &Matrix, what: What, options: &Options) -> Pruned {
     .unwrap()
 }
 
-fn every_way() -> Vec<(usize, What)> {
+fn every_way() -> Vec<(usize, TraceTarget)> {
     let layout = HeadLayout { heads: 6, kv_heads: 3, head_dim: 3 };
     vec![
-        (8, What::Channels { remove: 1, steps: ChannelSteps::OneByOne }),
-        (8, What::Channels { remove: 7, steps: ChannelSteps::OneByOne }),
-        (37, What::Channels { remove: 35, steps: ChannelSteps::OneByOne }),
-        (20, What::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
-        (18, What::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
-        (18, What::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
+        (8, TraceTarget::Channels { remove: 1, steps: ChannelSteps::OneByOne }),
+        (8, TraceTarget::Channels { remove: 7, steps: ChannelSteps::OneByOne }),
+        (37, TraceTarget::Channels { remove: 35, steps: ChannelSteps::OneByOne }),
+        (20, TraceTarget::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
+        (18, TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
+        (18, TraceTarget::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
     ]
 }
 
@@ -160,7 +160,7 @@ fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates(
 #[test]
 fn the_inverse_times_the_damped_hessian_is_one() {
     let (x, w) = layer(3, 12, 5);
-    let what = What::Channels { remove: 3, steps: ChannelSteps::OneByOne };
+    let what = TraceTarget::Channels { remove: 3, steps: ChannelSteps::OneByOne };
     let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
     let product =
         |i: usize, j: usize| -> f64 { (0..12).map(|k| traced.start.inverse.at(i, k) * traced.hessian.at(k, j)).sum() };
@@ -183,7 +183,7 @@ fn the_kernels_can_be_watched_too() {
     let options = Options::scored(Score::Exact);
     block_on(prune_channels(&watched, &weight, &hessian, 6, ChannelSteps::OneByOne, &options)).unwrap();
     let on_gpu = watched.into_trace();
-    let what = What::Channels { remove: 6, steps: ChannelSteps::OneByOne };
+    let what = TraceTarget::Channels { remove: 6, steps: ChannelSteps::OneByOne };
     let on_cpu = block_on(trace(&x, &w, what, &options)).unwrap();
     let columns = |t: &Trace| t.steps.iter().flat_map(|s| s.columns.clone()).collect::<Vec<_>>();
     assert_eq!(columns(&on_gpu), columns(&on_cpu));

@@ -5,7 +5,7 @@ use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan, Report};
 use slimgpt::shape::Site;
 
-use crate::widgets::map::{Head, Row, State};
+use crate::widgets::map::{Head, LayerRow, State};
 
 /// A run so far.
 pub struct Progress {
@@ -14,7 +14,7 @@ pub struct Progress {
     /// How far, how fast, how long.
     pub meter: Meter,
     /// The layers.
-    pub rows: Vec<Row>,
+    pub rows: Vec<LayerRow>,
     /// Predicted and measured squared error of each site that was measured.
     pub losses: Vec<Loss>,
     /// The layer at work.
@@ -45,12 +45,12 @@ pub struct Loss {
 impl Progress {
     /// A run that was planned.
     pub fn new(plan: Plan) -> Self {
-        let rows = plan.layers.iter().map(|l| Row {
+        let rows = plan.layers.iter().map(|l| LayerRow {
             heads: vec![Head::default(); l.before.heads],
             per_group: l.before.heads_per_group(),
             channels: l.before.channels,
             channels_after: l.after.channels,
-            ..Row::default()
+            ..LayerRow::default()
         });
         let (rows, meter) = (rows.collect(), Meter::new(&plan));
         let losses = Vec::new();
@@ -127,7 +127,7 @@ fn heads_per_unit(heads: usize, per_group: usize, unit: HeadUnit) -> usize {
     }
 }
 
-fn mark_heads(row: &mut Row, per_unit: usize, kept: &[usize], scores: &[f64]) {
+fn mark_heads(row: &mut LayerRow, per_unit: usize, kept: &[usize], scores: &[f64]) {
     for (index, head) in row.heads.iter_mut().enumerate() {
         let unit = index / per_unit;
         head.gone = !kept.contains(&unit);
@@ -136,8 +136,8 @@ fn mark_heads(row: &mut Row, per_unit: usize, kept: &[usize], scores: &[f64]) {
 }
 
 /// A finished layer as a row.
-pub fn row(record: &LayerRecord) -> Row {
-    let mut row = Row {
+pub fn row(record: &LayerRecord) -> LayerRow {
+    let mut row = LayerRow {
         state: State::Done,
         heads: vec![Head::default(); record.before.heads],
         per_group: record.before.heads_per_group(),
@@ -155,7 +155,7 @@ pub fn row(record: &LayerRecord) -> Row {
 }
 
 /// The rows of a finished run.
-pub fn rows(report: &Report) -> Vec<Row> {
+pub fn rows(report: &Report) -> Vec<LayerRow> {
     report.layers.iter().map(row).collect()
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_kv_group_takes_its_query_heads_along() {
-        let mut row = Row { heads: vec![Head::default(); 4], per_group: 2, ..Row::default() };
+        let mut row = LayerRow { heads: vec![Head::default(); 4], per_group: 2, ..LayerRow::default() };
         mark_heads(&mut row, 2, &[1], &[3.0, 5.0]);
         assert_eq!(row.heads.iter().map(|h| h.gone).collect::<Vec<_>>(), [true, true, false, false]);
         assert_eq!(row.heads[3].score, Some(5.0));

@@ -24,7 +24,7 @@ pub enum Goal {
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum DeviceSetting {
     /// A hardware GPU if there is one, else the CPU.
     Auto,
     /// The CPU executor.
@@ -33,7 +33,7 @@ pub enum Place {
     Gpu(String),
 }
 
-impl Place {
+impl DeviceSetting {
     /// In the words of the library.
     pub fn choice(&self) -> DeviceChoice {
         match self {
@@ -49,7 +49,7 @@ impl Place {
 #[serde(default)]
 pub struct Settings {
     /// Where to compute.
-    pub place: Place,
+    pub place: DeviceSetting,
     /// By what the target is said.
     pub goal: Goal,
     /// Share of the decoder layers' parameters that goes.
@@ -75,7 +75,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            place: Place::Auto,
+            place: DeviceSetting::Auto,
             goal: Goal::Ratio,
             ratio: 0.2,
             millions: 1.0,

@@ -1,7 +1,7 @@
 //! Every layer rounded by itself.
 
 use super::layer::Layer;
-use super::{AllocateError, Allocated, Allocation, Sizes, Target, profile, solve};
+use super::{AllocateError, Allocated, Allocation, Sizes, Target, bisect, profile};
 use crate::obs::HeadUnit;
 
 /// Rounds each layer's ratio half to even. A target that is a number of parameters, or whose layers
@@ -15,7 +15,7 @@ pub(super) fn allocate(asked: &Allocation, sizes: &Sizes<'_>) -> Result<Allocate
     let loses_its_ratio = asked.head_unit == HeadUnit::KeyValue && asked.is_even();
     match asked.target {
         Some(Target::Ratio(ratio)) if loses_its_ratio => at(asked, &layers, Some(ratio)),
-        Some(target) => solve::nearest(
+        Some(target) => bisect::nearest(
             sizes.wanted(target)?,
             sizes.total_before(),
             |found: &Allocated| sizes.total(&found.layers),

@@ -4,7 +4,7 @@
 use super::apportion::{by_remainder, largest_remainders};
 use super::counts::{is_coarse, round_share};
 use super::layer::Layer;
-use super::{AllocateError, Allocated, Allocation, LayerRatio, Sizes, profile, solve};
+use super::{AllocateError, Allocated, Allocation, LayerRatio, Sizes, bisect, profile};
 
 /// Halvings of the channels' common factor: beyond this an f64 no longer changes a count.
 const HALVINGS: usize = 60;
@@ -20,7 +20,7 @@ pub(super) fn allocate(asked: &Allocation, sizes: &Sizes<'_>) -> Result<Allocate
         Some(target) => {
             let wanted = sizes.wanted(target)?;
             let total = |found: &Unrounded| sizes.outer() + found.parameters;
-            (solve::nearest(wanted, sizes.total_before(), total, |ratio| at(Some(ratio)))?, wanted)
+            (bisect::nearest(wanted, sizes.total_before(), total, |ratio| at(Some(ratio)))?, wanted)
         }
         None => {
             let unrounded = at(None)?;

@@ -8,6 +8,7 @@
 
 mod apportion;
 mod asked;
+mod bisect;
 mod by_layer;
 mod by_model;
 mod counts;
@@ -22,7 +23,6 @@ mod rounding;
 mod schedule;
 mod shapes;
 mod sizes;
-mod solve;
 
 pub use asked::Allocation;
 pub use curve::{Curve, CurveError, ratios};

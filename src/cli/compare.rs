@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use pollster::block_on;
-use slimgpt::compare::{Cell, Setting, plot, run};
+use slimgpt::compare::{Cell, Context, plot, run};
 use slimgpt::disk;
 use slimgpt::pipeline::Limits;
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
@@ -41,7 +41,7 @@ impl Compare {
         let started = Instant::now();
         let watch = Watch::start(&device);
         let model = self.model_name();
-        let setting = Setting {
+        let setting = Context {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,
@@ -72,7 +72,7 @@ impl Compare {
 }
 
 /// Windows by calibration, samples and tokens of a window.
-type Kept = HashMap<(String, usize, usize), Vec<Vec<u32>>>;
+type WindowsByCalibration = HashMap<(String, usize, usize), Vec<Vec<u32>>>;
 
 /// Cuts calibration windows, and remembers those it has cut.
 struct Cutter<'a> {
@@ -81,7 +81,7 @@ struct Cutter<'a> {
     bos: Option<u32>,
     /// Documents by the name of the calibration.
     texts: Vec<(String, Vec<String>)>,
-    kept: RefCell<Kept>,
+    kept: RefCell<WindowsByCalibration>,
 }
 
 impl Cutter<'_> {

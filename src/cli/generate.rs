@@ -19,7 +19,7 @@ use super::interrupt::Interrupt;
 use super::{out, parse, progress};
 use arguments::PromptArguments;
 pub use prompt::Prompt;
-use writer::Written;
+use writer::Continuation;
 pub use writer::{Limit, Writer};
 
 const EXAMPLES: &str = "\
@@ -118,7 +118,7 @@ impl Generate {
         Limit { tokens: self.max_tokens, stops: self.stop.clone() }
     }
 
-    fn show(&self, written: &Written, device: &Device) -> Result<()> {
+    fn show(&self, written: &Continuation, device: &Device) -> Result<()> {
         if self.json {
             return out::json(&with_device(serde_json::to_value(written)?, device));
         }

@@ -8,7 +8,7 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::format;
-use slimgpt::pipeline::{Limits, Place, Plan, plan};
+use slimgpt::pipeline::{Limits, Placement, Plan, plan};
 
 use super::arguments::{CalibrationSize, Pruning};
 use super::{out, show};
@@ -100,16 +100,16 @@ pub fn totals(plan: &Plan) -> String {
 
 /// The bytes that the work takes, where, and what for.
 pub fn memory_lines(plan: &Plan) -> String {
-    let sum = |place: Place, bytes: u64, name: &str| {
+    let sum = |place: Placement, bytes: u64, name: &str| {
         let parts = plan.memory.parts.iter().filter(|p| p.place == place && p.bytes > 0);
         let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect();
         (bytes > 0).then(|| format!("{name}: {} ({})", format::bytes(bytes), parts.join(", ")))
     };
     let memory = &plan.memory;
     let lines = [
-        sum(Place::Device, memory.device_bytes, "memory on the device"),
-        sum(Place::Host, memory.host_bytes, "memory on the host"),
-        sum(Place::Disk, memory.disk_bytes, "room on the output's disk"),
+        sum(Placement::Device, memory.device_bytes, "memory on the device"),
+        sum(Placement::Host, memory.host_bytes, "memory on the host"),
+        sum(Placement::Disk, memory.disk_bytes, "room on the output's disk"),
     ];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

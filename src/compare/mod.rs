@@ -1,7 +1,7 @@
 //! Methods, ratios, schedules and calibrations against each other: every combination is pruned on
 //! the same tokens and measured by the same protocol.
 //!
-//! A [`Grid`] is cut into cells; each becomes a [`Row`] of the [`Comparison`]. A cell that cannot
+//! A [`Grid`] is cut into cells; each becomes a [`CellResult`] of the [`Comparison`]. A cell that cannot
 //! be is a row too, and says why. What is finished lies in a folder and is not done again.
 
 mod cell;
@@ -19,7 +19,7 @@ pub use cell::{Cell, Grid, distinct};
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::CompareError;
 pub use plot::plot;
-pub use row::{Dense, Figures, Outcome, Row};
+pub use row::{CellResult, Dense, Figures, Outcome};
 #[cfg(not(target_arch = "wasm32"))]
-pub use run::{Calibrate, Evaluation, Event, Setting, run};
+pub use run::{Calibrate, Context, Evaluation, Event, run};
 pub use table::{Comparison, Protocol};

@@ -1,6 +1,6 @@
 //! The comparison as a chart: perplexity against what varies most.
 
-use super::{Cell, Comparison, Row};
+use super::{Cell, CellResult, Comparison};
 use crate::names::Named;
 use crate::report::figures::{Chart, Marks, Scale, Series, Svg};
 
@@ -14,7 +14,7 @@ enum Across {
 
 impl Across {
     /// The list that has most values; the ratio where none has more.
-    fn of(rows: &[Row]) -> Self {
+    fn of(rows: &[CellResult]) -> Self {
         let values = |across: Self| distinct(rows.iter().map(|r| across.value(&r.cell))).len();
         let longest = [Self::SeqLen, Self::Samples, Self::Target].into_iter().max_by_key(|&a| values(a));
         longest.unwrap_or(Self::Target)
@@ -42,7 +42,7 @@ impl Across {
 pub fn plot(comparison: &Comparison) -> Svg {
     let rows = &comparison.rows;
     let across = Across::of(rows);
-    let mut groups: Vec<(String, Vec<&Row>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<&CellResult>)> = Vec::new();
     for row in rows.iter().filter(|r| r.figures().is_some()) {
         let name = series_name(rows, row, across);
         match groups.iter_mut().find(|(other, _)| *other == name) {
@@ -69,8 +69,8 @@ pub fn plot(comparison: &Comparison) -> Svg {
 }
 
 /// Solid where the weights that stay make up for what went, dashed where they do not.
-fn series(name: &str, members: &[&Row], colour: usize, across: Across, origin: Option<(f64, f64)>) -> Series {
-    let point = |row: &&Row| row.figures().map(|f| (across.value(&row.cell), f.perplexity));
+fn series(name: &str, members: &[&CellResult], colour: usize, across: Across, origin: Option<(f64, f64)>) -> Series {
+    let point = |row: &&CellResult| row.figures().map(|f| (across.value(&row.cell), f.perplexity));
     let mut points: Vec<(f64, f64)> = origin.into_iter().chain(members.iter().filter_map(point)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let refits = members.iter().all(|row| row.cell.method.refits());
@@ -79,7 +79,7 @@ fn series(name: &str, members: &[&Row], colour: usize, across: Across, origin: O
 }
 
 /// The method, and whatever else tells this curve from the others.
-fn series_name(rows: &[Row], row: &Row, across: Across) -> String {
+fn series_name(rows: &[CellResult], row: &CellResult, across: Across) -> String {
     let varies = |of: &dyn Fn(&Cell) -> String| rows.iter().any(|r| of(&r.cell) != of(&row.cell));
     let mut name = row.cell.method.to_string();
     let mut add = |is_axis: bool, of: &dyn Fn(&Cell) -> String| {

@@ -7,7 +7,7 @@ use crate::pipeline::Report;
 
 /// A cell with what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct CellResult {
     /// What was done.
     #[serde(flatten)]
     pub cell: Cell,
@@ -72,7 +72,7 @@ impl Figures {
     }
 }
 
-impl Row {
+impl CellResult {
     /// The figures, where there are some.
     pub fn figures(&self) -> Option<&Figures> {
         match &self.outcome {

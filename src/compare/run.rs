@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::store::{self, Store};
-use super::{Cell, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol, Row};
+use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
 use crate::disk::{self, DiskError};
@@ -14,7 +14,7 @@ use crate::session::{SessionError, prune_to_folder};
 use crate::text::TextError;
 
 /// What all cells share.
-pub struct Setting<'a> {
+pub struct Context<'a> {
     /// The model.
     pub checkpoint: &'a Checkpoint,
     /// What it is called.
@@ -73,7 +73,7 @@ pub enum Event<'a> {
         /// Its place among the cells.
         index: usize,
         /// The row.
-        row: &'a Row,
+        row: &'a CellResult,
         /// Whether it was there already.
         reused: bool,
     },
@@ -86,7 +86,7 @@ type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 ///
 /// # Errors
 /// When the folder cannot be used or the device fails; what cannot be pruned is a row instead.
-pub async fn run(setting: &Setting<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
+pub async fn run(setting: &Context<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
     let store = Store::open(setting.out)?;
     let cells = grid.cells();
     let dense = dense(setting, &store, on_event).await?;
@@ -124,11 +124,11 @@ fn write(out: &Path, comparison: &Comparison) -> Result<(), DiskError> {
 }
 
 /// What decides a measurement besides the model: the tokens and the device.
-fn evaluation_identity(setting: &Setting<'_>) -> String {
+fn evaluation_identity(setting: &Context<'_>) -> String {
     format!("{} on {}", windows_sha256(&setting.evaluation.windows), setting.device.name())
 }
 
-async fn dense(setting: &Setting<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
+async fn dense(setting: &Context<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
     let config = setting.checkpoint.config();
     let model = Fingerprint::source_of(setting.checkpoint)?;
     let identity = format!("{model} measured {}", evaluation_identity(setting));
@@ -144,12 +144,12 @@ async fn dense(setting: &Setting<'_>, store: &Store, on_event: OnEvent<'_>) -> R
 
 /// The row of a cell, and whether it was there already.
 async fn row(
-    setting: &Setting<'_>,
+    setting: &Context<'_>,
     store: &Store,
     cell: &Cell,
     on_event: OnEvent<'_>,
-) -> Result<(Row, bool), CompareError> {
-    let refused = |reason: String| (Row { cell: cell.clone(), outcome: Outcome::Refused(reason) }, false);
+) -> Result<(CellResult, bool), CompareError> {
+    let refused = |reason: String| (CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) }, false);
     let plan = match plan(&cell.request(&setting.base), setting.checkpoint.config(), &setting.limits) {
         Ok(plan) => plan,
         Err(error) => return Ok(refused(error.to_string())),
@@ -158,7 +158,7 @@ async fn row(
         Ok(windows) => windows,
         Err(error) => return Ok(refused(error.to_string())),
     };
-    let Setting { checkpoint, device, clock, memory, .. } = *setting;
+    let Context { checkpoint, device, clock, memory, .. } = *setting;
     let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
     let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
     let name = cell.name();
@@ -200,19 +200,19 @@ fn is_of(job: &Job<'_>, folder: &Path) -> Result<bool, PipelineError> {
 
 /// Measures a pruned folder and leaves the figure and a page in it.
 async fn measured(
-    setting: &Setting<'_>,
+    setting: &Context<'_>,
     cell: &Cell,
     report: &Report,
     folder: &Path,
     on_event: OnEvent<'_>,
-) -> Result<Row, CompareError> {
+) -> Result<CellResult, CompareError> {
     let name = cell.name();
     let checkpoint = Checkpoint::open(folder)
         .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: Box::new(cause.into()) })?;
     let perplexity = measure(setting, &checkpoint, &name, on_event).await?;
     if !perplexity.is_finite() {
         let reason = format!("the perplexity is {perplexity}: the pruned model computes no numbers");
-        return Ok(Row { cell: cell.clone(), outcome: Outcome::Refused(reason) });
+        return Ok(CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) });
     }
     let windows = &setting.evaluation.windows;
     let predictions = windows.iter().map(|w| w.len() - 1).sum();
@@ -222,11 +222,11 @@ async fn measured(
         [EvalEntry { what, metric: "ppl".into(), value: perplexity, stderr: None, n: predictions }],
     )?;
     report::write_into(folder)?;
-    Ok(Row { cell: cell.clone(), outcome: Outcome::Measured(Figures::new(report, perplexity)) })
+    Ok(CellResult { cell: cell.clone(), outcome: Outcome::Measured(Figures::new(report, perplexity)) })
 }
 
 async fn measure(
-    setting: &Setting<'_>,
+    setting: &Context<'_>,
     checkpoint: &Checkpoint,
     name: &str,
     on_event: OnEvent<'_>,

@@ -14,7 +14,7 @@ pub(super) struct Store {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept<T> {
+struct Identified<T> {
     /// What the result was made of.
     identity: String,
     result: T,
@@ -35,13 +35,13 @@ impl Store {
     /// What was kept under a name, if it is of this identity. What cannot be read is not there.
     pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str) -> Option<T> {
         let json = disk::read(&self.file(name)).ok()?;
-        let kept: Kept<T> = serde_json::from_slice(&json).ok()?;
+        let kept: Identified<T> = serde_json::from_slice(&json).ok()?;
         (kept.identity == identity).then_some(kept.result)
     }
 
     /// Keeps a result under a name, wholly or not at all.
     pub fn put<T: Serialize>(&self, name: &str, identity: &str, result: &T) -> Result<(), DiskError> {
-        disk::write_json(&self.file(name), &Kept { identity: identity.to_owned(), result })
+        disk::write_json(&self.file(name), &Identified { identity: identity.to_owned(), result })
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dense, Outcome, Row};
+use super::{CellResult, Dense, Outcome};
 use crate::allocate::Rounding;
 use crate::names::Named;
 use crate::text::{Bos, Sampling};
@@ -46,7 +46,7 @@ pub struct Comparison {
     /// The model as it is.
     pub dense: Dense,
     /// The cells in their order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<CellResult>,
 }
 
 const COLUMNS: [&str; 15] = [
@@ -116,7 +116,7 @@ impl Comparison {
     }
 }
 
-fn fields(row: &Row, protocol: &str) -> Vec<String> {
+fn fields(row: &CellResult, protocol: &str) -> Vec<String> {
     let cell = &row.cell;
     let mut fields = vec![
         cell.method.to_string(),

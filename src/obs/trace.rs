@@ -71,7 +71,7 @@ pub struct Trace {
 
 /// What is removed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum What {
+pub enum TraceTarget {
     /// So many input columns, in these steps.
     Channels {
         /// How many.
@@ -134,7 +134,7 @@ impl Trace {
 ///
 /// # Errors
 /// As [`prune_heads`].
-pub async fn trace(x: &Matrix, weight: &Matrix, what: What, options: &Options) -> Result<Trace, ObsError> {
+pub async fn trace(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
     let (inner, device) = (CpuExecutor::<f64>::new(), Device::flex());
     let executor = Traced::new(&inner, [weight.rows, weight.columns]);
     let mut hessian = Hessian::new(&executor, x.columns);
@@ -150,12 +150,14 @@ async fn run<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
     hessian: &Hessian<E>,
-    what: What,
+    what: TraceTarget,
     options: &Options,
 ) -> Result<Pruned, ObsError> {
     match what {
-        What::Channels { remove, steps } => prune_channels(executor, weight, hessian, remove, steps, options).await,
-        What::Heads { layout, unit, remove } => {
+        TraceTarget::Channels { remove, steps } => {
+            prune_channels(executor, weight, hessian, remove, steps, options).await
+        }
+        TraceTarget::Heads { layout, unit, remove } => {
             prune_heads(executor, weight, hessian, layout, unit, remove, options).await
         }
     }

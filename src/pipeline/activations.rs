@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{PipelineError, Place, Spill};
+use super::{PipelineError, Placement, Spill};
 
 /// Where activations go that no memory can hold; `None` where there is no such place.
 pub(super) type SharedSpill = Option<Rc<dyn Spill>>;
@@ -13,7 +13,7 @@ pub(super) type SharedSpill = Option<Rc<dyn Spill>>;
 /// One tensor for each batch.
 pub(super) struct Cache {
     name: &'static str,
-    place: Place,
+    place: Placement,
     spill: SharedSpill,
     device: Device,
     slots: Vec<Option<Slot>>,
@@ -28,7 +28,7 @@ enum Slot {
 
 impl Cache {
     /// Room for `batches` tensors of `device`, kept in `place` under `name`.
-    pub fn new(name: &'static str, batches: usize, place: Place, spill: &SharedSpill, device: &Device) -> Self {
+    pub fn new(name: &'static str, batches: usize, place: Placement, spill: &SharedSpill, device: &Device) -> Self {
         let slots = std::iter::repeat_with(|| None).take(batches).collect();
         Self { name, place, spill: spill.clone(), device: device.clone(), slots }
     }
@@ -39,9 +39,9 @@ impl Cache {
     /// When the tensor cannot be read back or the disk refuses.
     pub async fn put(&mut self, layer: usize, batch: usize, tensor: Tensor<3>) -> Result<(), PipelineError> {
         self.slots[batch] = Some(match self.place {
-            Place::Device => Slot::Device(tensor),
-            Place::Host => Slot::Host(read_back(layer, tensor).await?),
-            Place::Disk => {
+            Placement::Device => Slot::Device(tensor),
+            Placement::Host => Slot::Host(read_back(layer, tensor).await?),
+            Placement::Disk => {
                 let (name, shape) = (format!("{}-{batch:05}", self.name), tensor.dims());
                 self.spill()?.write(&name, read_back(layer, tensor).await?.as_bytes())?;
                 Slot::Disk { name, shape }

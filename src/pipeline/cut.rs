@@ -9,13 +9,13 @@ use crate::shape::{Axis, LayerShape, ModelConfig, Part, Projection, entries_of};
 
 /// What stays of a layer, by the indices it had. All ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptIndices {
     pub heads: Vec<usize>,
     pub kv_heads: Vec<usize>,
     pub channels: Vec<usize>,
 }
 
-impl Kept {
+impl KeptIndices {
     /// From the units that the head selection left: K/V heads, or query heads.
     pub fn new(shape: LayerShape, unit: HeadUnit, units: &[usize], channels: &[usize]) -> Self {
         let per_group = shape.heads_per_group();
@@ -55,7 +55,7 @@ pub(super) fn refitted(of: Projection, weight: HostTensor, bias: Option<HostTens
 /// others cut to match.
 pub(super) fn cut(
     dense: &LayerWeights,
-    kept: &Kept,
+    kept: &KeptIndices,
     head_dim: usize,
     new: impl Iterator<Item = (Part, HostTensor)>,
 ) -> LayerWeights {
@@ -109,15 +109,15 @@ mod tests {
 
     #[test]
     fn a_kv_head_takes_its_query_heads_along() {
-        let kept = Kept::new(GROUPED, HeadUnit::KeyValue, &[1], &[0, 2]);
-        assert_eq!(kept, Kept { heads: vec![2, 3], kv_heads: vec![1], channels: vec![0, 2] });
+        let kept = KeptIndices::new(GROUPED, HeadUnit::KeyValue, &[1], &[0, 2]);
+        assert_eq!(kept, KeptIndices { heads: vec![2, 3], kv_heads: vec![1], channels: vec![0, 2] });
         assert_eq!(kept.context_columns(2), [4, 5, 6, 7]);
     }
 
     #[test]
     fn query_heads_leave_keys_and_values_alone() {
-        let kept = Kept::new(GROUPED, HeadUnit::Query, &[0, 3], &[1]);
-        assert_eq!(kept, Kept { heads: vec![0, 3], kv_heads: vec![0, 1], channels: vec![1] });
+        let kept = KeptIndices::new(GROUPED, HeadUnit::Query, &[0, 3], &[1]);
+        assert_eq!(kept, KeptIndices { heads: vec![0, 3], kv_heads: vec![0, 1], channels: vec![1] });
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn prune<E: Executor, S: LayerSink>(
     let Peak { host_bytes: peak_host_bytes, device_bytes: peak_device_bytes } = run.peak;
     let session_seconds = (job.clock)() - started;
     let timing = Timing { session_seconds, layer_seconds, peak_host_bytes, peak_device_bytes };
-    let report = run.report(sink.run(), records, timing);
+    let report = run.report(sink.run_id(), records, timing);
     sink.finish(job.checkpoint, &report)?;
     run.finished(&report);
     Ok(report)

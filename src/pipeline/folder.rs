@@ -156,7 +156,7 @@ impl LayerSink for OutputFolder {
         Ok(self.publish()?)
     }
 
-    fn run(&self) -> Option<String> {
+    fn run_id(&self) -> Option<String> {
         Some(self.fingerprint.digest())
     }
 

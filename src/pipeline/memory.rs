@@ -75,7 +75,7 @@ impl Limits {
 /// Where bytes lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum Placement {
     /// In the memory of the device that computes.
     Device,
     /// In the host's memory.
@@ -90,7 +90,7 @@ pub struct MemoryPart {
     /// What the bytes are for.
     pub what: String,
     /// Where they lie.
-    pub place: Place,
+    pub place: Placement,
     /// How many.
     pub bytes: u64,
 }
@@ -106,7 +106,7 @@ pub struct MemoryPlan {
     #[serde(default)]
     pub disk_bytes: u64,
     /// Where the activations lie between the layers.
-    pub activations: Place,
+    pub activations: Placement,
     /// Whether the feed-forward's inner activations are kept instead of computed twice.
     pub keep_inner: bool,
     /// Windows that run together.
@@ -208,18 +208,18 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let working = needs.weights + needs.solver + needs.batch;
     let on_host = 2 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
-        true => Place::Device,
+        true => Placement::Device,
         false => host_or_disk(limits, limits.host_bytes, on_host, needs),
     };
-    let keep_inner = place == Place::Device && working + needs.activations + needs.inner <= budget;
+    let keep_inner = place == Placement::Device && working + needs.activations + needs.inner <= budget;
     summed(
         vec![
-            part("one layer's weights", Place::Device, needs.weights),
-            part("Hessian, its inverse and their workspace", Place::Device, needs.solver),
-            part("one batch", Place::Device, needs.batch),
+            part("one layer's weights", Placement::Device, needs.weights),
+            part("Hessian, its inverse and their workspace", Placement::Device, needs.solver),
+            part("one batch", Placement::Device, needs.batch),
             part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("a layer's weights, read and cut", Place::Host, 2 * needs.weights),
-            part("embeddings", Place::Host, needs.outer),
+            part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
+            part("embeddings", Placement::Host, needs.outer),
         ],
         place,
         keep_inner,
@@ -231,14 +231,15 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
     let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer;
     let place = host_or_disk(limits, budget, fixed, needs);
-    let keep_inner = place == Place::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
+    let keep_inner =
+        place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running", Place::Host, 3 * needs.weights),
-            part("Hessian, its inverse and their workspace", Place::Host, needs.solver),
-            part("one batch", Place::Host, needs.batch),
+            part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
+            part("Hessian, its inverse and their workspace", Placement::Host, needs.solver),
+            part("one batch", Placement::Host, needs.batch),
             part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("embeddings", Place::Host, needs.outer),
+            part("embeddings", Placement::Host, needs.outer),
         ],
         place,
         keep_inner,
@@ -247,18 +248,18 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 
 /// The disk is slow, so it is used only where the activations, beside the `fixed` bytes of
 /// everything else, are known not to fit the host.
-fn host_or_disk(limits: &Limits, host: Option<u64>, fixed: u64, needs: &Needs) -> Place {
+fn host_or_disk(limits: &Limits, host: Option<u64>, fixed: u64, needs: &Needs) -> Placement {
     let fits = host.is_none_or(|budget| fixed + needs.activations <= budget);
-    if fits || limits.disk_bytes.is_none() { Place::Host } else { Place::Disk }
+    if fits || limits.disk_bytes.is_none() { Placement::Host } else { Placement::Disk }
 }
 
-fn part(what: &str, place: Place, bytes: u64) -> MemoryPart {
+fn part(what: &str, place: Placement, bytes: u64) -> MemoryPart {
     MemoryPart { what: what.into(), place, bytes }
 }
 
-fn summed(parts: Vec<MemoryPart>, activations: Place, keep_inner: bool) -> MemoryPlan {
+fn summed(parts: Vec<MemoryPart>, activations: Placement, keep_inner: bool) -> MemoryPlan {
     let sum = |place| parts.iter().filter(|p| p.place == place).map(|p| p.bytes).sum();
-    let (device_bytes, host_bytes, disk_bytes) = (sum(Place::Device), sum(Place::Host), sum(Place::Disk));
+    let (device_bytes, host_bytes, disk_bytes) = (sum(Placement::Device), sum(Placement::Host), sum(Placement::Disk));
     MemoryPlan { device_bytes, host_bytes, disk_bytes, activations, keep_inner, batch_windows: 1, parts }
 }
 
@@ -269,11 +270,16 @@ fn refuse_beyond_budget(
     plan: MemoryPlan,
 ) -> Result<MemoryPlan, MemoryError> {
     if let Some(budget) = limits.device_bytes.filter(|&b| limits.is_gpu && plan.device_bytes > b) {
-        return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Place::Device) });
+        return Err(MemoryError::Device { needed: plan.device_bytes, budget, parts: plan.list(Placement::Device) });
     }
     if let Some(budget) = limits.host_bytes.filter(|&b| plan.host_bytes > b) {
         let would_fit = what_fits_the_host(request, needs, &plan, budget);
-        return Err(MemoryError::Host { needed: plan.host_bytes, budget, parts: plan.list(Place::Host), would_fit });
+        return Err(MemoryError::Host {
+            needed: plan.host_bytes,
+            budget,
+            parts: plan.list(Placement::Host),
+            would_fit,
+        });
     }
     if let Some(budget) = limits.disk_bytes.filter(|&b| plan.disk_bytes > b) {
         let would_fit = windows_within(request, needs, budget);
@@ -283,7 +289,7 @@ fn refuse_beyond_budget(
 }
 
 fn what_fits_the_host(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64) -> WouldFit {
-    let on_host = if plan.activations == Place::Host { needs.activations } else { 0 };
+    let on_host = if plan.activations == Placement::Host { needs.activations } else { 0 };
     let fixed = plan.host_bytes.saturating_sub(on_host);
     match budget.checked_sub(fixed) {
         Some(room) if on_host > 0 => windows_within(request, needs, room),
@@ -302,7 +308,7 @@ fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
 
 impl MemoryPlan {
     /// "activations 1.2 GiB + one batch …", the parts of one place.
-    fn list(&self, place: Place) -> String {
+    fn list(&self, place: Placement) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);
         parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect::<Vec<_>>().join(" + ")
     }

@@ -38,7 +38,7 @@ pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Opened, OutputFolder};
 pub use job::Job;
-pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Place, WouldFit};
+pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Placement, WouldFit};
 pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan};

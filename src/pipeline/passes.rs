@@ -1,7 +1,7 @@
 //! What happens to one layer: three passes over the calibration tokens with two selections
 //! between them, or one replay with weights that are already there.
 
-use super::cut::{Kept, cut, difference, refitted, shifted, with_zero_biases};
+use super::cut::{KeptIndices, cut, difference, refitted, shifted, with_zero_biases};
 use super::layer::{NewProjection, download};
 use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
@@ -133,7 +133,7 @@ impl<E: Executor> Run<'_, E> {
         let (device, projection) = (self.job.device.tensor_device(), site.projection());
         let (old, old_bias) = (weights.weight(projection), weights.bias(projection));
         let pruned = self
-            .solve(index, site, &upload(old, device), &hessian)
+            .prune_site(index, site, &upload(old, device), &hessian)
             .await
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
@@ -173,7 +173,7 @@ impl<E: Executor> Run<'_, E> {
     }
 
     /// The mathematics of a site.
-    async fn solve(
+    async fn prune_site(
         &self,
         index: usize,
         site: Site,
@@ -205,7 +205,7 @@ impl<E: Executor> Run<'_, E> {
         channels: Selected,
     ) -> (LayerWeights, LayerRecord) {
         let plan = &self.job.plan.layers[index];
-        let kept = Kept::new(plan.before, plan.unit, &heads.units, &channels.units);
+        let kept = KeptIndices::new(plan.before, plan.unit, &heads.units, &channels.units);
         let new = heads.new.into_iter().chain(channels.new);
         let weights = cut(dense, &kept, self.config.head_dim, new);
         let record = LayerRecord {

@@ -105,7 +105,7 @@ pub struct Report {
     /// The program and its version.
     pub version: String,
     /// What tells this run from others, where it was kept in a folder.
-    pub run: Option<String>,
+    pub run_id: Option<String>,
     /// The folder that was pruned.
     pub source: Option<String>,
     /// The device that computed.

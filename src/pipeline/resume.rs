@@ -64,7 +64,7 @@ impl Fingerprint {
 
     /// Whether a finished folder's report is of this run.
     pub fn made(&self, report: &Report) -> bool {
-        report.run.as_deref() == Some(&self.digest())
+        report.run_id.as_deref() == Some(&self.digest())
     }
 }
 

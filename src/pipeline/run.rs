@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::activations::{Cache, SharedSpill};
 use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
-use super::{Event, Flow, Job, Pass, PipelineError, Place};
+use super::{Event, Flow, Job, Pass, PipelineError, Placement};
 use crate::checkpoint::Dtype;
 use crate::device::Peak;
 use crate::model::Positions;
@@ -47,7 +47,7 @@ impl<'a, E> Run<'a, E> {
         let batches = batches(job.windows, job.plan.batch_windows);
         let place = match job.plan.memory.activations {
             // Without a GPU the tensors are in host memory already; copying them would gain nothing.
-            Place::Host if !job.device.is_gpu() => Place::Device,
+            Placement::Host if !job.device.is_gpu() => Placement::Device,
             place => place,
         };
         let config = job.checkpoint.config();
@@ -126,14 +126,14 @@ impl<'a, E> Run<'a, E> {
     }
 
     /// Everything about the run.
-    pub fn report(&self, run: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
+    pub fn report(&self, run_id: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
         let job = self.job;
         let pruned = job.plan.biased_config(self.config);
         let decoder: usize = layers.iter().map(|l| pruned.layer_parameters(l.after)).sum();
         let parameters_after = self.config.outer_parameters() + decoder;
         Report {
             version: env!("CARGO_PKG_VERSION").into(),
-            run,
+            run_id,
             source: job.checkpoint.folder().map(|p| p.display().to_string()),
             device: job.device.name().into(),
             dtype: self.dtype,

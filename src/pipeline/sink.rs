@@ -46,7 +46,7 @@ pub trait LayerSink {
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError>;
 
     /// What tells this run from others, if the sink knows.
-    fn run(&self) -> Option<String> {
+    fn run_id(&self) -> Option<String> {
         None
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::cut::Kept;
+use super::cut::KeptIndices;
 use super::layer::{NewProjection, flat, settle};
 use super::report::SiteRecord;
 use super::run::Run;
@@ -119,8 +119,8 @@ impl<E: Executor> Run<'_, E> {
 }
 
 /// What a record says is left.
-pub(super) fn kept(record: &LayerRecord) -> Kept {
-    Kept {
+pub(super) fn kept(record: &LayerRecord) -> KeptIndices {
+    KeptIndices {
         heads: record.kept_heads.clone(),
         kv_heads: record.kept_kv_heads.clone(),
         channels: record.kept_channels.clone(),

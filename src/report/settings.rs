@@ -42,7 +42,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Memory, planned peak", memory(plan)),
         set("Made by", format!("slimgpt {}", report.version)),
     ];
-    let run = report.run.iter().map(|run| set("Run", run.clone()));
+    let run = report.run_id.iter().map(|run| set("Run", run.clone()));
     all.into_iter().chain(run).collect()
 }
 

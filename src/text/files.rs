@@ -25,8 +25,8 @@ pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> 
         read_text(path, gzipped).map_err(|e| wrong(format!("{e}; give a readable UTF-8 text file, gzipped or not")))?;
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("txt" | "md" | "raw") => Ok(vec![text]),
-        Some("json") if text.trim_start().starts_with('[') => alpaca(&text, key).map_err(Row::at(path, key)),
-        Some("jsonl" | "json") => lines(&text, key).map_err(Row::at(path, key)),
+        Some("json") if text.trim_start().starts_with('[') => alpaca(&text, key).map_err(BadRow::at(path, key)),
+        Some("jsonl" | "json") => lines(&text, key).map_err(BadRow::at(path, key)),
         _ => Err(wrong(
             "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz".into(),
         )),
@@ -44,12 +44,12 @@ fn read_text(path: &Path, gzipped: bool) -> std::io::Result<String> {
 }
 
 /// What is wrong with a row: it is no JSON, or it has no text.
-enum Row {
+enum BadRow {
     Wrong(String),
     NoText(String),
 }
 
-impl Row {
+impl BadRow {
     fn at(path: &Path, key: &str) -> impl Fn(Self) -> TextError {
         let (file, key) = (path.display().to_string(), key.to_owned());
         move |row| match row {
@@ -59,19 +59,19 @@ impl Row {
     }
 }
 
-fn lines(text: &str, key: &str) -> Result<Vec<String>, Row> {
+fn lines(text: &str, key: &str) -> Result<Vec<String>, BadRow> {
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     rows.map(|(i, line)| {
-        let row: Value = serde_json::from_str(line).map_err(|e| Row::Wrong(format!("line {}: {e}", i + 1)))?;
-        row[key].as_str().map(str::to_owned).ok_or_else(|| Row::NoText(format!("line {}", i + 1)))
+        let row: Value = serde_json::from_str(line).map_err(|e| BadRow::Wrong(format!("line {}: {e}", i + 1)))?;
+        row[key].as_str().map(str::to_owned).ok_or_else(|| BadRow::NoText(format!("line {}", i + 1)))
     })
     .collect()
 }
 
-fn alpaca(text: &str, key: &str) -> Result<Vec<String>, Row> {
+fn alpaca(text: &str, key: &str) -> Result<Vec<String>, BadRow> {
     let rows: Vec<Value> =
-        serde_json::from_str(text).map_err(|e| Row::Wrong(format!("not a JSON list of rows: {e}")))?;
-    let text = |(i, row): (usize, &Value)| alpaca_row(row, key).ok_or_else(|| Row::NoText(no_text(i)));
+        serde_json::from_str(text).map_err(|e| BadRow::Wrong(format!("not a JSON list of rows: {e}")))?;
+    let text = |(i, row): (usize, &Value)| alpaca_row(row, key).ok_or_else(|| BadRow::NoText(no_text(i)));
     rows.iter().enumerate().map(text).collect()
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use pollster::block_on;
 use slimgpt::allocate::{Curve, Rounding};
 use slimgpt::compare::{
-    Cell, CompareError, Comparison, Evaluation, Event, Grid, Outcome, Protocol, Row, Setting, plot, run,
+    Cell, CellResult, CompareError, Comparison, Context, Evaluation, Event, Grid, Outcome, Protocol, plot, run,
 };
 use slimgpt::device::{Device, Peak};
 use slimgpt::pipeline::{self, Flow, Limits, Method, Request};
@@ -49,7 +49,7 @@ fn compared(
         channel_multiple: 1,
         rounding: Rounding::Layer,
     };
-    let setting = Setting {
+    let setting = Context {
         checkpoint: &checkpoint,
         model: "tiny",
         device: &device,
@@ -69,7 +69,7 @@ fn go_on(_: &Event<'_>) -> Flow {
     Flow::Continue
 }
 
-fn perplexity(row: &Row) -> f64 {
+fn perplexity(row: &CellResult) -> f64 {
     row.figures().expect("figures").perplexity
 }
 

@@ -7,8 +7,7 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Place as Where, Plan, Report, Request,
-    prune,
+    Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Placement, Plan, Report, Request, prune,
 };
 
 use crate::support::pruned::{job, rounded_by_layer};
@@ -110,7 +109,7 @@ fn the_folder_is_whole_and_loads_with_the_new_sizes() {
 fn activations_on_disk_give_the_same_weights_and_leave_nothing_behind() {
     let mut place = Place::new(&request());
     place.run("memory", go_on).unwrap();
-    place.plan.memory.activations = Where::Disk;
+    place.plan.memory.activations = Placement::Disk;
     let lying = place.path("disk.partial/activations");
     let mut seen = 0;
     let stopped = place.run("disk", |event| {
@@ -126,7 +125,7 @@ fn activations_on_disk_give_the_same_weights_and_leave_nothing_behind() {
 #[test]
 fn a_result_in_memory_has_no_disk_for_activations() {
     let mut place = Place::new(&request());
-    place.plan.memory.activations = Where::Disk;
+    place.plan.memory.activations = Placement::Disk;
     let error = run(&place.checkpoint, &place.plan, &mut MemorySink::default(), go_on).unwrap_err();
     assert!(matches!(error, PipelineError::NoDisk), "{error}");
 }
@@ -358,7 +357,7 @@ fn on_a_gpu_too_a_stopped_run_goes_on_to_the_same_bytes() {
     place.run_on("whole", &device, go_on).unwrap();
     let whole = place.layers("whole");
     // Where the activations lie changes no bit either.
-    for activations in [Where::Device, Where::Host] {
+    for activations in [Placement::Device, Placement::Host] {
         place.plan.memory.activations = activations;
         for stop in 0..LAYERS {
             let until = |e| match e {

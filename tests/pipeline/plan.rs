@@ -2,7 +2,7 @@
 
 use slimgpt::allocate::{AllocateError, Allocation, Curve, CurveError, LayerRatio, Rounding, Schedule, Target};
 use slimgpt::obs::HeadUnit;
-use slimgpt::pipeline::{Limits, MemoryError, Place, Plan, PlanError, Request, WouldFit, plan};
+use slimgpt::pipeline::{Limits, MemoryError, Placement, Plan, PlanError, Request, WouldFit, plan};
 use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::shape::{LayerShape, ModelConfig};
 
@@ -223,9 +223,9 @@ fn activations_move_to_the_host_before_anything_is_refused() {
         let memory = plan(&request, &llama_7b(), &gpu(1 << 30).within(Some(gib << 30))).unwrap().memory;
         (memory.activations, memory.keep_inner)
     };
-    assert_eq!(place(70), (Place::Device, true));
-    assert_eq!(place(26), (Place::Device, false));
-    assert_eq!(place(12), (Place::Host, false));
+    assert_eq!(place(70), (Placement::Device, true));
+    assert_eq!(place(26), (Placement::Device, false));
+    assert_eq!(place(12), (Placement::Host, false));
 }
 
 #[test]
@@ -238,12 +238,12 @@ fn activations_that_no_memory_holds_go_to_disk_if_there_is_room() {
     };
     // N (D + q) · 4 = 2¹⁹ · 8192 · 4 bytes are 16 GiB.
     for is_gpu in [true, false] {
-        assert_eq!(on(is_gpu, 12, Some(100 << 30)).unwrap(), (Place::Disk, 16));
+        assert_eq!(on(is_gpu, 12, Some(100 << 30)).unwrap(), (Placement::Disk, 16));
         let error = on(is_gpu, 12, Some(15 << 30)).unwrap_err();
         let would_fit = WouldFit::Windows(240);
         let want = MemoryError::Disk { needed: 16 << 30, budget: 15 << 30, would_fit };
         assert!(matches!(&error, PlanError::Memory(error) if *error == want), "{error}");
         assert!(matches!(on(is_gpu, 12, None), Err(PlanError::Memory(MemoryError::Host { .. }))));
     }
-    assert_eq!(on(true, 64, Some(100 << 30)).unwrap(), (Place::Host, 0));
+    assert_eq!(on(true, 64, Some(100 << 30)).unwrap(), (Placement::Host, 0));
 }

@@ -19,7 +19,7 @@ use crate::findings::{Calibration, Key};
 use crate::mail::Pick;
 use crate::model::{Model, Origin};
 use crate::remedy::told;
-use crate::settings::{Place, Settings};
+use crate::settings::{DeviceSetting, Settings};
 use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
 use crate::widgets::trouble::problem;
@@ -171,17 +171,17 @@ impl PlanScreen {
         let adapters = self.adapters.clone().unwrap_or_default();
         let place = &mut self.settings.place;
         let shown = match place {
-            Place::Auto => automatic.clone(),
-            Place::Cpu => "CPU".into(),
-            Place::Gpu(name) => name.clone(),
+            DeviceSetting::Auto => automatic.clone(),
+            DeviceSetting::Cpu => "CPU".into(),
+            DeviceSetting::Gpu(name) => name.clone(),
         };
         egui::ComboBox::from_label("computes").selected_text(shown).width(240.0).truncate().show_ui(ui, |ui| {
-            ui.selectable_value(place, Place::Auto, automatic);
+            ui.selectable_value(place, DeviceSetting::Auto, automatic);
             for adapter in &adapters {
                 let text = format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend);
-                ui.selectable_value(place, Place::Gpu(adapter.name.clone()), text);
+                ui.selectable_value(place, DeviceSetting::Gpu(adapter.name.clone()), text);
             }
-            ui.selectable_value(place, Place::Cpu, "CPU");
+            ui.selectable_value(place, DeviceSetting::Cpu, "CPU");
         });
         quiet(ui, device_words(place, self.adapters.as_deref(), self.host_bytes));
     }
@@ -189,9 +189,9 @@ impl PlanScreen {
     /// The name of the device that will compute, once that is known.
     pub fn device_name(&self) -> Option<String> {
         match &self.settings.place {
-            Place::Cpu => Some("cpu".into()),
-            Place::Gpu(name) => Some(name.clone()),
-            Place::Auto => {
+            DeviceSetting::Cpu => Some("cpu".into()),
+            DeviceSetting::Gpu(name) => Some(name.clone()),
+            DeviceSetting::Auto => {
                 let best = hardware(self.adapters.as_deref()?);
                 Some(best.map_or("cpu".into(), |a| a.name.clone()))
             }
@@ -255,16 +255,16 @@ fn hardware(adapters: &[Adapter]) -> Option<&Adapter> {
     adapters.iter().filter(|a| rank(a).is_some()).min_by_key(rank)
 }
 
-fn device_words(place: &Place, adapters: Option<&[Adapter]>, host: Option<u64>) -> String {
+fn device_words(place: &DeviceSetting, adapters: Option<&[Adapter]>, host: Option<u64>) -> String {
     let memory = host.map_or(String::new(), |b| format!(" {} of memory are free.", bytes(b)));
     match (place, adapters) {
         (_, None) => "Looking for devices…".into(),
-        (Place::Cpu, _) => format!("The CPU executor.{memory}"),
-        (Place::Auto, Some(list)) if hardware(list).is_none() => {
+        (DeviceSetting::Cpu, _) => format!("The CPU executor.{memory}"),
+        (DeviceSetting::Auto, Some(list)) if hardware(list).is_none() => {
             format!("No hardware GPU with a driver was found, so the CPU computes.{memory}")
         }
-        (Place::Auto, Some(_)) => format!("The best hardware GPU.{memory}"),
-        (Place::Gpu(name), Some(list)) => match list.iter().find(|a| a.name == *name) {
+        (DeviceSetting::Auto, Some(_)) => format!("The best hardware GPU.{memory}"),
+        (DeviceSetting::Gpu(name), Some(list)) => match list.iter().find(|a| a.name == *name) {
             Some(a) if a.is_software() => format!(
                 "A software adapter: it computes on the CPU, slowly. One buffer holds at most {}.",
                 bytes(a.max_binding_bytes)

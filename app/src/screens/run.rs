@@ -12,7 +12,7 @@ use crate::findings::Outcome;
 use crate::progress::{Progress, rows};
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
-use crate::widgets::map::{Row, legend, map};
+use crate::widgets::map::{LayerRow, legend, map};
 use crate::widgets::trouble::trouble;
 use crate::work::control::{Control, Wish};
 use slimgpt::format::{bytes, count, percent, seconds, whole_seconds};
@@ -213,7 +213,7 @@ fn finished(ui: &mut Ui, report: &Report, out: &Path) -> Option<Action> {
     })
 }
 
-fn details(ui: &mut Ui, rows: &[Row], progress: Option<&Progress>, selected: Option<usize>) -> Option<usize> {
+fn details(ui: &mut Ui, rows: &[LayerRow], progress: Option<&Progress>, selected: Option<usize>) -> Option<usize> {
     let mut chosen = selected;
     columns(ui, 420.0, 2, |i, ui| match i {
         0 => card(ui, "What goes", |ui| {
@@ -239,7 +239,7 @@ fn details(ui: &mut Ui, rows: &[Row], progress: Option<&Progress>, selected: Opt
     chosen
 }
 
-fn layer(ui: &mut Ui, index: usize, row: &Row) {
+fn layer(ui: &mut Ui, index: usize, row: &LayerRow) {
     card(ui, &format!("Layer {index}"), |ui| {
         let gone: Vec<String> = (0..row.heads.len()).filter(|&h| row.heads[h].gone).map(|h| h.to_string()).collect();
         let gone = if gone.is_empty() { "none".into() } else { gone.join(", ") };

@@ -1,7 +1,7 @@
 //! A layer of 8 inputs and 8 outputs, made of a seed, whose inputs are as alike as one likes.
 
 use slimgpt::device::readback::ReadbackError;
-use slimgpt::obs::trace::{Matrix, Trace, What, trace};
+use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, trace};
 use slimgpt::obs::{ChannelSteps, ObsError, Options};
 
 use crate::platform::ready;
@@ -37,7 +37,7 @@ impl Toy {
     /// # Errors
     /// In the words of the library.
     pub fn trace(&self) -> Result<Trace, String> {
-        let what = What::Channels { remove: self.remove, steps: ChannelSteps::OneByOne };
+        let what = TraceTarget::Channels { remove: self.remove, steps: ChannelSteps::OneByOne };
         let options = Options { damping: self.damping, ..Options::default() };
         let traced = ready(trace(&self.inputs(), &self.weights(), what, &options));
         traced.unwrap_or_else(unreachable_wait).map_err(told)

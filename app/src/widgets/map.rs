@@ -35,7 +35,7 @@ pub struct Head {
 
 /// One layer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
+pub struct LayerRow {
     /// How far it is.
     pub state: State,
     /// Query heads by index.
@@ -52,7 +52,7 @@ pub struct Row {
     pub error: Option<f64>,
 }
 
-impl Row {
+impl LayerRow {
     fn words(&self, layer: usize) -> String {
         let gone = self.heads.iter().filter(|h| h.gone).count();
         let heads = arrow(self.heads.len(), self.heads.len() - gone);
@@ -74,7 +74,7 @@ const COUNTS: f32 = 104.0;
 const GAP: f32 = 14.0;
 
 /// Draws the rows; returns the one that was pressed.
-pub fn map(ui: &mut Ui, rows: &[Row], selected: Option<usize>) -> Option<usize> {
+pub fn map(ui: &mut Ui, rows: &[LayerRow], selected: Option<usize>) -> Option<usize> {
     let heads = rows.iter().map(|r| r.heads.len()).max().unwrap_or(1).max(1);
     let width = ui.available_width();
     let room = (width - LABEL - COUNTS - 2.0 * GAP) * 0.62;
@@ -119,7 +119,7 @@ fn header(ui: &mut Ui, width: f32, heads: f32) {
     at(rect.left() + LABEL + 2.0 * GAP + heads.max(44.0), "Channels", Align2::LEFT_CENTER);
 }
 
-fn draw(ui: &Ui, place: &Place, layer: usize, row: &Row, response: &Response) {
+fn draw(ui: &Ui, place: &Place, layer: usize, row: &LayerRow, response: &Response) {
     let (p, painter, rect) = (palette(ui), ui.painter(), place.rect);
     if place.chosen || response.hovered() || response.has_focus() {
         let fill = if place.chosen { p.accent.gamma_multiply(0.18) } else { p.line.gamma_multiply(0.5) };
@@ -140,7 +140,7 @@ fn head_rect(rect: Rect, cell: f32, head: usize) -> Rect {
     Rect::from_min_size(pos2(left, rect.top() + 1.5), vec2(cell, rect.height() - 3.0))
 }
 
-fn draw_heads(painter: &Painter, place: &Place, row: &Row, p: &Palette) {
+fn draw_heads(painter: &Painter, place: &Place, row: &LayerRow, p: &Palette) {
     let scale = Scale::of(row);
     for (index, head) in row.heads.iter().enumerate() {
         let ends_group = row.per_group > 1 && (index + 1).is_multiple_of(row.per_group);
@@ -158,7 +158,7 @@ fn draw_heads(painter: &Painter, place: &Place, row: &Row, p: &Palette) {
     }
 }
 
-fn draw_channels(painter: &Painter, place: &Place, row: &Row, p: &Palette) {
+fn draw_channels(painter: &Painter, place: &Place, row: &LayerRow, p: &Palette) {
     let rect = place.rect;
     let left = rect.left() + LABEL + 2.0 * GAP + (place.cell * place.heads as f32).max(44.0);
     let bar = Rect::from_min_max(pos2(left, rect.top() + 3.5), pos2(rect.right() - COUNTS, rect.bottom() - 3.5));
@@ -179,7 +179,7 @@ fn draw_channels(painter: &Painter, place: &Place, row: &Row, p: &Palette) {
     painter.text(pos2(rect.right() - 4.0, rect.center().y), Align2::RIGHT_CENTER, text, FontId::monospace(11.5), ink);
 }
 
-fn hovering(row: &Row, response: &Response, rect: Rect, cell: f32, layer: usize, words: String) -> Response {
+fn hovering(row: &LayerRow, response: &Response, rect: Rect, cell: f32, layer: usize, words: String) -> Response {
     let head = response.hover_pos().and_then(|at| {
         (0..row.heads.len()).find(|&h| head_rect(rect, cell, h).contains(at)).map(|h| (h, row.heads[h]))
     });
@@ -198,7 +198,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(row: &Row) -> Self {
+    fn of(row: &LayerRow) -> Self {
         let logs = row.heads.iter().filter_map(|h| h.score).map(log);
         let (least, greatest) = logs.fold((f64::MAX, f64::MIN), |(a, b), l| (a.min(l), b.max(l)));
         Self { least, greatest }
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn the_colour_of_a_score_is_its_place_between_the_lowest_and_the_highest() {
         let heads = [1.0, 10.0, 100.0].map(|s| Head { score: Some(s), gone: false }).to_vec();
-        let scale = Scale::of(&Row { heads, ..Row::default() });
+        let scale = Scale::of(&LayerRow { heads, ..LayerRow::default() });
         assert_eq!(scale.colour(1.0), sequential(0.0));
         assert_eq!(scale.colour(10.0), sequential(0.5));
         assert_eq!(scale.colour(100.0), sequential(1.0));
@@ -259,7 +259,7 @@ mod tests {
     fn a_row_says_in_words_what_it_shows() {
         let gone = Head { score: Some(1.0), gone: true };
         let heads = vec![gone, Head::default()];
-        let row = Row {
+        let row = LayerRow {
             state: State::Done,
             heads,
             per_group: 1,

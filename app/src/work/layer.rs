@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slimgpt::device::Device;
 use slimgpt::model::{Block, Outer, Positions, token_tensor};
-use slimgpt::obs::trace::{Matrix, Trace, What, trace};
+use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, trace};
 use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Options, Score};
 use slimgpt::shape::Site;
 use slimgpt::shipped;
@@ -48,8 +48,8 @@ async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {
     let head_dim = model.checkpoint.config().head_dim;
     let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
     let what = match wanted.site {
-        Site::Heads => What::Heads { layout, unit: HeadUnit::KeyValue, remove: wanted.remove },
-        Site::Channels => What::Channels { remove: wanted.remove, steps: ChannelSteps::OneByOne },
+        Site::Heads => TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: wanted.remove },
+        Site::Channels => TraceTarget::Channels { remove: wanted.remove, steps: ChannelSteps::OneByOne },
     };
     let options = Options { damping: wanted.damping, ..Options::scored(Score::Exact) };
     trace(&x, &weight, what, &options).await.map_err(told)

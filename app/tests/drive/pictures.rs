@@ -5,7 +5,7 @@ use egui_kittest::{Harness, SnapshotOptions};
 use slimgpt_app::steps::Steps;
 use slimgpt_app::theme;
 use slimgpt_app::widgets::card::card;
-use slimgpt_app::widgets::map::{Head, Row, State, legend, map};
+use slimgpt_app::widgets::map::{Head, LayerRow, State, legend, map};
 use slimgpt_app::widgets::trouble::trouble;
 
 /// Drivers round the edges of letters differently.
@@ -19,7 +19,7 @@ fn picture(name: &str, look: Theme, size: [f32; 2], draw: impl FnMut(&mut Ui) + 
     window.snapshot_options(name, &options);
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<LayerRow> {
     let layer = |i: usize| {
         let state = [State::Earlier, State::Done, State::Done, State::Working, State::Waiting][i];
         let scored = i < 4 && i > 0;
@@ -28,7 +28,7 @@ fn rows() -> Vec<Row> {
             gone: scored && (h * 5 + i * 3) % 8 < i,
         };
         let cut = matches!(state, State::Done | State::Earlier);
-        Row {
+        LayerRow {
             state,
             heads: (0..8).map(head).collect(),
             per_group: 2,
@@ -43,7 +43,7 @@ fn rows() -> Vec<Row> {
 
 fn picture_of_the_map(name: &str, look: Theme) {
     picture(name, look, [640.0, 262.0], |ui| {
-        card(ui, "What goes", |ui| {
+        card(ui, "TraceTarget goes", |ui| {
             map(ui, &rows(), Some(2));
             legend(ui);
         });

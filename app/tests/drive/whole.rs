@@ -1,6 +1,6 @@
 //! From the first start to the comparison.
 
-use slimgpt_app::settings::Place;
+use slimgpt_app::settings::DeviceSetting;
 
 use crate::hand::Hand;
 
@@ -80,7 +80,7 @@ fn the_kernels_run_on_the_device_that_draws_the_window() {
     let mut hand = Hand::on(data.path());
     hand.plan_shipped(20.0);
     let drawing = hand.window.state().shared_device().cloned().expect("the window draws on a device that can compute");
-    hand.window.state_mut().settings_mut().place = Place::Gpu(drawing.name().into());
+    hand.window.state_mut().settings_mut().place = DeviceSetting::Gpu(drawing.name().into());
     hand.see("A software adapter");
     hand.press("Prune");
     hand.see("Inspect the result");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use slimgpt::compare::{Event, Outcome, Row};
+use slimgpt::compare::{CellResult, Event, Outcome};
 use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
 
@@ -100,7 +100,7 @@ impl Drop for Cells {
     }
 }
 
-fn told(row: &Row) -> String {
+fn told(row: &CellResult) -> String {
     let name = row.cell.name();
     match &row.outcome {
         Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {}", f.perplexity, seconds(f.seconds)),

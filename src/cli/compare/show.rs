@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use slimgpt::compare::{Cell, Comparison, Outcome, Row};
+use slimgpt::compare::{Cell, CellResult, Comparison, Outcome};
 use slimgpt::format;
 use slimgpt::names::Named;
 
@@ -65,7 +65,7 @@ fn table(comparison: &Comparison, varying: &[Choice]) -> comfy_table::Table {
     show::table(&header, &std::iter::once(dense).chain(rows).collect::<Vec<_>>())
 }
 
-fn line(row: &Row, varying: &[Choice]) -> Vec<String> {
+fn line(row: &CellResult, varying: &[Choice]) -> Vec<String> {
     let mut line = vec![row.cell.method.to_string()];
     line.extend(varying.iter().map(|(_, of)| of(&row.cell)));
     match &row.outcome {

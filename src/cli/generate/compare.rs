@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde_json::json;
 use slimgpt::device::Device;
 
-use super::{Generate, Usage, Writer, Written, interrupted, with_device};
+use super::{Continuation, Generate, Usage, Writer, interrupted, with_device};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{out, progress};
 
@@ -55,7 +55,7 @@ impl Generate {
         })
     }
 
-    fn continuation(&self, writer: &mut Writer, device: &Device, interrupt: &Interrupt) -> Result<Written> {
+    fn continuation(&self, writer: &mut Writer, device: &Device, interrupt: &Interrupt) -> Result<Continuation> {
         writer.load(device, &mut progress::counting("loading", self.json))?;
         let mut bar = progress::counting("tokens", self.json);
         let mut done = 0;
@@ -68,7 +68,7 @@ impl Generate {
         Ok(written)
     }
 
-    fn show_all(&self, writer: &Writer, written: &[Written], device: &Device) -> Result<()> {
+    fn show_all(&self, writer: &Writer, written: &[Continuation], device: &Device) -> Result<()> {
         let prompt = writer.prompt().shown();
         if !prompt.is_empty() {
             out::line(format_args!("{prompt}\n"))?;
@@ -90,7 +90,7 @@ fn same(a: &std::path::Path, b: &std::path::Path) -> bool {
     read(a) == read(b)
 }
 
-fn columns(both: [&Written; 2], width: u16) -> Table {
+fn columns(both: [&Continuation; 2], width: u16) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::DynamicFullWidth);
     table.set_width(width).set_header(both.map(|w| w.model.as_str()));
@@ -99,8 +99,8 @@ fn columns(both: [&Written; 2], width: u16) -> Table {
     table
 }
 
-fn one_after_the_other(written: &[Written]) -> Result<()> {
-    for Written { model, text, tokens_per_second, .. } in written {
+fn one_after_the_other(written: &[Continuation]) -> Result<()> {
+    for Continuation { model, text, tokens_per_second, .. } in written {
         out::line(format_args!("{model} ({tokens_per_second:.1} tokens/s):\n{}\n", text.trim_matches('\n')))?;
     }
     Ok(())
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_columns_fill_the_width_and_hold_both_texts() {
-        let written = |model: &str, text: &str| Written {
+        let written = |model: &str, text: &str| Continuation {
             model: model.into(),
             text: text.into(),
             tokens: 9,

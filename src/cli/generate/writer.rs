@@ -40,7 +40,7 @@ pub enum Ended {
 
 /// A continuation and what it took.
 #[derive(Clone, Debug, Serialize)]
-pub struct Written {
+pub struct Continuation {
     /// The model's folder.
     pub model: String,
     /// The new text.
@@ -105,7 +105,7 @@ impl Writer {
         limit: &Limit,
         sampler: &mut Sampler,
         on_text: &mut dyn FnMut(&str) -> bool,
-    ) -> Result<Written> {
+    ) -> Result<Continuation> {
         let decoder = self.decoder.as_ref().context("the model is not loaded")?;
         let mut config = self.checkpoint.config().clone();
         config.eos_tokens.clone_from(&self.ends);
@@ -157,7 +157,7 @@ impl<'a> Page<'a> {
     }
 
     /// What was held back is shown unless a stop came.
-    fn finish(mut self, stop: Stop, on_text: &mut dyn FnMut(&str) -> bool, writer: &Writer) -> Result<Written> {
+    fn finish(mut self, stop: Stop, on_text: &mut dyn FnMut(&str) -> bool, writer: &Writer) -> Result<Continuation> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
@@ -171,7 +171,7 @@ impl<'a> Page<'a> {
             on_text(&rest);
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        Ok(Written {
+        Ok(Continuation {
             model: writer.name.clone(),
             text: self.text,
             tokens: self.tokens,
@@ -205,7 +205,7 @@ impl fmt::Display for Ended {
     }
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for Continuation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tokens, prompt_tokens, seconds, tokens_per_second, stopped_by, .. } = self;
         write!(f, "{tokens} tokens after {prompt_tokens} in {seconds:.2} s: {tokens_per_second:.1} tokens/s")?;

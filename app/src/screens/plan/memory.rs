@@ -1,7 +1,7 @@
 //! What the plan takes: bytes, part by part, and time.
 
 use eframe::egui::{self, ProgressBar, RichText, Ui, vec2};
-use slimgpt::pipeline::{Place, Plan};
+use slimgpt::pipeline::{Placement, Plan};
 use slimgpt::shape::ModelConfig;
 
 use crate::estimate::multiplications;
@@ -48,8 +48,8 @@ fn parts(ui: &mut Ui, plan: &Plan) {
     egui::Grid::new("memory").num_columns(3).min_row_height(18.0).spacing(vec2(14.0, 5.0)).show(ui, |ui| {
         for part in memory.parts.iter().filter(|part| part.bytes > 0) {
             let place = match part.place {
-                Place::Device if memory.device_bytes > 0 => " (device)",
-                Place::Disk => " (disk)",
+                Placement::Device if memory.device_bytes > 0 => " (device)",
+                Placement::Disk => " (disk)",
                 _ => "",
             };
             ui.label(RichText::new(format!("{}{place}", capital(&part.what))).small());
