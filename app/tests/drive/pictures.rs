@@ -43,7 +43,7 @@ fn rows() -> Vec<LayerRow> {
 
 fn picture_of_the_map(name: &str, look: Theme) {
     picture(name, look, [640.0, 262.0], |ui| {
-        card(ui, "TraceTarget goes", |ui| {
+        card(ui, "What goes", |ui| {
             map(ui, &rows(), Some(2));
             legend(ui);
         });
