@@ -24,6 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     sh_partial[lid] = partial;
     workgroupBarrier();
+    // A tree of fixed shape, so that equal inputs give equal bits.
     for (var stride = 128u; stride > 0u; stride /= 2u) {
         if lid < stride {
             sh_partial[lid] += sh_partial[lid + stride];

@@ -27,6 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         failed[2u * block] = -1.0;
         failed[2u * block + 1u] = 0.0;
     }
+    // Invocations without a row stay in the loop: all must reach every barrier.
     for (var k = 0u; k < n; k++) {
         var value = 0.0;
         if row >= k && row < n {
@@ -53,6 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         } else if row < k {
             a[base + row * n + k] = 0.0;
         }
+        // Column k is read by other invocations in the next step.
         storageBarrier();
         workgroupBarrier();
     }

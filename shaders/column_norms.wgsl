@@ -14,6 +14,7 @@ var<workgroup> sh_partial: array<f32, 256>; // (4, 64)
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+    // Neighbours take neighbouring columns, so that a row is read in one piece.
     let column = group.x * 64u + lid.x;
     var partial = 0.0;
     if column < params.columns {

@@ -18,6 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let column = id.x;
     let row = id.y;
     let block = id.z;
+    // The grid is rounded up to whole workgroups.
     if column >= params.columns || row >= params.rows || block >= params.blocks {
         return;
     }

@@ -39,6 +39,7 @@ struct Patch {
 fn load(token: u32, quad: u32) -> vec4<f32> {
     let quads = (params.features + 3u) / 4u;
     let inside = token < params.tokens && quad < quads;
+    // The index is chosen too, since select evaluates both sides and burn adds no bounds check.
     return select(vec4<f32>(0.0), x[select(0u, token * quads + quad, inside)], inside);
 }
 
@@ -63,6 +64,7 @@ fn plus_token(sums: Patch, k: u32, row: u32, col: u32) -> Patch {
 
 fn add_row(row: u32, col: u32, values: vec4<f32>) {
     for (var k = 0u; k < 4u; k++) {
+        // Above the diagonal nothing is written: the triangle below is the whole result.
         if row < params.features && col + k <= row {
             sum[row * params.features + col + k] += values[k];
         }

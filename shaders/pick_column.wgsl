@@ -65,6 +65,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         order[params.step] = i32(p);
         let pivot = pivots[p];
         costs[params.step] = sh_score[0];
+        // The host is told the true quotient, not the rank that put it first.
         if sh_score[0] < 0.0 {
             costs[params.step] = norms[p] / pivot;
         }

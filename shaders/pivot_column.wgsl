@@ -23,6 +23,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let p = u32(order[params.step]);
     var value = base[row * params.columns + p];
+    // Not yet moved: the pairs since the last flush correct the entry that is read.
     for (var i = 0u; i < params.depth; i++) {
         value -= e[i * params.rows + row] * u[i * params.columns + p];
     }

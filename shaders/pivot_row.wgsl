@@ -26,6 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let root = roots[params.step];
     var value = 0.0;
     if j == p {
+        // Exactly the root, so that W_:p − e u_p is zero up to one rounding.
         value = root;
     } else if alive[j] != 0.0 {
         value = base[p * params.columns + j];

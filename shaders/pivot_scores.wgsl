@@ -18,6 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if block >= params.blocks {
         return;
     }
+    // One invocation adds up a group, in the order of its columns: there are at most 256.
     var score = 0.0;
     for (var j = 0u; j < params.n; j++) {
         let root = l[(block * params.n + j) * params.n + j];

@@ -21,6 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let n = params.n;
     let l0 = block * n * n;
     let b0 = block * n * params.columns + column;
+    // In place and in order of rows: row i needs the solutions above it, which only this invocation wrote.
     for (var i = 0u; i < n; i++) {
         var value = b[b0 + i * params.columns];
         for (var j = 0u; j < i; j++) {

@@ -29,6 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         }
     }
     sh_partial[lid.y * 64u + lid.x] = partial;
+    // Invocations without a column stay until here: all must reach the barrier.
     workgroupBarrier();
     if lid.y == 0u && column < params.columns {
         var v = sh_partial[lid.x] + sh_partial[64u + lid.x] + sh_partial[128u + lid.x] + sh_partial[192u + lid.x];

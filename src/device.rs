@@ -27,7 +27,7 @@ pub enum DeviceChoice {
     Auto,
     /// A hardware GPU, or an error.
     Gpu,
-    /// The CPU executor.
+    /// The CPU executor, in f32 on all cores.
     Cpu,
     /// The adapter whose name contains this text, software adapters included.
     Named(String),
@@ -67,9 +67,9 @@ pub enum DeviceError {
     /// The driver refused to start.
     #[error("the adapter {name} could not be opened: {reason}")]
     Open {
-        /// The adapter.
+        /// The adapter that did not start, by its driver's name.
         name: String,
-        /// The driver's words.
+        /// What the driver said, unchanged.
         reason: String,
     },
 }
@@ -117,7 +117,7 @@ impl Adapter {
     }
 }
 
-/// An open device.
+/// An open device; clones share it.
 #[derive(Clone, Debug)]
 pub struct Device {
     tensor: TensorDevice,
@@ -128,7 +128,7 @@ pub struct Device {
 /// A device, and why it is not the GPU that was hoped for.
 #[derive(Debug)]
 pub struct Opened {
-    /// The open device.
+    /// What was opened: a GPU, or the CPU in its place.
     pub device: Device,
     /// What kept `Auto` from taking a GPU.
     pub instead_of_gpu: Option<DeviceError>,
@@ -158,6 +158,7 @@ impl Device {
             other => other,
         };
         match (Self::open_exactly(asked).await, choice) {
+            // Only `Auto` falls back: whoever asks for a GPU by word must hear that there is none.
             (Err(error), DeviceChoice::Auto) => Ok(Opened { device: Self::cpu(), instead_of_gpu: Some(error) }),
             (opened, _) => Ok(Opened { device: opened?, instead_of_gpu: None }),
         }
@@ -171,7 +172,7 @@ impl Device {
         }
     }
 
-    /// burn's handle.
+    /// burn's handle, by which tensors are made on it.
     pub fn tensor_device(&self) -> &TensorDevice {
         &self.tensor
     }
@@ -193,8 +194,11 @@ impl Device {
 }
 
 fn hardware(adapters: Vec<Adapter>) -> Result<Adapter, DeviceError> {
+    // Software computes on the cores that the CPU executor uses, so it must be asked for by name. "other"
+    // is taken last but is taken: a browser does not say what its adapter is.
     let rank = |a: &Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
     let best = adapters.iter().filter(|a| rank(a).is_some()).min_by_key(|a| rank(a)).cloned();
+    // None of them has a rank, so all there are compute in software.
     best.ok_or_else(|| DeviceError::NoGpu { software: adapters.into_iter().map(|a| a.name).collect() })
 }
 
@@ -203,6 +207,7 @@ fn named(adapters: Vec<Adapter>, name: &str) -> Result<Adapter, DeviceError> {
     let found = adapters.iter().find(|a| a.name.to_lowercase().contains(&wanted)).cloned();
     found.ok_or_else(|| DeviceError::NoSuchAdapter {
         name: name.to_owned(),
+        // "cpu" is no adapter, but it is asked for in the same place.
         known: adapters.into_iter().map(|a| a.name).chain(["cpu".into()]).collect(),
     })
 }

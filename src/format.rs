@@ -1,9 +1,10 @@
 //! Numbers, bytes and durations as people read them: on the command line, in the window, on pages
 //! and in errors.
 
-/// "1,173,120".
+/// "1,173,120": digits in groups of three.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
+    // Groups count from the right; digits are ASCII, so each is a text.
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
     groups.join(",")
 }
@@ -19,14 +20,14 @@ pub fn short_count(n: usize) -> String {
     }
 }
 
-/// "2.24 MiB".
+/// "2.24 MiB", in powers of 1024.
 pub fn bytes(n: u64) -> String {
     let units = [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = units.into_iter().find(|(size, _)| n >= *size);
     unit.map_or_else(|| format!("{n} B"), |(size, name)| format!("{:.2} {name}", n as f64 / size as f64))
 }
 
-/// "20.0 %".
+/// "20.0 %" for a share of 0.2.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
@@ -42,7 +43,7 @@ pub fn small_percent(share: f64) -> String {
     }
 }
 
-/// "1.235e4".
+/// "1.235e4": four digits that matter.
 pub fn scientific(value: f64) -> String {
     if value == 0.0 { "0".into() } else { format!("{value:.3e}") }
 }
@@ -52,6 +53,7 @@ pub fn short(x: f64) -> String {
     match x.abs() {
         0.0 => "0".into(),
         a if (1e-3..1e4).contains(&a) => {
+            // Four digits that matter: those after the point make up for those before it.
             let digits = (3 - a.log10().floor() as i32).clamp(0, 5) as usize;
             format!("{x:.digits$}")
         }

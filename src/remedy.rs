@@ -1,7 +1,7 @@
 //! What a person can do about an error, as a choice: the command line names flags for it, the window
 //! names its own controls, and the library names neither.
 
-/// What helps.
+/// What a person can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Say how much is to go: a target, or a schedule that says it.
@@ -32,7 +32,7 @@ pub enum Remedy {
     TextKey,
     /// Ask for no begin-of-sequence token.
     NoBegin,
-    /// Measure by windows.
+    /// Measure by windows, which need no token to begin with.
     WindowProtocol,
     /// Continue the text without a chat template.
     NoChat,

@@ -28,7 +28,7 @@ pub enum Family {
 /// The sizes of one decoder layer that pruning changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LayerShape {
-    /// Query heads.
+    /// Query heads, each `head_dim` columns of o_proj.
     #[serde(rename = "num_attention_heads")]
     pub heads: usize,
     /// Key/value heads; divides `heads`.
@@ -117,7 +117,7 @@ pub struct ModelConfig {
     pub max_positions: usize,
     /// ε of every RMSNorm.
     pub rms_norm_eps: f64,
-    /// Rotary position embedding.
+    /// Rotary position embedding of q and k (RoFormer, arXiv 2104.09864).
     pub rope: Rope,
     /// Whether q, k and v have biases.
     pub qkv_bias: bool,
@@ -129,9 +129,9 @@ pub struct ModelConfig {
     pub qk_norm: bool,
     /// Whether the output head is the embedding.
     pub tied_head: bool,
-    /// Begin-of-sequence token.
+    /// Token that begins a text; `None` where the model has none.
     pub bos_token: Option<u32>,
-    /// End-of-sequence tokens.
+    /// Tokens that end a text; empty where config.json names none.
     pub eos_tokens: Vec<u32>,
 }
 
@@ -143,6 +143,7 @@ impl ModelConfig {
 
     /// Parameters outside the decoder layers: embedding, output head unless tied, final norm.
     pub fn outer_parameters(&self) -> usize {
+        // A tied head is the embedding itself and counts once.
         let heads = if self.tied_head { 1 } else { 2 };
         heads * self.vocab_size * self.hidden_size + self.hidden_size
     }

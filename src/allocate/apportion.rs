@@ -6,6 +6,7 @@
 /// Equal remainders are served at even distances, so that a uniform share does not pile up at one
 /// end of the model.
 pub(super) fn largest_remainders(ideal: &[f64]) -> Vec<usize> {
+    // Half to even, as every count of this room is rounded.
     let total = ideal.iter().sum::<f64>().round_ties_even() as usize;
     let mut counts: Vec<usize> = ideal.iter().map(|&x| x.floor() as usize).collect();
     let remainders: Vec<f64> = ideal.iter().map(|&x| x - x.floor()).collect();
@@ -19,10 +20,14 @@ pub(super) fn largest_remainders(ideal: &[f64]) -> Vec<usize> {
 /// Indices of the positive remainders, the largest first; of those that are equal, the ones that
 /// are reached when `wanted` are taken lie at even distances.
 pub(super) fn by_remainder(remainders: &[f64], wanted: usize) -> Vec<usize> {
+    // A layer whose share is whole gives nothing beyond it: 0 is no remainder.
     let mut order: Vec<usize> = (0..remainders.len()).filter(|&i| remainders[i] > 0.0).collect();
+    // Equals by index, so that two runs give the same counts.
     order.sort_by(|&a, &b| remainders[b].total_cmp(&remainders[a]).then(a.cmp(&b)));
     let mut spread = Vec::with_capacity(order.len());
+    // Equal to the bit is meant: layers of one size at one ratio have the same bits.
     for equal in order.chunk_by(|&a, &b| remainders[a] == remainders[b]) {
+        // Larger remainders come first; what they leave is spread over the equal ones.
         let wanted = wanted.saturating_sub(spread.len());
         spread.extend(evenly(equal, wanted));
     }
@@ -32,6 +37,7 @@ pub(super) fn by_remainder(remainders: &[f64], wanted: usize) -> Vec<usize> {
 /// The same indices, `wanted` of them at even distances in front.
 fn evenly(indices: &[usize], wanted: usize) -> Vec<usize> {
     let n = indices.len();
+    // Bresenham's line: ⌊(j+1)w/n⌋ rises w times in n steps, at even distances.
     let is_first = |j: usize| (j + 1) * wanted / n > j * wanted / n;
     let (first, rest): (Vec<usize>, Vec<usize>) = match wanted < n {
         true => (0..n).partition(|&j| is_first(j)),

@@ -48,6 +48,7 @@ impl Allocation {
             Schedule::Ratios(ratios) => ratios.iter().all(|r| r.is_even()),
             _ => true,
         };
+        // A layer that keeps all of itself shifts the mean of the others, and so does a site's own ratio.
         pairs_are && self.head_ratio.is_plain() && self.channel_ratio.is_plain() && self.keep_layers.is_empty()
     }
 
@@ -61,6 +62,7 @@ impl Allocation {
         }
         for site in [&self.head_ratio, &self.channel_ratio] {
             match site {
+                // Above 1 is allowed: only with a layer's ratio does it show whether it leaves [0, 1).
                 SiteRatio::Factor(factor) if !(factor.is_finite() && *factor >= 0.0) => {
                     return Err(AllocateError::Factor(*factor));
                 }

@@ -26,6 +26,7 @@ pub(super) fn nearest<T>(
         return Err(AllocateError::TargetTooLarge { wanted, dense });
     }
     let (mut low, mut high) = (0.0, 1.0);
+    // The bracket: the last model found on either side of the wanted number.
     let (mut larger, mut smaller) = (None, None);
     for _ in 0..HALVINGS {
         let ratio = (low + high) / 2.0;
@@ -46,6 +47,7 @@ pub(super) fn nearest<T>(
         (Some(l), Some(s)) if parameters(&l) - wanted < wanted - parameters(&s) => Ok(l),
         (_, Some(s)) => Ok(s),
         (Some(l), None) => Err(AllocateError::TargetTooSmall { wanted, smallest: parameters(&l), ratio: low }),
+        // No ratio makes a model; an attempt's own error says why.
         (None, None) => attempt(high),
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn allocate(asked: &Allocation, sizes: &Sizes<'_>) -> Result<Allocate
     // Keys and values stay behind where query heads go, so such a layer loses less than its ratio.
     let loses_its_ratio = asked.head_unit == HeadUnit::KeyValue && asked.is_even();
     match asked.target {
+        // As published: the ratio is taken as it stands, and rounding decides what is met.
         Some(Target::Ratio(ratio)) if loses_its_ratio => at(asked, &layers, Some(ratio)),
         Some(target) => bisect::nearest(
             sizes.wanted(target)?,

@@ -22,12 +22,14 @@ pub(super) fn allocate(asked: &Allocation, sizes: &Sizes<'_>) -> Result<Allocate
             let total = |found: &Unrounded| sizes.outer() + found.parameters;
             (bisect::nearest(wanted, sizes.total_before(), total, |ratio| at(Some(ratio)))?, wanted)
         }
+        // A list alone is its own target: what it would leave if heads could be cut.
         None => {
             let unrounded = at(None)?;
             let wanted = sizes.outer() + unrounded.parameters;
             (unrounded, wanted)
         }
     };
+    // Heads first: their steps are large, and only channels are fine enough to make up for them.
     let units = head_units(&layers, &unrounded.ratios);
     let channels = channels(&layers, &unrounded.ratios, &units, wanted.saturating_sub(sizes.outer()));
     let plans = layers.iter().zip(&unrounded.ratios).zip(units.iter().zip(&channels));
@@ -54,6 +56,7 @@ impl Unrounded {
             let channels = ideal_channels(layer, ratio, 1.0) * layer.channel_parameters as f64;
             layer.parameters as f64 - heads - channels
         });
+        // Rounded once, over all layers: rounding each would bring its error back in.
         let parameters = left.sum::<f64>().round() as usize;
         Ok(Self { ratio: target.unwrap_or_else(|| profile::mean(&ratios)), ratios, parameters })
     }
@@ -62,13 +65,16 @@ impl Unrounded {
 /// How many units go from each layer.
 fn head_units(layers: &[Layer], ratios: &[LayerRatio]) -> Vec<usize> {
     let each = || layers.iter().zip(ratios);
+    // Where one unit is at most a tenth of a layer, each layer's own rounding is near enough.
     if !layers.iter().any(|layer| is_coarse(layer.units)) {
+        // Rounding up must not empty a layer.
         return each().map(|(layer, r)| round_share(layer.units, r.heads).min(layer.most_units())).collect();
     }
     largest_remainders(&each().map(|(layer, &r)| layer.ideal_units(r)).collect::<Vec<_>>())
 }
 
 fn ideal_channels(layer: &Layer, ratio: LayerRatio, factor: f64) -> f64 {
+    // A factor may ask a layer for more than it has; the others then give the rest.
     (layer.before.channels as f64 * ratio.channels * factor).min(layer.most_channels() as f64)
 }
 
@@ -80,7 +86,9 @@ fn channels(layers: &[Layer], ratios: &[LayerRatio], units: &[usize], wanted: us
     let at =
         |factor: f64| -> Vec<f64> { layers.iter().zip(ratios).map(|(l, &r)| ideal_channels(l, r, factor)).collect() };
     let worth = |gone: &[f64]| -> f64 { layers.iter().zip(gone).map(|(l, g)| g * l.channel_parameters as f64).sum() };
+    // One factor for all keeps the schedule's proportions; a layer at its limit drops out.
     let ideal = at(factor_for(|factor| worth(&at(factor)) >= to_go));
+    // Down first, so that steps only need to be added until nothing is missing.
     let mut gone: Vec<usize> = layers.iter().zip(&ideal).map(|(l, &g)| l.channels_at_most(g)).collect();
     let mut missing = to_go - layers.iter().zip(&gone).map(|(l, g)| (g * l.channel_parameters) as f64).sum::<f64>();
     for i in by_remainder(&remainders(layers, &ideal, &gone), steps_missing(layers, &gone, missing)) {
@@ -107,6 +115,7 @@ fn factor_for(is_enough: impl Fn(f64) -> bool) -> f64 {
     }
     for _ in 0..HALVINGS {
         let middle = (low + high) / 2.0;
+        // `high` is always enough where anything is, so it is what is returned.
         if is_enough(middle) { high = middle } else { low = middle }
     }
     high
@@ -115,6 +124,7 @@ fn factor_for(is_enough: impl Fn(f64) -> bool) -> f64 {
 /// What rounding down left over in each layer, in steps of that layer.
 fn remainders(layers: &[Layer], ideal: &[f64], gone: &[usize]) -> Vec<f64> {
     let of = |((layer, &ideal), &gone): ((&Layer, &f64), &usize)| {
+        // A layer that can give no more has an infinite step and so no remainder.
         let step = layer.next_removal(gone).map_or(f64::INFINITY, |next| (next - gone) as f64);
         (ideal - gone as f64).max(0.0) / step
     };
@@ -123,6 +133,7 @@ fn remainders(layers: &[Layer], ideal: &[f64], gone: &[usize]) -> Vec<f64> {
 
 /// About how many steps are missing, for spreading equal remainders.
 fn steps_missing(layers: &[Layer], gone: &[usize], missing: f64) -> usize {
+    // No next step anywhere is 0; 1 keeps the quotient finite.
     (missing / largest_step(layers, gone).max(1) as f64).round().max(0.0) as usize
 }
 

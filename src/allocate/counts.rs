@@ -29,6 +29,7 @@ pub(super) fn round_share(n: usize, ratio: f64) -> usize {
 pub(super) fn channels_removed(channels: usize, multiple: usize, ratio: f64) -> usize {
     let remainder = channels % multiple;
     let multiples = (channels as f64 * ratio - remainder as f64) / multiple as f64;
+    // At ratio 0 a small remainder would round to −0 multiples and go; nothing may go there.
     match multiples.round_ties_even() {
         m if m < 0.0 || ratio == 0.0 => 0,
         m => (remainder + m as usize * multiple).min(channels),
@@ -37,6 +38,7 @@ pub(super) fn channels_removed(channels: usize, multiple: usize, ratio: f64) -> 
 
 /// The multiple for a width when none is asked for: gcd(channels, 32).
 pub(super) fn default_multiple(channels: usize) -> usize {
+    // Euclid's algorithm. The gcd divides the width, so no channel goes only to reach a multiple.
     let (mut a, mut b) = (channels, FEWEST_CHANNELS);
     while b != 0 {
         (a, b) = (b, a % b);
@@ -53,6 +55,7 @@ pub(super) fn fewest_channels(dense: usize) -> usize {
 pub(super) fn units_of(shape: LayerShape, unit: HeadUnit) -> usize {
     match unit {
         HeadUnit::KeyValue => shape.kv_heads,
+        // Of one group, since every group loses as many.
         HeadUnit::Query => shape.heads_per_group(),
     }
 }
@@ -64,10 +67,12 @@ pub(super) fn shape_after(shape: LayerShape, unit: HeadUnit, units: usize, chann
     let channels = shape.channels.saturating_sub(channels);
     match unit {
         HeadUnit::KeyValue => {
+            // More than there are leaves zero, which the caller refuses by layer.
             let kv_heads = shape.kv_heads.saturating_sub(units);
             LayerShape { heads: kv_heads * per_group, kv_heads, channels }
         }
         HeadUnit::Query => {
+            // All groups alike: attention finds a query head's group by its place.
             let heads = shape.kv_heads * per_group.saturating_sub(units);
             LayerShape { heads, kv_heads: shape.kv_heads, channels }
         }

@@ -32,7 +32,7 @@ pub enum Curve {
     /// s(i) = i / (L−1).
     #[strum(message = "rising in equal steps")]
     Linear,
-    /// s(i) = 0.
+    /// s(i) = 0: every layer loses the target.
     #[strum(message = "the same ratio in every layer")]
     Uniform,
     /// [`Self::Log`] from the last layer to the first.
@@ -57,7 +57,7 @@ pub enum CurveError {
         "with first ratio {first} and target {target} layer {layer} would need the ratio {ratio:.3}; choose a first ratio nearer to the target, or another curve"
     )]
     OutOfRange {
-        /// r₀.
+        /// r₀: the first layer's ratio, of a decreasing curve the last layer's.
         first: f64,
         /// The mean that the ratios were to have.
         target: f64,
@@ -71,6 +71,7 @@ pub enum CurveError {
 impl Curve {
     /// s(i) in [0, 1] for each of `layers` layers, before any reversal.
     fn rise(self, layers: usize) -> Vec<f64> {
+        // A single layer has i = 0, and its divisor must not be 0 too.
         let last = layers.saturating_sub(1).max(1) as f64;
         (0..layers)
             .map(|i| match self {
@@ -95,11 +96,13 @@ impl Curve {
 /// # Errors
 /// When the target or a ratio leaves its range.
 pub fn ratios(curve: Curve, target: f64, first: Option<f64>, layers: usize) -> Result<Vec<f64>, CurveError> {
+    // Written so that NaN is refused too.
     if !(target > 0.0 && target < 1.0) {
         return Err(CurveError::Target(target));
     }
     let rise = curve.rise(layers);
     let mean = rise.iter().sum::<f64>() / layers.max(1) as f64;
+    // A flat curve has no slope to solve for, and r₀ is the target.
     if mean == 0.0 {
         return Ok(vec![target; layers]);
     }
@@ -107,11 +110,14 @@ pub fn ratios(curve: Curve, target: f64, first: Option<f64>, layers: usize) -> R
     if !(0.0..1.0).contains(&first) {
         return Err(CurveError::First(first));
     }
+    // mean(r₀ + slope · s) = target; r_{L−1} is r₀ + slope, since s ends at 1.
     let slope = (target - first) / mean;
     let mut ratios: Vec<f64> = rise.iter().map(|s| first + slope * s).collect();
+    // After solving, so that a curve and its reverse have the same ratios.
     if curve.decreases() {
         ratios.reverse();
     }
+    // Clamping a ratio would miss the target without a word.
     match ratios.iter().enumerate().find(|(_, r)| !(0.0..1.0).contains(*r)) {
         Some((layer, &ratio)) => Err(CurveError::OutOfRange { first, target, layer, ratio }),
         None => Ok(ratios),
@@ -122,9 +128,11 @@ pub fn ratios(curve: Curve, target: f64, first: Option<f64>, layers: usize) -> R
 fn default_first(target: f64, mean_rise: f64) -> f64 {
     const STEEPEST: f64 = 0.9;
     let share = FIRST_SHARE * target;
+    // From there on no rising curve stays below the limit: every layer loses the target.
     if mean_rise >= 1.0 || target >= STEEPEST {
         return target;
     }
+    // r_{L−1} = r₀ + (target − r₀) / mean ≤ STEEPEST, solved for r₀.
     share.max((target - STEEPEST * mean_rise) / (1.0 - mean_rise))
 }
 

@@ -27,7 +27,7 @@ pub enum AllocateError {
     /// A ratio, perhaps after scaling, is not in [0, 1).
     #[error("layer {layer}: the ratio {ratio:.4} is not in [0, 1)")]
     ListRatio {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
         /// The ratio of its heads or of its channels.
         ratio: f64,
@@ -52,7 +52,7 @@ pub enum AllocateError {
     /// Query heads cannot go alone.
     #[error("layer {layer}: every key/value head has one query head, so query heads cannot go without it")]
     NoGroups {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
     },
     /// Sizes that a layer cannot come out with.
@@ -61,9 +61,9 @@ pub enum AllocateError {
         before.heads, before.kv_heads, before.channels, after.heads, after.kv_heads, after.channels
     )]
     Shape {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// Its sizes.
+        /// The sizes it has now.
         before: LayerShape,
         /// The sizes that were asked for.
         after: LayerShape,
@@ -75,9 +75,9 @@ pub enum AllocateError {
         "layer {layer}: the ratio {ratio:.3} would leave {left} of {present} {what}, and at least {least} must stay"
     )]
     Emptied {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// Its ratio.
+        /// The ratio of the site that would be emptied.
         ratio: f64,
         /// "K/V heads", "query heads" or "channels".
         what: &'static str,
@@ -91,7 +91,7 @@ pub enum AllocateError {
     /// More parameters wanted than there are.
     #[error("the target of {wanted} parameters is not below the model's {dense}")]
     TargetTooLarge {
-        /// Parameters wanted.
+        /// Parameters that the whole model was to have.
         wanted: usize,
         /// Parameters of the model as it is.
         dense: usize,
@@ -101,7 +101,7 @@ pub enum AllocateError {
         "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} (ratio {ratio:.3})"
     )]
     TargetTooSmall {
-        /// Parameters wanted.
+        /// Parameters that the whole model was to have.
         wanted: usize,
         /// Parameters of the smallest model there is.
         smallest: usize,

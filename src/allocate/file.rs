@@ -38,6 +38,7 @@ impl Schedule {
     /// Names the first entry that is none, in a form for people.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        // A list of words has no brackets, so the first character tells the two forms apart.
         let entries = match text.starts_with('[') {
             true => entries(text)?,
             false => words(text)?,
@@ -47,6 +48,7 @@ impl Schedule {
         }
         let shapes: Vec<LayerShape> = entries.iter().filter_map(Entry::shape).collect();
         let ratios: Vec<LayerRatio> = entries.iter().filter_map(Entry::ratio).collect();
+        // Sizes leave nothing to round and ratios have to be rounded: a mixture has no rounding.
         match (ratios.is_empty(), shapes.is_empty()) {
             (false, true) => Ok(Self::Ratios(ratios)),
             (true, false) => Ok(Self::Shapes(shapes)),
@@ -57,9 +59,11 @@ impl Schedule {
 
 impl Entry {
     fn of(index: usize, value: Value) -> Result<Self, String> {
+        // Reading the entry consumes the value, so what would be said of it is made before.
         let wrong = format!("entry {index}, {value}, is not {FORMS}");
         let parsed = match &value {
             Value::Number(number) => number.as_f64().map(|r| Self::Ratio(LayerRatio::both(r))),
+            // "heads" is a count beside "kv_heads" and a ratio without it.
             Value::Object(keys) if keys.contains_key("kv_heads") => ShapeEntry::deserialize(value)
                 .ok()
                 .map(|e| Self::Shape(LayerShape { heads: e.heads, kv_heads: e.kv_heads, channels: e.channels })),
@@ -68,6 +72,7 @@ impl Entry {
                 .map(|e| Self::Ratio(LayerRatio { heads: e.heads, channels: e.channels })),
         };
         match parsed {
+            // A ratio of 1 would leave a layer without heads or channels.
             Some(Self::Ratio(r)) if ![r.heads, r.channels].iter().all(|r| (0.0..1.0).contains(r)) => {
                 Err(format!("entry {index}: a ratio is at least 0 and less than 1"))
             }
@@ -94,6 +99,7 @@ fn words(text: &str) -> Result<Vec<Entry>, String> {
     let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|w| !w.is_empty());
     words
         .enumerate()
+        // `from_f64` refuses NaN and infinity, which a number of JSON cannot be either.
         .map(|(i, word)| match word.parse::<f64>().ok().and_then(serde_json::Number::from_f64) {
             Some(number) => Entry::of(i, Value::Number(number)),
             None => Err(format!("entry {i}, \"{word}\", is not a ratio of at least 0 and less than 1")),

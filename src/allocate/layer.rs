@@ -39,6 +39,7 @@ impl Layer {
     ) -> Result<Self, AllocateError> {
         let before = config.layers[index];
         let units = units_of(before, unit);
+        // The group's only query head cannot go while its keys and values stay for nobody.
         if unit == HeadUnit::Query && units == 1 {
             return Err(AllocateError::NoGroups { layer: index });
         }
@@ -55,6 +56,7 @@ impl Layer {
             parameters,
             parameters_before: config.layer_parameters(before),
             multiple: multiple.unwrap_or_else(|| default_multiple(before.channels)),
+            // Of a model that was pruned before, a narrow layer may stay as narrow as it is.
             least_channels: fewest_channels(config.dense.channels).min(before.channels),
         })
     }
@@ -100,6 +102,7 @@ impl Layer {
     /// The largest removal of at most `removed` channels that leaves a multiple, or everything.
     pub fn channels_at_most(&self, removed: f64) -> usize {
         let rest = self.before.channels % self.multiple;
+        // The first step takes the odd rest of the width, every later one a whole multiple.
         let steps = ((removed - rest as f64) / self.multiple as f64).floor();
         if steps < 0.0 { 0 } else { rest + steps as usize * self.multiple }
     }
@@ -118,6 +121,7 @@ impl Layer {
             ("query heads", ratio.heads, after.heads, before.heads, 1),
             ("channels", ratio.channels, after.channels, before.channels, self.least_channels),
         ];
+        // Only shrinking below the least is refused: a layer that was small before may stay so.
         match counts.into_iter().find(|&(_, _, left, present, least)| left < present && left < least) {
             Some((what, ratio, left, present, least)) => {
                 Err(AllocateError::Emptied { layer, ratio, what, left, present, least })

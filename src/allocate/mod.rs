@@ -41,7 +41,9 @@ use sizes::Sizes;
 /// # Errors
 /// When what is asked contradicts itself or the model, or cannot be reached.
 pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig) -> Result<Allocated, AllocateError> {
+    // First, since what follows indexes lists by layer.
     asked.check(config.layers.len())?;
+    // Said sizes leave nothing to round or to solve for.
     if let Some(shapes) = shapes::said(asked, config) {
         return match asked.target {
             Some(_) => Err(AllocateError::TargetBesideShapes),

@@ -25,11 +25,11 @@ pub struct LayerPlan {
     pub unit: HeadUnit,
     /// Its sizes as it is.
     pub before: LayerShape,
-    /// Its sizes afterwards.
+    /// Its sizes after pruning.
     pub after: LayerShape,
     /// Parameters as it is.
     pub parameters_before: usize,
-    /// Parameters afterwards.
+    /// Parameters after pruning, biases that the method adds included.
     pub parameters_after: usize,
 }
 
@@ -47,7 +47,7 @@ impl LayerPlan {
         units_of(self.before, self.unit) - units_of(self.after, self.unit)
     }
 
-    /// Channels that go.
+    /// How many feed-forward channels go.
     pub fn channels_removed(&self) -> usize {
         self.before.channels - self.after.channels
     }

@@ -15,6 +15,7 @@ pub(super) fn ratios(asked: &Allocation, layers: usize, target: Option<f64>) -> 
         (Schedule::Ratios(list), target) => listed(list, layers, target)?,
         _ => return Err(AllocateError::NoTarget),
     };
+    // After the curve or the scaling, so that the other layers keep their proportions.
     let own = |(layer, ratio): (usize, LayerRatio)| match asked.keep_layers.contains(&layer) {
         true => LayerRatio::default(),
         false => LayerRatio {
@@ -22,6 +23,7 @@ pub(super) fn ratios(asked: &Allocation, layers: usize, target: Option<f64>) -> 
             channels: asked.channel_ratio.of(layer, ratio.channels),
         },
     };
+    // Ranges are checked at the end: a site's own ratio or factor may leave [0, 1) too.
     base.into_iter().enumerate().map(own).enumerate().map(in_range).collect()
 }
 

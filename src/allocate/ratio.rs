@@ -48,6 +48,7 @@ impl Default for LayerRatio {
 
 /// How the ratio of one site follows from the layer's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// A number or a list in JSON: the two cannot be taken for each other.
 #[serde(untagged)]
 pub enum SiteRatio {
     /// The layer's ratio times this; 0 keeps everything.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is rounded.
+/// Whose counts are rounded together to whole heads and channels.
 #[derive(
     Clone,
     Copy,

@@ -19,7 +19,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// By a formula.
+    /// By a formula of the layer's depth.
     Curve(Curve),
     /// One ratio or pair of ratios for each layer. Used as they stand when there is no target; with
     /// a target they are a profile, scaled until the target is met.
@@ -56,11 +56,11 @@ impl Schedule {
 /// Sizes that every layer is to have; a count that is not given stays what it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalShape {
-    /// Query heads.
+    /// Query heads of each layer.
     pub heads: Option<usize>,
     /// Key/value heads. Alone, they take their query heads along.
     pub kv_heads: Option<usize>,
-    /// Feed-forward channels.
+    /// Feed-forward channels of each layer.
     pub channels: Option<usize>,
 }
 

@@ -42,6 +42,7 @@ pub(super) fn plans(
         }
         let share = |gone: usize, of: usize| gone as f64 / of as f64;
         let ratio = LayerRatio {
+            // By query heads, whose share is the units' share whichever the unit.
             heads: share(before.heads - after.heads, before.heads),
             channels: share(channels, before.channels),
         };
@@ -54,12 +55,14 @@ pub(super) fn plans(
 fn unit_between(layer: usize, before: LayerShape, after: LayerShape) -> Result<HeadUnit, AllocateError> {
     let wrong = |why| Err(AllocateError::Shape { layer, before, after, why });
     let LayerShape { heads, kv_heads, channels } = after;
+    // Before the division by `kv_heads` below.
     if heads == 0 || kv_heads == 0 {
         return wrong("at least one head stays in every layer");
     }
     if heads > before.heads || kv_heads > before.kv_heads || channels > before.channels {
         return wrong("a layer cannot grow");
     }
+    // Attention gives every key/value head the same number of query heads.
     if heads % kv_heads != 0 {
         return wrong("the query heads must be a multiple of the key/value heads");
     }

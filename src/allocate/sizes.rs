@@ -43,6 +43,7 @@ impl Sizes<'_> {
         match target {
             Target::Parameters(wanted) => Ok(wanted),
             Target::Ratio(share) if share > 0.0 && share < 1.0 => {
+                // Of the decoder layers: the paper's 20 % is the mean over them, not of all parameters.
                 Ok(self.outer() + ((1.0 - share) * self.config.decoder_parameters() as f64).round() as usize)
             }
             Target::Ratio(share) => Err(CurveError::Target(share).into()),
@@ -60,6 +61,7 @@ impl Sizes<'_> {
         ratio: f64,
         step: usize,
     ) -> Result<(), AllocateError> {
+        // Rounding misses by a step at most; by more only where every layer is at its limit.
         let smallest = self.total(layers);
         match smallest > wanted + step {
             true => Err(AllocateError::TargetTooSmall { wanted, smallest, ratio }),

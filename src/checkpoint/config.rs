@@ -15,9 +15,9 @@ pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
 /// enough that the bytes of [`DEEPEST`] layers still count in 64 bits.
 const WIDEST: usize = 1 << 22;
-/// Most layers.
+/// Most layers that are read: far more than any model has.
 const DEEPEST: usize = 1 << 12;
-/// Longest context.
+/// Longest context that is read, in tokens.
 const LONGEST: usize = u32::MAX as usize;
 
 /// Reads a config.json.
@@ -47,10 +47,12 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
         dense: config.dense(globals)?,
         layers: config.layers(globals)?,
         max_positions: config.context(family)?,
+        // What a file leaves out has the default of transformers' LlamaConfig, here and below.
         rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
         rope: config.rope()?,
         qkv_bias: family == Family::Qwen2 || config.attention_bias(family),
         o_bias: config.attention_bias(family),
+        // Of these families transformers knows this key for LLaMA alone.
         mlp_bias: family == Family::Llama && config.flag("mlp_bias"),
         qk_norm: family == Family::Qwen3,
         tied_head: config.flag("tie_word_embeddings"),
@@ -257,6 +259,7 @@ fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, ReadError> {
         "llama3" => {
             let scaling: RopeScaling =
                 serde_json::from_value(raw.clone()).map_err(|e| wrong(format!("rope_scaling: {e}")))?;
+            // The frequencies between the two factors are mixed by a division by their difference.
             let is_right = scaling.factor > 0.0 && scaling.low_freq_factor < scaling.high_freq_factor;
             is_right.then_some(Some(scaling)).ok_or_else(|| {
                 wrong(format!("rope_scaling {raw}: factor must be above 0, and low_freq_factor below high_freq_factor"))

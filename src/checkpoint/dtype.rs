@@ -21,7 +21,7 @@ use super::WriteError;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Dtype {
-    /// IEEE single precision.
+    /// IEEE single precision: what weights are computed in.
     F32,
     /// IEEE half precision: numbers up to 65504.
     F16,
@@ -89,6 +89,7 @@ impl Dtype {
 }
 
 fn half(tensor: &str, value: f32) -> Result<f16, WriteError> {
+    // A cast makes infinities of what is too large, and an infinity must not be written.
     let narrow = f16::from_f32(value);
     match narrow.is_finite() {
         true => Ok(narrow),

@@ -15,9 +15,9 @@ pub enum ReadError {
     /// A file that should be JSON is not.
     #[error("{}: not JSON: {reason}", .path.display())]
     Json {
-        /// The file.
+        /// The file that should be JSON.
         path: PathBuf,
-        /// The parser's words.
+        /// What the parser objects to, with line and column.
         reason: String,
     },
     /// The folder holds no safetensors.
@@ -26,15 +26,15 @@ pub enum ReadError {
     /// The folder holds only pickles, which can run code when read.
     #[error("{}: {file} is a pickle, which can run code when it is read; convert it first, for instance with transformers: AutoModelForCausalLM.from_pretrained(…).save_pretrained(…, safe_serialization=True)", .folder.display())]
     Pickle {
-        /// The folder.
+        /// The folder, which holds no safetensors.
         folder: PathBuf,
-        /// The pickle.
+        /// Name of the first pickle in it.
         file: String,
     },
     /// A safetensors file of a checkpoint is damaged.
     #[error("{file}: not a whole safetensors file ({reason}); download it again")]
     Damaged {
-        /// The file.
+        /// The damaged file, as messages name it.
         file: String,
         /// What the format's reader says.
         reason: String,
@@ -44,7 +44,7 @@ pub enum ReadError {
         "layer {layer} as it was stored is not a whole safetensors file ({reason}); delete the unfinished output and begin again"
     )]
     StoredLayer {
-        /// The layer.
+        /// Index of the layer, counted from 0.
         layer: usize,
         /// What the format's reader says.
         reason: String,
@@ -55,47 +55,47 @@ pub enum ReadError {
     /// A tensor that would be left out of the computation.
     #[error("{file}: {tensor} is no part of the model that config.json describes; models with it are not supported")]
     UnknownTensor {
-        /// The file.
+        /// The file that holds it.
         file: String,
-        /// The tensor.
+        /// Its name in the file.
         tensor: String,
     },
     /// A tensor is missing.
     #[error("{tensor} is in none of the checkpoint's files; the config.json may belong to another model")]
     MissingTensor {
-        /// The tensor.
+        /// Its name, as the files should have it.
         tensor: String,
     },
     /// A tensor has another shape than config.json says.
     #[error("{file}: {tensor} has shape {found:?}, but by config.json it should have {expected:?}")]
     Shape {
-        /// The file.
+        /// The file that holds it.
         file: String,
-        /// The tensor.
+        /// Its name in the file.
         tensor: String,
-        /// Its shape.
+        /// Its sizes in the file, outermost first.
         found: Vec<usize>,
-        /// The shape it should have.
+        /// The sizes by config.json, outermost first.
         expected: Vec<usize>,
     },
     /// A tensor's elements are not f32, f16 or bf16.
     #[error("{file}: {tensor} has elements of type {dtype}; f32, f16 and bf16 are read, quantised checkpoints are not")]
     Dtype {
-        /// The file.
+        /// The file that holds it.
         file: String,
-        /// The tensor.
+        /// Its name in the file.
         tensor: String,
-        /// Its element type.
+        /// Its element type, as safetensors names it.
         dtype: String,
     },
     /// A weight is NaN or infinite.
     #[error("{tensor}: element {index} is {value}; the checkpoint is damaged or was trained to overflow")]
     NotFinite {
-        /// The tensor.
+        /// Its name in the file.
         tensor: String,
-        /// Row-major index.
+        /// The first such element, counted row-major within the tensor.
         index: usize,
-        /// The value.
+        /// NaN or an infinity.
         value: f32,
     },
     /// config.json is not JSON, or a key is missing or wrong.
@@ -104,9 +104,9 @@ pub enum ReadError {
     /// The model is of a family we do not know.
     #[error("config.json: model_type \"{found}\" is not known; known are {known}")]
     Family {
-        /// What stands there.
+        /// The `model_type` that stands there.
         found: String,
-        /// What we read.
+        /// The `model_type`s that are read.
         known: String,
     },
 }
@@ -115,16 +115,16 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The disk refused.
+    /// The disk refused to be written or read.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
     /// A value does not fit the output's element type.
     #[error("{tensor}: {value} does not fit f16 (largest 65504)")]
     Overflow {
-        /// The tensor.
+        /// Its name in the output.
         tensor: String,
-        /// The value.
+        /// The first value that is too large.
         value: f32,
     },
     /// The format has no place for the tensors as they are.
@@ -133,7 +133,7 @@ pub enum WriteError {
     /// A part of the output that was written before is no longer whole.
     #[error("{}: what was stored of the output is damaged ({reason}); delete its folder and begin again", .path.display())]
     StoredPart {
-        /// The file.
+        /// The damaged file, in the unfinished output.
         path: PathBuf,
         /// What the format's reader says.
         reason: String,

@@ -30,9 +30,11 @@ fn indexed(folder: &Path, index: &Value) -> Result<Vec<Shard>, ReadError> {
             wrong(format!("weight_map puts {tensor} in {file}, which is not the name of a file in this folder"))
         })?);
     }
+    // Each file once, in an order that does not depend on the tensors' names.
     files.sort_unstable();
     files.dedup();
     let shards = files.iter().map(|file| open_named(folder, file)).collect::<Result<Vec<_>, _>>()?;
+    // Files and index may be of two downloads: told now, before anything is computed.
     for (tensor, file) in map {
         let shard = files.iter().position(|f| file == f).map(|i| &shards[i]);
         if !shard.is_some_and(|s| s.names().any(|name| name == tensor)) {

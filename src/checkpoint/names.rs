@@ -18,9 +18,7 @@ pub(super) struct Stored {
     pub shape: Vec<usize>,
 }
 
-/// The embedding.
 pub(super) const EMBEDDING: &str = "model.embed_tokens.weight";
-/// The last norm.
 pub(super) const FINAL_NORM: &str = "model.norm.weight";
 /// The output head, where it is not the embedding.
 pub(super) const HEAD: &str = "lm_head.weight";
@@ -54,6 +52,7 @@ pub(super) fn stored(config: &ModelConfig, i: usize, part: Part) -> Stored {
     if config.family != Family::Baichuan {
         return own.into();
     }
+    // q, k and v have d rows each: these models have a K/V head for every query head.
     let d = config.hidden_size;
     let tensor = Expected { name: in_layer(i, "self_attn.W_pack.weight"), shape: vec![3 * d, d] };
     Stored { tensor, first_row: place * d, shape: own.shape }

@@ -65,6 +65,7 @@ impl Checkpoint {
             expected.insert(tensor.name);
         }
         let mut left: Vec<_> = self.shard_of.iter().filter(|(name, _)| !expected.contains(*name)).collect();
+        // A hash map's order differs from run to run; the tensor that is told must not.
         left.sort();
         match left.into_iter().find(|(name, _)| !names::is_superfluous(&self.config, name)) {
             Some((tensor, &i)) => {
@@ -114,6 +115,7 @@ impl Checkpoint {
     pub fn outer(&self) -> Result<OuterWeights, ReadError> {
         let mut head = names::head(&self.config).map(|head| self.read(head)).transpose()?;
         if names::has_normed_head(&self.config) {
+            // Once, on read: written so, it computes the same in LLaMA's class, which norms nothing.
             head.iter_mut().for_each(HostTensor::norm_rows);
         }
         Ok(OuterWeights {

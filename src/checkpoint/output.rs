@@ -66,9 +66,11 @@ pub fn assemble(parts: &[PathBuf], folder: &Path, shard_bytes: usize) -> Result<
     let mut filled = 0;
     for part in &parts {
         let mut names: Vec<&str> = part.names().collect();
+        // The format's reader gives them in a hash map's order, and equal runs must write equal files.
         names.sort_unstable();
         for name in names {
             let Some((dtype, shape, bytes)) = part.raw(name) else { continue };
+            // A tensor larger than a shard gets one to itself.
             if filled + bytes.len() > shard_bytes && filled > 0 {
                 shards.push(Vec::new());
                 filled = 0;
@@ -109,6 +111,7 @@ fn write_shards(shards: &[Vec<(&str, TensorView<'_>)>], folder: &Path) -> Result
         total += shard.iter().map(|(_, v)| v.data().len()).sum::<usize>();
         weight_map.extend(shard.iter().map(|(name, _)| ((*name).to_owned(), json!(file_name(i)))));
     }
+    // A single file is found by its name and needs no index.
     if shards.len() > 1 {
         let index = json!({ "metadata": { "total_size": total }, "weight_map": weight_map });
         disk::put(&folder.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())?;

@@ -25,9 +25,9 @@ pub enum ModelClass {
     OfSource,
     /// All layers alike: a class that transformers has itself.
     BuiltIn {
-        /// Its `model_type`.
+        /// Its `model_type` in config.json.
         model_type: &'static str,
-        /// Its name.
+        /// Its name in Python, for `architectures`.
         class: &'static str,
     },
     /// Layers of different sizes: the class in our Python files beside the weights.
@@ -81,6 +81,7 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
     match written {
         ModelClass::OfSource => {
             out["torch_dtype"] = json!(dtype.torch_name());
+            // The newer name of the same key would keep the type of the source.
             if let Some(keys) = out.as_object_mut() {
                 keys.shift_remove("dtype");
             }
@@ -97,8 +98,8 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
     out
 }
 
-/// The config.json of a model that no program is to see as pruned, in a class that transformers has itself; `None` where
-/// no class holds it.
+/// The config.json of a model that no program is to see as pruned, in a class that transformers
+/// has itself; `None` where no class holds it.
 pub fn plain_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Option<Value> {
     let ModelClass::BuiltIn { model_type, class } = built_in(config).filter(|_| config.is_uniform())? else {
         return None;
@@ -115,6 +116,7 @@ fn write_common(out: &mut Value, config: &ModelConfig, dtype: Dtype) {
     if let Some(keys) = out.as_object_mut() {
         REPLACED.iter().for_each(|key| drop(keys.shift_remove(*key)));
     }
+    // By its older name, which every release reads.
     out["torch_dtype"] = json!(dtype.torch_name());
     out[FAMILY_KEY] = json!(written_family(config));
     out["hidden_act"] = json!("silu");

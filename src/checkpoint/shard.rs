@@ -14,7 +14,7 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// Maps a file.
+    /// Maps a file, of which then only what is read is loaded.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn map(path: &std::path::Path) -> std::io::Result<Self> {
         let file = std::fs::File::open(path)?;
@@ -52,6 +52,7 @@ impl Shard {
         SafeTensors::deserialize(bytes.as_ref()).map_err(|e| e.to_string())?;
         let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| e.to_string())?;
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        // The length of the header stands before it, in eight bytes.
         Ok(Self { file, bytes, tensors, data: header + size_of::<u64>() })
     }
 
@@ -91,6 +92,7 @@ impl Shard {
         let missing = || ReadError::MissingTensor { tensor: name.clone() };
         let info = self.info(name).ok_or_else(missing)?;
         let dtype = Dtype::of_stored(info.dtype).ok_or_else(missing)?;
+        // Rows are stored one after the other, so a part of a fused tensor is one run of bytes.
         let width: usize = wanted.shape[1..].iter().product();
         let skipped = wanted.first_row * width;
         let start = self.data + info.data_offsets.0 + skipped * dtype.bytes();

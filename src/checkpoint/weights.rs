@@ -6,9 +6,9 @@ use crate::shape::Layer;
 /// A tensor on the host, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
-    /// Sizes, outermost first.
+    /// Sizes of the axes, outermost first; `values` has their product.
     pub shape: Vec<usize>,
-    /// The elements.
+    /// The elements, the last axis running fastest.
     pub values: Vec<f32>,
 }
 
@@ -18,7 +18,7 @@ pub type LayerWeights = Layer<HostTensor>;
 /// What stands outside the decoder layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OuterWeights {
-    /// `(vocab, hidden)`.
+    /// `(vocab, hidden)`: one row for each token.
     pub embedding: HostTensor,
     /// Scale of the norm after the last layer `(hidden)`.
     pub final_norm: HostTensor,
@@ -87,6 +87,7 @@ impl HostTensor {
     pub(super) fn norm_rows(&mut self) {
         let width = self.inner(0);
         for row in self.values.chunks_exact_mut(width) {
+            // torch's ε, by which a row of zeros stays one.
             let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt().max(1e-12);
             row.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
         }

@@ -35,6 +35,7 @@ impl Device {
         queue: &wgpu::Queue,
     ) -> Result<Self, DeviceError> {
         let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
+        // A panic of another thread leaves the list whole: only open devices are pushed.
         let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(device) = open.iter().find(|d| d.name == name) {
             return Ok(device.clone());
@@ -93,6 +94,7 @@ pub async fn adapters() -> Vec<Adapter> {
         let info = adapter.get_info();
         let Some(api) = graphics_api(info.backend) else { continue };
         let kind = kind_name(info.device_type);
+        // burn opens the n-th adapter of a kind and an API, each counted from zero.
         let nth = listed.iter().filter(|a| a.kind == kind && a.selector.1 == api).count();
         let limits = adapter.limits();
         listed.push(Adapter {

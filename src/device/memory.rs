@@ -17,6 +17,7 @@ impl Peak {
     /// The larger of each.
     pub fn or_more(self, other: Self) -> Self {
         Self {
+            // `None` is less than any number.
             host_bytes: self.host_bytes.max(other.host_bytes),
             device_bytes: self.device_bytes.max(other.device_bytes),
         }

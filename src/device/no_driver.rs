@@ -6,7 +6,7 @@ use super::{Adapter, Device, DeviceError};
 #[derive(Clone, Debug)]
 pub(super) enum Selector {}
 
-/// None.
+/// None: this library was built without a driver.
 pub async fn adapters() -> Vec<Adapter> {
     Vec::new()
 }

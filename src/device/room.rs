@@ -8,6 +8,7 @@ pub fn host_bytes() -> Option<u64> {
     {
         let mut system = sysinfo::System::new();
         system.refresh_memory();
+        // Zero is what sysinfo says of systems that it cannot ask.
         Some(system.available_memory()).filter(|&b| b > 0)
     }
     #[cfg(target_arch = "wasm32")]
@@ -19,9 +20,11 @@ pub fn disk_bytes(folder: &Path) -> Option<u64> {
     #[cfg(not(target_arch = "wasm32"))]
     {
         let path = std::path::absolute(folder).ok()?;
+        // A folder still to be made will be on the disk of the nearest one around it that stands.
         let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
         let disks = sysinfo::Disks::new_with_refreshed_list();
         let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+        // Mount points lie within each other; the longest is the one that holds the folder.
         holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
     }
     #[cfg(target_arch = "wasm32")]

@@ -23,6 +23,7 @@ impl DiskError {
 }
 
 fn remedy(action: &str, kind: ErrorKind) -> &'static str {
+    // Who only wants to read is not helped by a place that can be written.
     let reading = ["read", "looked at"].contains(&action);
     match kind {
         ErrorKind::NotFound | ErrorKind::NotADirectory => "; check the path",

@@ -47,6 +47,7 @@ impl NewFile {
     /// When the disk refuses; what stood there before still does.
     pub fn finish(self) -> Result<(), DiskError> {
         let Self { out, unfinished, mut writer } = self;
+        // Bytes first: after a power cut the name must not stand for an empty file.
         let flushed = writer.flush().and_then(|()| writer.get_ref().sync_all());
         flushed.map_err(DiskError::at("flushed", &out))?;
         unfinished.persist(&out).map_err(|e| DiskError::at("given its name", &out)(e.error))?;
@@ -81,6 +82,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DiskError> 
 pub fn write_with<E: From<DiskError>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let permissions = |file: std::io::Result<fs::Metadata>| file.map(|m| m.permissions());
     let refused = || DiskError::at("written", path);
+    // What the system gives a file that is simply made here, by its umask and the folder's own rules.
     let usual = permissions(File::create(path).and_then(|f| f.metadata())).map_err(refused())?;
     write(path)?;
     // Some file systems know no permissions, and refuse to be told some.

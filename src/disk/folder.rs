@@ -27,6 +27,7 @@ impl NewFolder {
         clear_abandoned(out);
         loop {
             let work = builder(&prefix_of(out)).tempdir_in(parent_of(out)).map_err(DiskError::at("made", out))?;
+            // While it is held, others who clear away what was abandoned pass it over.
             let held = hold(work.path());
             let path = work.path().join(FINAL);
             match fs::create_dir(&path) {

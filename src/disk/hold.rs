@@ -43,6 +43,7 @@ pub fn clear_unfinished(folder: &Path) -> Result<(), DiskError> {
 /// Makes the file `path`, which must not exist, and holds it.
 pub(super) fn new_held(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    // A file system without locks refuses; work must not fail for that.
     let _ = file.lock();
     // Between the two calls another process may have taken it for abandoned: then with another name.
     if path.exists() { Ok(file) } else { Err(ErrorKind::AlreadyExists.into()) }
@@ -70,12 +71,14 @@ pub(super) fn builder(prefix: &str) -> tempfile::Builder<'_, 'static> {
 pub(super) fn clear_abandoned(out: &Path) {
     let (folder, prefix) = (parent_of(out), prefix_of(out));
     let of_out = |name: &String| {
+        // Exactly the form that `builder` gives: a file of the user's that looks alike stays.
         let letters = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(UNFINISHED));
         letters.is_some_and(|l| l.len() == LETTERS && l.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     for path in names(folder).unwrap_or_default().iter().filter(|name| of_out(name)).map(|name| folder.join(name)) {
         let Some(_held) = hold(&path) else { continue };
         let _ = match path.is_dir() {
+            // What had the name may have been put aside in here, and must not go with the rest.
             true => put_back(&path, out).and_then(|()| remove_folder(&path)),
             false => remove_file(&path),
         };

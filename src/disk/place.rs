@@ -14,6 +14,7 @@ pub fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.map_err(DiskError::at("read", folder))?;
     let mut names: Vec<String> = entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    // The order of `read_dir` differs from system to system.
     names.sort();
     Ok(names)
 }
@@ -96,6 +97,7 @@ pub(super) fn flush(folder: &Path) -> Result<(), DiskError> {
 
 /// Makes sure that the names in a folder are on the disk, where the system knows such a thing.
 pub(super) fn flush_names(folder: &Path) -> Result<(), DiskError> {
+    // Windows does not open a folder as if it were a file.
     if cfg!(not(unix)) {
         return Ok(());
     }

@@ -19,9 +19,12 @@ pub const REPLACED: &str = "replaced";
 /// When the disk refuses; what stood there before still does.
 pub fn publish(work: &Path, out: &Path) -> Result<(), DiskError> {
     let (whole, replaced) = (work.join(FINAL), work.join(REPLACED));
+    // A process that died in here before may have left nothing at `out`.
     put_back(work, out)?;
     flush(&whole)?;
+    // It also fails where nothing stands at `out`: then one rename is enough.
     if exchange(&whole, out).is_err() {
+        // Not `exists`, which follows links: a link to nowhere has the name too.
         if out.symlink_metadata().is_ok() {
             rename(out, &replaced)?;
         }
@@ -30,7 +33,9 @@ pub fn publish(work: &Path, out: &Path) -> Result<(), DiskError> {
             return Err(refused);
         }
     }
+    // The new name is safe on the disk before anything of the old is removed.
     flush_names(parent_of(out))?;
+    // After an exchange this is what `out` was; after two renames it is gone already.
     remove_folder(&whole)?;
     remove_folder(&replaced)
 }
@@ -44,6 +49,7 @@ pub fn put_back(work: &Path, out: &Path) -> Result<(), DiskError> {
     let replaced = work.join(REPLACED);
     match replaced.symlink_metadata() {
         Err(_) => Ok(()),
+        // The process died after the second rename: `out` is whole and new.
         Ok(_) if out.symlink_metadata().is_ok() && !is_empty(out) => remove_folder(&replaced),
         Ok(_) => rename(&replaced, out),
     }
@@ -51,6 +57,7 @@ pub fn put_back(work: &Path, out: &Path) -> Result<(), DiskError> {
 
 /// Gives a folder another name; an empty folder at the new name gives way.
 fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
+    // Not every system renames a folder over another, even an empty one.
     if is_empty(to) {
         fs::remove_dir(to).map_err(DiskError::at("replaced", to))?;
     }
@@ -64,7 +71,7 @@ fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
 }
 
-/// Other systems cannot.
+/// Other systems cannot, so there are two renames.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn exchange(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

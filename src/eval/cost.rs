@@ -27,12 +27,12 @@ pub struct MultiplyAdds {
     pub projections: u64,
     /// Scores and weighted sums.
     pub attention: u64,
-    /// The output head.
+    /// The output head, vocab · d.
     pub head: u64,
 }
 
 impl MultiplyAdds {
-    /// All of them.
+    /// Multiply-adds of all parts together.
     pub fn total(&self) -> u64 {
         self.projections + self.attention + self.head
     }
@@ -54,6 +54,7 @@ pub fn multiply_adds(config: &ModelConfig, context: usize) -> MultiplyAdds {
 
 /// Bytes of keys and values that each token of a text leaves while it is continued.
 pub fn cache_bytes_per_token(config: &ModelConfig) -> u64 {
+    // Twice: a key and a value.
     config.layers.iter().map(|l| 2 * (l.kv_heads * config.head_dim) as u64 * F32).sum()
 }
 

@@ -20,14 +20,14 @@ pub enum EvalError {
     /// The device lost its work.
     #[error(transparent)]
     Readback(#[from] crate::device::readback::ReadbackError),
-    /// The disk refused.
+    /// The disk refused something; the cause names the path.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
     /// A file or folder does not hold what it should.
     #[error("{file}: {reason}")]
     File {
-        /// The file.
+        /// The file or folder, as it was named.
         file: String,
         /// What is wrong with it, and the remedy.
         reason: String,
@@ -38,9 +38,9 @@ pub enum EvalError {
     /// A text has nothing to predict.
     #[error("the text has {tokens} tokens, and {needed} are needed; give more text")]
     TooShort {
-        /// Tokens there are.
+        /// Tokens that the text has.
         tokens: usize,
-        /// Tokens needed.
+        /// Fewest tokens that would do.
         needed: usize,
     },
     /// The rolling protocol needs a token to begin with.
@@ -53,13 +53,13 @@ pub enum EvalError {
         "request {request} has {context} tokens of context and {continuation} of continuation; both need one at least, and a continuation at most the model's context of {max_positions}"
     )]
     Request {
-        /// Which, from 0.
+        /// Index of the request, from 0.
         request: usize,
         /// Tokens of its context.
         context: usize,
         /// Tokens of its continuation.
         continuation: usize,
-        /// The model's context.
+        /// Most tokens that the model's context holds.
         max_positions: usize,
     },
     /// The model's answer is not a number.
@@ -67,7 +67,7 @@ pub enum EvalError {
     NotANumber {
         /// Which request, from 0.
         request: usize,
-        /// What came out.
+        /// The sum that came out: infinite, or not a number.
         value: f64,
     },
 }
@@ -75,7 +75,7 @@ pub enum EvalError {
 /// A row that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BadRow {
-    /// The file.
+    /// Name of the file, for messages.
     pub file: String,
     /// The line, from 1.
     pub line: usize,

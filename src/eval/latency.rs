@@ -7,7 +7,7 @@ use crate::device::readback::{ReadbackError, floats};
 use crate::model::{Decoder, KvCache, likeliest, token_tensor};
 use crate::shape::ModelConfig;
 
-/// What is timed.
+/// How much is read and written, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Timed {
     /// Tokens that are read at once, for the prefill rate.
@@ -34,7 +34,7 @@ impl Timed {
 /// Several measurements of one thing, in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Seconds {
-    /// Mean.
+    /// Mean of all measurements.
     pub mean: f64,
     /// Sample standard deviation (n − 1); 0 of a single one.
     pub standard_deviation: f64,
@@ -47,6 +47,7 @@ impl Seconds {
     pub fn of(each: Vec<f64>) -> Self {
         let n = each.len().max(1) as f64;
         let mean = each.iter().sum::<f64>() / n;
+        // About the mean, in a second pass: Σs² − n·mean² would cancel for times that hardly differ.
         let squares: f64 = each.iter().map(|s| (s - mean).powi(2)).sum();
         let standard_deviation = (squares / (n - 1.0).max(1.0)).sqrt();
         Self { mean, standard_deviation, each }
@@ -56,7 +57,7 @@ impl Seconds {
 /// How fast a model is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Speed {
-    /// What was timed.
+    /// The tokens and repeats it was timed with.
     pub timed: Timed,
     /// Reading the prompt, up to the logits after it.
     pub prefill: Seconds,
@@ -93,6 +94,7 @@ pub async fn speed(
         done += 1;
         on_step(done, timed.steps())
     };
+    // A begin token beyond the vocabulary has no embedding; the work is the same for any token.
     let first = config.bos_token.filter(|&t| (t as usize) < config.vocab_size).unwrap_or(0);
     let mut run = Run { decoder, config, clock, step: &mut step, first };
     if run.repeat(&timed).await?.is_none() {
@@ -123,7 +125,9 @@ impl Run<'_> {
         let prompt = (0..timed.prompt_tokens).map(|i| (i % self.config.vocab_size) as u32).collect();
         let started = (self.clock)();
         self.next(prompt, &mut KvCache::default()).await?;
+        // `next` has the logits on the host by now, so the time is that of work done, not queued.
         let prefill = (self.clock)() - started;
+        // Told when the time is taken: the observer's work is not the model's.
         if !(self.step)() {
             return Ok(None);
         }
@@ -134,6 +138,7 @@ impl Run<'_> {
         let started = (self.clock)();
         let (mut cache, mut token) = (KvCache::default(), self.first);
         for _ in 0..tokens {
+            // Each token waits for the one before, as in a program that writes text.
             token = self.next(vec![token], &mut cache).await?;
             if !(self.step)() {
                 return Ok(None);

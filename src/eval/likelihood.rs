@@ -40,6 +40,7 @@ impl Request {
     pub fn cut_off(&self, max_positions: usize) -> usize {
         // The last token is only predicted.
         let whole = self.context.len() + self.continuation.len() - 1;
+        // The continuation is never cut; `check` refuses what does not fit.
         whole.saturating_sub(max_positions).min(self.context.len())
     }
 
@@ -83,6 +84,7 @@ pub async fn log_likelihoods(
 ) -> Result<Vec<f64>, EvalError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
+    // Loaded once: embedding and head serve every group.
     let outer = Outer::load(&checkpoint.outer()?, config, on);
     let rows = rows(requests, config.max_positions);
     let batches = batches(&rows, batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu())));
@@ -100,6 +102,7 @@ pub async fn log_likelihoods(
             }
         }
     }
+    // −∞ too: in range no log-softmax gives it.
     match sums.iter().position(|sum| !sum.is_finite()) {
         Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
         None => Ok(sums),
@@ -124,6 +127,7 @@ fn rows(requests: &[Request], max_positions: usize) -> Vec<Row> {
     for (i, request) in requests.iter().enumerate() {
         let input = request.input(max_positions);
         let ask = Ask { request: i, tokens: request.continuation.clone() };
+        // Sorted by length, so that neighbours need the least filling up.
         rows.entry((Reverse(input.len()), input)).or_default().push(ask);
     }
     rows.into_iter().map(|((_, input), asks)| Row { input, asks }).collect()
@@ -141,6 +145,7 @@ fn batches(rows: &[Row], batch_tokens: usize) -> Vec<&[Row]> {
     let mut cut = Vec::new();
     let mut rest = rows;
     while let Some(longest) = rest.first() {
+        // A sequence is never cut: one that is too long goes alone.
         let together = (batch_tokens / longest.input.len()).clamp(1, rest.len());
         let (batch, after) = rest.split_at(together);
         cut.push(batch);
@@ -155,6 +160,7 @@ fn groups<'a>(batches: &'a [&'a [Row]], hidden_size: usize) -> Vec<&'a [&'a [Row
     let (mut cut, mut start, mut held) = (Vec::new(), 0, 0);
     for (i, batch) in batches.iter().enumerate() {
         held += bytes(batch);
+        // A batch that is too large by itself still has to go.
         if held > GROUP_BYTES && i > start {
             cut.push(&batches[start..i]);
             (start, held) = (i, bytes(batch));
@@ -176,8 +182,10 @@ async fn run_group(
 ) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
+    // Rows are sorted, so the first batch is the longest and its table serves all.
     let positions = Positions::new(&config.rope, config.head_dim, 0, group.first().map_or(0, |b| longest(b)), on);
     let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| outer.embed(filled_up(batch, on))).collect();
+    // Layers outside, batches inside: each layer is read and uploaded once for the group.
     for (i, &shape) in config.layers.iter().enumerate() {
         let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
@@ -197,6 +205,7 @@ fn filled_up(rows: &[Row], on: &TensorDevice) -> Tensor<2, Int> {
     let longest = rows[0].input.len();
     let filled = |row: &Row| {
         let mut tokens = row.input.clone();
+        // Any token does, since none of them is asked for or looked back at.
         tokens.resize(longest, 0);
         tokens
     };
@@ -210,12 +219,14 @@ async fn read_off(outer: &Outer, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<
     for (r, row) in rows.iter().enumerate() {
         for ask in &row.asks {
             let end = r * t + row.input.len();
+            // Position i predicts token i + 1, and the input lacks the last token: its last k predict k.
             at.extend((end - ask.tokens.len()..end).map(|i| i as i32));
             next.extend_from_slice(&ask.tokens);
         }
     }
     let count = at.len();
     let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &hidden.device());
+    // Only rows that are asked for: the head makes each as wide as the vocabulary.
     let log_p = floats(outer.log_p(hidden.reshape([b * t, d]).select(0, at), &next)).await?;
     let mut rest = log_p.as_slice();
     let asks = rows.iter().flat_map(|row| &row.asks);
@@ -223,6 +234,7 @@ async fn read_off(outer: &Outer, hidden: Tensor<3>, rows: &[Row]) -> Result<Vec<
         .map(|ask| {
             let (own, after) = rest.split_at(ask.tokens.len());
             rest = after;
+            // Summed in f64: over thousands of terms f32 would lose digits.
             (ask.request, own.iter().copied().map(f64::from).sum())
         })
         .collect())

@@ -9,13 +9,13 @@ use crate::text::TextError;
 /// A perplexity and what it was taken over.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Perplexity {
-    /// exp(nll / tokens).
+    /// exp(nll / tokens), at least 1.
     pub perplexity: f64,
-    /// Σ −log p.
+    /// Σ −log p of all predictions, in nats.
     pub nll: f64,
-    /// Predictions.
+    /// How many tokens were predicted.
     pub tokens: usize,
-    /// Windows.
+    /// How many windows they stand in.
     pub windows: usize,
 }
 
@@ -31,6 +31,7 @@ pub async fn perplexity(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Perplexity, EvalError> {
     let shortest = windows.iter().map(Vec::len).min().unwrap_or(0);
+    // A window's first token has nothing before it: it is context only.
     if shortest < 2 {
         return Err(TextError::WindowTooShort(shortest).into());
     }
@@ -52,5 +53,6 @@ pub async fn perplexity_of(
     let sums = log_likelihoods(checkpoint, windows, device, None, progress).await?;
     let nll = -sums.iter().sum::<f64>();
     let tokens = windows.iter().map(|w| w.continuation.len()).sum();
+    // Over tokens, not over windows: windows that predict more weigh more.
     Ok(Perplexity { perplexity: (nll / tokens as f64).exp(), nll, tokens, windows: windows.len() })
 }

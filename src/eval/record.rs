@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The file's name in a model folder.
 pub const EVAL_FILE: &str = "slimgpt-eval.json";
 
-/// One figure.
+/// One figure of a model, with its protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalEntry {
     /// Protocol and data in words: two figures compare when this is the same.
@@ -37,6 +37,7 @@ impl EvalRecord {
     pub fn put(&mut self, entries: impl IntoIterator<Item = EvalEntry>) {
         for entry in entries {
             match self.entries.iter_mut().find(|e| e.what == entry.what && e.metric == entry.metric) {
+                // In place, so that figures keep the order in which they were first measured.
                 Some(older) => *older = entry,
                 None => self.entries.push(entry),
             }

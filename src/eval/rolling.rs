@@ -21,6 +21,7 @@ pub fn rolling(tokens: &[u32], prefix: u32, length: usize) -> Result<Vec<Request
     let starts = (0..tokens.len()).step_by(length);
     let window = |start: usize| {
         let end = tokens.len().min(start + length);
+        // A whole window begins at `start`; the last goes back until it has `length` inputs.
         let first = if start == 0 { 0 } else { end - length };
         Request { context: all[first..=start].to_vec(), continuation: tokens[start..end].to_vec() }
     };
@@ -32,16 +33,18 @@ pub fn rolling(tokens: &[u32], prefix: u32, length: usize) -> Result<Vec<Request
 pub struct Size {
     /// Pieces between white space, empty ones at the ends included, as `re.split(r"\s+", …)` counts.
     pub words: usize,
-    /// Bytes in UTF-8.
+    /// Bytes of the text in UTF-8.
     pub bytes: usize,
 }
 
 impl Size {
     /// The size of a text as it was before any detokeniser.
     pub fn of(text: &str) -> Self {
+        // n separators part n + 1 pieces.
         let mut words = 1;
         let mut after_space = false;
         for c in text.chars() {
+            // A run of white space is one separator.
             words += usize::from(c.is_whitespace() && !after_space);
             after_space = c.is_whitespace();
         }
@@ -58,15 +61,15 @@ impl std::iter::Sum for Size {
 /// The three figures of lm-eval's wikitext task.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ByWord {
-    /// exp(nll / words).
+    /// exp(nll / words), at least 1.
     pub word_perplexity: f64,
-    /// exp(nll / bytes).
+    /// exp(nll / bytes), at least 1.
     pub byte_perplexity: f64,
     /// nll / bytes / ln 2.
     pub bits_per_byte: f64,
-    /// Words.
+    /// Words of the text before any detokeniser.
     pub words: usize,
-    /// Bytes.
+    /// Bytes of the same text in UTF-8.
     pub bytes: usize,
 }
 

@@ -18,18 +18,21 @@ pub fn qa_f1(prediction: &str, reference: &str) -> f64 {
     }
     let share = |of: &str| f64::from(shared) / of.split_whitespace().count() as f64;
     let (precision, recall) = (share(&prediction), share(&reference));
+    // Also where a text has no words, and the shares are 0/0.
     if shared == 0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
 }
 
 /// Small letters, no ASCII punctuation, no articles, single spaces.
 fn normalised(text: &str) -> String {
     let small = text.to_lowercase();
+    // In the original's order: without the comma first, so that "the," is an article.
     let bare: String = small.chars().filter(|c| !c.is_ascii_punctuation()).collect();
     without_articles(&bare).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A space for every "a", "an" and "the" that stands alone: between characters that make no word.
 fn without_articles(text: &str) -> String {
+    // Python's `\w`; `\b`, where an article may begin or end, lies between it and the rest.
     let makes_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -104,6 +107,7 @@ fn common(x: &[String], y: &[String]) -> Vec<String> {
 /// whose name is part of the right one's is not counted.
 pub fn classification(prediction: &str, reference: &str, classes: &[String]) -> f64 {
     let named = classes.iter().filter(|class| prediction.contains(class.as_str()));
+    // Naming "Other location" names "location" too, which is not a second answer.
     let counted: Vec<&String> = named.filter(|c| *c == reference || !reference.contains(c.as_str())).collect();
     match counted.iter().any(|class| *class == reference) {
         true => 1.0 / counted.len() as f64,

@@ -17,6 +17,7 @@ pub fn strided(tokens: &[u32], length: usize, stride: usize) -> Result<Vec<Reque
         return Err(EvalError::TooShort { tokens: tokens.len(), needed: 2 });
     }
     let (mut windows, mut predicted) = (Vec::new(), 1);
+    // A stride of 0 would never get on.
     for begin in (0..tokens.len()).step_by(stride.max(1)) {
         let end = tokens.len().min(begin + length);
         // A stride longer than the window leaves tokens out between the two.
@@ -25,6 +26,7 @@ pub fn strided(tokens: &[u32], length: usize, stride: usize) -> Result<Vec<Reque
             windows.push(Request { context: tokens[begin..new].to_vec(), continuation: tokens[new..end].to_vec() });
         }
         predicted = end;
+        // A later window would hold nothing new.
         if end == tokens.len() {
             break;
         }

@@ -24,6 +24,7 @@ pub fn has_titles(text: &str) -> bool {
 
 /// ` = Title = `, but not ` = = Section = = `.
 fn is_title(line: &str) -> bool {
+    // Titles of deeper levels have spaced signs; joined they no longer begin with a single one.
     let line = line.replace("= = =", "===").replace("= =", "==");
     let line = line.trim();
     line.starts_with("= ") && line.ends_with(" =")
@@ -45,12 +46,14 @@ const BEFORE_BRACKETS: &[(&str, &str)] = &[
 /// Pairs inside which white space at the ends goes, in this order.
 const BRACKETS: &[(char, char)] = &[('(', ')'), ('[', ']'), ('{', '}'), ('"', '"'), ('\'', '\'')];
 const AFTER_BRACKETS: &[(&str, &str)] = &[
+    // The longest first, since the shorter are parts of it.
     ("= = = =", "===="),
     ("= = =", "==="),
     ("= =", "=="),
     (" ° ", "°"),
     (" \n", "\n"),
     ("\n ", "\n"),
+    // lm-eval's own rule: only the same text gives comparable figures.
     (" N ", " 1 "),
     (" 's", "'s"),
 ];
@@ -67,6 +70,7 @@ pub fn detokenised(page: &str) -> String {
 fn tightened(text: &str, open: char, close: char) -> String {
     let mut tight = String::with_capacity(text.len());
     let mut rest = text;
+    // In turn from the left, since a quotation mark opens and closes with one sign.
     while let Some((before, after)) = rest.split_once(open)
         && let Some((inside, behind)) = after.split_once(close)
     {

@@ -13,11 +13,11 @@ use crate::shape::ModelConfig;
 /// How a program opens a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Client {
-    /// The program.
+    /// Name of the program, or of several that open the same.
     pub program: &'static str,
     /// Whether it opens this model at all.
     pub opens: Opens,
-    /// How.
+    /// What to type or call; empty where it does not open the model.
     pub how: String,
     /// Why it does not open it as it stands; empty where it does.
     pub why_not: String,
@@ -33,7 +33,7 @@ pub enum Opens {
     Export,
     /// It should, but this was never tried.
     Untried,
-    /// It does not.
+    /// It opens neither the folder nor an export.
     No,
 }
 
@@ -72,6 +72,7 @@ fn through_gguf(config: &ModelConfig) -> [Client; 2] {
         Ok(arch) => {
             let plain = !matches!(arch, Arch::Deci | Arch::OpenElm);
             let doubt = if plain { "" } else { "older releases fail on sizes that differ from layer to layer" };
+            // Ollama crashed on lists of sizes (its issue 9911); whether it still does was not tried.
             let ollama = if plain { Opens::Export } else { Opens::Untried };
             let how = format!("{EXPORT}: architecture {}", arch.name());
             [client(llama_cpp, Opens::Export, how.clone(), String::new()), client("Ollama", ollama, how, doubt.into())]
@@ -118,6 +119,7 @@ fn vllm(config: &ModelConfig) -> Client {
         return Client { program: "vLLM", opens: Opens::Folder, how, why_not: String::new() };
     }
     let how = "vllm serve PATH --trust-remote-code --model-impl transformers".into();
+    // Its DeciLM takes key/value heads and channels by layer, but one number of query heads.
     let why_not = "its own classes hold no query heads that differ".into();
     Client { program: "vLLM", opens: Opens::Untried, how, why_not }
 }

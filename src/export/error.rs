@@ -23,9 +23,9 @@ pub enum ExportError {
     /// The tokenizer cannot be said in the target's words.
     #[error("{}: {reason}, which GGUF cannot express", path.display())]
     Tokenizer {
-        /// The file.
+        /// Path of the tokenizer.json.
         path: PathBuf,
-        /// What it has.
+        /// What it has that GGUF lacks.
         reason: String,
     },
     /// Something stands where the result is to appear.
@@ -34,7 +34,7 @@ pub enum ExportError {
     /// Something that is not an earlier result stands there.
     #[error("{} exists and is not {what}, so it is not touched", path.display())]
     NotOurs {
-        /// The path.
+        /// Where the result was to appear.
         path: PathBuf,
         /// What would be replaced.
         what: &'static str,
@@ -42,7 +42,7 @@ pub enum ExportError {
     /// The model was not opened from a folder.
     #[error("the model has no folder, and so no tokenizer; save it to a folder first")]
     NoFolder,
-    /// The disk refused.
+    /// The disk refused something; the cause names the path.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The checkpoint could not be read.

@@ -32,6 +32,7 @@ impl NewCheckpoint {
     /// `overwrite`, if it is a checkpoint.
     pub fn begin(out: &Path, overwrite: bool) -> Result<Self, ExportError> {
         if out.exists() && !disk::is_empty(out) {
+            // config.json marks a checkpoint; anything else may be somebody's work.
             if !out.join("config.json").is_file() {
                 return Err(ExportError::NotOurs { path: out.into(), what: "a checkpoint folder" });
             }

@@ -14,6 +14,7 @@ pub(super) fn beginning_with(part: Part, fused: &[&[Projection]]) -> Vec<Part> {
     let Part::Weight(projection) = part else { return vec![part] };
     match fused.iter().find(|group| group.contains(&projection)) {
         None => vec![part],
+        // The first stands for all, so that no tensor is written twice.
         Some(group) if group[0] == projection => group.iter().map(|&p| Part::Weight(p)).collect(),
         Some(_) => vec![],
     }

@@ -39,6 +39,7 @@ pub fn export(
     on_layer: &mut dyn FnMut(usize, usize),
 ) -> Result<(), ExportError> {
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
+    // Before anything is written.
     check(config)?;
     let mut folder = NewCheckpoint::begin(out, overwrite)?;
     let outer = checkpoint.outer()?;

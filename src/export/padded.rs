@@ -28,6 +28,7 @@ pub struct Summary {
 pub fn common_layer(config: &ModelConfig) -> LayerShape {
     let most = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0);
     let kv_heads = most(|l| l.kv_heads);
+    // The most groups times the largest group, which may be more heads than any layer has.
     LayerShape { heads: kv_heads * most(|l| l.heads_per_group()), kv_heads, channels: most(|l| l.channels) }
 }
 
@@ -50,6 +51,7 @@ pub fn export(
 ) -> Result<Summary, ExportError> {
     let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
     let padded = padded_config(config);
+    // Before anything is written.
     let written = plain_config(checkpoint.raw_config(), &padded, dtype).ok_or_else(|| cannot_hold(config))?;
     let mut folder = NewCheckpoint::begin(out, overwrite)?;
     folder.part(&encode_outer(&checkpoint.outer()?, dtype)?)?;
@@ -73,6 +75,7 @@ pub fn export(
 /// With what stands in the way.
 pub fn check(config: &ModelConfig) -> Result<(), ExportError> {
     let padded = padded_config(config);
+    // Which class holds a model does not depend on its source's keys.
     plain_config(&serde_json::json!({}), &padded, Dtype::F32).map(drop).ok_or_else(|| cannot_hold(config))
 }
 
@@ -93,6 +96,7 @@ fn cannot_hold(config: &ModelConfig) -> ExportError {
 /// The layer with zeros on every axis that is longer in `to` than in `from`.
 fn pad(layer: &LayerWeights, from: LayerShape, to: LayerShape, config: &ModelConfig) -> LayerWeights {
     let places = |axis| match axis {
+        // Heads keep their place in their group; all else is filled up at the end.
         Axis::Heads => Some(entries_of(&places(from, to), config.head_dim)),
         Axis::KvHeads | Axis::Channels => Some((0..axis.entries(config, from)).collect()),
         Axis::Hidden | Axis::HeadDim => None,

@@ -6,7 +6,7 @@ use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 use crate::device::readback::{ReadbackError, floats};
 
-/// Largest block: one invocation owns one row.
+/// Largest block: one invocation owns one row, and WebGPU promises 256 to a workgroup.
 pub const MAX_BLOCK: usize = 256;
 
 kernel!(CholeskyBlock = "cholesky_block", [256, 1, 1], { blocks: u32, n: u32 });
@@ -18,7 +18,7 @@ pub type Failures = Tensor<2>;
 /// A pivot that is not positive: there a factorisation stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BadPivot {
-    /// Its row.
+    /// Its row within the matrix, counted from 0.
     pub index: usize,
     /// What was left of the diagonal.
     pub value: f32,
@@ -29,6 +29,7 @@ pub struct BadPivot {
 pub fn factor(a: Tensor<3>) -> (Tensor<3>, Failures) {
     let [blocks, n, _] = a.dims();
     debug_assert!(n <= MAX_BLOCK, "a block of {n} rows does not fit one workgroup");
+    // Not zeroed: the kernel writes both numbers of every block.
     let failures = Buffer::write(Tensor::<2>::empty([blocks, 2], &a.device()));
     let a = Buffer::write(a);
     launch([blocks, 1, 1], &[&a, &failures], CholeskyBlock { blocks: blocks as u32, n: n as u32 });
@@ -41,6 +42,7 @@ pub fn factor(a: Tensor<3>) -> (Tensor<3>, Failures) {
 /// When the device lost the work.
 pub async fn bad_pivots(failures: Failures) -> Result<Vec<Option<BadPivot>>, ReadbackError> {
     let read = floats(failures).await?;
+    // The index is a float because it shares a tensor with the value; floats count exactly to 2²⁴.
     let of_block = |f: &[f32]| (f[0] >= 0.0).then(|| BadPivot { index: f[0] as usize, value: f[1] });
     Ok(read.chunks(2).map(of_block).collect())
 }

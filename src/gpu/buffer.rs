@@ -23,6 +23,7 @@ impl Buffer {
         if own.handle.can_mut() {
             return Self(own);
         }
+        // Somebody else holds this buffer: adding zero copies it into a new one, on the device.
         let shared = Tensor::<D>::from_primitive::<Wgpu>(own);
         Self(on_wgpu(shared.clone().add_scalar(0.0).try_into_primitive::<Wgpu>()))
     }

@@ -22,7 +22,7 @@ const BASE: usize = 64;
 
 /// L⁻¹ of A = L Lᵀ, `(n, n)` lower triangular, with what became of every diagonal block.
 pub struct InverseFactor {
-    /// L⁻¹.
+    /// L⁻¹ `(n, n)`, zero above the diagonal.
     pub j: Tensor<2>,
     failures: Vec<(usize, Failures)>,
 }
@@ -37,14 +37,18 @@ pub fn inverse_factor(a: Tensor<2>) -> InverseFactor {
 fn recurse(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -> Tensor<2> {
     let [n, _] = a.dims();
     if n <= BASE {
+        // A larger block would be factored column by column in one workgroup while the others wait.
         return base(a, offset, failures);
     }
     let half = split(n);
     let j11 = recurse(a.clone().slice([0..half, 0..half]), offset, failures);
+    // L₂₁ L₁₁ᵀ = A₂₁. With J₁₁ carried along this is a product, not a large triangular solve.
     let l21 = a.clone().slice([half..n, 0..half]).matmul(j11.clone().transpose());
     let schur = a.slice([half..n, half..n]) - l21.clone().matmul(l21.clone().transpose());
     let j22 = recurse(schur, offset + half, failures);
+    // From the lower left block of L J = I: L₂₁ J₁₁ + L₂₂ J₂₁ = 0.
     let j21 = j22.clone().matmul(l21).matmul(j11.clone()).neg();
+    // Products take J as a full matrix, so what is above its diagonal must be there and zero.
     let upper = Tensor::zeros([half, n - half], &j11.device());
     Tensor::cat(vec![Tensor::cat(vec![j11, upper], 1), Tensor::cat(vec![j21, j22], 1)], 0)
 }
@@ -70,11 +74,13 @@ impl InverseFactor {
     /// # Errors
     /// When the device lost the work.
     pub async fn bad_pivot(&self) -> Result<Option<BadPivot>, ReadbackError> {
+        // One readback for all blocks, after everything is launched.
         let all = Tensor::cat(self.failures.iter().map(|(_, f)| f.clone()).collect(), 0);
         let blocks = self.failures.iter().zip(bad_pivots(all).await?);
         let in_matrix = |((offset, _), bad): (&(usize, Failures), Option<BadPivot>)| {
             bad.map(|bad| BadPivot { index: offset + bad.index, ..bad })
         };
+        // The blocks stand in the order of their rows: a failure spoils all that come after it.
         Ok(blocks.into_iter().find_map(in_matrix))
     }
 

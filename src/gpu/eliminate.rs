@@ -22,9 +22,9 @@ kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, dep
 
 /// W and H⁻¹ while columns go, with which are still there.
 pub struct Elimination {
-    /// W `(rows, columns)`.
+    /// W `(rows, columns)`, as the removals left it.
     pub w: Tensor<2>,
-    /// H⁻¹ `(columns, columns)`.
+    /// H⁻¹ `(columns, columns)`; rows and columns of what is gone mean nothing.
     pub h_inv: Tensor<2>,
     /// 1 for a column that is there, 0 for one that is gone `(columns)`.
     pub alive: Tensor<1>,
@@ -32,7 +32,7 @@ pub struct Elimination {
 
 /// The columns removed, in order, with what each cost.
 pub struct Removals {
-    /// p `(count)`.
+    /// p `(count)`, each a column of W before anything went.
     pub order: Tensor<1, Int>,
     /// ‖W_:p‖² / [H⁻¹]_pp at its time `(count)`.
     pub costs: Tensor<1>,
@@ -57,6 +57,7 @@ pub fn cheapest(state: &mut Elimination, count: usize) -> Removals {
         roots: Buffer::write(Tensor::<1>::zeros([count], &device)),
         alive: Buffer::write(state.alive.clone()),
     };
+    // Longer blocks move H⁻¹ less often, but every removal within one is corrected by more pairs.
     for start in (0..count).step_by(BLOCK) {
         block(state, &steps, start, BLOCK.min(count - start), &device);
     }
@@ -66,6 +67,7 @@ pub fn cheapest(state: &mut Elimination, count: usize) -> Removals {
 
 fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, device: &Device) {
     let [height, width] = state.w.dims();
+    // Anew in every block, so that the updates below round over one block only.
     let norms = Buffer::write(reduce::column_norms(&state.w));
     let pivots = Buffer::write(gather::diagonal(&state.h_inv));
     let e = Buffer::write(Tensor::<2>::zeros([size, height], device));
@@ -76,6 +78,7 @@ fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, devi
     let (rows, columns) = (height as u32, width as u32);
     for k in 0..size {
         let (depth, step) = (k as u32, (start + k) as u32);
+        // One workgroup, because every column is compared with every other.
         launch([1, 1, 1], &[&norms, &pivots, alive, order, costs, roots], PickColumn { columns, step });
         let row = PivotRow { columns, step, depth };
         launch_over([width, 1, 1], &[&h_base, &u, &pivots, alive, order, roots], row);

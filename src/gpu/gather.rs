@@ -20,6 +20,7 @@ pub fn gather(a: &Tensor<2>, rows: &Tensor<2, Int>, columns: &Tensor<2, Int>) ->
     let [_, width] = a.dims();
     let [blocks, n_rows] = rows.dims();
     let [_, n_columns] = columns.dims();
+    // Not zeroed: the kernel writes every element.
     let out = Buffer::write(Tensor::<3>::empty([blocks, n_rows, n_columns], &a.device()));
     let (a, rows, columns) = (Buffer::read(a), Buffer::read_index(rows), Buffer::read_index(columns));
     let params = Gather { blocks: blocks as u32, rows: n_rows as u32, columns: n_columns as u32, width: width as u32 };
@@ -46,6 +47,7 @@ pub fn rows(a: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
 /// The diagonal of a square matrix, `(n)`.
 pub fn diagonal(a: &Tensor<2>) -> Tensor<1> {
     let [n, _] = a.dims();
+    // (i, i) of a row-major square. Indices have 32 bits, which suffices up to n = 46340.
     let steps: Vec<usize> = (0..n).map(|i| i * (n + 1)).collect();
     a.clone().reshape([n * n]).select(0, list(&steps, &a.device()))
 }

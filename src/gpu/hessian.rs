@@ -39,6 +39,7 @@ fn in_launches(mut sum: Tensor<2>, x: &Tensor<2>, form: Form) -> Tensor<2> {
     let [tokens, features] = x.dims();
     for first in (0..tokens).step_by(TOKENS_PER_LAUNCH) {
         let end = tokens.min(first + TOKENS_PER_LAUNCH);
+        // `first` tells the triangular form at which row of J this launch begins.
         sum = launch(sum, in_quads(x.clone().slice([first..end, 0..features])), form, first);
     }
     sum
@@ -54,6 +55,7 @@ fn launch(sum: Tensor<2>, x: Tensor<2>, form: Form, first: usize) -> Tensor<2> {
         triangular: u32::from(form == Form::LowerTriangular),
         first: first as u32,
     };
+    // Counted in tiles: a workgroup owns one, which has more elements than it has invocations.
     kernel::launch(folded_triangle(features.div_ceil(TILE)), &[&x, &sum], params);
     sum.tensor()
 }
@@ -76,6 +78,7 @@ fn in_quads(x: Tensor<2>) -> Tensor<2> {
 /// The full symmetric matrix of a lower triangle, plus `damping`·I. `(n, n)`.
 pub fn mirrored(lower: &Tensor<2>, damping: f32) -> Tensor<2> {
     let [n, _] = lower.dims();
+    // Not zeroed: the kernel writes every element.
     let (lower, out) = (Buffer::read(lower), Buffer::write(Tensor::<2>::empty([n, n], &lower.device())));
     launch_over([n, n, 1], &[&lower, &out], MirrorLower { n: n as u32, damping });
     out.tensor()

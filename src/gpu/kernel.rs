@@ -27,13 +27,13 @@ pub struct Field {
     pub name: &'static str,
     /// In bytes from the beginning of `Params`.
     pub offset: usize,
-    /// "u32" or "f32".
+    /// Its type in both languages: "u32" or "f32".
     pub ty: &'static str,
 }
 
 /// The `Params` of one kernel, which so says which kernel is launched with them.
 pub(super) trait Params: bytemuck::Pod {
-    /// The kernel.
+    /// The kernel that reads these members.
     const KERNEL: &'static Kernel;
 }
 
@@ -71,6 +71,7 @@ impl KernelSource for Source {
     }
 
     fn id(&self) -> KernelId {
+        // All kernels are of this Rust type: only the file's name keeps burn from taking one for another.
         KernelId::new::<Self>().info(self.0.name)
     }
 
@@ -105,12 +106,14 @@ pub(super) fn launch<P: Params>(groups: [usize; 3], buffers: &[&Buffer], params:
     let [x, y, z] = kernel.workgroup;
     let [gx, gy, gz] = groups.map(|g| g as u32);
     let source = SourceKernel::new(Source(kernel), CubeDim::new_3d(x, y, z));
+    // All buffers live on one device, so any of their clients will do.
     buffers[0].0.client.launch(Box::new(source), CubeCount::Static(gx, gy, gz), arguments);
 }
 
 /// The first two bindings that have bytes in common.
 fn overlapping(bindings: &[BufferBinding]) -> Option<(usize, usize)> {
     let share = |a: &BufferBinding, b: &BufferBinding| {
+        // (memory, first byte, byte after the last): tensors may share an allocation without overlapping.
         let (a, b) = (a.claim_key(), b.claim_key());
         a.0 == b.0 && a.1 < b.2 && b.1 < a.2
     };

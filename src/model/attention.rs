@@ -20,17 +20,17 @@ pub struct LayerCache(Option<(Tensor<4>, Tensor<4>)>);
 /// The attention of one layer.
 #[derive(Module, Debug)]
 pub struct Attention {
-    /// Queries.
+    /// Queries, `(heads · head_dim, d)`.
     pub q: Linear,
-    /// Keys.
+    /// Keys, `(kv_heads · head_dim, d)`.
     pub k: Linear,
-    /// Values.
+    /// Values, `(kv_heads · head_dim, d)`.
     pub v: Linear,
     /// Output projection: its input columns are what pruning removes.
     pub o: Linear,
     /// On every query head before it is turned, where the family has it.
     pub q_norm: Option<RmsNorm>,
-    /// On every key head.
+    /// On every key head before it is turned, where the family has it.
     pub k_norm: Option<RmsNorm>,
     heads: usize,
     kv_heads: usize,
@@ -56,6 +56,7 @@ impl Attention {
         let (q, mut k) = (positions.rotate(q), positions.rotate(k));
         let mut v = self.split(self.v.forward(x), self.kv_heads);
         if let Some(cache) = cache {
+            // Cached after they are turned: the angle of a key depends on its own position alone.
             (k, v) = cache.extended(k, v);
         }
         let context = match positions.causality() {
@@ -77,6 +78,7 @@ impl Attention {
         let [_, kv, width, _] = k.dims();
         let group = self.heads / self.kv_heads;
         let rows = b * kv;
+        // The query heads that read one K/V head are neighbours, so its keys serve them in one product.
         let q = q.reshape([rows, group, t, d]);
         let (k, v) = (k.reshape([rows, width, d]), v.reshape([rows, width, d]));
         let (row_step, query_step) = chunks(rows, group, t, width);
@@ -114,6 +116,7 @@ fn normed(norm: Option<&RmsNorm>, heads: Tensor<4>) -> Tensor<4> {
 fn attend_chunk(q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> Tensor<4> {
     let [rows, group, t, d] = q.dims();
     let [_, width, _] = k.dims();
+    // The queries are scaled rather than the scores: those are more wherever `width` is above d.
     let q = q.reshape([rows, group * t, d]).mul_scalar(1.0 / (d as f64).sqrt());
     let scores = q.matmul(k.clone().swap_dims(1, 2)).reshape([rows, group, t, width]) + mask;
     let weights = softmax(scores, 3).reshape([rows, group * t, width]);
@@ -124,6 +127,7 @@ fn attend_chunk(q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> 
 fn chunks(rows: usize, group: usize, t: usize, width: usize) -> (usize, usize) {
     let per_query = group * width * size_of::<f32>();
     let queries = (SCORE_BYTES / per_query).clamp(1, t);
+    // Queries are split only where the scores of a single K/V head are too many.
     let heads = if queries < t { 1 } else { (SCORE_BYTES / (per_query * t)).clamp(1, rows) };
     (heads, queries)
 }

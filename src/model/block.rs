@@ -9,15 +9,15 @@ use super::{Attention, LayerCache, Linear, Positions, RmsNorm};
 /// h' = h + o(attention(norm(h))), h'' = h' + down(silu(gate(n)) · up(n)) with n = norm(h').
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Before attention.
+    /// Norm of the residual stream before attention.
     pub input_norm: RmsNorm,
     /// q, k, v, o.
     pub attention: Attention,
     /// Before the feed-forward part.
     pub post_norm: RmsNorm,
-    /// `(channels, d)`.
+    /// `(channels, d)`: what scales the channels, before its SiLU.
     pub gate: Linear,
-    /// `(channels, d)`.
+    /// `(channels, d)`: what is scaled.
     pub up: Linear,
     /// `(d, channels)`: its input columns are what pruning removes.
     pub down: Linear,
@@ -29,7 +29,7 @@ impl Block {
         self.attention.context(self.input_norm.forward(hidden), positions, None)
     }
 
-    /// hidden + o_proj(context).
+    /// hidden + o_proj(context), `(b, t, d)`: the residual stream after attention.
     pub fn add_attention(&self, hidden: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
         hidden + self.attention.o.forward(context)
     }
@@ -40,12 +40,12 @@ impl Block {
         silu(self.gate.forward(n.clone())) * self.up.forward(n)
     }
 
-    /// hidden + down_proj(inner).
+    /// hidden + down_proj(inner), `(b, t, d)`: what the next layer is given.
     pub fn add_mlp(&self, hidden: Tensor<3>, inner: Tensor<3>) -> Tensor<3> {
         hidden + self.down.forward(inner)
     }
 
-    /// The whole layer.
+    /// The whole layer for sequences from their beginning, `(b, t, d)` to the same shape.
     pub fn forward(&self, hidden: Tensor<3>, positions: &Positions) -> Tensor<3> {
         let context = self.context(hidden.clone(), positions);
         self.feed_forward(self.add_attention(hidden, context))

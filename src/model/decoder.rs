@@ -12,7 +12,7 @@ use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 pub struct Decoder {
     /// Embedding, last norm, head.
     pub outer: Outer,
-    /// The layers.
+    /// The layers, first to last.
     pub blocks: Vec<Block>,
 }
 
@@ -90,6 +90,7 @@ impl Decoder {
     /// Logits `(b·t, vocab)` of whole sequences `(b, t)`.
     pub fn forward(&self, tokens: Tensor<2, Int>, config: &ModelConfig) -> Tensor<2> {
         let [_, t] = tokens.dims();
+        // The angles are those of every layer, so they are computed once.
         let positions = Positions::new(&config.rope, config.head_dim, 0, t, &self.outer.embedding.val().device());
         let hidden = self.blocks.iter().fold(self.outer.embed(tokens), |h, block| block.forward(h, &positions));
         self.outer.logits(hidden)
@@ -106,6 +107,7 @@ impl Decoder {
             hidden = block.forward_cached(hidden, &positions, layer);
         }
         cache.tokens += t;
+        // Of a whole prompt only the last logits are wanted, and the head is the widest matrix there is.
         let [b, _, d] = hidden.dims();
         self.outer.logits(hidden.slice([0..b, t - 1..t, 0..d]))
     }

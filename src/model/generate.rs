@@ -36,11 +36,14 @@ pub async fn generate(
     let mut cache = KvCache::default();
     let mut next = prompt.to_vec();
     let mut seen: BTreeSet<u32> = prompt.iter().copied().collect();
+    // Prompt and answer share the positions.
     let room = config.max_positions.saturating_sub(prompt.len());
     for _ in 0..max_tokens.min(room) {
+        // At first the whole prompt, then one token at a time: the cache has the others.
         let logits = decoder.forward_cached(token_tensor(&[next], &device), config, &mut cache);
         let token = sampler.choose(floats(logits).await?, &seen);
         if config.eos_tokens.contains(&token) {
+            // Not handed on: it ends the text and is no part of it.
             return Ok(Stop::EndOfText);
         }
         if !on_token(token) {

@@ -3,12 +3,12 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-/// A linear layer.
+/// y = x Wᵀ + b over the last axis.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// W `(out, in)`.
+    /// W `(out, in)`, as it is stored.
     pub weight: Param<Tensor<2>>,
-    /// b `(out)`.
+    /// b `(out)`; `None` where the family has none.
     pub bias: Option<Param<Tensor<1>>>,
 }
 
@@ -27,10 +27,10 @@ impl Linear {
     }
 }
 
-/// x / √(mean x² + ε) · scale.
+/// x / √(mean x² + ε) · scale over the last axis (arXiv 1910.07467).
 #[derive(Module, Debug)]
 pub struct RmsNorm {
-    /// `(d)`.
+    /// One factor for each entry of the last axis, `(d)`.
     pub scale: Param<Tensor<1>>,
     eps: f64,
 }

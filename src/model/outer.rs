@@ -8,15 +8,15 @@ use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
 use crate::shape::ModelConfig;
 
-/// Largest tensor of logits, in bytes.
+/// Largest tensor of logits, in bytes: half of the smallest binding limit there is (128 MiB).
 const LOGIT_BYTES: usize = 64 << 20;
 
 /// Embedding, last norm and output head: the modules of [`OuterWeights`].
 #[derive(Module, Debug)]
 pub struct Outer {
-    /// `(vocab, d)`.
+    /// `(vocab, d)`: one row for each token.
     pub embedding: Param<Tensor<2>>,
-    /// After the last layer.
+    /// Norm of the residual stream after the last layer.
     pub norm: RmsNorm,
     /// `(vocab, d)`; without it the embedding serves.
     pub head: Option<Param<Tensor<2>>>,
@@ -51,6 +51,7 @@ impl Outer {
     pub fn log_p(&self, hidden: Tensor<2>, next: &[u32]) -> Tensor<1> {
         let [n, d] = hidden.dims();
         let vocab = self.embedding.dims()[0];
+        // Logits of a whole window of 2048 tokens would be 250 MiB for a vocabulary of 32000.
         let step = (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1);
         let parts = (0..n).step_by(step).map(|from| {
             let to = n.min(from + step);

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::shape::{Rope, RopeScaling};
 
 /// Added to the score of a pair that may not attend; its exponential is zero in single precision.
+/// Not −∞: WGSL lets a driver assume that there are no infinities.
 const MASKED: f32 = -1e9;
 
 /// How attention is kept from looking ahead.
@@ -31,6 +32,7 @@ impl Positions {
         let frequencies = frequencies(rope, head_dim);
         // Both halves of a head turn by the same angles.
         let angle = |i: usize| (offset + i / head_dim) as f64 * frequencies[i % head_dim % (head_dim / 2)];
+        // Single precision only at the end: at position 100 000 its steps are 0.008 of a radian.
         let table = |f: fn(f64) -> f64| {
             let values: Vec<f32> = (0..t * head_dim).map(|i| f(angle(i)) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, head_dim]), device)
@@ -56,6 +58,7 @@ impl Positions {
         let [b, h, t, d] = x.dims();
         let first = x.clone().slice([0..b, 0..h, 0..t, 0..d / 2]);
         let second = x.clone().slice([0..b, 0..h, 0..t, d / 2..d]);
+        // (a, b) → (a cos − b sin, b cos + a sin), paired as in transformers: dimension j with j + d/2.
         let turned = Tensor::cat(vec![second.neg(), first], 3);
         x * self.cos.clone() + turned * self.sin.clone()
     }
@@ -72,7 +75,7 @@ fn mask(offset: usize, t: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device)
 }
 
-/// The angle per position of each pair of dimensions.
+/// The angle per position of each pair of dimensions, θ^(−2j/d) (RoFormer, arXiv 2104.09864).
 fn frequencies(rope: &Rope, head_dim: usize) -> Vec<f64> {
     let plain = (0..head_dim / 2).map(|j| rope.theta.powf(-2.0 * j as f64 / head_dim as f64));
     match rope.scaling {
@@ -83,8 +86,10 @@ fn frequencies(rope: &Rope, head_dim: usize) -> Vec<f64> {
 
 /// LLaMA 3.1: long wavelengths are stretched by `factor`, short ones kept, those between mixed.
 fn stretched(frequency: f64, scaling: &RopeScaling) -> f64 {
+    // How often the pair turns within the context that the model was first trained with.
     let wavelengths = scaling.original_max_positions as f64 * frequency / std::f64::consts::TAU;
     let kept = (wavelengths - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+    // Outside of 0 to 1 are the wavelengths that are not mixed.
     let kept = kept.clamp(0.0, 1.0);
     (1.0 - kept) * frequency / scaling.factor + kept * frequency
 }

@@ -54,6 +54,7 @@ impl Sampler {
     pub fn choose(&mut self, mut logits: Vec<f32>, seen: &BTreeSet<u32>) -> u32 {
         penalise(&mut logits, seen, self.options.repetition_penalty);
         if self.options.temperature <= 0.0 {
+            // Nothing is drawn, so the generator stays where it is.
             return likeliest(&logits) as u32;
         }
         let p = probabilities(&logits, &self.options);
@@ -66,6 +67,7 @@ impl Sampler {
 pub fn penalise(logits: &mut [f32], seen: &BTreeSet<u32>, penalty: f64) {
     for &token in seen {
         if let Some(logit) = logits.get_mut(token as usize) {
+            // CTRL (arXiv 1909.05858) only divides, which would make a negative logit likelier.
             let l = f64::from(*logit);
             *logit = if l > 0.0 { l / penalty } else { l * penalty } as f32;
         }
@@ -75,6 +77,7 @@ pub fn penalise(logits: &mut [f32], seen: &BTreeSet<u32>, penalty: f64) {
 /// What is drawn from, `(vocab)`: softmax at the options' temperature (above 0) over the tokens
 /// that top-k and top-p leave, 0 elsewhere.
 pub fn probabilities(logits: &[f32], options: &SamplerOptions) -> Vec<f64> {
+    // Top-k first: top-p counts shares of what it left.
     let mut p = softmax(logits, options.temperature);
     if let Some(k) = options.top_k.filter(|&k| k < p.len()) {
         keep_top_k(&mut p, k.max(1));
@@ -91,6 +94,7 @@ pub fn likeliest(logits: &[f32]) -> usize {
 }
 
 fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+    // The largest is taken off: the quotient is the same, and no exponential overflows.
     let top = logits.get(likeliest(logits)).copied().map_or(0.0, f64::from);
     let mut p: Vec<f64> = logits.iter().map(|&l| ((f64::from(l) - top) / temperature).exp()).collect();
     normalise(&mut p);
@@ -104,6 +108,7 @@ fn normalise(p: &mut [f64]) {
 
 fn keep_top_k(p: &mut [f64], k: usize) {
     let mut falling = p.to_vec();
+    // Only the k-th is needed, so nothing is sorted. (Fan et al., arXiv 1805.04833.)
     let (_, &mut least, _) = falling.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
     p.iter_mut().filter(|p| **p < least).for_each(|p| *p = 0.0);
     normalise(p);
@@ -112,10 +117,12 @@ fn keep_top_k(p: &mut [f64], k: usize) {
 /// The likeliest token always stays.
 fn keep_top_p(p: &mut [f64], top_p: f64) {
     let mut order: Vec<usize> = (0..p.len()).collect();
+    // Nucleus sampling (arXiv 1904.09751). Ties go by token, so that the cut is the same everywhere.
     order.sort_unstable_by(|&a, &b| p[b].total_cmp(&p[a]).then(a.cmp(&b)));
     let mut gathered = 0.0;
     for (rank, &token) in order.iter().enumerate() {
         let own = p[token];
+        // Judged by what was gathered before it: the token that reaches the share stays.
         if rank > 0 && gathered >= top_p {
             p[token] = 0.0;
         }
@@ -126,6 +133,7 @@ fn keep_top_p(p: &mut [f64], top_p: f64) {
 
 /// The token at which the running sum of the probabilities passes `u` in [0, 1).
 fn draw(p: &[f64], u: f64) -> usize {
+    // The probabilities sum to one only up to rounding.
     let mut left = u * p.iter().sum::<f64>();
     let drawn = p.iter().position(|p| {
         left -= p;

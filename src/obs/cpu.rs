@@ -46,6 +46,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
     async fn accumulate(&self, mut sum: Self::Sum, x: &Tensor<2>) -> Result<Self::Sum, ObsError> {
         let elements = Elements::of(x).await?;
         let values = elements.values()?;
+        // Copies only where a problem still shares the sum; during calibration none does.
         symmetric::accumulate(Arc::make_mut(&mut sum), elements.matrix(&values));
         Ok(sum)
     }
@@ -55,6 +56,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     async fn squared_error(&self, sum: &Self::Sum, delta: &Tensor<2>, _dead: &[usize]) -> Result<f64, ObsError> {
+        // The raw sum is zero where an input never fired, so `dead` need not be looked at.
         let delta = host::matrix(delta).await?;
         Ok(symmetric::quadratic_form(sum, delta.as_ref()))
     }
@@ -67,6 +69,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         dead: &[usize],
     ) -> Result<Problem<T>, ObsError> {
         let hessian = Damped::new(sum, lambda);
+        // Weights of inputs that never fired change no output, but would be charged λ each.
         let weight = with_zeros(weight, dead);
         Ok(Problem {
             w: host::matrix(&weight).await?,
@@ -95,6 +98,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         subtract_product(&mut problem.w, et.transpose(), y.as_ref());
         subtract_product(&mut problem.h_inv, y.transpose(), y.as_ref());
         columns.iter().for_each(|&j| problem.alive[j] = false);
+        // ‖E‖²_F = ‖L⁻¹ W_gᵀ‖²_F = tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ): what the group costs.
         Ok(squared(et.as_ref()))
     }
 
@@ -111,10 +115,13 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let mut squared_change = 0.0;
         if !gone.is_empty() {
             let w_gone = picked_columns(elements.matrix(&values), &gone);
+            // Only the correction W_P H_PK passes through the inverse: W H_:K would lose more digits.
             let mut pulled = Mat::zeros(fitted.nrows(), kept.len());
             add_product(&mut pulled, w_gone.as_ref(), hessian.block(&gone, kept).as_ref());
             let h_kept = hessian.block(kept, kept);
+            // H_KK is symmetric, so solving from the left gives the change transposed.
             let change = llt(h_kept.as_ref(), || FactoredMatrix::KeptHessian)?.solve(pulled.transpose());
+            // What went counts as zero in Ŵ, so it changed by all of W_P.
             squared_change = squared(change.as_ref()) + squared(w_gone.as_ref());
             fitted += change.transpose();
         }

@@ -15,7 +15,7 @@ pub enum ObsError {
         told(" is ", .value), told(" with damping ", .damping)
     )]
     NotPositiveDefinite {
-        /// Which matrix.
+        /// Which matrix was factored.
         matrix: FactoredMatrix,
         /// Its row at which the factorisation stopped.
         pivot: usize,
@@ -27,17 +27,17 @@ pub enum ObsError {
     /// An activation or a weight is not a finite number.
     #[error("{what} {index} is {value}: the activations or weights of this layer are not finite; check the checkpoint")]
     NotFinite {
-        /// Which quantity.
+        /// "the score of unit" or "the Hessian's diagonal element".
         what: &'static str,
-        /// Its index.
+        /// The unit or the input, counted from 0.
         index: usize,
-        /// The value.
+        /// NaN or an infinity.
         value: f64,
     },
     /// More groups were to go than there are.
     #[error("{remove} of {present} {unit} cannot go: at least one must stay")]
     NothingLeft {
-        /// "heads", "channels"…
+        /// What was to go: "heads" or "channels".
         unit: &'static str,
         /// How many were to go.
         remove: usize,
@@ -55,7 +55,7 @@ pub enum ObsError {
         /// Columns of the weight.
         weight: usize,
     },
-    /// The device failed.
+    /// The device lost the work or refused it.
     #[error(transparent)]
     Readback(#[from] ReadbackError),
 }
@@ -93,6 +93,7 @@ impl ObsError {
         if let Self::NotPositiveDefinite { matrix, damping, .. } = &mut self {
             *damping = Some(fraction);
             if let FactoredMatrix::InverseBlock { unit, columns } = matrix {
+                // The columns of several channels are no unit, and stay unnamed.
                 *unit = units.iter().position(|u| u == columns);
             }
         }
@@ -123,6 +124,7 @@ impl fmt::Display for FactoredMatrix {
 
 /// A number that may be unknown, after `words`.
 fn told(words: &str, value: &Option<f64>) -> String {
+    // `{:?}` shows every digit, and an exponent where a number is very small: a pivot often is.
     value.map_or_else(String::new, |value| format!("{words}{value:?}"))
 }
 

@@ -103,6 +103,7 @@ pub(super) fn with_zeros(matrix: &Tensor<2>, columns: &[usize]) -> Tensor<2> {
     if columns.is_empty() {
         return matrix.clone();
     }
+    // A product stays on the device of the matrix: nothing is read back.
     let [_, n] = matrix.dims();
     let mut mask = vec![1.0f32; n];
     columns.iter().for_each(|&j| mask[j] = 0.0);

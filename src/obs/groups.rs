@@ -32,9 +32,9 @@ pub enum HeadUnit {
 /// Heads of one attention layer. The input of o_proj is the heads' contexts side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLayout {
-    /// Query heads.
+    /// Query heads, before pruning.
     pub heads: usize,
-    /// Key/value heads.
+    /// Key/value heads, before pruning; divides `heads`.
     pub kv_heads: usize,
     /// Columns of one head.
     pub head_dim: usize,
@@ -48,6 +48,7 @@ impl HeadLayout {
 
     /// The columns of each unit.
     pub fn units(&self, unit: HeadUnit) -> Vec<Range<usize>> {
+        // Query heads that read one K/V head are neighbours in o_proj, so each unit is one run of columns.
         let (count, width) = match unit {
             HeadUnit::KeyValue => (self.kv_heads, self.heads_per_group() * self.head_dim),
             HeadUnit::Query => (self.heads, self.head_dim),

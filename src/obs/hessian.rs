@@ -17,7 +17,7 @@ pub struct Hessian<E: Executor> {
 
 /// What the diagonal says: how much to damp, and which inputs never fired.
 pub(super) struct Damping {
-    /// λ, absolute.
+    /// λ as it is added to H's diagonal: not a share of the mean.
     pub lambda: f64,
     /// Inputs with H_jj = 0.
     pub dead: Vec<usize>,
@@ -29,7 +29,7 @@ pub(super) struct InputMoments {
     pub squares: Vec<f64>,
     /// mean x_j; zero where the sums were not asked for.
     pub means: Vec<f64>,
-    /// How many tokens.
+    /// T: tokens that were summed.
     pub tokens: f64,
 }
 
@@ -37,12 +37,15 @@ impl InputMoments {
     /// The sample variance of input j. Rounding may bring it below zero, where it cannot be.
     pub fn variance(&self, j: usize) -> f64 {
         let about_mean = self.squares[j] - self.tokens * self.means[j].powi(2);
+        // Divided by T − 1, and by one where a single token has no variance.
         (about_mean / (self.tokens - 1.0).max(1.0)).max(0.0)
     }
 
     /// λ = `fraction` · mean(diag H), and the dead inputs.
     pub fn damping(&self, fraction: f64) -> Damping {
+        // A share of the mean, as in the published code, so that it fits inputs of any magnitude.
         let mean = self.squares.iter().sum::<f64>() / self.squares.len() as f64;
+        // A sum of squares is exactly zero where no token fired the input.
         let dead = self.squares.iter().enumerate().filter(|&(_, &d)| d == 0.0).map(|(j, _)| j).collect();
         Damping { lambda: fraction * mean, dead }
     }
@@ -64,9 +67,11 @@ impl<E: Executor> Hessian<E> {
     /// # Errors
     /// When the device fails.
     pub async fn accumulate(&mut self, executor: &E, x: &Tensor<2>) -> Result<(), ObsError> {
+        // Taken, so that the executor is its only holder and can add in place.
         let sum = self.sum.take().ok_or(ObsError::NoTokens)?;
         self.sum = Some(executor.accumulate(sum, x).await?);
         if let Some(sums) = &mut self.column_sums {
+            // Each batch is summed on the device, and the batches in f64.
             let batch = floats(x.clone().sum_dim(0)).await?;
             sums.iter_mut().zip(batch).for_each(|(sum, new)| *sum += f64::from(new));
         }
@@ -74,7 +79,7 @@ impl<E: Executor> Hessian<E> {
         Ok(())
     }
 
-    /// Tokens seen.
+    /// Tokens summed so far, over all batches.
     pub fn tokens(&self) -> usize {
         self.tokens
     }
@@ -87,6 +92,7 @@ impl<E: Executor> Hessian<E> {
     /// The sum, once there is something in it.
     pub(super) fn sum(&self) -> Result<&E::Sum, ObsError> {
         match &self.sum {
+            // Over no token H is zero, λ with it, and every input would be taken for dead.
             Some(sum) if self.tokens > 0 => Ok(sum),
             _ => Err(ObsError::NoTokens),
         }
@@ -94,6 +100,7 @@ impl<E: Executor> Hessian<E> {
 
     /// The moments of the inputs, each a finite number.
     pub(super) async fn moments(&self, executor: &E) -> Result<InputMoments, ObsError> {
+        // Before λ is taken: one element that is not finite would spoil every score through the mean.
         let squares = executor.diagonal(self.sum()?).await?;
         if let Some((index, &value)) = squares.iter().enumerate().find(|(_, d)| !d.is_finite()) {
             return Err(ObsError::NotFinite { what: "the Hessian's diagonal element", index, value });

@@ -61,6 +61,7 @@ pub enum Reconstruction {
 
 impl Default for Options {
     fn default() -> Self {
+        // 0.01 is the default of the published code; the paper names no damping.
         let (selection, reconstruction) = (Selection::Elimination(Score::Exact), Reconstruction::LeastSquares);
         Self { selection, reconstruction, damping: 0.01 }
     }
@@ -86,6 +87,7 @@ impl Options {
     pub fn for_layer(self, number: u64) -> Self {
         match self.selection {
             Selection::Ranking(Ranking::Random { seed }) => {
+                // Into the upper half, so that seed s in layer 1 does not draw what s + 1 draws in layer 0.
                 let seed = seed.wrapping_add(number << 32);
                 Self { selection: Selection::Ranking(Ranking::Random { seed }), ..self }
             }

@@ -54,6 +54,7 @@ pub async fn prune_heads<E: Executor>(
         return Err(ObsError::NothingLeft { unit: "heads", remove, present });
     }
     if remove == 0 {
+        // Nothing goes, so nothing is inverted: a layer without an inverse can still be kept whole.
         return Ok(untouched(weight, units.len()));
     }
     let quota = Quota::new(units.len(), present, remove);
@@ -82,10 +83,12 @@ async fn eliminate_heads<E: Executor>(
     let mut alive: Vec<usize> = (0..units.len()).collect();
     let (mut removed, mut first_scores) = (Vec::new(), Vec::new());
     while !quota.is_used_up() {
+        // All are scored anew, since a removal moves W and H⁻¹; sets that gave their share are left out.
         let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota.has(u)).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
         let scores = site.executor.group_scores(&problem, &groups, score).await?;
         if removed.is_empty() {
+            // Nobody has given anything yet, so the candidates are all units.
             first_scores.clone_from(&scores);
         }
         let best = cheapest_first(&candidates, &scores)?[0];
@@ -121,6 +124,7 @@ pub async fn prune_channels<E: Executor>(
     let pruned = async {
         let site = LinearSite::new(executor, weight, hessian, options).await?;
         let chosen = match options.selection {
+            // A channel is one column, for which all scores are the same.
             Selection::Elimination(_) => eliminate_channels(&site, &units, remove, steps).await?,
             Selection::Ranking(ranking) => {
                 let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
@@ -159,6 +163,7 @@ async fn in_groups<E: Executor>(
     for &size in sizes {
         let singles: Vec<Vec<usize>> = alive.iter().map(|&j| vec![j]).collect();
         let scores = executor.group_scores(problem, &singles, Score::Diagonal).await?;
+        // Within a group no score follows the removals: that is what larger steps give up for speed.
         let chosen = &cheapest_first(&alive, &scores)?[..size];
         let columns: Vec<usize> = chosen.iter().map(|&i| alive[i]).collect();
         // The cost of the group is one number; it is spread over its columns evenly.

@@ -16,6 +16,7 @@ pub(super) async fn scores(
     units: &[Vec<usize>],
 ) -> Result<Vec<f64>, ObsError> {
     if let Ranking::Random { seed } = ranking {
+        // Its numbers are the same on every system and in every release, unlike those of rand's `StdRng`.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         return Ok(units.iter().map(|_| rng.random::<f64>()).collect());
     }
@@ -25,6 +26,7 @@ pub(super) async fn scores(
 
 fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -> Vec<f64> {
     let score = |j: usize| match ranking {
+        // Drawn for whole units above.
         Ranking::Random { .. } => 0.0,
         Ranking::Magnitude => norms.squared[j],
         Ranking::WandaSp => norms.mean_magnitude[j] * inputs.squares[j].sqrt(),
@@ -35,15 +37,16 @@ fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -
 
 /// Two norms of each column of W.
 struct ColumnNorms {
-    /// ‖W_:j‖².
+    /// ‖W_:j‖² of every column j.
     squared: Vec<f64>,
-    /// mean_i |W_ij|.
+    /// mean_i |W_ij| of every column j.
     mean_magnitude: Vec<f64>,
 }
 
 impl ColumnNorms {
     async fn of(weight: &Tensor<2>) -> Result<Self, ObsError> {
         let [rows, columns] = weight.dims();
+        // In f64, because thousands of terms are added one after the other.
         let (mut squared, mut magnitude) = (vec![0.0; columns], vec![0.0; columns]);
         for (i, value) in floats(weight.clone()).await?.into_iter().enumerate() {
             squared[i % columns] += f64::from(value).powi(2);

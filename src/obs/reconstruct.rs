@@ -13,7 +13,7 @@ use crate::device::readback::floats;
 
 /// Ŵ and what it costs.
 pub(super) struct Rebuilt {
-    /// `(out, kept)`.
+    /// Ŵ_K `(out, kept)`, on the device of the weight.
     pub weight: Tensor<2>,
     /// Δμ `(out)`, where the bias gains it.
     pub bias_change: Option<Vec<f32>>,
@@ -36,6 +36,7 @@ pub(super) async fn rebuild<E: Executor>(
     let mut bias_change = None;
     if site.options.reconstruction == Reconstruction::MeanBias {
         let change = mean_change(site, &chosen.columns, &weight).await?;
+        // The difference may be nearly nothing, and rounding may bring it below zero.
         loss = (loss - site.inputs.tokens * change.iter().map(|b| b * b).sum::<f64>()).max(0.0);
         bias_change = Some(change.into_iter().map(|b| b as f32).collect());
     }
@@ -48,6 +49,7 @@ async fn least_squares<E: Executor>(
     chosen: &Chosen<E::Problem>,
 ) -> Result<(Tensor<2>, f64), ObsError> {
     let Some(problem) = &chosen.problem else {
+        // A ranking inverted nothing and added up no costs: both are made up for here.
         let refit = site.executor.refit(&site.factor().await?, &chosen.columns).await?;
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
@@ -71,7 +73,7 @@ async fn unchanged<E: Executor>(
     Ok((weight, loss))
 }
 
-/// tr(Δ H Δᵀ).
+/// tr(Δ H Δᵀ), for the weights `fitted` `(out, columns)` of the columns that stay.
 async fn loss<E: Executor>(site: &LinearSite<'_, E>, columns: &[usize], fitted: &Tensor<2>) -> Result<f64, ObsError> {
     let delta = TensorData::new(change(site.weight, columns, fitted).await?, site.weight.dims());
     let delta = Tensor::from_data(delta, &site.weight.device());
@@ -94,6 +96,7 @@ async fn change(weight: &Tensor<2>, columns: &[usize], fitted: &Tensor<2>) -> Re
     let [_, features] = weight.dims();
     let mut delta = floats(weight.clone()).await?;
     let fitted = floats(fitted.clone()).await?;
+    // Columns that went keep all of W, since Ŵ is zero there.
     for (wide, narrow) in delta.chunks_exact_mut(features).zip(fitted.chunks_exact(columns.len())) {
         columns.iter().zip(narrow).for_each(|(&j, value)| wide[j] -= value);
     }

@@ -20,11 +20,13 @@ use super::error::FactoredMatrix;
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Score {
-    /// tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ): the true increase of the layer's squared error.
+    /// tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ): the true increase of the layer's squared error, as in ZipLM
+    /// (arXiv 2302.04089).
     #[default]
     #[strum(message = "the true increase of the layer's squared error")]
     Exact,
-    /// Σ_{j∈g} ‖W_:j‖² / (L_g)_jj² with L_g the Cholesky factor of [H⁻¹]_gg: the SlimGPT paper's.
+    /// Σ_{j∈g} ‖W_:j‖² / (L_g)_jj² with L_g the Cholesky factor of [H⁻¹]_gg: the SlimGPT paper's
+    /// (arXiv 2412.18110, Algorithm 1).
     #[strum(message = "the paper's, from the Cholesky factor of each group's block of H⁻¹")]
     GroupedCholesky,
     /// Σ_{j∈g} ‖W_:j‖² / [H⁻¹]_jj: the paper's ablation without grouped Cholesky.
@@ -41,13 +43,14 @@ pub(super) fn diagonal(
     group.iter().map(|&j| Ok(norm(j) / positive(j, pivot(j))?)).sum()
 }
 
-/// ‖W_:j‖² / [H⁻¹]_jj: what removing column `j` alone costs.
+/// ‖W_:j‖² / [H⁻¹]_jj: what removing column `j` alone costs (SlimGPT, equation 4).
 pub(super) fn of_column(j: usize, norm: f64, pivot: f64) -> Result<f64, ObsError> {
     checked(j, norm / pivot, pivot)
 }
 
 /// The score of column `j`, unless it or the pivot it came from is impossible.
 pub(super) fn checked(j: usize, score: f64, pivot: f64) -> Result<f64, ObsError> {
+    // The pivot first: it is the cause, and a score that is not finite its effect.
     positive(j, pivot)?;
     if score.is_finite() { Ok(score) } else { Err(ObsError::score(j, score)) }
 }

@@ -30,10 +30,12 @@ impl Quota {
 
 /// Positions by ascending score; of equal scores the first. `units` are named if a score is none.
 pub(super) fn cheapest_first(units: &[usize], scores: &[f64]) -> Result<Vec<usize>, ObsError> {
+    // What has no score would be sorted to one end, and be passed over or go without a word.
     if let Some((i, &value)) = scores.iter().enumerate().find(|(_, s)| !s.is_finite()) {
         return Err(ObsError::score(units[i], value));
     }
     let mut order: Vec<usize> = (0..scores.len()).collect();
+    // Ties go by position, so that two runs choose alike.
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
     Ok(order)
 }
@@ -53,7 +55,7 @@ pub(super) struct Chosen<P> {
 }
 
 impl<P> Chosen<P> {
-    /// After an elimination.
+    /// What an elimination leaves, with the costs it added up.
     pub fn eliminated(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>, problem: P) -> Self {
         Self { problem: Some(problem), ..Self::without(units, scores, removed) }
     }

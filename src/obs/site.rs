@@ -8,7 +8,7 @@ use super::{Executor, Hessian, ObsError, Options};
 /// A layer whose inputs are known.
 pub(super) struct LinearSite<'a, E: Executor> {
     pub executor: &'a E,
-    /// W `(out, features)`.
+    /// W `(out, features)`, before anything went.
     pub weight: &'a Tensor<2>,
     pub sum: &'a E::Sum,
     pub inputs: InputMoments,

@@ -60,6 +60,7 @@ impl ChannelSteps {
     pub fn sizes(self, count: usize) -> Vec<usize> {
         match self {
             Self::OneByOne => vec![1; count],
+            // Zero, which the type allows and the parser refuses, would panic here and never end below.
             Self::Fixed(size) => fixed(count, size.max(1)),
             Self::Dynamic { floor } => dynamic(count, floor.max(1)),
         }
@@ -75,8 +76,10 @@ fn fixed(count: usize, size: usize) -> Vec<usize> {
 fn dynamic(count: usize, floor: usize) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut left = count;
+    // Rounded down below zero too, as Python does in the published code.
     let mut size = (count as i64 - SHRINK).div_euclid(2);
     while left > 0 {
+        // A floor above the largest group takes its place.
         let group = (size.max(floor as i64).min(LARGEST.max(floor as i64)) as usize).min(left);
         sizes.push(group);
         left -= group;

@@ -18,9 +18,9 @@ use crate::device::readback::doubles;
 /// A matrix on the host, row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix {
-    /// Rows.
+    /// Rows: height of the matrix.
     pub rows: usize,
-    /// Columns.
+    /// Columns: length of one row in `values`.
     pub columns: usize,
     /// `rows · columns` values.
     pub values: Vec<f64>,
@@ -35,18 +35,18 @@ pub struct State {
     pub inverse: Matrix,
 }
 
-/// One removal.
+/// One removal: a group of columns, or several channels at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The groups of columns that could go.
     pub candidates: Vec<Vec<usize>>,
-    /// Their scores.
+    /// The candidates' scores, in their order; the lowest went.
     pub scores: Vec<f64>,
     /// The columns that went.
     pub columns: Vec<usize>,
     /// The increase of the damped squared error.
     pub cost: f64,
-    /// What was left.
+    /// W and H⁻¹ without the columns that went.
     pub after: State,
 }
 
@@ -69,23 +69,23 @@ pub struct Trace {
     pub predicted_loss: f64,
 }
 
-/// What is removed.
+/// What a trace removes, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TraceTarget {
     /// So many input columns, in these steps.
     Channels {
-        /// How many.
+        /// Columns that go; at least one stays.
         remove: usize,
-        /// In which steps.
+        /// How many go between two looks at the scores.
         steps: ChannelSteps,
     },
     /// So many heads (of every quota set).
     Heads {
-        /// The heads.
+        /// Which columns belong to which head.
         layout: HeadLayout,
         /// What goes as one.
         unit: HeadUnit,
-        /// How many.
+        /// Units that go from every quota set; at least one stays.
         remove: usize,
     },
 }
@@ -210,6 +210,7 @@ impl<'a, E: Inspect> Traced<'a, E> {
     async fn removed(&self, problem: &E::Problem, columns: &[usize], cost: f64) -> Result<(), ObsError> {
         let mut after = self.state(problem).await?;
         let mut seen = self.seen();
+        // Taken: scores are those of one removal, and must not be shown for the next.
         let (candidates, scores) = std::mem::take(&mut seen.looked_at);
         let gone = seen.trace.steps.iter().flat_map(|s| s.columns.iter()).chain(columns);
         let gone: Vec<usize> = gone.copied().collect();
@@ -255,6 +256,7 @@ impl<E: Inspect> Executor for Traced<'_, E> {
         let problem = self.inner.factor(sum, weight, lambda, dead).await?;
         let (start, hessian) = (self.state(&problem).await?, self.inner.damped_hessian(&problem).await?);
         let hessian = self.square(hessian);
+        // A pruning begins by factoring: what was seen of an earlier one is dropped.
         self.seen().trace = Trace { start, hessian, ..Trace::default() };
         Ok(problem)
     }

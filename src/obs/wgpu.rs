@@ -63,6 +63,7 @@ impl Executor for WgpuExecutor {
     ) -> Result<Problem, ObsError> {
         let damped = hessian::mirrored(sum, lambda as f32);
         let factor = factored(damped.clone(), || FactoredMatrix::Hessian).await?;
+        // Weights of inputs that never fired change no output, but would be charged λ each.
         let weight = with_zeros(weight, dead);
         let [_, n] = weight.dims();
         let state = Elimination { w: weight.clone(), h_inv: factor.inverse(), alive: Tensor::ones([n], &self.device) };
@@ -80,6 +81,7 @@ impl Executor for WgpuExecutor {
         let e = gather::columns(&state.w, columns).matmul(j.clone().transpose());
         let y = j.matmul(gather::rows(&state.h_inv, columns));
         let cost = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
+        // Taken out while it moves, so that burn can write over it: H⁻¹ of 11008 channels has 462 MiB.
         state.w.inplace(|w| w - e.matmul(y.clone()));
         state.h_inv.inplace(|h_inv| h_inv - y.clone().transpose().matmul(y));
         state.alive.inplace(|alive| with_zeros(&alive.unsqueeze(), columns).squeeze_dim(0));
@@ -88,6 +90,7 @@ impl Executor for WgpuExecutor {
 
     async fn eliminate_cheapest(&self, problem: &mut Problem, count: usize) -> Result<Vec<Removal>, ObsError> {
         let Removals { order, costs, roots } = eliminate::cheapest(&mut problem.state, count);
+        // Read back once for all removals: a wait after each would leave the device idle.
         let (order, costs, roots) = (indices(order).await?, doubles(costs).await?, doubles(roots).await?);
         let removal = |((unit, cost), root): ((usize, f64), f64)| {
             // Where there was no root to take, it is the pivot itself.
@@ -109,6 +112,7 @@ impl Executor for WgpuExecutor {
         let h_rows = gather::rows(hessian, kept); // (kept, n)
         let j = factored(gather::columns(&h_rows, kept), || FactoredMatrix::KeptHessian).await?.j;
         // Ŵ_K = W_K + W_P H_PK H_KK⁻¹: only the correction passes through the inverse.
+        // H is symmetric: H_PK is H_KP transposed, whose rows are at hand.
         let pulled = w_gone.clone().matmul(gather::columns(&h_rows, &gone).transpose());
         let change = pulled.matmul(j.clone().transpose()).matmul(j);
         let squared_change =

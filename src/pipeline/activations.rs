@@ -39,9 +39,11 @@ impl Cache {
     /// When the tensor cannot be read back or the disk refuses.
     pub async fn put(&mut self, layer: usize, batch: usize, tensor: Tensor<3>) -> Result<(), PipelineError> {
         self.slots[batch] = Some(match self.place {
+            // A tensor is a handle; keeping it copies nothing.
             Placement::Device => Slot::Device(tensor),
             Placement::Host => Slot::Host(read_back(layer, tensor).await?),
             Placement::Disk => {
+                // One name for a batch: each layer's tensor replaces the file of the one before.
                 let (name, shape) = (format!("{}-{batch:05}", self.name), tensor.dims());
                 self.spill()?.write(&name, read_back(layer, tensor).await?.as_bytes())?;
                 Slot::Disk { name, shape }
@@ -55,6 +57,7 @@ impl Cache {
     /// # Errors
     /// When the disk refuses.
     pub fn take(&mut self, batch: usize) -> Result<Option<Tensor<3>>, PipelineError> {
+        // Out of the slot, so that its memory is free for what is computed from it.
         match self.slots[batch].take() {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor)),
@@ -71,12 +74,14 @@ impl Cache {
         match &self.slots[batch] {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor.clone())),
+            // Copied, because the tensor takes the bytes over.
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data.clone(), &self.device))),
             Some(Slot::Disk { name, shape }) => self.read(name, *shape).map(Some),
         }
     }
 
     fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, PipelineError> {
+        // The bytes need not lie at a multiple of four, so they are copied and not cast.
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }

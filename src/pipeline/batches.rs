@@ -13,6 +13,7 @@ pub(super) fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
     let mut cut = Vec::new();
     let mut start = 0;
     for end in 1..=windows.len() {
+        // Windows of other lengths would need filling up, and the Hessian would count the filling.
         let goes_on = end < windows.len() && end - start < most && windows[end].len() == windows[start].len();
         if !goes_on {
             cut.push(start..end);
@@ -35,6 +36,7 @@ pub(super) fn embed(
     for window in range.clone() {
         for &token in &windows[window] {
             let row = token as usize * width;
+            // Another model's tokenizer makes numbers beyond the table; that must not panic.
             match embedding.values.get(row..row + width) {
                 Some(row) => values.extend_from_slice(row),
                 None => return Err(PipelineError::Token { window, token, vocabulary }),
@@ -48,13 +50,14 @@ pub(super) fn embed(
 pub fn digest(windows: &[Vec<u32>]) -> String {
     let mut hash = Sha256::new();
     for window in windows {
+        // Always 64 bits: `usize` has 32 on a page, and the digest must not depend on that.
         hash.update((window.len() as u64).to_le_bytes());
         hash.update(bytemuck::cast_slice::<u32, u8>(window));
     }
     hex(&hash.finalize())
 }
 
-/// Lower-case hexadecimal.
+/// Two lower-case hexadecimal digits for each byte.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

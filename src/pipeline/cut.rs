@@ -60,6 +60,7 @@ pub(super) fn cut(
     new: impl Iterator<Item = (Part, HostTensor)>,
 ) -> LayerWeights {
     let mut new: HashMap<Part, HostTensor> = new.collect();
+    // Only rows are cut here: the two matrices that lose columns come refitted and narrow.
     dense.map(|part, tensor| match (new.remove(&part), kept.along(part.axes()[0], head_dim)) {
         (Some(new), _) => new,
         (None, Some(rows)) => tensor.select(0, &rows),
@@ -77,6 +78,7 @@ pub(super) fn difference(weight: &HostTensor, narrow: &HostTensor, kept: &[usize
             wide[column] -= value;
         }
     }
+    // Exactly zero: it saves a product for every batch, and nothing that is measured is lost.
     let differs = values.iter().any(|&v| v != 0.0);
     differs.then(|| HostTensor { shape: weight.shape.clone(), values })
 }

@@ -34,6 +34,7 @@ pub async fn prune<E: Executor, S: LayerSink>(
     let mut run = Run::new(job, executor, on_event, sink.finished(), &sink.spill())?;
     run.announce()?;
     let (mut records, mut layer_seconds) = (Vec::new(), Vec::new());
+    // With all layers stored there is nothing to compute, only to put together.
     if sink.finished() < job.plan.layers.len() {
         run.embed().await?;
         for layer in 0..sink.finished() {
@@ -42,21 +43,26 @@ pub async fn prune<E: Executor, S: LayerSink>(
         for layer in sink.finished()..job.plan.layers.len() {
             let finished = run.prune_layer(layer).await?;
             let record = Box::new(finished.record.clone());
+            // Stored before it is told: who stops at that event loses nothing.
             sink.store(finished)?;
             run.stored(record)?;
         }
     }
+    // Read back from the sink, which has the layers of earlier sessions too.
     for layer in 0..job.plan.layers.len() {
         let (record, seconds) = sink.record(layer)?;
         records.push(record);
         layer_seconds.push(seconds);
     }
+    // The last event at which the run can still be stopped.
     run.tell(Event::Writing)?;
     let Peak { host_bytes: peak_host_bytes, device_bytes: peak_device_bytes } = run.peak;
+    // The report is part of the output, so the time to write it cannot stand in it.
     let session_seconds = (job.clock)() - started;
     let timing = Timing { session_seconds, layer_seconds, peak_host_bytes, peak_device_bytes };
     let report = run.report(sink.run_id(), records, timing);
     sink.finish(job.checkpoint, &report)?;
+    // After the output has its name: what is announced is there.
     run.finished(&report);
     Ok(report)
 }

@@ -23,7 +23,7 @@ pub enum PipelineError {
         /// Layers of the model.
         layers: usize,
     },
-    /// No calibration windows.
+    /// There is no calibration window, or one of them is empty.
     #[error("there is no calibration text: not one window was given")]
     NoWindows,
     /// The windows are not those that the plan was made for.
@@ -35,7 +35,7 @@ pub enum PipelineError {
         planned: usize,
         /// Tokens of a window of the plan.
         planned_tokens: usize,
-        /// Windows given.
+        /// Calibration windows that were given.
         given: usize,
         /// Tokens of the longest.
         given_tokens: usize,
@@ -53,9 +53,9 @@ pub enum PipelineError {
         "calibration window {window} has token {token}, but the vocabulary has {vocabulary}; is this the model's own tokenizer?"
     )]
     Token {
-        /// The window.
+        /// Index of the window, from 0.
         window: usize,
-        /// The token.
+        /// The token's number, which is not below the vocabulary.
         token: u32,
         /// Rows of the embedding.
         vocabulary: usize,
@@ -63,35 +63,35 @@ pub enum PipelineError {
     /// The mathematics of a site failed.
     #[error("layer {layer}, {site} ({projection}): {cause}", projection = .site.projection())]
     Site {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The site.
+        /// Which of the layer's two prunable projections.
         site: Site,
-        /// Why.
+        /// What the mathematics of the site refused.
         cause: ObsError,
     },
     /// New weights do not fit the output's element type.
     #[error("layer {layer}: {cause}")]
     Rounding {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// Why.
+        /// Which part of the layer does not fit, and why.
         cause: WriteError,
     },
     /// Activations could not be read back.
     #[error("layer {layer}: activations could not be read from the device: {reason}")]
     Readback {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The device's words.
+        /// What the device said, as it said it.
         reason: String,
     },
     /// An activation is no number.
     #[error("layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint")]
     NotFinite {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The value.
+        /// The squared error of one batch: infinite, or not a number.
         value: f64,
     },
     /// The plan puts activations on a disk that the output does not have.
@@ -100,7 +100,7 @@ pub enum PipelineError {
     /// A layer was asked of a sink that does not have it.
     #[error("layer {layer} is not stored")]
     NotStored {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
     },
     /// The checkpoint, or a layer that was stored, could not be read.
@@ -113,7 +113,7 @@ pub enum PipelineError {
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
-    /// The output folder.
+    /// The output folder cannot be used.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Folder(#[from] FolderError),

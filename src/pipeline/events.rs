@@ -24,13 +24,14 @@ pub enum Pass {
     Replay,
 }
 
-/// What happened.
+/// One thing that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The run begins.
+    /// The run begins; nothing is computed yet.
     Planned {
         /// What will be done.
+        // Boxed: a plan is large, and an event is as large as its largest variant.
         plan: Box<Plan>,
     },
     /// Layers of an interrupted run were found.
@@ -40,9 +41,9 @@ pub enum Event {
         /// How many there are.
         layers: usize,
     },
-    /// A layer begins.
+    /// A layer begins, to be pruned or replayed.
     LayerStarted {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
         /// How many there are.
         layers: usize,
@@ -52,14 +53,14 @@ pub enum Event {
         ratio: LayerRatio,
         /// Its sizes as it is.
         before: LayerShape,
-        /// Its sizes afterwards.
+        /// The sizes it is to have afterwards.
         after: LayerShape,
     },
     /// A batch of windows went through a pass.
     Batch {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The pass.
+        /// Which of the passes over the calibration tokens.
         pass: Pass,
         /// Batches done in this pass.
         done: usize,
@@ -70,9 +71,9 @@ pub enum Event {
     },
     /// It is decided what goes from a site.
     Pruned {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The site.
+        /// Which of the layer's two prunable projections.
         site: Site,
         /// Units that stay: K/V heads, query heads or channels, by their index before pruning.
         kept: Vec<usize>,
@@ -85,9 +86,9 @@ pub enum Event {
     },
     /// The calibration tokens went through the new weights.
     Measured {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
-        /// The site.
+        /// Which of the layer's two prunable projections.
         site: Site,
         /// The squared error that was predicted.
         predicted_loss: f64,
@@ -96,7 +97,7 @@ pub enum Event {
     },
     /// A layer is finished and stored; from here an interrupted run goes on.
     LayerDone {
-        /// Everything about it.
+        /// What went from it, and what that cost.
         record: Box<LayerRecord>,
     },
     /// All layers are done; the output is put together.
@@ -107,7 +108,7 @@ pub enum Event {
         parameters_before: usize,
         /// Parameters that are left.
         parameters_after: usize,
-        /// Calibration tokens.
+        /// Calibration tokens of all windows together.
         tokens: usize,
     },
 }
@@ -115,7 +116,7 @@ pub enum Event {
 /// The observer's answer to an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on.
+    /// The run goes on with its next step.
     #[default]
     Continue,
     /// Stop here. The layers that are stored stay; the same run goes on from them.

@@ -53,7 +53,7 @@ pub struct OutputFolder {
     lock: Option<File>,
 }
 
-/// `layer-00012.json`.
+/// What `layer-00012.json` holds of a finished layer.
 #[derive(Serialize, Deserialize)]
 struct Sidecar {
     seconds: f64,
@@ -73,9 +73,11 @@ impl OutputFolder {
     pub fn open(out: &Path, job: &Job<'_>, overwrite: bool) -> Result<Opened, FolderError> {
         let fingerprint = Fingerprint::of(job)?;
         let partial = partial_of(out)?;
+        // The source is read until the end of the run, so it cannot be replaced by its result.
         if job.checkpoint.folder().is_some_and(|source| is_same(source, out)) {
             return Err(FolderError::IsSource { path: out.into() });
         }
+        // A process died between two renames: the earlier output must have its name back first.
         if partial.join(disk::REPLACED).is_dir() {
             let _lock = lock(&partial)?;
             disk::put_back(&partial, out)?;
@@ -93,6 +95,7 @@ impl OutputFolder {
         let lock = Some(claim(&partial, &fingerprint, overwrite)?);
         let config = job.plan.biased_config(job.checkpoint.config());
         let dtype = job.plan.request.dtype.unwrap_or_else(|| job.checkpoint.dtype());
+        // After the claim, which may have removed another run's layers.
         let finished = count_finished(&partial, config.layers.len());
         let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);
         Ok(Opened::Work(Self { out, partial, fingerprint, config, dtype, shard_bytes, finished, lock }))
@@ -127,6 +130,7 @@ impl LayerSink for OutputFolder {
         let name = weights_name(layer);
         let bytes = disk::read(&self.partial.join(&name))?;
         let sidecar = self.sidecar(layer)?;
+        // A replayed layer feeds all later ones, so damage must not go unnoticed.
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
             return Err(FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }.into());
         }
@@ -142,6 +146,7 @@ impl LayerSink for OutputFolder {
             record: finished.record,
         };
         self.keep(layer, &bytes, &sidecar)?;
+        // Only now: a layer counts when its mark is on the disk.
         self.finished = layer + 1;
         Ok(())
     }
@@ -185,11 +190,13 @@ impl OutputFolder {
 
 /// Whether two paths lead to one folder.
 fn is_same(a: &Path, b: &Path) -> bool {
+    // Resolved, because links and `..` give one folder many names.
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// `OUT.partial` beside `OUT`.
+/// The working folder: `OUT.partial` beside `OUT`.
 fn partial_of(out: &Path) -> Result<PathBuf, FolderError> {
+    // Beside the output and so on its file system: the last step is a rename.
     let name = out.file_name().ok_or_else(|| FolderError::NoName { path: out.into() })?;
     let mut name = name.to_owned();
     name.push(".partial");
@@ -209,6 +216,7 @@ fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> 
         // An empty folder holds nothing to lose.
         return Ok(None);
     }
+    // The report is our mark; without it the folder may be somebody's work.
     if !names.iter().any(|name| name == Report::FILE) {
         return Err(FolderError::NotOurs { path: out.into() });
     }
@@ -223,8 +231,10 @@ fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> 
 /// Makes or takes over the working folder and locks it.
 fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<File, FolderError> {
     disk::make_folder(partial)?;
+    // Before the lock, which is a file: nothing is written into a folder of somebody else.
     refuse_strangers(partial)?;
     let lock = lock(partial)?;
+    // Under the lock, so what is unfinished here was left by a process that died.
     disk::clear_unfinished(partial)?;
     disk::remove_folder(&partial.join(ACTIVATIONS))?;
     if partial.join(RUN).is_file() {
@@ -236,6 +246,7 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
         if !overwrite {
             return Err(FolderError::OtherRun { path: partial.into(), differences });
         }
+        // Before the new name of the run: killed in between, what is left still says whose it is.
         clear_layers(partial)?;
     }
     disk::write_json(&partial.join(RUN), fingerprint)?;
@@ -275,6 +286,7 @@ fn clear_layers(partial: &Path) -> Result<(), DiskError> {
 
 /// Layers from the first that are marked whole.
 fn count_finished(partial: &Path, layers: usize) -> usize {
+    // Up to the first gap: going on needs every layer before.
     (0..layers).take_while(|&layer| partial.join(sidecar_name(layer)).is_file()).count()
 }
 

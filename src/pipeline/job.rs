@@ -7,11 +7,11 @@ use crate::device::{Device, Peak};
 /// The model, the text, the plan, and what the library has not of its own: device, clock, memory.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// The model.
+    /// The model to prune, read layer by layer.
     pub checkpoint: &'a Checkpoint,
-    /// The calibration windows.
+    /// The tokens of each calibration window; lengths may differ.
     pub windows: &'a [Vec<u32>],
-    /// What to do.
+    /// The checked request, made for this very model.
     pub plan: &'a Plan,
     /// Where the activations are computed.
     pub device: &'a Device,

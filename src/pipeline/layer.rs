@@ -10,7 +10,7 @@ use crate::shape::Projection;
 pub(super) struct NewProjection {
     /// Ŵᵀ `(kept, out)`.
     transposed: Tensor<2>,
-    /// `(out)`.
+    /// The bias `(out)`, rounded as it will be saved; `None` where there is none.
     bias: Option<Tensor<1>>,
     /// Which inputs are kept; `None` for all.
     columns: Option<Tensor<1, Int>>,
@@ -34,6 +34,7 @@ impl NewProjection {
         Self {
             transposed: upload::<2>(weights.weight(projection), device).transpose(),
             bias: weights.bias(projection).map(|b| upload(b, device)),
+            // Gathering all columns would copy the input for nothing.
             columns: (columns.len() != inputs).then(|| indices(columns, device)),
             difference: difference.map(|d| upload::<2>(&d, device).transpose()),
             bias_change: None,
@@ -46,6 +47,7 @@ impl NewProjection {
             (Some(new), Some(old)) => {
                 let values: Vec<f32> = new.values.iter().zip(&old.values).map(|(n, o)| n - o).collect();
                 let shape = vec![1, values.len()];
+                // A change of zero would cost a pass over every error for nothing.
                 values.iter().any(|&v| v != 0.0).then(|| upload(&HostTensor { shape, values }, device))
             }
             _ => None,
@@ -56,6 +58,7 @@ impl NewProjection {
     /// `hidden` plus the projection of `input`, both `(windows, tokens, …)`.
     pub fn add(&self, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
         let shape = hidden.dims();
+        // One product over the tokens of all windows, not one for each window.
         let input = flat(input);
         let input = match &self.columns {
             Some(columns) => input.select(1, columns.clone()),
@@ -74,12 +77,14 @@ impl NewProjection {
     /// # Errors
     /// The device's words when the sums cannot be read back.
     pub async fn loss(&self, input: Tensor<3>) -> Result<f64, String> {
+        // A site that lost nothing has no error to measure.
         let Some(difference) = &self.difference else { return Ok(0.0) };
         let error = flat(input).matmul(difference.clone());
         let error = match &self.bias_change {
             Some(change) => error - change.clone(),
             None => error,
         };
+        // A token's few thousand squares keep their digits in f32; a sum over all tokens would not.
         let per_token = (error.clone() * error).sum_dim(1);
         let sums = values(per_token).await?;
         Ok(sums.iter().map(|&s| f64::from(s)).sum())
@@ -89,7 +94,7 @@ impl NewProjection {
 /// A matrix back on the host.
 ///
 /// # Errors
-/// The device's words.
+/// The device's words when the matrix cannot be read back.
 pub(super) async fn download(matrix: Tensor<2>) -> Result<HostTensor, String> {
     let shape = matrix.dims().to_vec();
     Ok(HostTensor { shape, values: values(matrix).await? })
@@ -104,8 +109,9 @@ pub(super) fn flat(x: Tensor<3>) -> Tensor<2> {
 /// Waits until `x` is computed, so that progress tells what is done and not what is queued.
 ///
 /// # Errors
-/// The device's words.
+/// The device's words when it lost the work.
 pub(super) async fn settle(x: &Tensor<3>) -> Result<(), String> {
+    // Reading one element waits for all that it is made of, and transfers next to nothing.
     let first = x.clone().slice([0..1, 0..1, 0..1]);
     first.into_data_async().await.map(|_| ()).map_err(|e| format!("{e:?}"))
 }

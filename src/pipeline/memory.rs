@@ -72,7 +72,7 @@ impl Limits {
     }
 }
 
-/// Where bytes lie.
+/// The memory that bytes lie in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
@@ -89,9 +89,9 @@ pub enum Placement {
 pub struct MemoryPart {
     /// What the bytes are for.
     pub what: String,
-    /// Where they lie.
+    /// The memory they lie in.
     pub place: Placement,
-    /// How many.
+    /// Their number at the worst moment.
     pub bytes: u64,
 }
 
@@ -132,6 +132,7 @@ pub(super) fn plan(
     layers: &[LayerPlan],
     limits: &Limits,
 ) -> Result<MemoryPlan, MemoryError> {
+    // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
     if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
         refuse_large_matrices(config, layers, limit)?;
     }
@@ -147,8 +148,11 @@ impl Needs {
         let (d, q, c) = widths(config);
         let tokens = (request.windows * request.window_tokens) as u64;
         let batch_tokens = (batch_windows.min(request.windows.max(1)) * request.window_tokens) as u64;
+        // There is one Hessian at a time; the wider site's is the larger.
         let n = q.max(c);
+        // One layer is on the device at a time.
         let largest = config.layers.iter().map(|&l| config.layer_parameters(l)).max().unwrap_or(0) as u64;
+        // A tied head is the embedding itself.
         let embeddings = if config.tied_head { 1 } else { 2 };
         Self {
             weights: largest * F32,
@@ -163,6 +167,7 @@ impl Needs {
 
 /// Hidden width, and the widest attention context and feed-forward of any layer.
 fn widths(config: &ModelConfig) -> (u64, u64, u64) {
+    // Layers of a model that was pruned before differ.
     let widest = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0) as u64;
     (config.hidden_size as u64, widest(|l| l.heads) * config.head_dim as u64, widest(|l| l.channels))
 }
@@ -171,6 +176,7 @@ fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64)
     let d = config.hidden_size;
     let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
         let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
+        // A site that loses nothing needs no Hessian.
         let square = |removed: bool, n: usize| if removed { n } else { 0 };
         [
             ("the Hessian of o_proj", square(plan.head_units_removed() > 0, q), q),
@@ -192,8 +198,10 @@ fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64)
 fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<usize, MemoryError> {
     let (d, q, c) = widths(config);
     let tokens = request.window_tokens.max(1);
+    // A window is never cut: its last token attends to its first.
     let wanted = (BATCH_TOKENS / tokens).max(1);
     let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) else { return Ok(wanted) };
+    // Every activation is a buffer of its own, so the widest one decides.
     let token_bytes = d.max(q).max(c) * F32;
     let bytes = tokens as u64 * token_bytes;
     match limit / bytes {
@@ -206,11 +214,13 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.solver + needs.batch;
+    // Twice: the layer as it was read, and what is left of it until it is stored.
     let on_host = 2 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
         true => Placement::Device,
         false => host_or_disk(limits, limits.host_bytes, on_host, needs),
     };
+    // Where the activations did not fit there is no room to spare.
     let keep_inner = place == Placement::Device && working + needs.activations + needs.inner <= budget;
     summed(
         vec![
@@ -229,9 +239,11 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
+    // Three times: as it was read, what is left of it, and the tensors that run.
     let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
+        // They can be computed twice, so they may take only what leaves half of the memory alone.
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
@@ -249,6 +261,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// The disk is slow, so it is used only where the activations, beside the `fixed` bytes of
 /// everything else, are known not to fit the host.
 fn host_or_disk(limits: &Limits, host: Option<u64>, fixed: u64, needs: &Needs) -> Placement {
+    // An unknown budget refuses nothing.
     let fits = host.is_none_or(|budget| fixed + needs.activations <= budget);
     if fits || limits.disk_bytes.is_none() { Placement::Host } else { Placement::Disk }
 }

@@ -25,6 +25,7 @@ impl Meter {
     /// For a run of this plan.
     pub fn new(plan: &Plan) -> Self {
         Self {
+            // As if the text had all the windows that were planned.
             batches: plan.request.windows.div_ceil(plan.batch_windows.max(1)),
             layers: plan.layers.len(),
             tokens: plan.request.windows * plan.request.window_tokens,
@@ -60,6 +61,7 @@ impl Meter {
     /// Batches of this pass; those of a replay stand for all passes.
     fn share(&self, pass: Pass, done: usize, total: usize) -> usize {
         let width = if pass == Pass::Replay { PASSES } else { 1 };
+        // A shorter text has fewer batches; each then counts for more steps.
         done * width * self.batches / total.max(1)
     }
 
@@ -68,7 +70,7 @@ impl Meter {
         self.layers * PASSES * self.batches
     }
 
-    /// Steps done.
+    /// Steps done so far, of [`Self::length`].
     pub fn position(&self) -> usize {
         self.position
     }
@@ -76,6 +78,7 @@ impl Meter {
     /// Calibration tokens that the layer takes each second; a token counts when all passes are done.
     pub fn tokens_per_second(&self, second: f64) -> f64 {
         let share = (self.position - self.layer_position) as f64 / (PASSES * self.batches).max(1) as f64;
+        // The first event may come in the instant in which the layer begins.
         share * self.tokens as f64 / self.layer_seconds(second).max(1e-9)
     }
 
@@ -89,6 +92,7 @@ impl Meter {
         let (from, began) = self.start?;
         let done = self.position.saturating_sub(from);
         let left = self.length().saturating_sub(self.position);
+        // Before a first batch there is no rate to go by.
         (done > 0).then(|| (second - began) / done as f64 * left as f64)
     }
 }

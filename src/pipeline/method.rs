@@ -46,16 +46,16 @@ pub enum Method {
     #[strum(message = "variance of the inputs × ‖W‖² (FLAP's WIFV); the bias takes over their mean. \
                        The ratios are those of the schedule, not FLAP's adaptive ones")]
     Flap,
-    /// SlimGPT as published.
+    /// SlimGPT as its paper has it (arXiv 2412.18110).
     #[strum(message = "as published: grouped Cholesky, dynamic groups down to 8, least-squares weights")]
     Slimgpt,
-    /// The paper's ablation −GCD.
+    /// The paper's ablation −GCD (§5.3.1).
     #[strum(message = "slimgpt without grouped Cholesky: head scores from the diagonal of H⁻¹")]
     SlimgptNoGcd,
-    /// The paper's ablation −DGS.
+    /// The paper's ablation −DGS (§5.3.1).
     #[strum(message = "slimgpt without dynamic groups: 128 channels at a time")]
     SlimgptNoDgs,
-    /// This program's own.
+    /// This program's own: exact scores, taken anew after every removal.
     #[strum(message = "exact scores, channels one by one, least-squares weights")]
     Exact,
 }
@@ -64,6 +64,7 @@ impl Method {
     /// The method that a plan carries out, if its settings have a name.
     pub fn of_plan(plan: &Plan) -> Option<Self> {
         let asked = &plan.request;
+        // By what it is made of, so that settings chosen one by one have the name too.
         let is_it = |method: &Self| {
             let done = method.of(asked.clone());
             done.options == asked.options && done.channel_steps == asked.channel_steps
@@ -73,6 +74,7 @@ impl Method {
 
     /// Whether the weights that stay are refitted.
     pub fn refits(self) -> bool {
+        // Any seed does: only the reconstruction is asked for.
         self.parts(0).1 == Reconstruction::LeastSquares
     }
 
@@ -101,6 +103,7 @@ impl Method {
         match self {
             Self::Slimgpt | Self::SlimgptNoGcd => ChannelSteps::PAPER,
             Self::SlimgptNoDgs => ChannelSteps::Fixed(FIXED_GROUP),
+            // A ranking takes all at once and has no steps.
             _ => ChannelSteps::OneByOne,
         }
     }

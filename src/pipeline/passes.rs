@@ -19,8 +19,10 @@ impl<E: Executor> Run<'_, E> {
         self.layer_started(index, false)?;
         let (weights, block) = self.load(index)?;
 
+        // Heads first: down_proj is fitted to what stands behind the new o_proj.
         let hessian = self.attention_pass(index, &block).await?;
         let mut heads = self.select(index, Site::Heads, &weights, hessian).await?;
+        // The Hessian of the heads is gone by now: the plan has room for one.
         let hessian = self.feedforward_pass(index, &block, &mut heads).await?;
         let mut channels = self.select(index, Site::Channels, &weights, hessian).await?;
         self.output_pass(index, &block, &mut channels).await?;
@@ -41,6 +43,7 @@ impl<E: Executor> Run<'_, E> {
         let kept = kept(record);
         let of_saved = |projection: Projection, columns: &[usize]| {
             let inputs = weights.weight(projection).shape[1];
+            // Nothing is measured in a replay; the record has the losses.
             NewProjection::new(saved, projection, columns, inputs, None, self.job.device.tensor_device())
         };
         let o = of_saved(Projection::O, &kept.context_columns(self.config.head_dim));
@@ -74,9 +77,11 @@ impl<E: Executor> Run<'_, E> {
     async fn attention_pass(&mut self, index: usize, block: &Block) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(index, Site::Heads);
         for batch in 0..self.batches.len() {
+            // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
             let context = block.context(hidden, self.positions(batch));
             self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
+            // Kept, so that the next pass needs no attention.
             self.context.put(index, batch, context).await?;
             self.batch_done(index, Pass::Attention, batch)?;
         }
@@ -112,6 +117,7 @@ impl<E: Executor> Run<'_, E> {
     async fn output_pass(&mut self, index: usize, block: &Block, channels: &mut Selected) -> Result<(), PipelineError> {
         for batch in 0..self.batches.len() {
             let hidden = self.take_hidden(index, batch)?;
+            // Where there was no room they are computed again from the same bits.
             let inner = self.inner.take(batch)?.unwrap_or_else(|| block.inner(hidden.clone()));
             channels.measure(index, &inner).await?;
             let hidden = self.add(block, Site::Channels, &channels.projection, hidden, inner);
@@ -129,6 +135,7 @@ impl<E: Executor> Run<'_, E> {
         weights: &LayerWeights,
         hessian: Option<Hessian<E>>,
     ) -> Result<Selected, PipelineError> {
+        // A site that keeps everything has no Hessian, and nothing to solve.
         let Some(hessian) = hessian else { return self.untouched(index, site, weights) };
         let (device, projection) = (self.job.device.tensor_device(), site.projection());
         let (old, old_bias) = (weights.weight(projection), weights.bias(projection));
@@ -140,6 +147,7 @@ impl<E: Executor> Run<'_, E> {
         let weight = weight.map_err(|reason| PipelineError::Readback { layer: index, reason })?;
         let bias = shifted(old_bias, pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);
+        // Before it is measured or handed on: the tokens see what is saved.
         round_layer(&mut new, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let difference = difference(old, new.weight(projection), &pruned.kept_columns);
         let on_device = NewProjection::new(&new, projection, &pruned.kept_columns, old.shape[1], difference, device)
@@ -157,6 +165,7 @@ impl<E: Executor> Run<'_, E> {
             measured_loss: 0.0,
             signal: pruned.signal,
             dead_inputs: pruned.dead,
+            // Channels are too many for a record; the event has told them all.
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
             scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
@@ -181,6 +190,7 @@ impl<E: Executor> Run<'_, E> {
         hessian: &Hessian<E>,
     ) -> Result<Pruned, ObsError> {
         let (plan, layer) = (self.job.plan, &self.job.plan.layers[index]);
+        // A number for each site, so that random draws differ between heads and channels too.
         let options = plan.request.options.for_layer((2 * index + usize::from(site == Site::Channels)) as u64);
         match site {
             Site::Heads => {

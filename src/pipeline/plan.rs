@@ -58,6 +58,7 @@ const MOST_TOKENS: usize = 1 << 31;
 pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<Plan, PlanError> {
     check(request)?;
     refuse_biases(request, config)?;
+    // With the biases that the method adds: the target is met by what is written.
     let written = biased(request, config);
     let Allocated { ratio, layers } = allocate(&request.allocation, config, &written)?;
     let memory = memory::plan(request, config, &layers, limits)?;
@@ -86,6 +87,7 @@ fn biased(request: &Request, config: &ModelConfig) -> ModelConfig {
 
 fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanError> {
     match config.family {
+        // Both are written as LLaMA, whose configuration has a switch for biases everywhere.
         Family::Llama | Family::Baichuan => Ok(()),
         _ if !request.options.adds_bias() => Ok(()),
         family => Err(PlanError::NoBiases { family }),
@@ -94,6 +96,7 @@ fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanErro
 
 fn check(request: &Request) -> Result<(), PlanError> {
     let damping = request.options.damping;
+    // Zero is allowed: the published command for 20 % does not damp. NaN fails as well.
     if !(damping.is_finite() && damping >= 0.0) {
         return Err(PlanError::Damping(damping));
     }

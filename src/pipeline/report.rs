@@ -46,6 +46,7 @@ pub(super) fn profile(scores: &[f64]) -> Vec<f64> {
     let (all, most) = (sorted.len(), SiteRecord::PROFILE);
     match all <= most {
         true => sorted,
+        // i = most − 1 is the last, so both ends are among them.
         false => (0..most).map(|i| sorted[i * (all - 1) / (most - 1)]).collect(),
     }
 }
@@ -61,7 +62,7 @@ impl SiteRecord {
 /// A finished layer. Indices count in the layer as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
-    /// The layer.
+    /// Index of the layer, from 0.
     pub layer: usize,
     /// The ratios its counts were rounded from.
     pub ratio: LayerRatio,
@@ -69,7 +70,7 @@ pub struct LayerRecord {
     pub unit: HeadUnit,
     /// Its sizes as it was.
     pub before: LayerShape,
-    /// Its sizes now.
+    /// Its sizes as they are saved.
     pub after: LayerShape,
     /// Query heads that stay, ascending.
     pub kept_heads: Vec<usize>,
@@ -114,13 +115,13 @@ pub struct Report {
     pub dtype: Dtype,
     /// Parameters before, embeddings included.
     pub parameters_before: usize,
-    /// Parameters after.
+    /// Parameters after, embeddings included.
     pub parameters_after: usize,
     /// Bytes of all weights before, in the source's element type.
     pub bytes_before: u64,
     /// Bytes of all weights after, in the output's element type.
     pub bytes_after: u64,
-    /// Calibration tokens.
+    /// Calibration tokens of all windows together.
     pub calibration_tokens: usize,
     /// SHA-256 of the calibration tokens.
     pub calibration_sha256: String,

@@ -28,7 +28,7 @@ pub enum Propagate {
     #[default]
     #[strum(message = "the outputs of the pruned layers before, as the paper does")]
     Pruned,
-    /// For the ablation.
+    /// Every layer is fitted to what the dense model would hand it: for the ablation.
     #[strum(message = "the outputs of the dense layers before")]
     Dense,
 }
@@ -48,7 +48,7 @@ pub struct Request {
     pub dtype: Option<Dtype>,
     /// Which activations a layer hands to the next.
     pub propagate: Propagate,
-    /// Calibration windows.
+    /// How many calibration windows are cut from the text.
     pub windows: usize,
     /// Tokens of one window.
     pub window_tokens: usize,
@@ -67,6 +67,7 @@ impl Default for Request {
             // The paper's calibration: 256 windows of 2048 tokens.
             windows: 256,
             window_tokens: 2048,
+            // As in the published code.
             seed: 0,
         }
     }

@@ -32,11 +32,14 @@ impl Fingerprint {
         let dtype = job.plan.request.dtype.unwrap_or_else(|| checkpoint.dtype());
         let config = checkpoint.raw_config().to_string();
         let mut entries = Map::new();
+        // Another version may compute other bits.
         entries.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
         entries.insert("source".into(), source(checkpoint.folder())?);
+        // All of it: keys that pruning does not read are written to the output too.
         entries.insert("config".into(), json!(hex(&Sha256::digest(config))));
         entries.insert("calibration".into(), json!(digest(job.windows)));
         entries.insert("dtype".into(), json!(dtype.to_string()));
+        // Sums differ in their last bits between devices, and layers of two must not mix.
         entries.insert("device".into(), json!(job.device.name()));
         entries.insert("plan".into(), plan(job));
         Ok(Self { entries })
@@ -81,6 +84,7 @@ fn plan(job: &Job<'_>) -> Value {
 fn source(path: Option<&Path>) -> Result<Value, DiskError> {
     let Some(path) = path else { return Ok(Value::Null) };
     let path = path.canonicalize().map_err(DiskError::at("looked at", path))?;
+    // Not their hash: that would read the whole model before any work.
     let mut files = Vec::new();
     for name in disk::names(&path)?.into_iter().filter(|name| name.ends_with(".safetensors")) {
         // The file behind a link is what is read; caches of downloads are full of links.

@@ -52,6 +52,7 @@ impl<'a, E> Run<'a, E> {
         };
         let config = job.checkpoint.config();
         let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
+        // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
         let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
@@ -75,6 +76,7 @@ impl<'a, E> Run<'a, E> {
     pub async fn embed(&mut self) -> Result<(), PipelineError> {
         let outer = self.job.checkpoint.outer()?;
         for batch in 0..self.batches.len() {
+            // Batch by batch: all rows together would be one more copy of the hidden states.
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
             self.hidden.put(0, batch, rows).await?;
@@ -118,6 +120,7 @@ impl<'a, E> Run<'a, E> {
 
     /// Tells the observer, and stops when it says so.
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
+        // At every event, because nobody tells when the most is in use.
         self.peak = self.peak.or_more((self.job.memory)());
         match (self.on_event)(event) {
             Flow::Continue => Ok(()),
@@ -129,6 +132,7 @@ impl<'a, E> Run<'a, E> {
     pub fn report(&self, run_id: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
         let job = self.job;
         let pruned = job.plan.biased_config(self.config);
+        // From the records and not the plan: what was done is counted.
         let decoder: usize = layers.iter().map(|l| pruned.layer_parameters(l.after)).sum();
         let parameters_after = self.config.outer_parameters() + decoder;
         Report {
@@ -171,6 +175,7 @@ fn check(job: &Job<'_>) -> Result<(), PipelineError> {
     if job.windows.iter().any(Vec::is_empty) || longest == 0 {
         return Err(PipelineError::NoWindows);
     }
+    // Fewer or shorter windows fit into the bytes that were planned.
     if job.windows.len() > plan.request.windows || longest > plan.request.window_tokens {
         return Err(PipelineError::Windows {
             planned: plan.request.windows,

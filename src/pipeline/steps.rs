@@ -14,7 +14,7 @@ use crate::shape::{Projection, Site};
 
 /// A site after its selection.
 pub(super) struct Selected {
-    /// Units that stay.
+    /// Units that stay, by their index before pruning.
     pub units: Vec<usize>,
     /// Ŵ `(out, kept)` and its bias as they will be saved; no part where they are what they were.
     pub new: LayerWeights,
@@ -37,6 +37,7 @@ impl Selected {
     pub async fn measure(&mut self, layer: usize, input: &Tensor<3>) -> Result<(), PipelineError> {
         let loss = self.projection.loss(input.clone()).await;
         let value = loss.map_err(|reason| PipelineError::Readback { layer, reason })?;
+        // At the batch where it appears, before NaN reaches every later layer.
         if !value.is_finite() {
             return Err(PipelineError::NotFinite { layer, value });
         }
@@ -53,6 +54,7 @@ impl<E: Executor> Run<'_, E> {
             Site::Heads => (plan.head_units_removed(), plan.before.heads * self.config.head_dim),
             Site::Channels => (plan.channels_removed(), plan.before.channels),
         };
+        // Sums of the inputs cost a read-back for every batch; few methods use them.
         let new = if self.job.plan.request.options.needs_means() { Hessian::with_means } else { Hessian::new };
         (removed > 0).then(|| new(self.executor, features))
     }
@@ -69,6 +71,7 @@ impl<E: Executor> Run<'_, E> {
             let added = hessian.accumulate(self.executor, &flat(input.clone())).await;
             added.map_err(|cause| PipelineError::Site { layer, site, cause })?;
         }
+        // Without a Hessian too, since progress is told after it.
         settle(input).await.map_err(|reason| PipelineError::Readback { layer, reason })
     }
 
@@ -83,6 +86,7 @@ impl<E: Executor> Run<'_, E> {
     ) -> Tensor<3> {
         match self.job.plan.request.propagate {
             Propagate::Pruned => new.add(hidden, input),
+            // For the ablation the new projection is measured but not handed on.
             Propagate::Dense => match site {
                 Site::Heads => block.add_attention(hidden, input),
                 Site::Channels => block.add_mlp(hidden, input),

@@ -74,6 +74,7 @@ pub async fn prune_to_folder(
         Opened::Work(mut folder) => (execute(job, &mut folder, on_event).await?, false),
         Opened::Finished(report) => {
             let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
+            // Whoever waits for the end of the run is told it here too.
             on_event(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
             (*report, true)
         }

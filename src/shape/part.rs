@@ -45,16 +45,16 @@ pub enum Norm {
 pub enum Part {
     /// The scale of a norm.
     Norm(Norm),
-    /// W `(out, in)`.
+    /// W `(out, in)` of a projection.
     Weight(Projection),
-    /// b `(out)`.
+    /// b `(out)` of a projection.
     Bias(Projection),
 }
 
 /// What the entries along an axis of a tensor belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
-    /// The residual stream.
+    /// The residual stream, which pruning leaves as wide as it is.
     Hidden,
     /// Query heads, `head_dim` entries each.
     Heads,
@@ -121,6 +121,7 @@ impl Part {
             Self::Norm(Norm::Input | Norm::PostAttention) => &[Axis::Hidden],
             Self::Norm(Norm::Query | Norm::Key) => &[Axis::HeadDim],
             Self::Weight(projection) => projection.axes(),
+            // One entry for each row of W.
             Self::Bias(projection) => &projection.axes()[..1],
         }
     }

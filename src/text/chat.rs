@@ -42,7 +42,7 @@ pub enum ChatError {
     Template {
         /// The line, counted from 1.
         line: usize,
-        /// The engine's words.
+        /// What the template engine says of it.
         reason: String,
     },
     /// The template does not want such messages.
@@ -58,7 +58,7 @@ pub enum ChatError {
 pub struct Message {
     /// "system", "user" or "assistant".
     pub role: &'static str,
-    /// What is said.
+    /// What is said, as plain text.
     pub content: String,
 }
 
@@ -103,6 +103,7 @@ impl ChatTemplate {
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
         context.insert("messages".into(), serde_json::json!(messages));
+        // The text is to end where the answer begins.
         context.insert("add_generation_prompt".into(), Value::Bool(true));
         context.extend(self.tokens.iter().map(|(name, text)| ((*name).to_owned(), Value::String(text.clone()))));
         template.render(Serde(&context)).map_err(|e| failed(&e))
@@ -128,7 +129,9 @@ fn special_tokens(config: &Value) -> Vec<(&'static str, String)> {
 fn environment<'a>() -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    // The text is for a model and not for a page.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Templates call the methods of Python's strings and dictionaries.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", json::to_json);
     environment.add_function("raise_exception", |reason: String| -> Result<String, minijinja::Error> {
@@ -154,6 +157,7 @@ fn without_training_marks(source: &str) -> String {
 /// The engine's error in our words.
 fn failed(error: &minijinja::Error) -> ChatError {
     let mut cause = error.source();
+    // The engine wraps what a function returned, perhaps several times.
     while let Some(inner) = cause {
         if let Some(Refusal(reason)) = inner.downcast_ref() {
             return ChatError::Refused(reason.clone());

@@ -37,6 +37,7 @@ fn read_text(path: &Path, gzipped: bool) -> std::io::Result<String> {
     let mut text = String::new();
     let mut file = File::open(path)?;
     match gzipped {
+        // A file may be several gzip members one after the other.
         true => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?,
         false => file.read_to_string(&mut text)?,
     };
@@ -83,6 +84,7 @@ fn alpaca_row(row: &Value, key: &str) -> Option<String> {
     let Some(instruction) = row["instruction"].as_str() else {
         return row[key].as_str().map(str::to_owned);
     };
+    // Most rows of Alpaca have an empty input, which makes no line.
     let input = row["input"].as_str().filter(|s| !s.is_empty());
     let parts: Vec<&str> = [Some(instruction), input, Some(row["output"].as_str()?)].into_iter().flatten().collect();
     Some(parts.join("\n"))

@@ -30,9 +30,10 @@ pub enum Join {
 }
 
 impl Join {
-    /// The one text.
+    /// The documents joined to one text.
     pub fn text(self, documents: &[String]) -> String {
         match (self, documents) {
+            // A single document is the raw file, of which the hub makes a row of each line.
             (Self::Wikitext2, [whole]) => hub_rows(whole).join("\n\n"),
             (Self::Plain | Self::Wikitext2, several) => several.join("\n\n"),
             (Self::Ptb, [whole]) => whole.lines().map(str::trim).collect::<Vec<_>>().join(" "),
@@ -43,6 +44,7 @@ impl Join {
 }
 
 fn hub_rows(text: &str) -> Vec<&str> {
+    // With their line ends, which the hub's rows have too.
     text.split_inclusive('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect()
 }
 

@@ -27,7 +27,7 @@ pub enum TextError {
     /// A file is missing or unreadable.
     #[error("{file}: {reason}")]
     File {
-        /// The file.
+        /// Path of the file, as it was given.
         file: String,
         /// What is wrong with it.
         reason: String,
@@ -35,7 +35,7 @@ pub enum TextError {
     /// A row lacks its text.
     #[error("{file}: {row} has no text under \"{key}\"")]
     NoText {
-        /// The file.
+        /// Path of the file, as it was given.
         file: String,
         /// Which line or row, counted from 1.
         row: String,
@@ -50,7 +50,7 @@ pub enum TextError {
         "the tokenizer made token {id}, but the model has {vocab} embeddings; tokenizer.json belongs to another model"
     )]
     BeyondVocabulary {
-        /// The token.
+        /// Number of the token, from 0.
         id: u32,
         /// Rows of the embedding.
         vocab: usize,
@@ -58,13 +58,13 @@ pub enum TextError {
     /// The text is too short.
     #[error("the text has {found} tokens, but {windows} windows of {length} need {needed}")]
     TooShort {
-        /// Tokens there are.
+        /// Tokens that the text has.
         found: usize,
-        /// Windows asked for.
+        /// Windows that were asked for.
         windows: usize,
         /// Tokens of a window.
         length: usize,
-        /// Tokens needed.
+        /// Fewest tokens that would do.
         needed: usize,
     },
     /// A begin-of-sequence token is asked for, but the model has none.
@@ -73,7 +73,7 @@ pub enum TextError {
     /// The begin-of-sequence token is not in the model.
     #[error("bos_token_id of config.json is {id}, but the model has {vocab} embeddings")]
     BosBeyondVocabulary {
-        /// The token.
+        /// Number of the token, from 0.
         id: u32,
         /// Rows of the embedding.
         vocab: usize,

@@ -41,8 +41,10 @@ impl StopTexts {
 
     /// Bytes of the longest end of what is held that is the beginning of a stop.
     fn unfinished(&self) -> usize {
+        // Shorter than a whole stop, which would have been found.
         let longest = self.stops.iter().map(String::len).max().unwrap_or(1).min(self.held.len() + 1);
         let is_beginning = |n: &usize| {
+            // An end that cuts a character in two is no beginning of a stop.
             let end = self.held.get(self.held.len() - n..);
             end.is_some_and(|end| self.stops.iter().any(|stop| stop.starts_with(end)))
         };

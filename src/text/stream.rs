@@ -10,7 +10,7 @@ use super::{TextError, Tokenizer};
 /// Hands over the text of tokens piece by piece; together the pieces are the text of all.
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
-    /// The window.
+    /// The window: the tokens shown last, and those since.
     tokens: Vec<u32>,
     /// Tokens of the window whose text was handed over.
     shown: usize,

@@ -16,6 +16,7 @@ impl Tokenizer {
     pub fn from_bytes(json: &[u8], vocab: usize) -> Result<Self, TextError> {
         let wrong = |e: tokenizers::Error| TextError::Tokenizer(e.to_string());
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(wrong)?;
+        // Windows are cut here; a text that was shortened before would lose its end unseen.
         inner.with_truncation(None).map_err(wrong)?;
         inner.with_padding(None);
         Ok(Self { inner, vocab })
@@ -65,6 +66,7 @@ impl Tokenizer {
 
     /// The token with exactly this text, if there is one.
     pub fn token(&self, text: &str) -> Option<u32> {
+        // A token without an embedding cannot be fed to the model.
         self.inner.token_to_id(text).filter(|&id| (id as usize) < self.vocab)
     }
 

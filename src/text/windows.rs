@@ -101,6 +101,7 @@ pub fn windows_watched(
         return Err(TextError::WindowTooShort(which.length));
     }
     let bos = match which.bos {
+        // Not looked up: a model without a begin token can have windows too.
         Bos::None => None,
         _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
     };
@@ -108,6 +109,7 @@ pub fn windows_watched(
     let starts = starts(tokens.len(), which)?;
     let cut = |i: usize, start: usize| {
         let own = own_tokens(which, i);
+        // It takes the place of a token of the text, so that all windows are of one length.
         let head = if own < which.length { bos } else { None };
         head.into_iter().chain(tokens[start..start + own].iter().copied()).collect()
     };
@@ -132,6 +134,7 @@ fn encode(
         tokens.extend(tokenizer.encode(&format!("{document}\n\n"))?);
         progress(done + 1, documents.len());
     }
+    // Stopping early is an end too.
     progress(documents.len(), documents.len());
     Ok(tokens)
 }
@@ -180,10 +183,12 @@ fn sequential(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
 
 fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
     let count = which.count.unwrap_or(1);
+    // By the second window: with a token at the first alone, the others need the most text.
     let possible = (tokens + 1).saturating_sub(own_tokens(which, 1));
     if possible < count {
         return Err(too_short(tokens, count, which));
     }
+    // Not `StdRng`, whose stream may change from one release of rand to the next.
     let mut rng = ChaCha8Rng::seed_from_u64(which.seed);
     Ok(index::sample(&mut rng, possible, count).into_vec())
 }
@@ -194,6 +199,7 @@ fn too_short(found: usize, windows: usize, which: &Windows) -> TextError {
             let rest = own_tokens(which, 1).saturating_mul(windows - 1);
             own_tokens(which, 0).saturating_add(rest)
         }
+        // Different starts may be one token apart.
         Sampling::Random => own_tokens(which, 1).saturating_add(windows - 1),
     };
     TextError::TooShort { found, windows, length: which.length, needed }

@@ -6,9 +6,9 @@ use super::super::tasks::Row;
 /// How a dataset's answers are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// F1 of words.
+    /// F1 of the words that answer and reference share.
     F1,
-    /// ROUGE-L.
+    /// ROUGE-L of answer and reference, sentence by sentence.
     RougeL,
     /// One of a row's classes.
     Class,
@@ -25,7 +25,7 @@ impl Measure {
     }
 }
 
-/// One dataset.
+/// A dataset of LongBench: its prompt, and how its answers are judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Dataset {
     /// Its name, which is also that of its file.
@@ -55,6 +55,7 @@ const fn few_shot(name: &'static str, prompt: &'static str, max_new_tokens: usiz
 
 /// The English datasets of single- and multi-document questions, summaries and few-shot learning.
 pub const DATASETS: [Dataset; 12] = [
+    // "asconcisely" stands so in the original; a mended prompt would give other figures.
     dataset(
         "narrativeqa",
         "You are given a story, which can be either a novel or a movie script, and a question. Answer the question \
@@ -133,7 +134,7 @@ pub const DATASETS: [Dataset; 12] = [
 /// A row: the prompt, and what is known of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// The prompt, whole.
+    /// The prompt, filled in and not yet cut to the context.
     pub prompt: String,
     /// References, at least one.
     pub answers: Vec<String>,
@@ -158,6 +159,7 @@ impl Dataset {
     /// The part of a generated text that is the answer.
     pub fn answer<'a>(&self, generated: &'a str) -> &'a str {
         match self.few_shot {
+            // As the original: line ends at the front go first, else the first line would be empty.
             true => generated.trim_start_matches('\n').split('\n').next().unwrap_or_default(),
             false => generated,
         }

@@ -9,7 +9,7 @@ use crate::text::Tokenizer;
 /// What a model said, and what it is worth.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Reply {
-    /// The answer.
+    /// The answer as it is judged, without white space around it.
     pub text: String,
     /// Between 0 and 1.
     pub score: f64,
@@ -32,6 +32,7 @@ pub async fn reply(
     // A context as short as the answer is shared half and half.
     let room = config.max_positions.saturating_sub(dataset.max_new_tokens).max(config.max_positions / 2).max(1);
     let prompt = without_middle(&whole, room);
+    // Temperature 0 takes the likeliest token, so the seed does not matter.
     let (mut sampler, mut said) = (Sampler::new(0.0, 0), Vec::new());
     generate(decoder, config, &prompt, dataset.max_new_tokens, &mut sampler, &mut |token| {
         said.push(token);

@@ -33,6 +33,7 @@ impl Answer {
 
 fn first_largest(scores: impl Iterator<Item = f64>) -> Option<usize> {
     let better = |best: Option<(usize, f64)>, (i, score): (usize, f64)| match best {
+        // As NumPy's argmax, by which lm-eval chooses.
         Some((_, top)) if score <= top => best,
         _ => Some((i, score)),
     };
@@ -50,6 +51,7 @@ pub async fn answers(
     batch_tokens: Option<usize>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Answer>, EvalError> {
+    // All at once, so that sequences of near length meet whatever their question.
     let requests: Vec<Request> = questions.iter().flat_map(|q| q.value.requests.iter().cloned()).collect();
     let mut likelihoods = log_likelihoods(checkpoint, &requests, device, batch_tokens, progress).await?.into_iter();
     let answer = |Question { item, requests }: &Question| {

@@ -32,6 +32,7 @@ pub(super) fn labelled<'a>(row: &Row<'a>) -> Result<(Vec<&'a str>, usize), Strin
         return Err(format!("\"choices\" has {} texts and {} labels", texts.len(), labels.len()));
     }
     let key = row.text("answerKey")?.trim_start();
+    // By label and not by place: some rows count 1 to 4 instead of A to D.
     let gold = labels.iter().position(|&label| label == key);
     let gold = gold.ok_or_else(|| format!("\"answerKey\" is \"{key}\", not one of {}", labels.join(", ")))?;
     Ok((texts, gold))

@@ -19,6 +19,7 @@ pub fn find(folder: &Path, name: &str, source: &str) -> Result<PathBuf, EvalErro
         std::fs::read_dir(folder).map_err(|e| wrong(format!("{e}; it should be a folder of .jsonl files")))?;
     let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
     let mut own: Vec<String> = names.filter(|n| n.starts_with(&format!("{name}_")) && n.ends_with(".jsonl")).collect();
+    // A folder lists names in any order; a message should not.
     own.sort();
     match &own[..] {
         [one] => Ok(folder.join(one)),

@@ -25,12 +25,14 @@ fn capitalised(text: &str) -> String {
     let mut rest = text.chars();
     match rest.next() {
         None => String::new(),
+        // As Python's `capitalize`, which makes the rest small too.
         Some(first) => first.to_uppercase().chain(rest.as_str().to_lowercase().chars()).collect(),
     }
 }
 
 /// Without the marks that WikiHow left behind.
 fn cleaned(text: &str) -> String {
+    // lm-eval's order; double spaces are halved once, and what is left of them stays.
     without_brackets(&text.trim().replace(" [title]", ". ")).replace("  ", " ")
 }
 
@@ -40,6 +42,7 @@ fn without_brackets(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('[') {
         kept.push_str(before);
+        // As `\[.*?\]` finds it: the nearest end, and none beyond the line.
         match after.find([']', '\n']) {
             Some(end) if after.as_bytes()[end] == b']' => rest = &after[end + 1..],
             _ => {

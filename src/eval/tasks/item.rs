@@ -3,7 +3,7 @@
 /// One choice: what is scored, and after what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What stands before.
+    /// What stands before it and is not scored.
     pub context: String,
     /// What is scored, with the space that parts it from the context.
     pub continuation: String,
@@ -13,10 +13,10 @@ pub struct Choice {
     pub bytes: usize,
 }
 
-/// One question.
+/// One question, of whose choices one is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// Its choices.
+    /// Its choices, in the order of the row.
     pub choices: Vec<Choice>,
     /// Index of the right one.
     pub gold: usize,

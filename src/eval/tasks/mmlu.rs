@@ -109,6 +109,7 @@ pub fn mmlu(dev: (&str, &str), test: (&str, &str), limit: Option<usize>) -> Rows
         if limit.is_some_and(|limit| already >= limit) {
             continue;
         }
+        // The first in the file's order, lm-eval's `first_n`: other shots give other figures.
         let own = examples.good.iter().map(|e| &e.value).filter(|e| e.subject == *subject);
         let shots: Vec<&Question> = own.take(SHOTS).collect();
         match shots.len() {
@@ -140,6 +141,7 @@ fn item(question: &Question, shots: &[&Question]) -> Item {
         context += &format!("{} {}\n\n", shot.text, LETTERS[shot.gold]);
     }
     context += &question.text;
+    // Letters are scored, not texts: the four choices share one input.
     Item { group: Some(question.subject.clone()), ..Item::after(&context, LETTERS, question.gold) }
 }
 

@@ -45,7 +45,7 @@ impl Begin {
 /// An item with the tokens of its choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The item.
+    /// The item, with its choices as text.
     pub item: Item,
     /// One for each choice.
     pub requests: Vec<Request>,
@@ -96,7 +96,9 @@ pub fn prepare(
 
 fn request(tokenizer: &Tokenizer, choice: &Choice, begin: Begin) -> Result<Request, TextError> {
     let context = begin.encode(tokenizer, choice.context.trim_end())?;
+    // Together, because a tokenizer may join across the border; parted by count, as lm-eval does.
     let whole = begin.encode(tokenizer, &format!("{}{}", choice.context, choice.continuation))?;
+    // Where the choice adds no token of its own, `unfit` says so.
     let continuation = whole.get(context.len()..).unwrap_or_default().to_vec();
     Ok(Request { context, continuation })
 }

@@ -7,11 +7,11 @@ use crate::eval::BadRow;
 /// What a row became, with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed<T> {
-    /// The file.
+    /// Name of the file, for messages.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// What stands there.
+    /// What the row became.
     pub value: T,
 }
 
@@ -32,7 +32,7 @@ impl<T> Placed<T> {
 pub struct Rows<T> {
     /// Rows that can be used.
     pub good: Vec<Placed<T>>,
-    /// Rows that cannot.
+    /// Rows that cannot be used, each with its reason.
     pub bad: Vec<BadRow>,
 }
 
@@ -85,6 +85,7 @@ impl<'a> Row<'a> {
     /// The index of the right choice of `choices`: a number, or a text that holds one.
     pub(crate) fn label(&self, key: &str, choices: usize) -> Result<usize, String> {
         let value = self.present(key)?;
+        // HellaSwag's labels are texts, PIQA's are numbers.
         let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
         match number {
             Some(n) if (n as usize) < choices => Ok(n as usize),
@@ -98,6 +99,7 @@ impl<'a> Row<'a> {
     }
 
     fn present(&self, key: &str) -> Result<&'a Value, String> {
+        // `null` says as little as a key that is not there.
         self.0.get(key).filter(|v| !v.is_null()).ok_or_else(|| format!("\"{key}\" is missing"))
     }
 }

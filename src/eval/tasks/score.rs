@@ -17,7 +17,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them.
+    /// All metrics, in the order in which a score holds them.
     pub const ALL: [Self; 3] = [Self::Acc, Self::AccNorm, Self::AccBytes];
 
     /// Its name in tables.
@@ -45,7 +45,7 @@ pub struct Score {
     pub value: f64,
     /// Sample standard deviation / √n; nothing for one item.
     pub stderr: Option<f64>,
-    /// Items.
+    /// How many items it is the mean of.
     pub n: usize,
 }
 
@@ -63,8 +63,11 @@ impl Score {
     fn pooled(parts: &[Self]) -> Option<Self> {
         let n: usize = parts.iter().map(|s| s.n).sum();
         let value = parts.iter().map(|s| s.value * s.n as f64).sum::<f64>() / n as f64;
+        // Each standard error back to its squares: stderr² = squares / (n − 1) / n.
         let squares = |s: &Self| s.stderr.map(|e| (s.n - 1) as f64 * e * e * s.n as f64);
+        // One item alone has no spread; then the whole has no error to tell.
         let squares: Option<f64> = parts.iter().map(squares).sum();
+        // Every part's own mean takes one degree of freedom.
         let stderr = squares.map(|sum| (sum / (n - parts.len()) as f64 / n as f64).sqrt());
         (n > 0).then_some(Self { value, stderr, n })
     }
@@ -73,7 +76,7 @@ impl Score {
 /// The figures of one task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskScore {
-    /// The task.
+    /// Name of the task: "boolq", …, "mmlu".
     pub task: String,
     /// What it reaches, by metric.
     pub metrics: Vec<(Metric, Score)>,
@@ -84,20 +87,20 @@ pub struct TaskScore {
 /// A part of a task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// "stem", …
+    /// MMLU's name of it: "stem", …
     pub name: &'static str,
-    /// Its `acc`.
+    /// Its `acc`, pooled over its subjects.
     pub acc: Score,
-    /// Its subjects.
+    /// Those of its subjects that have answers.
     pub subjects: Vec<Subject>,
 }
 
 /// A subject with its `acc`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Subject {
-    /// "anatomy", …
+    /// MMLU's name of it: "anatomy", …
     pub name: &'static str,
-    /// Its `acc`.
+    /// Its `acc` over the questions that were asked.
     pub acc: Score,
 }
 

@@ -17,6 +17,7 @@ fn item(row: &Row<'_>) -> Result<Item, String> {
     if after.is_empty() {
         return Err("\"sentence\" has nothing after its blank".into());
     }
+    // Partial scoring: the options are context, so the longer one is at no disadvantage.
     let filled = |option: &str| Choice {
         context: format!("{before}{option}"),
         continuation: format!(" {after}"),

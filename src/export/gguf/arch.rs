@@ -42,6 +42,7 @@ impl Arch {
             let reason = format!("it has {part}, and llama.cpp's {} has no place for it", arch.name());
             return Err(refused(reason, "use the folder with transformers"));
         }
+        // Only these read `rope_freqs.weight`, in which llama.cpp has the scaling.
         let scales = matches!(arch, Self::Llama | Self::Deci);
         if config.rope.scaling.is_some() && !scales {
             return Err(refused(
@@ -94,6 +95,7 @@ impl Arch {
         match self {
             Self::Llama | Self::Qwen3 | Self::OpenElm => false,
             Self::Qwen2 => QKV.contains(&of),
+            // Each is read where the file has it.
             Self::Deci => true,
         }
     }
@@ -134,6 +136,7 @@ impl Arch {
             // Without these the width would be guessed from the first layer's heads.
             ("attention.key_length", head_dim.clone()),
             ("attention.value_length", head_dim.clone()),
+            // llama.cpp refuses any number but the key's length here.
             ("rope.dimension_count", head_dim),
             ("rope.freq_base", Value::F32(config.rope.theta as f32)),
             ("attention.layer_norm_rms_epsilon", Value::F32(config.rms_norm_eps as f32)),
@@ -143,6 +146,7 @@ impl Arch {
     /// A number for each layer, or one for all where the architecture has only one.
     fn per_layer(self, config: &ModelConfig, of: fn(&LayerShape) -> usize) -> Value {
         match (self, config.layers.first()) {
+            // These build every layer by the first one's number, whatever a list says.
             (Self::Llama | Self::Qwen2 | Self::Qwen3, Some(first)) => Value::U32(of(first) as u32),
             _ => Value::I32s(config.layers.iter().map(|l| of(l) as i32).collect()),
         }

@@ -28,6 +28,7 @@ impl Value {
             Self::F32(_) => 6,
             Self::Bool(_) => 7,
             Self::String(_) => 8,
+            // An array; the kind of its elements is part of the value.
             Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => 9,
         }
     }
@@ -132,6 +133,7 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
         out.extend(value.kind().to_le_bytes());
         value.write(&mut out);
     }
+    // From where the data begins, each tensor filled up to the alignment.
     let mut offset = 0;
     for tensor in tensors {
         write_string(&mut out, &tensor.name);

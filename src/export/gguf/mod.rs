@@ -32,7 +32,7 @@ pub struct Options {
     pub overwrite: bool,
 }
 
-/// What was written.
+/// What the file that was written is and holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The architecture that llama.cpp will see.
@@ -41,7 +41,7 @@ pub struct Summary {
     pub dtype: Dtype,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Tensors in it.
+    /// How many tensors it holds.
     pub tensors: usize,
 }
 
@@ -67,10 +67,12 @@ pub fn export(
     let mut keys = arch.keys(config, dtype, &model_name(folder));
     keys.extend(vocabulary.keys());
 
+    // Only now, when neither architecture nor tokenizer was refused.
     let mut file = new_file(out, options.overwrite)?;
     let header = format::header(&keys, &infos);
     file.write(&header)?;
     let mut writer = Writer { file: &mut file, infos: &infos, written: 0, on_tensor };
+    // In the order of the table, whose offsets are written already.
     writer.outer(checkpoint, &entries)?;
     writer.layers(checkpoint, &entries)?;
     file.finish()?;
@@ -79,6 +81,7 @@ pub fn export(
 }
 
 fn model_name(folder: &Path) -> String {
+    // Resolved, because `.` has no name.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
     folder.file_name().map_or_else(|| "slimgpt".into(), |name| name.to_string_lossy().into_owned())
 }

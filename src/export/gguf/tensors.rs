@@ -16,7 +16,7 @@ type Values<W> = Box<dyn Fn(&W) -> Vec<f32>>;
 pub(super) enum Entry {
     /// From outside the layers.
     Outer { name: String, shape: Vec<usize>, values: Values<OuterWeights> },
-    /// From layer `layer`.
+    /// From the weights of layer `layer`, counted from 0.
     Layer { layer: usize, name: String, shape: Vec<usize>, values: Values<LayerWeights> },
 }
 
@@ -45,6 +45,7 @@ fn outer(config: &ModelConfig) -> Vec<Entry> {
         entry("token_embd.weight", vec![v, d], Box::new(|w| w.embedding.values.clone())),
         entry("output_norm.weight", vec![d], Box::new(|w| w.final_norm.values.clone())),
     ];
+    // Without output.weight llama.cpp takes the embedding.
     if !config.tied_head {
         let head = |w: &OuterWeights| w.head.as_ref().map(|h| h.values.clone()).unwrap_or_default();
         all.push(entry("output.weight", vec![v, d], Box::new(head)));
@@ -59,11 +60,13 @@ fn outer(config: &ModelConfig) -> Vec<Entry> {
 /// By what LLaMA 3.1 divides each rotary frequency: 1 where the wave is short, `factor` where it
 /// is long, and between them so that the divided frequency passes evenly from one to the other.
 fn frequency_divisors(rope: &Rope, head_dim: usize) -> Vec<f32> {
+    // As llama.cpp's conversion has them (conversion/llama.py, `generate_extra_tensors`).
     let Some(scaling) = rope.scaling else { return vec![] };
     let context = scaling.original_max_positions as f64;
     let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
     let divisor = |j: usize| {
         let wavelength = 2.0 * std::f64::consts::PI * rope.theta.powf(2.0 * j as f64 / head_dim as f64);
+        // Turns within the original context: many where the wave is short.
         let turns = context / wavelength;
         let smooth = ((turns - low) / (high - low)).clamp(0.0, 1.0);
         1.0 / ((1.0 - smooth) / scaling.factor + smooth)
@@ -77,6 +80,7 @@ fn in_layer(arch: Arch, config: &ModelConfig, layer: usize, part: Part) -> Optio
     let name = arch.tensor_name(*parts.first()?)?;
     let ending = if matches!(part, Part::Bias(_)) { "bias" } else { "weight" };
     let mut shape = part.shape(config, config.layers[layer]);
+    // Fused projections lie under one another, so their rows add up.
     shape[0] = parts.iter().map(|part| part.shape(config, config.layers[layer])[0]).sum();
     let head_dim = config.head_dim;
     let values = move |weights: &LayerWeights| {

@@ -44,6 +44,7 @@ impl Given {
         let [e, u, g] = [some((k + 1) * rows), some((k + 1) * columns), some(k + 1)];
         let [norms, pivots] = [some(columns), some(columns)].map(|v| v.into_iter().map(|x| 3.0 + x).collect());
         let p = columns / 2;
+        // Every fifth column is gone already, and so is p: step 1 marks it before the others run.
         let alive = (0..columns).map(|j| f32::from(j != p && j % 5 != 3)).collect();
         Self { rows, columns, k, w, h_inv, e, u, g, norms, pivots, alive, p, root: 1.7 }
     }

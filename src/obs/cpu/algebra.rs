@@ -18,8 +18,10 @@ pub(super) fn llt<T: Real>(a: MatRef<'_, T>, what: impl FnOnce() -> FactoredMatr
 /// What is told of a symmetric matrix whose factorisation stopped at row `pivot`. faer does not say
 /// what it found there, so the rows before, which could be factored, are factored again.
 pub(super) fn not_positive<T: Real>(a: MatRef<'_, T>, pivot: usize, what: FactoredMatrix) -> ObsError {
+    // Rounding may stop this one too; then no value is told.
     let before = Llt::new(a.get(..pivot, ..pivot), Side::Lower).ok();
     let left = before.map(|llt| {
+        // What was left of the pivot is the Schur complement a_pp − ‖L⁻¹ a_p‖².
         let row = solved(llt.L(), a.get(pivot..pivot + 1, ..pivot).transpose().to_owned());
         let diagonal: f64 = a[(pivot, pivot)].into();
         diagonal - squared(row.as_ref())
@@ -27,7 +29,7 @@ pub(super) fn not_positive<T: Real>(a: MatRef<'_, T>, pivot: usize, what: Factor
     ObsError::not_positive(what, pivot, left)
 }
 
-/// L⁻¹ B.
+/// L⁻¹ B for a lower triangular `l` `(n, n)` and `b` `(n, columns)`.
 pub(super) fn solved<T: Real>(l: MatRef<'_, T>, mut b: Mat<T>) -> Mat<T> {
     solve_lower_triangular_in_place(l, b.as_mut(), faer::get_global_parallelism());
     b
@@ -41,7 +43,7 @@ pub(super) fn subtract_product<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: 
     matmul(from.as_mut(), Accum::Add, a, b, T::of(-1.0), faer::get_global_parallelism());
 }
 
-/// ‖A‖²_F.
+/// ‖A‖²_F, added up in `T`.
 pub(super) fn squared<T: Real>(a: MatRef<'_, T>) -> f64 {
     a.squared_norm_l2().into()
 }

@@ -15,6 +15,7 @@ const BLOCK: usize = 32;
 pub(super) fn eliminate<T: Real>(problem: &mut Problem<T>, count: usize) -> Result<Vec<Removal>, ObsError> {
     let mut removed = Vec::with_capacity(count);
     while removed.len() < count {
+        // Longer blocks rewrite H⁻¹ less often, but every removal within one is corrected by more pairs.
         block(problem, BLOCK.min(count - removed.len()), &mut removed)?;
     }
     Ok(removed)
@@ -33,6 +34,7 @@ fn block<T: Real>(problem: &mut Problem<T>, size: usize, removed: &mut Vec<Remov
     let mut deferred = Deferred {
         e: Mat::zeros(rows, size),
         u: Mat::zeros(columns, size),
+        // Anew in every block, so that the updates below round over one block only.
         norms: (0..columns).map(|j| squared(problem.w.col(j).as_mat())).collect(),
         pivots: (0..columns).map(|j| problem.h_inv[(j, j)].into()).collect(),
     };
@@ -70,6 +72,8 @@ impl<T: Real> Deferred<T> {
         for j in 0..u.nrows() {
             let u_j: f64 = u[(j, 0)].into();
             self.pivots[j] -= u_j * u_j;
+            // ‖W_:j − e u_j‖² = ‖W_:j‖² − 2 u_j v_j + u_j² ‖e‖². A length cannot be negative, but rounding
+            // could make it so where W_:j is nearly all compensation.
             let change = u_j * u_j * cost - 2.0 * u_j * v[(j, 0)].into();
             self.norms[j] = (self.norms[j] + change).max(0.0);
         }
@@ -81,6 +85,7 @@ impl<T: Real> Deferred<T> {
     fn pivot_row(&self, problem: &Problem<T>, p: usize, k: usize, root: T) -> Mat<T> {
         let mut u = problem.h_inv.col(p).as_mat().to_owned();
         subtract_product(&mut u, self.u.get(.., ..k), self.u.get(p..p + 1, ..k).transpose());
+        // Exactly zero where a column is gone: what rounding left in its row of H⁻¹ must move nothing.
         Mat::from_fn(u.nrows(), 1, |j, _| match (j == p, problem.alive[j]) {
             (true, _) => root,
             (_, true) => u[(j, 0)] / root,
@@ -95,8 +100,9 @@ impl<T: Real> Deferred<T> {
         Mat::from_fn(e.nrows(), 1, |i, _| e[(i, 0)] / root)
     }
 
-    /// v = Wᵀ e.
+    /// v = Wᵀ e `(in, 1)`, for `e` `(out, 1)`.
     fn correlation(&self, problem: &Problem<T>, e: &Mat<T>, k: usize) -> Mat<T> {
+        // W is deferred: Wᵀe = baseᵀe − U (Eᵀe). This alone reads all of W.
         let mut v = Mat::zeros(problem.w.ncols(), 1);
         add_product(&mut v, problem.w.transpose(), e.as_ref());
         let mut g = Mat::zeros(k, 1);

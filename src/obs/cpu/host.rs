@@ -26,6 +26,7 @@ enum Held {
 
 impl Elements {
     pub async fn of(tensor: &Tensor<2>) -> Result<Self, ReadbackError> {
+        // Only single precision that lies row by row is lent; everything else is read.
         let lent = tensor.clone().try_into_primitive::<Flex>().ok().filter(|t| t.as_slice::<f32>().is_some());
         let held = match lent {
             Some(lent) => Held::Lent(lent),

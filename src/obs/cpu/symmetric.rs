@@ -18,6 +18,7 @@ use crate::obs::{FactoredMatrix, ObsError};
 pub(super) fn accumulate<T: Real>(sum: &mut Mat<T>, x: MatRef<'_, T>) {
     triangular::matmul(
         sum.as_mut(),
+        // The upper triangle says nothing new: half of the products.
         BlockStructure::TriangularLower,
         Accum::Add,
         x.transpose(),
@@ -66,7 +67,6 @@ impl<T: Real> Damped<T> {
         Self { lower: Arc::clone(lower), lambda: T::of(lambda) }
     }
 
-    /// Rows of the matrix.
     pub fn order(&self) -> usize {
         self.lower.nrows()
     }
@@ -93,8 +93,10 @@ impl<T: Real> Damped<T> {
     pub fn inverse(&self) -> Result<Mat<T>, ObsError> {
         let n = self.order();
         let cpus = faer::get_global_parallelism();
+        // The larger of both, since the two steps never run at once.
         let scratch = cholesky_in_place_scratch::<T>(n, cpus, Default::default()).or(inverse_scratch::<T>(n, cpus));
         let mut memory = MemBuffer::new(scratch);
+        // Factored in place: beside the sum only the factor and the inverse are ever stored.
         let mut l = Mat::zeros(n, n);
         l.copy_from_triangular_lower(self.lower.as_ref());
         (0..n).for_each(|j| l[(j, j)] = self.element(j, j));
@@ -102,11 +104,13 @@ impl<T: Real> Damped<T> {
             .map_err(|error| self.not_positive(error))?;
         let mut full = Mat::zeros(n, n);
         inverse(full.as_mut(), l.as_ref(), cpus, MemStack::new(&mut memory));
+        // faer computes the lower triangle alone.
         mirror(full.as_mut());
         Ok(full)
     }
 
     fn not_positive(&self, LltError::NonPositivePivot { index }: LltError) -> ObsError {
+        // The factorisation wrote over its copy, so the rows up to its stop are taken from the sum again.
         let upto: Vec<usize> = (0..=index).collect();
         not_positive(self.block(&upto, &upto).as_ref(), index, FactoredMatrix::Hessian)
     }

@@ -11,6 +11,7 @@ const TILE: usize = 32;
 /// Copies between matrices that may lie across each other.
 pub(super) fn copy<T: Real>(mut to: MatMut<'_, T>, from: MatRef<'_, T>) {
     let (rows, columns) = (to.nrows(), to.ncols());
+    // 2 · 32² elements of at most 8 bytes are 16 KiB.
     if rows.max(columns) <= TILE {
         to.copy_from(from);
     } else if rows >= columns {

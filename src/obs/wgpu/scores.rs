@@ -14,6 +14,7 @@ use crate::obs::{FactoredMatrix, ObsError, Score, score};
 pub(super) async fn of_groups(state: &Elimination, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
     let size = groups.first().map_or(0, Vec::len);
     match score {
+        // The block of one column is one number, for which all three scores are the same.
         _ if size == 1 => diagonal(state, groups).await,
         Score::Diagonal => diagonal(state, groups).await,
         Score::GroupedCholesky if size <= MAX_BLOCK => pivots(state, groups).await,
@@ -31,6 +32,7 @@ async fn diagonal(state: &Elimination, groups: &[Vec<usize>]) -> Result<Vec<f64>
 
 async fn pivots(state: &Elimination, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
     let index = gather::index(groups, &state.w.device());
+    // L_kk² is [H⁻¹]_kk after the columns before k went; W is not updated (SlimGPT, Algorithm 1).
     let l = factored_blocks(state, groups, &index).await?;
     Ok(doubles(reduce::pivot_scores(&l, &reduce::column_norms(&state.w), &index)).await?)
 }
@@ -54,6 +56,7 @@ async fn factored_blocks(
 ) -> Result<Tensor<3>, ObsError> {
     let (l, failures) = block_cholesky::factor(gather::diagonal_blocks(&state.h_inv, index));
     let bad = bad_pivots(failures).await?;
+    // Of several failures the first group's is told, on every run.
     match groups.iter().zip(bad).find_map(|(columns, bad)| Some((columns, bad?))) {
         Some((columns, bad)) => Err(not_positive(FactoredMatrix::inverse_block(columns), bad)),
         None => Ok(l),

@@ -21,11 +21,14 @@ pub(super) fn assemble(
     whole: &Path,
 ) -> Result<(), PipelineError> {
     let outer = encode_outer(&checkpoint.outer()?, out.dtype)?;
+    // Not flushed one by one: the folder is flushed as a whole when it gets its name.
     let put = |name: &str, bytes: &[u8]| disk::put(&whole.join(name), bytes);
     disk::make_folder(whole)?;
+    // In the working folder, to be joined like one more layer.
     disk::write(&out.partial.join(OUTER), &outer)?;
     checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
     let pruned = report.pruned_config(checkpoint.config());
+    // From the source's own JSON, so that keys we do not read are kept.
     let config = output_config(checkpoint.raw_config(), &pruned, out.dtype);
     put("config.json", format!("{config:#}\n").as_bytes())?;
     for (name, text) in huggingface::python_files(&pruned) {

@@ -19,6 +19,7 @@ impl FolderSpill {
 
 impl Spill for FolderSpill {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PipelineError> {
+        // At every write: a folder made beforehand would stand there in runs that never spill.
         make_folder(&self.folder)?;
         Ok(put(&self.folder.join(name), bytes)?)
     }

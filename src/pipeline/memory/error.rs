@@ -13,9 +13,9 @@ pub enum MemoryError {
     Binding {
         /// The first layer with such a matrix.
         layer: usize,
-        /// Which matrix.
+        /// Which matrix it is, in words.
         what: String,
-        /// Its bytes.
+        /// Bytes that it takes in one piece.
         bytes: u64,
         /// The device's limit in bytes.
         limit: u64,
@@ -38,9 +38,9 @@ pub enum MemoryError {
     /// The device's budget is too small.
     #[error("the device needs {} but may use {}: {parts}", format::bytes(*.needed), format::bytes(*.budget))]
     Device {
-        /// Bytes needed.
+        /// Bytes needed on the device at the worst moment.
         needed: u64,
-        /// Bytes allowed.
+        /// Bytes of the device that may be used.
         budget: u64,
         /// The lines of the plan.
         parts: String,
@@ -48,9 +48,9 @@ pub enum MemoryError {
     /// The host's budget is too small.
     #[error("the host needs {} but may use {}: {parts}; {would_fit}", format::bytes(*.needed), format::bytes(*.budget))]
     Host {
-        /// Bytes needed.
+        /// Bytes needed on the host at the worst moment.
         needed: u64,
-        /// Bytes allowed.
+        /// Bytes of the host that may be used.
         budget: u64,
         /// The lines of the plan.
         parts: String,
@@ -63,9 +63,9 @@ pub enum MemoryError {
         format::bytes(*.needed), format::bytes(*.budget)
     )]
     Disk {
-        /// Bytes needed.
+        /// Bytes of the activations that would go to disk.
         needed: u64,
-        /// Bytes free.
+        /// Bytes that are free on the output's disk.
         budget: u64,
         /// What would fit instead.
         would_fit: WouldFit,
@@ -77,7 +77,7 @@ pub enum MemoryError {
 pub enum WouldFit {
     /// So many calibration windows.
     Windows(u64),
-    /// Not even one.
+    /// Not even one calibration window.
     NoWindow {
         /// Tokens of a window.
         tokens: usize,

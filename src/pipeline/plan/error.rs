@@ -20,9 +20,9 @@ pub enum PlanError {
          256 windows are usual"
     )]
     TooMuchText {
-        /// Windows.
+        /// Calibration windows that were asked for.
         windows: usize,
-        /// Tokens of one.
+        /// Tokens of each window.
         length: usize,
         /// Most tokens of all windows together.
         most: usize,
@@ -30,7 +30,7 @@ pub enum PlanError {
     /// The family has no place for the biases that the method adds.
     #[error("the method flap adds a bias to every projection, which a {family:?} model has no place for")]
     NoBiases {
-        /// The model's family.
+        /// The family whose layers have no such biases.
         family: Family,
     },
     /// It does not fit.

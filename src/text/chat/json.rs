@@ -9,6 +9,7 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 /// The filter; `indent=N` puts every member on a line of its own.
 pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
+    // An option that was passed over would change the text without a word.
     options.assert_all_used()?;
     match indent {
         Some(width) => written(value, PrettyFormatter::with_indent(" ".repeat(width).as_bytes())),

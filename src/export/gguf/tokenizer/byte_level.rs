@@ -34,6 +34,7 @@ pub(super) fn model(json: &Json) -> Result<Model, String> {
         }
     }
     let pre = rule(&steps(&json["pre_tokenizer"], "pretokenizers"))?;
+    // A word that is a token is then taken whole, which llama.cpp does for these two rules.
     if json["model"]["ignore_merges"] == true && !["llama-bpe", "tekken"].contains(&pre) {
         return Err(format!("it has ignore_merges, which llama.cpp's \"{pre}\" has not"));
     }

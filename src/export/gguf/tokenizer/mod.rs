@@ -62,6 +62,7 @@ impl Vocabulary {
             return Err(format!("its model is of type {kind}"));
         }
         let (tokens, mut kinds) = tokens(json, config.vocab_size)?;
+        // Byte-level BPE has a letter for every byte and nothing to fall back from.
         let model = if json["model"]["byte_fallback"] == true {
             sentence_piece::mark(&tokens, &mut kinds, json);
             sentence_piece::model(json, &tokens)?
@@ -108,11 +109,13 @@ fn tokens(json: &Json, count: usize) -> Result<(Vec<String>, Vec<Kind>), String>
     for (text, id) in vocabulary {
         put(id.as_u64(), text, Kind::Normal)?;
     }
+    // After the vocabulary: such a token may stand there too, and its kind is the added one's.
     for added in json["added_tokens"].as_array().into_iter().flatten() {
         let text = added["content"].as_str().unwrap_or_default();
         let kind = if added["special"] == true { Kind::Control } else { Kind::UserDefined };
         put(added["id"].as_u64(), text, kind)?;
     }
+    // As llama.cpp's own conversion names them.
     let unused = |i: usize| (format!("[PAD{i}]"), Kind::Unused);
     Ok(tokens.into_iter().enumerate().map(|(i, token)| token.unwrap_or_else(|| unused(i))).unzip())
 }

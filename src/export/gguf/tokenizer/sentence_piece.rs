@@ -26,7 +26,7 @@ pub(super) fn mark(tokens: &[String], kinds: &mut [Kind], json: &Json) {
     }
 }
 
-/// `<0x0A>`.
+/// Whether a token stands for one byte, as `<0x0A>` does.
 fn is_byte(token: &str) -> bool {
     let digits = token.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
     digits.is_some_and(|d| d.len() == 2 && u8::from_str_radix(d, 16).is_ok())
@@ -39,6 +39,7 @@ pub(super) fn model(json: &Json, tokens: &[String]) -> Result<Model, String> {
     let merges = merges(json)?;
     refuse_missing(&merges, tokens)?;
     let rank = first_ranks(&merges)?;
+    // The highest score is joined first, so the first merge gets it.
     let scores = tokens.iter().map(|token| rank.get(token).map_or(NEVER_JOINED, |&i| -(i as f32))).collect();
     Ok(Model::Scores { scores, add_space_prefix: normalized || cut })
 }

@@ -34,6 +34,7 @@ impl Special {
             padding: named("pad_token"),
             add_bos: settings["add_bos_token"].as_bool().unwrap_or_else(|| begins_with_special(json)) && bos.is_some(),
             add_eos: settings["add_eos_token"] == true,
+            // The file goes before the configuration, as in transformers.
             chat_template: template.or_else(|| chat_template(&settings["chat_template"])),
         }
     }
