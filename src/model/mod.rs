@@ -11,6 +11,7 @@ mod outer;
 mod parts;
 mod positions;
 mod sampling;
+mod transfer;
 
 pub use attention::{Attention, LayerCache};
 pub use block::Block;
@@ -18,6 +19,6 @@ pub use decoder::{Decoder, KvCache};
 pub use generate::{Stop, generate};
 pub use linear::{Linear, RmsNorm};
 pub use outer::{Outer, token_tensor};
-pub use parts::upload;
 pub use positions::Positions;
 pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};
+pub use transfer::upload;

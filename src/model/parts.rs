@@ -3,20 +3,11 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::transfer::download;
 use super::{Attention, Block, Linear, Outer, RmsNorm};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
-use crate::device::readback::{ReadbackError, floats};
+use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
-
-/// A tensor on the device, of the rank that it has on the host.
-pub fn upload<const D: usize>(tensor: &HostTensor, device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(tensor.values.clone(), tensor.shape.clone()), device)
-}
-
-async fn download<const D: usize>(tensor: Tensor<D>) -> Result<HostTensor, ReadbackError> {
-    let shape = tensor.dims().to_vec();
-    Ok(HostTensor { shape, values: floats(tensor).await? })
-}
 
 impl Block {
     /// A layer of a checkpoint.

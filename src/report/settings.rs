@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::allocate::{LayerPlan, Schedule};
+use crate::allocate::{LayerPlan, Schedule, Target};
 use crate::format;
 use crate::names::Named;
 use crate::obs::{ChannelSteps, Ranking, Reconstruction, Selection};
@@ -25,7 +25,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
     let all = [
         set("Pruned from", report.source.clone().unwrap_or_else(|| "a model in memory".into())),
         set("Method", method(plan)),
-        set("Target", format!("{} of the decoder layers' parameters", format::percent(plan.ratio))),
+        set("Target", target(plan)),
         set("Schedule", schedule(&request.allocation.schedule)),
         set("Rounded", request.allocation.rounding().about().into()),
         set("Selection", selection(request.options.selection)),
@@ -49,6 +49,14 @@ pub fn settings(report: &Report) -> Vec<Setting> {
 /// The name of what was done.
 pub fn method(plan: &Plan) -> String {
     Method::of_plan(plan).map_or_else(|| "settings of its own".into(), |m| format!("{m}: {}", m.about()))
+}
+
+fn target(plan: &Plan) -> String {
+    match plan.request.allocation.target {
+        Some(Target::Ratio(share)) => format!("{} of the decoder layers' parameters", format::percent(share)),
+        Some(Target::Parameters(wanted)) => format!("{} parameters", format::count(wanted)),
+        None => "said by the schedule".into(),
+    }
 }
 
 fn schedule(schedule: &Schedule) -> String {

@@ -38,7 +38,7 @@ fn a_pruned_folder_is_ready_for_transformers_and_goes_into_every_form() {
 fn layers_pruned_alike_need_no_code() {
     let folder = temporary();
     let out = path(&folder.path().join("slim"));
-    pruned(&out, &["--schedule", "uniform"]);
+    pruned(&out, &["--schedule", "uniform", "--rounding", "layer"]);
     assert!(exists(&out, "README.md") && !exists(&out, "modeling_slimllama.py"));
     let seen = run(&["inspect", &out, "--json"]).with(0).json();
     assert_eq!((&seen["family"], &seen["dense"]["num_attention_heads"]), (&"llama".into(), &8.into()));

@@ -104,7 +104,7 @@ fn a_conversation_begins_with_one_begin_of_sequence_token() {
 
 #[test]
 fn a_template_that_is_not_there_is_wrong_usage() {
-    generate(&["--chat", "--prompt", "Hi"]).with(2).saying(&["no chat template", "leave --chat out"]);
+    generate(&["--chat", "--prompt", "Hi"]).with(2).saying(&["no chat template", "leave --chat away"]);
     let folder = temporary();
     let templates = json!([{ "name": "default", "template": "a" }, { "name": "rag", "template": "b" }]);
     let model = with_settings(&folder, &json!({ "chat_template": templates }));

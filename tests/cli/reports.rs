@@ -21,7 +21,7 @@ fn a_comparison_is_a_table_with_its_protocol_and_goes_on_where_it_was() {
     let folder = temporary();
     let out = path(&folder.path().join("compared"));
     let first = compare(&out, &["--methods", "random,exact", "--targets", "0.2,0.98"]).with(0);
-    for word in ["dense", "random", "exact", "perplexity", "4 windows of 64 tokens", "must stay", "not done"] {
+    for word in ["dense", "random", "exact", "perplexity", "4 windows of 64 tokens", "cannot be reached", "not done"] {
         assert!(first.out.contains(word), "{word}: {}", first.out);
     }
     assert!(first.err.contains("ETA"), "{}", first.err);
@@ -31,7 +31,7 @@ fn a_comparison_is_a_table_with_its_protocol_and_goes_on_where_it_was() {
     assert_eq!(rows.as_array().unwrap().len(), 4);
     assert_eq!(rows[1]["method"], "exact");
     assert!(rows[1]["measured"]["perplexity"].as_f64() < rows[0]["measured"]["perplexity"].as_f64());
-    assert!(rows[3]["refused"].as_str().unwrap().contains("must stay"));
+    assert!(rows[3]["refused"].as_str().unwrap().contains("cannot be reached"));
     let more = compare(&out, &["--methods", "exact", "--targets", "0.2", "--samples", "8,6"]).with(0);
     assert_eq!(more.err.matches("(done before)").count(), 1, "{}", more.err);
 }
@@ -94,7 +94,7 @@ fn pruning_leaves_a_page_and_report_makes_one_of_several() {
 fn a_folder_without_a_report_and_a_stranger_s_file_are_refused() {
     let folder = temporary();
     let (model, page) = (shipped(), path(&folder.path().join("page.html")));
-    run(&["report", &model, "--out", &page]).with(1).saying(&["slimgpt-report.json", "slimgpt prune"]);
+    run(&["report", &model, "--out", &page]).with(1).saying(&["slimgpt-report.json", "by pruning"]);
     std::fs::write(&page, "<html>mine</html>").unwrap();
     run(&["report", &model, "--out", &page]).with(2).saying(&["page.html", "--out"]);
     assert_eq!(std::fs::read_to_string(&page).unwrap(), "<html>mine</html>");

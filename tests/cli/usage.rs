@@ -86,7 +86,9 @@ fn a_window_longer_than_the_context_is_wrong_usage() {
 
 #[test]
 fn a_target_that_would_empty_a_layer_is_wrong_usage() {
-    prune(&["--target", "0.9", "--schedule", "uniform"]).with(2).saying(&["layer", "must stay"]);
+    let by_layer = ["--target", "0.9", "--schedule", "uniform", "--rounding", "layer"];
+    prune(&by_layer).with(2).saying(&["layer", "must stay", "--rounding model"]);
+    prune(&by_layer[..4]).with(2).saying(&["cannot be reached", "--target"]);
     prune(&["--target-params", "70k"]).with(2).saying(&["70000", "--target-params"]);
 }
 
@@ -95,7 +97,7 @@ fn a_schedule_of_another_length_is_wrong_usage() {
     let folder = temporary();
     let file = folder.path().join("ratios.json");
     std::fs::write(&file, "[0.1, 0.2]").unwrap();
-    prune(&["--schedule", &path(&file)]).with(2).saying(&["2 ratios", "6 layers"]);
+    prune(&["--schedule", &path(&file)]).with(2).saying(&["2 entries", "6 layers"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the commands do, on the shipped model.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{another_model, data, path, run, shipped, temporary};
 
@@ -98,7 +98,7 @@ fn a_finished_run_is_told_and_another_needs_overwrite() {
     assert!(again.err.contains("finished already"), "{}", again.err);
     prune(&model, &out, &["--target", "0.3"]).with(1).saying(&["--overwrite"]);
     prune(&model, &out, &["--target", "0.3", "--overwrite"]).with(0);
-    assert_eq!(run(&["inspect", &out, "--json"]).json()["report"]["plan"]["ratio"], 0.3);
+    assert_eq!(run(&["inspect", &out, "--json"]).json()["report"]["plan"]["request"]["target"]["ratio"], 0.3);
 }
 
 #[test]
@@ -141,11 +141,11 @@ fn what_is_given_beside_the_paper_preset_holds() {
         run(&[&["plan", &model, "--target", "0.2", "--json", "--paper"], arguments].concat()).with(0).json()
     };
     let preset = plan(&[]);
-    assert_eq!(preset["options"]["score"], "grouped-cholesky");
-    assert_eq!(preset["channel_steps"]["dynamic"]["floor"], 8);
+    assert_eq!(preset["request"]["options"]["score"], "grouped-cholesky");
+    assert_eq!(preset["request"]["channel_steps"]["dynamic"]["floor"], 8);
     let other = plan(&["--channels", "dynamic:64", "--score", "diagonal"]);
-    assert_eq!(other["options"]["score"], "diagonal");
-    assert_eq!(other["channel_steps"]["dynamic"]["floor"], 64);
+    assert_eq!(other["request"]["options"]["score"], "diagonal");
+    assert_eq!(other["request"]["channel_steps"]["dynamic"]["floor"], 64);
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn a_list_of_ratios_needs_no_target() {
     let (model, file) = (shipped(), folder.path().join("ratios.txt"));
     std::fs::write(&file, "0 0.1 0.2 0.2 0.2 0.3\n").unwrap();
     let plan = run(&["plan", &model, "--schedule", &path(&file), "--json"]).with(0).json();
-    assert_eq!(plan["layers"][0]["ratio"], 0.0);
-    assert_eq!(plan["layers"][5]["ratio"], 0.3);
+    assert_eq!(plan["layers"][0]["ratio"], json!({ "heads": 0.0, "channels": 0.0 }));
+    assert_eq!(plan["layers"][5]["ratio"], json!({ "heads": 0.3, "channels": 0.3 }));
 }
 
 #[test]

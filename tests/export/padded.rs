@@ -4,6 +4,7 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::export::ExportError;
 use slimgpt::export::padded::export;
 use slimgpt::model::{Decoder, token_tensor};
 
@@ -82,5 +83,5 @@ fn a_folder_that_is_no_checkpoint_is_not_replaced() {
     assert_says(export(&model, &out, true, &mut nothing), &["out", "not a checkpoint folder"]);
     assert_eq!(names(&out), ["letter.txt"]);
     let source = place.path().join("model");
-    assert_says(export(&model, &source, false, &mut nothing), &["--overwrite"]);
+    assert!(matches!(export(&model, &source, false, &mut nothing), Err(ExportError::Exists(_))));
 }

@@ -30,7 +30,7 @@ fn a_text_of_another_kind_is_answered_with_those_there_are() {
 #[test]
 fn a_line_without_its_text_is_counted_from_one() {
     let lines = b"{\"text\": \"one\"}\n\n{\"story\": \"two\"}\n";
-    assert_says(read("a.jsonl", lines, "text"), &["a.jsonl", "line 3", "\"text\"", "--text-key"]);
+    assert_says(read("a.jsonl", lines, "text"), &["a.jsonl", "line 3", "\"text\""]);
     assert_says(read("a.jsonl", lines, "story"), &["line 1", "\"story\""]);
     assert_says(read("a.jsonl", b"{\"text\": 3}", "text"), &["line 1"]);
     assert_says(read("a.jsonl", b"{\"text\": \"one\"}\n{", "text"), &["a.jsonl", "line 2"]);

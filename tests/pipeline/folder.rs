@@ -9,6 +9,7 @@ use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
     Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Placement, Plan, Report, Request, prune,
 };
+use slimgpt::remedy::{Remedied, Remedy};
 
 use crate::support::pruned::{job, rounded_by_layer};
 use crate::support::software_gpu;
@@ -217,7 +218,8 @@ fn a_folder_of_another_run_is_replaced_only_when_asked() {
     place.run("out", go_on).unwrap();
     place.plan.request.options.damping = 0.1;
     let error = place.open("out", false).err().unwrap();
-    assert!(matches!(&error, FolderError::Exists { .. }) && error.to_string().contains("--overwrite"), "{error}");
+    assert!(matches!(&error, FolderError::Exists { .. }), "{error}");
+    assert_eq!(error.remedy(), Some(Remedy::Replace));
     let Opened::Work(mut folder) = place.open("out", true).unwrap() else { panic!("not opened") };
     let report = run(&place.checkpoint, &place.plan, &mut folder, go_on).unwrap();
     assert_eq!(report.plan.request.options.damping, 0.1);
