@@ -77,6 +77,7 @@ pub fn shaders() -> Result<String, JsError> {
 /// Runs everything and returns a [`Report`] as JSON.
 #[wasm_bindgen]
 pub async fn run() -> Result<String, JsError> {
+    // Without it a panic is nothing but "unreachable" in the console.
     console_error_panic_hook::set_once();
     // In f64: the oracle.
     let cpu = answers(&CpuExecutor::<f64>::new(), Device::cpu().tensor_device()).await?;
@@ -183,6 +184,7 @@ async fn layer<E: Executor>(
 }
 
 const OUT: usize = 37;
+// More than the widest layer has inputs, so that H has its full rank.
 const TOKENS: usize = 600;
 
 /// Two of four K/V heads go.

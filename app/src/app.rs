@@ -45,7 +45,7 @@ pub struct Options {
     pub saved: Option<Saved>,
 }
 
-/// The program.
+/// The window: its screens, what it keeps, and its way to the work behind it.
 pub struct App {
     saved: Saved,
     data: Option<PathBuf>,
@@ -76,6 +76,7 @@ impl App {
         let saved: Saved = options.saved.or_else(stored).unwrap_or_default();
         let shared = cc.wgpu_render_state.as_ref().and_then(share);
         let (mail, inbox) = Mail::new(cc.egui_ctx.clone());
+        // Until the answer is there, the Plan screen plans for the CPU.
         work::open::devices(&mail);
         let mut app = Self {
             data: options.data,
@@ -103,6 +104,7 @@ impl App {
 
     fn restore(&mut self, ctx: &egui::Context) {
         rail::look(ctx, self.saved.look);
+        // Without a kept prompt the one of the shipped model stays.
         if !self.saved.prompt.is_empty() {
             self.compare.prompt.clone_from(&self.saved.prompt);
         }
@@ -113,6 +115,7 @@ impl App {
     fn refresh_start(&mut self) {
         self.start.recent.clone_from(&self.saved.recent);
         self.start.unfinished = match self.run.is_going() {
+            // The run that goes on is among those that are kept, and is not interrupted.
             true => Vec::new(),
             false => self.saved.unfinished.iter().filter(|r| r.is_there()).cloned().collect(),
         };
@@ -122,6 +125,7 @@ impl App {
 
     /// What would be kept at this moment.
     pub fn saved(&self) -> Saved {
+        // While the window is open these two live on their screens.
         let (settings, prompt) = (self.plan.settings.clone(), self.compare.prompt.clone());
         Saved { settings, prompt, ..self.saved.clone() }
     }
@@ -192,6 +196,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        // Never waits: it is called for every frame.
         while let Ok(message) = self.inbox.try_recv() {
             self.read(message, ctx);
         }
@@ -200,6 +205,7 @@ impl eframe::App for App {
             self.plan.cutting = Some(key.clone());
             work::calibrate::start(&self.mail, model, key);
         }
+        // eframe saves only now and then; that a run was begun must outlive a crash.
         if std::mem::take(&mut self.keep)
             && let Some(storage) = frame.storage_mut()
         {
@@ -215,6 +221,7 @@ impl eframe::App for App {
         let mut action = rail::ui(ui, self);
         let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(22, 18));
         CentralPanel::default().frame(ground).show(ui, |ui| {
+            // By the screen's name, so that each keeps its own place.
             ScrollArea::vertical().id_salt(self.saved.screen.name()).auto_shrink(false).show(ui, |ui| {
                 ui.set_max_width(ui.available_width().min(WIDEST));
                 self.troubles(ui);
@@ -253,6 +260,7 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
             label: Some("slimgpt"),
             // burn takes it for granted that the device has what the adapter has.
             required_features: adapter.features() - NOT_ASKED_FOR,
+            // wgpu's defaults end at bindings of 128 MiB, and a Hessian of 7B's channels takes 462 MiB.
             required_limits: adapter.limits(),
             ..Default::default()
         });

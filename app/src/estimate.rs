@@ -18,6 +18,7 @@ pub fn multiplications(plan: &Plan, config: &ModelConfig) -> f64 {
     let layer = |l: &slimgpt::allocate::LayerPlan| {
         let heads = l.before.heads * config.head_dim;
         let heads_gone = (l.before.heads - l.after.heads) * config.head_dim;
+        // QKᵀ and its product with V: q for each of two, over half a window of keys on the average.
         let attention = tokens * plan.request.window_tokens as f64 * heads as f64;
         tokens * l.parameters_before as f64
             + attention

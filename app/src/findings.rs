@@ -24,7 +24,7 @@ pub struct Key {
 /// Calibration windows, ready to use.
 #[derive(Clone)]
 pub struct Calibration {
-    /// The tokens.
+    /// Token ids, window by window.
     pub windows: Arc<Vec<Vec<u32>>>,
     /// The first windows as text.
     pub preview: Vec<String>,

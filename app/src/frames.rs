@@ -4,7 +4,7 @@
 use eframe::egui;
 use web_time::Instant;
 
-/// Times of frames.
+/// Times of the frames since the run began, in seconds.
 #[derive(Default)]
 pub struct Frames {
     wanted: bool,
@@ -32,6 +32,7 @@ impl Frames {
                     self.between.push((now - last).as_secs_f32());
                 }
                 self.last = Some(now);
+                // Otherwise only frames that show something new would be drawn and measured.
                 ctx.request_repaint();
             }
             (false, Some(_)) => self.tell(),

@@ -11,7 +11,7 @@ use slimgpt::pipeline::Event;
 use crate::findings::{Calibration, Change, Heard, Key, Outcome};
 use crate::model::Model;
 
-/// A message.
+/// What the work behind the window tells it.
 pub enum Message {
     /// The folder of the Start screen is read.
     Opened(Result<Arc<Model>, String>),
@@ -74,6 +74,7 @@ impl Mail {
     pub fn send(&self, message: Message) {
         // Nobody reads any more when the window is closed.
         let _ = self.sender.send(message);
+        // After the message, or the window could wake and find none.
         self.ctx.request_repaint();
     }
 }

@@ -14,17 +14,17 @@ use crate::remedy::told;
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Origin {
-    /// A folder.
+    /// A folder of this machine.
     Folder(PathBuf),
     /// Compiled into the program.
     Shipped,
 }
 
-/// An open checkpoint.
+/// An open checkpoint, with what stands beside its weights.
 pub struct Model {
     /// Where it comes from.
     pub origin: Origin,
-    /// Sizes and weights.
+    /// Its sizes; weights are read when they are needed.
     pub checkpoint: Checkpoint,
     /// The tokenizer, or why there is none.
     pub tokenizer: Result<Tokenizer, String>,
@@ -35,15 +35,17 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens a folder.
+    /// Opens a folder, also one without a usable tokenizer.
     ///
     /// # Errors
     /// What is wrong with it, in the words of the library.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &Path) -> Result<Self, String> {
         let checkpoint = Checkpoint::open(folder).map_err(told)?;
+        // Its error is kept: a model without a tokenizer can still be inspected.
         let tokenizer = Tokenizer::open(folder, checkpoint.config().vocab_size).map_err(told);
         let report = std::fs::read(folder.join(Report::FILE)).ok();
+        // A report of another version is as good as none.
         let report = report.and_then(|json| serde_json::from_slice(&json).ok());
         let begin = begin(folder, &checkpoint);
         Ok(Self { origin: Origin::Folder(folder.into()), checkpoint, tokenizer, report, begin })
@@ -83,7 +85,7 @@ impl Model {
         }
     }
 
-    /// The tokenizer.
+    /// The tokenizer, where the folder has a usable one.
     ///
     /// # Errors
     /// Why there is none.
@@ -128,7 +130,7 @@ impl Model {
             .collect()
     }
 
-    /// Parameters after and before pruning, if it was pruned.
+    /// Whether it has fewer parameters than it was made with.
     pub fn is_pruned(&self) -> bool {
         let config = self.checkpoint.config();
         config.parameters() < config.unpruned().parameters()

@@ -9,17 +9,17 @@ use crate::widgets::map::{Head, LayerRow, State};
 
 /// A run so far.
 pub struct Progress {
-    /// What is done.
+    /// What the run is to do.
     pub plan: Plan,
     /// How far, how fast, how long.
     pub meter: Meter,
-    /// The layers.
+    /// The layers in their order, as the map shows them.
     pub rows: Vec<LayerRow>,
     /// Predicted and measured squared error of each site that was measured.
     pub losses: Vec<Loss>,
     /// The layer at work.
     pub layer: usize,
-    /// Its pass.
+    /// The pass of that layer; `None` before the first batch.
     pub pass: Option<Pass>,
     /// Layers that were there when the run began.
     pub earlier: usize,
@@ -32,9 +32,9 @@ pub struct Progress {
 /// Two losses of a site.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Loss {
-    /// The layer.
+    /// The layer, counted from 0.
     pub layer: usize,
-    /// The site.
+    /// Which of the layer's two linear layers.
     pub site: Site,
     /// As the mathematics predicts it.
     pub predicted: f64,
@@ -78,6 +78,7 @@ impl Progress {
 
     fn resumed(&mut self, finished: usize) {
         self.earlier = finished;
+        // The event only counts layers: which heads went is known when the report is there.
         for (row, plan) in self.rows.iter_mut().zip(&self.plan.layers).take(finished) {
             row.state = State::Earlier;
             row.channels_cut = true;
@@ -87,6 +88,7 @@ impl Progress {
 
     fn started(&mut self, layer: usize, replayed: bool) {
         self.layer = layer;
+        // A layer that is replayed is finished, and stays so in the map.
         if !replayed {
             self.rows[layer].state = State::Working;
         }
@@ -147,6 +149,7 @@ pub fn row(record: &LayerRecord) -> LayerRow {
         error: Some(record.heads.measured_loss + record.channels.measured_loss),
     };
     let per_unit = heads_per_unit(row.heads.len(), row.per_group, record.unit);
+    // Scores are by unit; which heads went is taken from the report, head by head.
     mark_heads(&mut row, per_unit, &[], &record.heads.scores);
     for (index, head) in row.heads.iter_mut().enumerate() {
         head.gone = record.kept_heads.binary_search(&index).is_err();

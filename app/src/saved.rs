@@ -20,17 +20,18 @@ pub enum Look {
     /// As the system has it.
     #[default]
     System,
-    /// Light.
+    /// Light, whatever the system has.
     Light,
-    /// Dark.
+    /// Dark, whatever the system has.
     Dark,
 }
 
 /// Everything that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+// What an older version kept lacks the newer fields.
 #[serde(default)]
 pub struct Saved {
-    /// Light or dark.
+    /// Light, dark, or as the system has it.
     pub look: Look,
     /// The screen that was shown.
     pub screen: Screen,
@@ -56,6 +57,7 @@ impl Saved {
 
     /// A run begins: if it is interrupted, it is offered again.
     pub fn began(&mut self, run: Unfinished) {
+        // A run that goes on takes the place of itself.
         self.ended(&run.out.clone());
         self.unfinished.insert(0, run);
     }

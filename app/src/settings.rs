@@ -22,12 +22,12 @@ pub enum Goal {
     Bytes,
 }
 
-/// Where to compute.
+/// Where to compute, as it is chosen and kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceSetting {
     /// A hardware GPU if there is one, else the CPU.
     Auto,
-    /// The CPU executor.
+    /// The CPU, whatever else there is.
     Cpu,
     /// An adapter, by name.
     Gpu(String),
@@ -46,9 +46,10 @@ impl DeviceSetting {
 
 /// Everything on the Plan screen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// What an older version kept lacks the newer fields.
 #[serde(default)]
 pub struct Settings {
-    /// Where to compute.
+    /// The device that is to compute.
     pub place: DeviceSetting,
     /// By what the target is said.
     pub goal: Goal,
@@ -62,7 +63,7 @@ pub struct Settings {
     pub request: Request,
     /// Whether a begin token stands at the head of each.
     pub begins: bool,
-    /// Calibration texts.
+    /// Calibration texts, in the order in which they were added.
     pub files: Vec<PathBuf>,
     /// The key of the text in JSON lines.
     pub text_key: String,
@@ -78,6 +79,7 @@ impl Default for Settings {
             place: DeviceSetting::Auto,
             goal: Goal::Ratio,
             ratio: 0.2,
+            // These two are set anew by the first model that is opened.
             millions: 1.0,
             mebibytes: 1.0,
             request: Request::default(),
@@ -96,15 +98,18 @@ impl Settings {
         let config = model.checkpoint.config();
         let size = config.parameters() as f64;
         let request = &mut self.request;
+        // The settings of another model may ask for more than the context of this one.
         request.window_tokens = request.window_tokens.clamp(2, config.max_positions.max(2));
         self.millions = (1.0 - self.ratio) * size / 1e6;
         self.mebibytes = (1.0 - self.ratio) * size * model.checkpoint.dtype().bytes() as f64 / (1 << 20) as f64;
+        // Suggested anew, beside the new model.
         self.out = None;
         if model.origin == Origin::Shipped {
             // It was trained on stories that begin with the token, and needs little text.
             (request.windows, request.window_tokens, self.begins) = (64, config.max_positions.min(256), true);
             self.files.clear();
         }
+        // Without groups both units are the same, and only this one is offered.
         if config.dense.heads_per_group() == 1 {
             request.allocation.head_unit = HeadUnit::KeyValue;
         }
@@ -116,6 +121,7 @@ impl Settings {
         let target = match self.goal {
             Goal::Ratio => Target::Ratio(self.ratio),
             Goal::Parameters => Target::Parameters((self.millions * 1e6).round() as usize),
+            // All weights are stored in one type.
             Goal::Bytes => Target::Parameters((self.mebibytes * (1 << 20) as f64 / bytes).round() as usize),
         };
         let mut request = self.request.clone();
@@ -153,12 +159,14 @@ fn mean_rise(curve: Curve, layers: usize) -> Option<f64> {
     let (gentle, target) = (0.499, 0.5);
     let ratios = allocate::ratios(curve, target, Some(gentle), layers).ok()?;
     let steep = ratios.iter().copied().fold(0.0, f64::max);
+    // The gentle end is 1e-3 below the mean; a steep one that is no higher is rounding of a uniform curve.
     (steep - target > 1e-6 && layers > 1).then(|| (target - gentle) / (steep - gentle))
 }
 
 /// The ratio of the gentle end that puts the steep one at `steep`, the mean staying where it is.
 pub fn gentle_end(curve: Curve, layers: usize, mean: f64, steep: f64) -> Option<f64> {
     let m = mean_rise(curve, layers)?;
+    // mean = (1 − m)·gentle + m·steep, solved for the gentle end.
     Some(((mean - m * steep) / (1.0 - m)).clamp(0.0, 0.99))
 }
 

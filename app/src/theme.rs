@@ -13,7 +13,7 @@ pub struct Palette {
     pub accent: Color32,
     /// Text on the accent.
     pub on_accent: Color32,
-    /// Behind everything.
+    /// What every card stands on.
     pub ground: Color32,
     /// A card on the ground.
     pub card: Color32,
@@ -21,7 +21,7 @@ pub struct Palette {
     pub line: Color32,
     /// What is less important.
     pub quiet: Color32,
-    /// Something went wrong.
+    /// Words about what went wrong.
     pub error: Color32,
     /// Behind what went wrong.
     pub error_ground: Color32,
@@ -73,7 +73,7 @@ pub fn palette(ui: &egui::Ui) -> Palette {
     if ui.visuals().dark_mode { DARK } else { LIGHT }
 }
 
-/// Sets both styles.
+/// Sets the styles of light and dark.
 pub fn apply(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
     for (theme, palette) in [(Theme::Light, LIGHT), (Theme::Dark, DARK)] {
@@ -127,6 +127,7 @@ fn visuals(theme: Theme, p: &Palette) -> Visuals {
     v.warn_fg_color = p.second;
     v.hyperlink_color = p.accent;
     v.weak_text_color = Some(p.quiet);
+    // Through a third of the accent the text can be read.
     v.selection.bg_fill = p.accent.gamma_multiply(0.30);
     v.selection.stroke = Stroke::new(1.5, p.accent);
     v.slider_trailing_fill = true;
@@ -173,6 +174,7 @@ fn between(anchors: &[[u8; 3]], t: f32) -> Color32 {
     // What is no number is shown as the lowest.
     let t = if t.is_nan() { 0.0 } else { t };
     let place = t.clamp(0.0, 1.0) * (anchors.len() - 1) as f32;
+    // The upper end belongs to the last interval.
     let i = (place as usize).min(anchors.len() - 2);
     let share = place - i as f32;
     let mix = |k: usize| (f32::from(anchors[i][k]) * (1.0 - share) + f32::from(anchors[i + 1][k]) * share) as u8;
@@ -182,6 +184,7 @@ fn between(anchors: &[[u8; 3]], t: f32) -> Color32 {
 /// Black or white, whichever is read better on a colour.
 pub fn ink_on(ground: Color32) -> Color32 {
     let [r, g, b, _] = ground.to_array().map(f32::from);
+    // Rec. 601's weights: green looks brightest, blue darkest.
     if 0.299 * r + 0.587 * g + 0.114 * b > 140.0 { Color32::from_rgb(12, 16, 20) } else { Color32::WHITE }
 }
 
@@ -231,6 +234,7 @@ mod tests {
                 (p.text, p.button),
                 (p.second, p.card),
             ] {
+                // WCAG's level AA for text.
                 assert!(contrast(ink, ground) >= 4.5, "{ink:?} on {ground:?}: {}", contrast(ink, ground));
             }
         }

@@ -10,9 +10,9 @@ use crate::settings::Settings;
 /// A run that was begun and not finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// The model.
+    /// Where its model comes from.
     pub model: Origin,
-    /// What was chosen.
+    /// The settings it was begun with.
     pub settings: Settings,
     /// The folder it was to make.
     pub out: PathBuf,
@@ -23,6 +23,7 @@ impl Unfinished {
     pub fn is_there(&self) -> bool {
         let Some(name) = self.out.file_name() else { return false };
         let mut name = name.to_owned();
+        // The working folder of the library, and the file that tells its run from others.
         name.push(".partial");
         self.out.with_file_name(name).join("run.json").is_file()
     }

@@ -35,7 +35,7 @@ fn native() -> eframe::NativeOptions {
     native
 }
 
-/// "1920x1080", for pictures.
+/// Width and height in points, from "1920x1080": for pictures of one size.
 fn parsed(size: &str) -> Option<[f32; 2]> {
     let (width, height) = size.split_once('x')?;
     Some([width.parse().ok()?, height.parse().ok()?])

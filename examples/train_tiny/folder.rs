@@ -65,6 +65,7 @@ pub fn write_weights(folder: &Path, decoder: &Decoder) -> Result<()> {
         std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, Dtype::F16)?)?;
         files.push(file);
     }
+    // One shard, however large it is.
     assemble(&files, folder, usize::MAX)?;
     std::fs::remove_dir_all(parts)?;
     Ok(())

@@ -11,7 +11,9 @@ use crate::words::{
 
 /// Stories separated by empty lines, about `bytes` long; a seed gives always the same text.
 pub fn corpus(seed: u64, bytes: usize) -> String {
+    // ChaCha gives the same numbers on every machine, and so the same stories.
     let mut teller = Teller { rng: ChaCha8Rng::seed_from_u64(seed) };
+    // The last story ends beyond `bytes`.
     let mut text = String::with_capacity(bytes + 1000);
     while text.len() < bytes {
         text.push_str(&teller.story());
@@ -38,7 +40,7 @@ impl Teller {
         from.choose(&mut self.rng).copied().unwrap_or(from[0])
     }
 
-    /// Two different elements.
+    /// Two elements that are not the same.
     fn two<T: Copy + PartialEq>(&mut self, from: &[T]) -> (T, T) {
         let first = self.pick(from);
         loop {
@@ -51,6 +53,7 @@ impl Teller {
 
     fn story(&mut self) -> String {
         let (hero, friend) = self.two(PEOPLE);
+        // Were they the same, "Who had the ball?" would have two answers.
         let (toy, other) = self.two(TOYS);
         let (colour, other_colour) = self.two(COLOURS);
         let world = World {
@@ -102,6 +105,7 @@ impl Teller {
         let food = self.pick(FOODS);
         let Person { name, they, .. } = w.hero;
         let (they, friend) = (capital(they), w.friend.name);
+        // With at most 4 more, no sum is beyond the last of `NUMBERS`.
         let have = self.rng.random_range(1..=5);
         let start = format!("{name} had {}.", counted(have, food));
         let (change, now) = match self.rng.random_range(0..3) {
@@ -114,6 +118,7 @@ impl Teller {
                 (format!("{friend} gave {} {} more.", w.hero.them, number(given)), have + given)
             }
             _ => {
+                // Nobody loses more than there is.
                 let gone = self.rng.random_range(1..=have);
                 let verb = self.pick(&["ate", "gave away", "lost"]);
                 (format!("{they} {verb} {}.", number(gone)), have - gone)

@@ -8,6 +8,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
 /// Rows of the embedding.
+// 3 special tokens, 256 bytes and 253 merges.
 pub const VOCAB: usize = 512;
 /// Ids of the special tokens, in this order.
 pub const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
@@ -16,6 +17,7 @@ pub const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
 pub fn train(corpus: &str) -> Result<String> {
     let wrong = |e: tokenizers::Error| anyhow!("{e}");
     let mut tokenizer = Tokenizer::new(BPE::default());
+    // No space is put before the first word, so that a text decodes to itself.
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevelDecoder::default()));
     let bpe = BpeTrainer::builder()
@@ -23,6 +25,7 @@ pub fn train(corpus: &str) -> Result<String> {
         .min_frequency(2)
         .show_progress(false)
         .special_tokens(SPECIAL.iter().map(|&t| AddedToken::from(t, true)).collect())
+        // All bytes, so that no text is unknown to the tokenizer.
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     tokenizer.train(&mut TrainerWrapper::from(bpe), corpus.split("\n\n")).map_err(wrong)?;

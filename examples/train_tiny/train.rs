@@ -32,6 +32,8 @@ const TRAINING_BYTES: usize = 12_000_000;
 pub fn run(arguments: &Arguments) -> Result<()> {
     std::fs::create_dir_all(&arguments.state)?;
     let text = stories::corpus(TRAINING_SEED, TRAINING_BYTES);
+    // A sixth of the stories has all of the grammar's words. Trained once, because a run that goes on
+    // needs the tokens that its state was trained with.
     let json = cached(&arguments.state.join("tokenizer.json"), || tokenizer::train(&text[..2_000_000]))?;
     folder::write_texts(&arguments.out, &json)?;
     let config = parse_config(&folder::config())?;
@@ -40,6 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("{} bytes, {} tokens, {} parameters", text.len(), lessons.tokens.len(), config.parameters());
     let device = block_on(Device::open(&arguments.device))?;
     let on = device.tensor_device().clone().autodiff();
+    // Every run begins with the same weights.
     on.seed(0);
     let mut state = State::open(&arguments.state, &config, &on)?;
     let started = Instant::now();
@@ -48,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     while state.step < arguments.steps {
         let windows = lessons.batch(arguments, state.step);
         let loss = state.learn(&windows, &config, rate(arguments, state.step))?;
+        // A mean over about the last 20 steps: 1 / (1 − 0.95).
         recent = if recent == 0.0 { loss } else { 0.95 * recent + 0.05 * loss };
         state.step += 1;
         if state.step % 20 == 0 {
@@ -84,6 +88,7 @@ struct Lessons {
 impl Lessons {
     fn read(text: &str, tokenizer: &Tokenizer) -> Result<Self> {
         let mut lessons = Self { tokens: Vec::new(), starts: Vec::new() };
+        // With the empty line, by which the model learns how a story ends.
         for story in text.split_inclusive("\n\n") {
             lessons.starts.push(lessons.tokens.len());
             lessons.tokens.extend(tokenizer.encode(story)?);
@@ -96,7 +101,10 @@ impl Lessons {
     /// run sees what an uninterrupted one would have seen.
     fn batch(&self, arguments: &Arguments, step: usize) -> Vec<Vec<u32>> {
         let mut rng = ChaCha8Rng::seed_from_u64(step as u64);
+        // Starts ascend, so those with a whole window behind them come first.
         let whole = self.starts.partition_point(|start| start + arguments.length <= self.tokens.len());
+        // 1 is <s>, by its place in SPECIAL. The window is one token longer than what is read:
+        // its last one is only predicted.
         let window = |start: usize| {
             std::iter::once(1).chain(self.tokens[start..start + arguments.length].iter().copied()).collect()
         };
@@ -107,6 +115,7 @@ impl Lessons {
 fn rate(arguments: &Arguments, step: usize) -> f64 {
     let warm = ((step + 1) as f64 / WARM_UP as f64).min(1.0);
     let done = step as f64 / arguments.steps as f64;
+    // A linear warm-up times a cosine that ends at a twentieth of the highest rate.
     arguments.rate * warm * (0.05 + 0.95 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
 
@@ -122,6 +131,7 @@ impl State {
         let optimizer =
             AdamWConfig::new().with_beta_2(0.98).with_weight_decay(0.05).with_grad_clipping(Some(clip)).init();
         let model = Decoder::init(config, device);
+        // Without a step there is no state, and a run begins.
         let Ok(step) = std::fs::read_to_string(folder.join("step")) else {
             return Ok(Self { model, optimizer, step: 0 });
         };
@@ -136,6 +146,7 @@ impl State {
         let optimizer = self.optimizer.into_bytes().map_err(|e| anyhow!("{e:?}"))?;
         std::fs::write(folder.join("model"), &model[..])?;
         std::fs::write(folder.join("optimizer"), &optimizer[..])?;
+        // Last, because without it `open` begins anew.
         Ok(std::fs::write(folder.join("step"), self.step.to_string())?)
     }
 

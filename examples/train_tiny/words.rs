@@ -84,6 +84,7 @@ pub fn plural(word: &str) -> String {
 
 /// A word with "a" or "an" before it.
 pub fn a(word: &str) -> String {
+    // The letter decides: none of the words has a silent h or a u that is spoken like you.
     match word.starts_with(['a', 'e', 'i', 'o', 'u']) {
         true => format!("an {word}"),
         false => format!("a {word}"),

@@ -38,7 +38,6 @@ logits, with hidden size d, q = heads · head_dim, k = K/V heads · head_dim and
 Memory is the most that was seen in use, from before a model is loaded until it is measured: of the
 process on the host, weights read from files included, and of the allocator on the device.";
 
-/// Arguments of `bench`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Bench {
@@ -79,8 +78,8 @@ struct Cost {
 }
 
 impl Bench {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        // All folders are opened first, so that a wrong one is told before the others are measured.
         let checkpoints = self.models.iter().map(|m| Ok(Checkpoint::open(m)?)).collect::<Result<Vec<_>>>()?;
         let timed = self.timed(&checkpoints);
         let device = self.device.open()?;
@@ -92,6 +91,7 @@ impl Bench {
             }
             match self.measured(&checkpoint, timed, &device, &interrupt)? {
                 Some((speed, peak)) => costs.push(Cost::new(model, &checkpoint, speed, peak)?),
+                // What was measured before Ctrl-C is still shown.
                 None => break,
             }
         }
@@ -122,10 +122,12 @@ impl Bench {
         device: &Device,
         interrupt: &Interrupt,
     ) -> Result<Option<(Speed, Peak)>> {
+        // Before loading, because the peak includes what reading the weights takes.
         let watch = Watch::start(device);
         let decoder =
             Decoder::load_telling(checkpoint, device.tensor_device(), &mut progress::counting("loading", self.json))?;
         let started = Instant::now();
+        // Seconds from any moment will do: `speed` takes differences.
         let clock = || started.elapsed().as_secs_f64();
         let mut bar = progress::counting("tokens", self.json);
         let mut on_step = |done, steps| {
@@ -184,6 +186,8 @@ impl Cost {
 /// A line of the table: its name, its number, and how the number is written.
 type Line = (&'static str, fn(&Cost) -> Option<f64>, fn(f64) -> String);
 
+// As functions, because each is asked of every model and of the first, for the ratio.
+// Counts go through f64, which is exact up to 2⁵³.
 const LINES: &[Line] = &[
     ("parameters", |c| Some(c.parameters as f64), |n| format::count(n as usize)),
     ("of the decoder layers", |c| Some(c.decoder_parameters as f64), |n| format::count(n as usize)),
@@ -204,6 +208,7 @@ fn bytes(n: f64) -> String {
 /// A number, with its ratio to that of the first model where there are several.
 fn cell(value: Option<f64>, first: Option<f64>, shown: &fn(f64) -> String, several: bool) -> String {
     match (value, first) {
+        // A single model would only be compared with itself.
         (Some(value), Some(first)) if several && first > 0.0 => format!("{} ({:.2}×)", shown(value), value / first),
         (Some(value), _) => shown(value),
         (None, _) => "-".into(),

@@ -11,6 +11,7 @@ pub fn choice<T: Named + Send + Sync + 'static>() -> impl TypedValueParser<Value
 /// Takes some of the choices by name.
 pub fn choice_of<T: Named + Send + Sync + 'static>(choices: &'static [T]) -> impl TypedValueParser<Value = T> {
     let values = choices.iter().map(|choice| PossibleValue::new(choice.name()).help(choice.about()));
+    // Cannot fail: clap has let only these names through.
     PossibleValuesParser::new(values).try_map(|name| T::named(&name).ok_or("no such choice"))
 }
 

@@ -24,8 +24,8 @@ use super::progress::counting;
 use super::{arguments as shared, out};
 
 impl Compare {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        // What was typed wrong is told before a device is opened.
         let (checkpoint, tokenizer) = shared::open(&self.model)?;
         let grid = self.grid(checkpoint.config())?;
         let texts = self.calibration_texts(&checkpoint)?;
@@ -60,6 +60,7 @@ impl Compare {
             cells.show(&event);
             interrupt.flow()
         }))?;
+        // The bar is cleared before anything else is printed.
         drop(cells);
         if let Some(file) = &self.plot {
             disk::write(file, plot(&comparison).standalone().as_bytes()).context("--plot")?;
@@ -81,11 +82,13 @@ struct Cutter<'a> {
     bos: Option<u32>,
     /// Documents by the name of the calibration.
     texts: Vec<(String, Vec<String>)>,
+    // `Calibrate` is a `Fn`, which asks through a shared reference.
     kept: RefCell<WindowsByCalibration>,
 }
 
 impl Cutter<'_> {
     fn windows(&self, cell: &Cell) -> Result<Vec<Vec<u32>>, TextError> {
+        // Cells that differ in method, target or schedule share their windows.
         let key = (cell.calibration.clone(), cell.samples, cell.seq_len);
         if let Some(kept) = self.kept.borrow().get(&key) {
             return Ok(kept.clone());

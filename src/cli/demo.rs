@@ -31,7 +31,6 @@ const EVALUATION_WINDOWS: usize = 64;
 const WINDOW_TOKENS: usize = 256;
 const CONTINUED_TOKENS: usize = 48;
 
-/// Arguments of `demo`.
 #[derive(Args)]
 pub struct Demo {
     #[command(flatten)]
@@ -49,11 +48,11 @@ struct Shown {
 }
 
 impl Demo {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let device = self.device.open()?;
         let folder = tempfile::tempdir()?;
         let dense = folder.path().join("dense");
+        // Pruning goes through a folder, as it does for any other model.
         shipped::write(&dense)?;
         let (checkpoint, tokenizer) = shipped::open()?;
         let parameters = format::count(checkpoint.config().parameters());
@@ -114,6 +113,7 @@ fn measured(
 fn continuation(checkpoint: Checkpoint, tokenizer: Tokenizer, device: &Device) -> Result<String> {
     let prompt = Prompt::continuing(shipped::PROMPT, checkpoint.config().bos_token, &tokenizer)?;
     let mut writer = Writer::new("demo".into(), checkpoint, tokenizer, prompt);
+    // At temperature 0, so that every run of the demo shows the same texts.
     writer.load(device, &mut |_, _| {})?;
     let limit = Limit { tokens: CONTINUED_TOKENS, stops: vec![] };
     Ok(writer.write(&limit, &mut Sampler::new(0.0, 0), &mut |_| true)?.text)
@@ -121,6 +121,7 @@ fn continuation(checkpoint: Checkpoint, tokenizer: Tokenizer, device: &Device) -
 
 fn cut(tokenizer: &Tokenizer, text: &str, count: usize, checkpoint: &Checkpoint) -> Result<Vec<Vec<u32>>> {
     let which =
+        // The shipped model was trained on windows that begin with the token.
         Windows { count: Some(count), length: WINDOW_TOKENS, sampling: Sampling::Sequential, bos: Bos::Each, seed: 0 };
     Ok(windows(tokenizer, &[text.to_owned()], checkpoint.config().bos_token, &which)?)
 }

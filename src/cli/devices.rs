@@ -9,7 +9,6 @@ use slimgpt::format;
 
 use super::{out, show};
 
-/// Arguments of `devices`.
 #[derive(Args)]
 pub struct Devices {
     /// Print one JSON object
@@ -18,7 +17,6 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let adapters = block_on(adapters());
         if self.json {
@@ -36,8 +34,10 @@ impl Devices {
                 ]
             })
             .collect();
+        // No adapter of wgpu, but a device all the same.
         rows.push(vec!["cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
         out::line(show::table(&["name", "kind", "backend", "largest binding", "driver"], &rows))?;
+        // Where there are no adapters at all, this is true as well.
         let note = match adapters.iter().all(Adapter::is_software) {
             true => {
                 "no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named"

@@ -47,7 +47,6 @@ mmlu_test*.jsonl, and longbench/NAME.jsonl; one JSON object a line, with the fie
 on the Hugging Face hub. A context that is too long for the model loses its beginning, as in
 lm-eval; which rows did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
 
-/// Arguments of `eval`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Evaluate {
@@ -85,8 +84,8 @@ pub struct Evaluate {
 }
 
 impl Evaluate {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        // Names and files come before the model: a file that is missing is told at once.
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let settings = load::Settings {
@@ -96,6 +95,7 @@ impl Evaluate {
             limit: self.limit,
             hidden: self.json,
         };
+        // The rows of all tasks are read before any is run, so that bad ones are told before the work.
         let tasks = chosen.iter().map(|task| task.load(&settings)).collect::<Result<Vec<_>>>()?;
         let skipped = self.bad_rows(&tasks)?;
         let device = self.device.open()?;
@@ -118,6 +118,7 @@ impl Evaluate {
             }))?,
             false => finished::print(&finished, &skipped)?,
         }
+        // Kept last: figures that cannot be kept have been shown.
         if self.save {
             let average = finished::average_entry(&finished, self.bos);
             EvalRecord::add_to(&self.model, finished.iter().flat_map(Finished::entries).chain(average))?;

@@ -13,6 +13,7 @@ use super::remedy;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// What a shell reports of a program that Ctrl-C ended.
+// 128 + 2, the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
 /// A mistake in what was typed, as opposed to one met on the way.
@@ -41,6 +42,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 
 /// The code that goes with an error.
 pub fn code_of(error: &anyhow::Error) -> u8 {
+    // A session's error has the pipeline's inside.
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
         _ if error.is::<Interrupted>() => INTERRUPTED,
@@ -52,6 +54,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
 
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
+        // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
@@ -77,6 +80,7 @@ fn causes(error: &anyhow::Error) -> String {
         .chain()
         .skip(1)
         .map(ToString::to_string)
+        // Many messages of the library quote their source already.
         .fold(error.to_string(), |said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
 }
 

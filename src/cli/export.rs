@@ -34,7 +34,6 @@ Qwen3 with a tied head), others llama, qwen2 or qwen3; what llama.cpp would comp
 Quantisers cut rows into blocks of 256 (k-quants) or 32: widths that are no multiple keep more bits, which
 prune --channel-multiple 256 avoids.";
 
-/// Arguments of `export`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Export {
@@ -81,7 +80,6 @@ struct Places {
 }
 
 impl Export {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         match &self.target {
             Target::Gguf { places, dtype } => to_gguf(places, *dtype),
@@ -122,8 +120,11 @@ pub fn hint_at_widths(config: &ModelConfig) {
         }
         let widths: Vec<String> = uneven.iter().take(3).map(|(name, width)| format!("{name} {width}")).collect();
         let more = if uneven.len() > 3 { ", …" } else { "" };
+        // llama.cpp falls back from k-quants to q5_0, q5_1 or q8_0, whose blocks have 32 weights,
+        // and from those to f16.
         let keeps =
             if block == 32 { "16 bits for each weight" } else { "5 to 8 bits instead of 4 to 6 for each weight" };
+        // Widths of attention follow from whole heads, which no multiple can change.
         let remedy = if uneven.iter().any(|(name, _)| name.ends_with("ffn_down.weight")) {
             format!("; prune --channel-multiple {block} avoids it for channels")
         } else {

@@ -34,7 +34,6 @@ The options of the draw mean what they mean in transformers and are applied in i
 repetition penalty, temperature, top-k, top-p. They matter only above --temperature 0, but for the
 penalty. A --stop is taken as it is typed, with \\n, \\t and \\\\ read as line end, tab and backslash.";
 
-/// Arguments of `generate`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Generate {
@@ -89,11 +88,11 @@ impl Draw {
 }
 
 impl Generate {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         if !self.compare.is_empty() {
             return self.compare();
         }
+        // clap asks for MODEL wherever there is no --compare.
         let Some(model) = &self.model else { return Ok(()) };
         let mut writer = self.prompt.open(model, &self.prompt.text()?)?;
         let device = self.device.open()?;
@@ -102,6 +101,7 @@ impl Generate {
         if !self.json {
             out::piece(writer.prompt().shown())?;
         }
+        // The callback can only say stop; why is told when the writing has ended.
         let mut printed = Ok(());
         let written = writer.write(&self.limit(), &mut self.draw.sampler(), &mut |text| {
             if !self.json {
@@ -123,6 +123,7 @@ impl Generate {
             return out::json(&with_device(serde_json::to_value(written)?, device));
         }
         out::line("")?;
+        // Standard output holds the text and nothing else.
         eprintln!("{written}, on {}", device.name());
         Ok(())
     }

@@ -13,7 +13,6 @@ use slimgpt::shape::{LayerShape, ModelConfig};
 
 use super::{out, show, summary};
 
-/// Arguments of `inspect`.
 #[derive(Args)]
 pub struct Inspect {
     /// Folder of a checkpoint, dense or pruned
@@ -27,7 +26,6 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
         if self.compat {
@@ -68,9 +66,11 @@ impl Inspect {
 
 /// The report of a folder that this program pruned.
 fn report(folder: &Path) -> Option<Report> {
+    // A dense folder has none.
     let json = std::fs::read(folder.join(Report::FILE)).ok()?;
     match serde_json::from_slice(&json) {
         Ok(report) => Some(report),
+        // The folder itself can be shown without its report.
         Err(error) => {
             eprintln!("note: {} is of another version of this program and is left out ({error})", Report::FILE);
             None

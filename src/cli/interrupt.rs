@@ -22,11 +22,13 @@ impl Interrupt {
         let pressed = Self::default();
         let flag = pressed.0.clone();
         let listening = ctrlc::set_handler(move || {
+            // The second Ctrl-C finds what the first left. Whatever has its name on the disk is whole.
             if flag.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED.into());
             }
             eprintln!("\n{kept} (press Ctrl-C again to stop at once)");
         });
+        // No reason not to begin: the work can be gone on with all the same.
         if let Err(error) = listening {
             eprintln!("note: Ctrl-C will stop at once ({error})");
         }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Prints a line.
+/// Prints a text and a line end.
 pub fn line(text: impl Display) -> io::Result<()> {
     piece(format_args!("{text}\n"))
 }
@@ -12,6 +12,7 @@ pub fn line(text: impl Display) -> io::Result<()> {
 pub fn piece(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "{text}")?;
+    // Standard output waits for line ends, which pieces of a text do not have.
     out.flush()
 }
 

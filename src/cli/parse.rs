@@ -14,6 +14,7 @@ pub fn count(text: &str) -> Result<usize, String> {
 /// "8GiB", "500MB" or a plain number of bytes.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let units = [
+        // Powers of 1024 with an i, powers of 1000 without (IEC 80000-13); many type KB for kB.
         ("TiB", 1024f64.powi(4)),
         ("GiB", 1024f64.powi(3)),
         ("MiB", 1024f64.powi(2)),
@@ -58,6 +59,7 @@ pub fn positive(text: &str) -> Result<f64, String> {
 }
 
 fn number(text: &str, is_right: impl Fn(&f64) -> bool) -> Option<f64> {
+    // "NaN" and "inf" are numbers to `parse`.
     text.parse().ok().filter(|n: &f64| n.is_finite() && is_right(n))
 }
 
@@ -78,11 +80,13 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
     let unit = units.iter().find_map(|(name, scale)| text.strip_suffix(name).map(|digits| (digits, *scale)));
     let (digits, scale) = unit.unwrap_or((text, 1.0));
     let value = digits.trim().parse::<f64>().ok()? * scale;
+    // Rounded, because a product with a decimal fraction may miss the whole number that was meant.
     (value >= 1.0 && value.is_finite()).then_some(value.round() as usize)
 }
 
 /// A curve's name, or a file with an entry for each layer.
 pub fn schedule(text: &str) -> Result<Schedule, String> {
+    // A curve's name goes before a file that is called the same.
     if let Some(curve) = Curve::named(text) {
         return Ok(Schedule::Curve(curve));
     }
@@ -100,7 +104,7 @@ pub fn site_ratio(text: &str) -> Result<SiteRatio, String> {
     }
 }
 
-/// "kv_heads=2,channels=1024"; "heads" too.
+/// "kv_heads=2,channels=1024": sizes by their names, of which "heads" is one too.
 pub fn shape(text: &str) -> Result<FinalShape, String> {
     let wrong = |part: &str| format!("\"{part}\" is not heads=N, kv_heads=N or channels=N with N of at least 1");
     let mut shape = FinalShape::default();

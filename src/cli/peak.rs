@@ -11,6 +11,7 @@ use slimgpt::device::{Device, Peak};
 pub struct Watch<'a> {
     device: &'a Device,
     has_mark: bool,
+    // In a cell, because the pipeline asks through a shared reference (`Job::memory`).
     seen: Cell<Peak>,
 }
 
@@ -33,6 +34,7 @@ impl<'a> Watch<'a> {
 /// Sets the process's highest mark back to what it holds now, where that can be done.
 #[cfg(target_os = "linux")]
 fn lower_mark() -> bool {
+    // 5 sets VmHWM back to the present size (proc(5), /proc/pid/clear_refs).
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
@@ -55,6 +57,7 @@ fn highest_mark() -> Option<u64> {
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has the file"))]
 fn mark(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    // The kernel writes kB and means KiB.
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 

@@ -23,7 +23,6 @@ Examples:
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB";
 
-/// Arguments of `plan`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PlanCommand {
@@ -43,9 +42,9 @@ pub struct PlanCommand {
 }
 
 impl PlanCommand {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.model)?;
+        // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
         let plan = plan(&request, checkpoint.config(), &limits)?;
@@ -61,7 +60,9 @@ impl PlanCommand {
 
     fn limits(&self) -> Result<Limits> {
         match &self.device {
+            // Without limits that are known nothing is refused for want of memory.
             None => Ok(Limits { is_gpu: true, ..Limits::default() }),
+            // There is no --out; the disk of the working folder stands for its disk.
             Some(choice) => Ok(Limits::of(&block_on(Device::open(choice))?, Some(Path::new(".")))),
         }
     }

@@ -43,7 +43,6 @@ Protocols:
 
 Numbers compare only at the same protocol, window length, join and --bos.";
 
-/// Arguments of `ppl`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Ppl {
@@ -96,7 +95,7 @@ enum Protocol {
     Strided,
 }
 
-/// What `--json` prints.
+/// What `--json` prints: the figures, and everything they depend on.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(flatten)]
@@ -114,11 +113,12 @@ struct Printed<'a> {
 }
 
 impl Ppl {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        // What was typed wrong is told before anything is read.
         self.check()?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let config = checkpoint.config();
+        // lm-eval's rolling windows are as long as the model's context.
         let asked = self.seq_len.or((self.protocol == Protocol::Rolling).then_some(config.max_positions));
         let measure = Measure {
             checkpoint: &checkpoint,
@@ -141,6 +141,7 @@ impl Ppl {
             true => out::json(&self.printed(&found, &measure, &device, seconds))?,
             false => self.print(&found, &device, seconds)?,
         }
+        // Kept last: figures that cannot be kept have been shown.
         if self.save {
             EvalRecord::add_to(&self.model, self.entries(&found))?;
         }
@@ -150,6 +151,7 @@ impl Ppl {
     /// What cannot be meant together, and names of data sets where a file is wanted.
     fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Usage(text.into()).into());
+        // A file that is really called so is taken.
         if !self.text.exists()
             && let Some(advice) = datasets::advice(&self.text.to_string_lossy())
         {

@@ -9,7 +9,7 @@ use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
 
 use super::out;
 
-/// Shows events.
+/// The bar of one pruning, or its lines of JSON.
 pub struct Progress {
     json: bool,
     bar: ProgressBar,
@@ -26,7 +26,6 @@ impl Progress {
         Self { json, bar, started: Instant::now(), meter, layers: plan.layers.len() }
     }
 
-    /// Shows one event.
     pub fn show(&mut self, event: &Event) {
         let second = self.started.elapsed().as_secs_f64();
         self.meter.note(event, second);
@@ -54,6 +53,7 @@ impl Progress {
             Pass::Replay => "replayed",
         };
         let speed = self.meter.tokens_per_second(second);
+        // A count of layers and not a name, so it begins at 1.
         format!("layer {}/{} {doing}  {speed:.0} tokens/s  {}", layer + 1, self.layers, self.left(second))
     }
 
@@ -64,6 +64,7 @@ impl Progress {
         let error = heads.measured_loss + channels.measured_loss;
         let (speed, seconds) =
             (self.meter.tokens_per_second(second), format::seconds(self.meter.layer_seconds(second)));
+        // After the last layer only the writing is left, of which no rate tells.
         let left = if layer + 1 < self.layers { self.left(second) } else { String::new() };
         let line = format!(
             "layer {:>2}/{}  heads {heads_gone}  channels {channels_gone}  error {error:.3e}  {seconds}  {speed:.0} tokens/s  {left}",
@@ -121,6 +122,7 @@ pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
 
 /// A bar for something that only counts steps.
 pub fn counting(label: &'static str, hidden: bool) -> impl FnMut(usize, usize) {
+    // The true length comes with the first call.
     let bar = bar(hidden, 1);
     move |done, total| {
         bar.set_length(total as u64);

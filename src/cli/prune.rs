@@ -30,7 +30,6 @@ layers lie in OUT.partial.
 With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
 
-/// Arguments of `prune`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Prune {
@@ -78,6 +77,7 @@ impl Prune {
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
         let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
+        // Seconds count from here: cutting the text is no part of the pruning.
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(&device);
@@ -97,6 +97,7 @@ impl Prune {
             progress.show(&event);
             interrupt.flow()
         }));
+        // The bar is cleared before an error or the table is printed.
         drop(progress);
         let Pruned { report, was_finished } = pruned?;
         if was_finished {

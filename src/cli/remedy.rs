@@ -6,6 +6,7 @@ use slimgpt::session::remedy_of;
 
 /// What to type instead, for the first cause that knows a remedy.
 pub fn words(error: &anyhow::Error) -> Option<String> {
+    // A CompareError has its cause in a field and not as its source, where the chain would show it.
     let compared = error.downcast_ref().and_then(CompareError::remedy);
     compared.or_else(|| error.chain().find_map(remedy_of)).map(flags)
 }

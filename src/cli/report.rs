@@ -24,7 +24,6 @@ Examples:
 The page is one file without scripts; it opens offline, prints, and follows the reader's light or
 dark. Figures that `slimgpt ppl` and the other measuring commands left in a folder are on it.";
 
-/// Arguments of `report`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportCommand {
@@ -66,8 +65,8 @@ pub struct ReportCommand {
 }
 
 impl ReportCommand {
-    /// Runs the command.
     pub fn run(&self) -> Result<()> {
+        // Before anything is measured.
         self.refuse_strangers()?;
         let mut folders = self.folders.iter().map(|f| Folder::open(f)).collect::<Result<Vec<_>, _>>()?;
         tell_apart(&mut folders, &self.folders);
@@ -89,6 +88,7 @@ impl ReportCommand {
             Ok(text) if text.contains("<meta name=\"generator\" content=\"slimgpt") => Ok(()),
             Ok(_) => Err(strange(&self.out)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            // What is no UTF-8 is no page either.
             Err(_) => Err(strange(&self.out)),
         }
     }

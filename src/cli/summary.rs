@@ -15,6 +15,7 @@ pub fn layers(report: &Report) -> comfy_table::Table {
 
 fn layer(record: &LayerRecord) -> Vec<String> {
     let LayerRecord { before, after, kept_heads, heads, channels, .. } = record;
+    // Reports say what stays, in ascending order.
     let gone: Vec<usize> = (0..before.heads).filter(|h| kept_heads.binary_search(h).is_err()).collect();
     vec![
         record.layer.to_string(),

@@ -9,7 +9,7 @@ use crate::pipeline::{Method, Request};
 /// Lists of choices; every combination is a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// Ways to prune.
+    /// Ways to prune; they change fastest from cell to cell.
     pub methods: Vec<Method>,
     /// Shares of the decoder layers' parameters that go.
     pub targets: Vec<f64>,
@@ -17,13 +17,13 @@ pub struct Grid {
     pub schedules: Vec<Curve>,
     /// Names of the calibration texts.
     pub calibrations: Vec<String>,
-    /// Calibration windows.
+    /// Numbers of calibration windows.
     pub samples: Vec<usize>,
     /// Tokens of a calibration window.
     pub seq_lens: Vec<usize>,
 }
 
-/// One combination.
+/// One combination: a method, how much goes from where, and what it is fitted to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// How it is pruned.
@@ -34,7 +34,7 @@ pub struct Cell {
     pub schedule: Curve,
     /// The calibration text's name.
     pub calibration: String,
-    /// Calibration windows.
+    /// How many calibration windows.
     pub samples: usize,
     /// Tokens of a calibration window.
     pub seq_len: usize,
@@ -70,6 +70,7 @@ impl Cell {
     /// A name for its folder, the same whenever the choices are.
     pub fn name(&self) -> String {
         let Self { method, target, schedule, calibration, samples, seq_len } = self;
+        // Any other character might leave the folder of results.
         let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
         let calibration: String = calibration.chars().map(safe).collect();
         format!("{method}-{target}-{}-{calibration}-{samples}x{seq_len}", schedule.name())
@@ -95,6 +96,7 @@ pub fn distinct(stems: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for stem in stems {
         let numbered = (1..).map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") });
+        // Of as many different candidates as there are stems, one is free.
         names.extend(numbered.take(stems.len()).find(|name| !names.contains(name)));
     }
     names

@@ -20,9 +20,9 @@ pub enum CompareError {
     /// Pruning failed in a way that other cells would fail too.
     #[error("{cell}: {cause}")]
     Pruning {
-        /// The cell's name.
+        /// The cell's name, which is that of its folder.
         cell: String,
-        /// Why.
+        /// What the pipeline said.
         cause: Box<PipelineError>,
     },
     /// A model could not be measured.
@@ -30,7 +30,7 @@ pub enum CompareError {
     Measuring {
         /// The cell's name, or "dense".
         cell: String,
-        /// Why.
+        /// What the evaluation said.
         cause: Box<EvalError>,
     },
     /// The folder of results, or what stands in it, cannot be used.

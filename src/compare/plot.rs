@@ -16,6 +16,7 @@ impl Across {
     /// The list that has most values; the ratio where none has more.
     fn of(rows: &[CellResult]) -> Self {
         let values = |across: Self| distinct(rows.iter().map(|r| across.value(&r.cell))).len();
+        // Of equals `max_by_key` takes the last, which is the ratio.
         let longest = [Self::SeqLen, Self::Samples, Self::Target].into_iter().max_by_key(|&a| values(a));
         longest.unwrap_or(Self::Target)
     }
@@ -58,8 +59,10 @@ pub fn plot(comparison: &Comparison) -> Svg {
         description: format!("Perplexity on a logarithmic scale; {}.", comparison.protocol.evaluation()),
         x_label: across.label().into(),
         y_label: "perplexity".into(),
+        // Amounts of text are usually doubled, which a logarithm spreads evenly.
         x_scale: if across == Across::Target { Scale::Linear } else { Scale::Log },
         x_reach: Vec::new(),
+        // The perplexities of broken models are powers of ten above the others'.
         y_scale: Scale::Log,
         y_percent: false,
         reference: Some(("dense".into(), comparison.dense.perplexity)),
@@ -72,6 +75,7 @@ pub fn plot(comparison: &Comparison) -> Svg {
 fn series(name: &str, members: &[&CellResult], colour: usize, across: Across, origin: Option<(f64, f64)>) -> Series {
     let point = |row: &&CellResult| row.figures().map(|f| (across.value(&row.cell), f.perplexity));
     let mut points: Vec<(f64, f64)> = origin.into_iter().chain(members.iter().filter_map(point)).collect();
+    // Cells come in the grid's order, and a line joins its points as they come.
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let refits = members.iter().all(|row| row.cell.method.refits());
     let marks = if refits { Marks::Line } else { Marks::Dashes };

@@ -8,7 +8,7 @@ use crate::pipeline::Report;
 /// A cell with what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellResult {
-    /// What was done.
+    /// The choices that were tried.
     #[serde(flatten)]
     pub cell: Cell,
     /// What became of it.
@@ -48,7 +48,7 @@ pub struct Figures {
 /// What was measured of the model as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dense {
-    /// All parameters.
+    /// Parameters of the whole model, embeddings included.
     pub parameters: usize,
     /// Perplexity by the comparison's protocol.
     pub perplexity: f64,
@@ -58,6 +58,7 @@ impl Figures {
     /// Of a finished run and its perplexity.
     pub fn new(report: &Report, perplexity: f64) -> Self {
         let sites = || report.layers.iter().flat_map(|l| [&l.heads, &l.channels]);
+        // One quotient of sums: a site counts by what it computes, not as one of so many.
         let error: f64 = sites().map(|s| s.measured_loss).sum();
         let signal: f64 = sites().map(|s| s.signal).sum();
         Self {

@@ -15,7 +15,7 @@ use crate::text::TextError;
 
 /// What all cells share.
 pub struct Context<'a> {
-    /// The model.
+    /// The dense model, from which every cell is pruned.
     pub checkpoint: &'a Checkpoint,
     /// What it is called.
     pub model: &'a str,
@@ -25,7 +25,7 @@ pub struct Context<'a> {
     pub limits: Limits,
     /// Everything that the cells do not say.
     pub base: Request,
-    /// What is measured.
+    /// The text that every model is measured on.
     pub evaluation: Evaluation,
     /// Cuts a cell's calibration windows.
     pub calibrate: &'a Calibrate<'a>,
@@ -44,35 +44,35 @@ pub type Calibrate<'a> = dyn Fn(&Cell) -> Result<Vec<Vec<u32>>, TextError> + 'a;
 
 /// What every model is measured on.
 pub struct Evaluation {
-    /// Windows of tokens.
+    /// Token ids, window by window; at least two in each.
     pub windows: Vec<Vec<u32>>,
     /// Where they come from.
     pub protocol: Protocol,
 }
 
-/// What happened.
+/// What a comparison tells its observer.
 pub enum Event<'a> {
     /// A cell begins; `None` is the dense model.
     Started {
         /// Its place among the cells.
         index: usize,
-        /// The cell.
+        /// What will be pruned and measured.
         cell: Option<&'a Cell>,
     },
     /// The pipeline told something.
     Pruning(&'a pipeline::Event),
     /// A model is being measured.
     Measuring {
-        /// Steps done.
+        /// Steps that are done.
         done: usize,
-        /// Steps there are.
+        /// Steps of the whole measurement.
         total: usize,
     },
     /// A cell has its row.
     Finished {
         /// Its place among the cells.
         index: usize,
-        /// The row.
+        /// What became of the cell.
         row: &'a CellResult,
         /// Whether it was there already.
         reused: bool,
@@ -89,6 +89,7 @@ type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 pub async fn run(setting: &Context<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
     let store = Store::open(setting.out)?;
     let cells = grid.cells();
+    // First, so that a model or a text that cannot be measured fails before anything is pruned.
     let dense = dense(setting, &store, on_event).await?;
     let mut rows = Vec::with_capacity(cells.len());
     for (index, cell) in cells.iter().enumerate() {
@@ -96,11 +97,13 @@ pub async fn run(setting: &Context<'_>, grid: &Grid, on_event: OnEvent<'_>) -> R
             return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
         }
         let (row, reused) = match row(setting, &store, cell, on_event).await {
+            // A stop inside of a cell ends the comparison; the cell has no row, and its layers are kept.
             Err(CompareError::Pruning { cause, .. }) if matches!(*cause, PipelineError::Stopped { .. }) => {
                 return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
             }
             other => other?,
         };
+        // A wish to stop is asked for again before the next cell.
         on_event(Event::Finished { index, row: &row, reused });
         rows.push(row);
     }
@@ -150,6 +153,7 @@ async fn row(
     on_event: OnEvent<'_>,
 ) -> Result<(CellResult, bool), CompareError> {
     let refused = |reason: String| (CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) }, false);
+    // Planned before the windows are cut: a cell that cannot be costs nothing.
     let plan = match plan(&cell.request(&setting.base), setting.checkpoint.config(), &setting.limits) {
         Ok(plan) => plan,
         Err(error) => return Ok(refused(error.to_string())),
@@ -160,6 +164,7 @@ async fn row(
     };
     let Context { checkpoint, device, clock, memory, .. } = *setting;
     let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
+    // The tokens are part of the identity, so they are cut for a row that is there as well.
     let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
     let name = cell.name();
     if let Some(row) = store.get(&name, &identity) {
@@ -171,12 +176,14 @@ async fn row(
         Err(SessionError::Pruning(
             error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
         )) => return Ok(refused(error.to_string())),
+        // Anything else, such as a disk that is full, would end the other cells too.
         Err(SessionError::Pruning(cause)) => {
             return Err(CompareError::Pruning { cell: name, cause: Box::new(cause) });
         }
         Err(SessionError::Page(error)) => return Err(error.into()),
     };
     let row = measured(setting, cell, &report, &store.cell_folder(&name), on_event).await?;
+    // The row first: a process that dies between the two has nothing to prune again.
     store.put(&name, &identity, &row)?;
     if !setting.keep_weights {
         store::remove_weights(&store.cell_folder(&name))?;
@@ -209,18 +216,21 @@ async fn measured(
     let name = cell.name();
     let checkpoint = Checkpoint::open(folder)
         .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: Box::new(cause.into()) })?;
+    // What was written is read back, so that the figure is that of the folder.
     let perplexity = measure(setting, &checkpoint, &name, on_event).await?;
     if !perplexity.is_finite() {
         let reason = format!("the perplexity is {perplexity}: the pruned model computes no numbers");
         return Ok(CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) });
     }
     let windows = &setting.evaluation.windows;
+    // All tokens of a window are predicted but the first.
     let predictions = windows.iter().map(|w| w.len() - 1).sum();
     let what = setting.evaluation.protocol.evaluation();
     EvalRecord::add_to(
         folder,
         [EvalEntry { what, metric: "ppl".into(), value: perplexity, stderr: None, n: predictions }],
     )?;
+    // Again, now that the figure for the page stands in the folder.
     report::write_into(folder)?;
     Ok(CellResult { cell: cell.clone(), outcome: Outcome::Measured(Figures::new(report, perplexity)) })
 }
@@ -232,6 +242,7 @@ async fn measure(
     on_event: OnEvent<'_>,
 ) -> Result<f64, CompareError> {
     let mut progress = |done, total| {
+        // `perplexity` cannot be stopped in between, so the answer is left alone.
         on_event(Event::Measuring { done, total });
     };
     let found = perplexity(checkpoint, &setting.evaluation.windows, setting.device, &mut progress).await;

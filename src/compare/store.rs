@@ -61,6 +61,7 @@ pub(super) fn remove_weights(folder: &Path) -> Result<(), DiskError> {
 
 fn weights(folder: &Path) -> Result<Vec<String>, DiskError> {
     let mut names = disk::names(folder)?;
+    // An index without its shards would point at nothing.
     names.retain(|name| name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json"));
     Ok(names)
 }

@@ -12,7 +12,7 @@ use crate::text::{Bos, Sampling};
 pub struct Protocol {
     /// The text that perplexity was measured on.
     pub text: String,
-    /// Its windows.
+    /// How many windows of it were measured.
     pub windows: usize,
     /// Tokens of a window.
     pub seq_len: usize,
@@ -35,9 +35,9 @@ pub struct Protocol {
 /// Everything that was compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The program's version.
+    /// The version of the program that compared.
     pub version: String,
-    /// The model.
+    /// The dense model's folder, without the way to it.
     pub model: String,
     /// The device that computed.
     pub device: String,
@@ -105,6 +105,7 @@ impl Comparison {
     pub fn to_csv(&self) -> String {
         let protocol = self.protocol.evaluation();
         let mut dense = vec![String::new(); COLUMNS.len()];
+        // Places of COLUMNS. The dense model has no choices and no errors.
         dense[0] = "dense".into();
         dense[6] = self.dense.parameters.to_string();
         dense[8] = self.dense.perplexity.to_string();
@@ -128,9 +129,11 @@ fn fields(row: &CellResult, protocol: &str) -> Vec<String> {
     ];
     match &row.outcome {
         Outcome::Measured(f) => {
+            // `to_string` writes as many digits as give the same f64 again.
             let numbers = [f.decoder_ratio, f.perplexity, f.error, f.predicted_error, f.relative_error, f.seconds];
             fields.push(f.parameters.to_string());
             fields.extend(numbers.map(|n| n.to_string()));
+            // In every row, so that rows of several files can be put together.
             fields.extend([protocol.to_owned(), String::new()]);
         }
         Outcome::Refused(reason) => {

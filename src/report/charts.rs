@@ -31,6 +31,7 @@ struct Curve {
 pub fn ratios(folders: &[Folder]) -> String {
     let series = folders.iter().enumerate().flat_map(|(colour, folder)| {
         let layers = &folder.report.plan.layers;
+        // The colour is the folder's, so that its two curves are seen as a pair.
         let share = |l: &LayerPlan| 1.0 - l.parameters_after as f64 / l.parameters_before as f64;
         let asked = layers.iter().enumerate().map(|(i, l)| (i as f64, l.ratio.mean())).collect();
         let went = layers.iter().enumerate().map(|(i, l)| (i as f64, share(l))).collect();

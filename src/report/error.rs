@@ -15,27 +15,27 @@ pub enum ReportError {
         folder.display()
     )]
     NotPruned {
-        /// The folder.
+        /// The folder that was given.
         folder: PathBuf,
-        /// What it lacks.
+        /// The name of the report that it lacks.
         file: &'static str,
     },
     /// The folder's report cannot be read.
     #[error("{}: {reason}", file.display())]
     Unreadable {
-        /// The file.
+        /// The report that was to be read.
         file: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The disk refused.
+    /// The page could not be written.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
     /// The folder's figures cannot be read.
     #[error(transparent)]
     Evaluation(#[from] crate::eval::EvalError),
-    /// A template failed.
+    /// A template could not be read or filled in.
     #[error("the page could not be made: {0:#}")]
     Template(#[from] minijinja::Error),
 }

@@ -10,7 +10,7 @@ use crate::eval::EvalEntry;
 use crate::eval::EvalRecord;
 use crate::pipeline::Report;
 
-/// A pruned folder.
+/// What a page shows of a pruned folder.
 pub struct Folder {
     /// What it is called on the page.
     pub name: String,
@@ -31,9 +31,9 @@ pub struct Sample {
 /// How one model went on.
 #[derive(serde::Serialize)]
 pub struct Continuation {
-    /// The model.
+    /// What the model is called.
     pub name: String,
-    /// What it added.
+    /// What it added to the prompt.
     pub text: String,
 }
 
@@ -53,6 +53,7 @@ impl Folder {
         let report = serde_json::from_slice(&json)
             .map_err(|e| wrong(format!("{e}; it is damaged or of another version: prune again")))?;
         let name =
+            // "." has no name; the folder it leads to has one.
             folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().map(|n| n.to_string_lossy().into());
         let evaluation = EvalRecord::read(folder)?.entries;
         Ok(Self { name: name.unwrap_or_else(|| folder.display().to_string()), report, evaluation })

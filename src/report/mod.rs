@@ -44,7 +44,9 @@ pub fn page(folders: &[Folder], samples: &[Sample]) -> Result<String, ReportErro
         return Err(ReportError::NoFolders);
     }
     let mut environment = Environment::new();
+    // Names of folders, prompts and what models write come from elsewhere: all of it is escaped.
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    // A name that a template spells wrong fails here instead of leaving a hole in the page.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;

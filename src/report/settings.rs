@@ -8,12 +8,12 @@ use crate::names::Named;
 use crate::obs::{ChannelSteps, Ranking, Reconstruction, Selection};
 use crate::pipeline::{Method, Plan, Report};
 
-/// One setting.
+/// A line of the table of settings.
 #[derive(Serialize)]
 pub struct Setting {
-    /// What is set.
+    /// What is set, in words.
     pub name: &'static str,
-    /// To what.
+    /// What it is set to, in words.
     pub value: String,
 }
 
@@ -88,6 +88,7 @@ fn reconstruction(reconstruction: Reconstruction) -> &'static str {
 
 fn steps(plan: &Plan) -> String {
     match plan.request.channel_steps {
+        // A ranking scores the columns once, so nothing depends on an order of removals.
         _ if matches!(plan.request.options.selection, Selection::Ranking(_)) => "all at once".into(),
         ChannelSteps::OneByOne => "one by one".into(),
         ChannelSteps::Dynamic { floor } => format!("in dynamic groups, {floor} at least"),

@@ -9,7 +9,7 @@ use crate::format;
 use crate::pipeline::{LayerRecord, Report, SiteRecord};
 use crate::shape::Site;
 
-/// The whole page.
+/// The whole page, under the names that its templates use.
 #[derive(Serialize)]
 pub struct Page<'a> {
     title: String,
@@ -24,7 +24,7 @@ pub struct Page<'a> {
     samples: Vec<SampleView<'a>>,
 }
 
-/// One folder.
+/// A folder's parts of the page.
 #[derive(Serialize)]
 struct FolderView<'a> {
     name: &'a str,
@@ -139,6 +139,7 @@ impl<'a> FolderView<'a> {
 /// The name of the folder that was pruned.
 fn origin(report: &Report) -> String {
     let source = report.source.as_deref().unwrap_or("a model in memory");
+    // Both separators: a page may be made on another system than its folder.
     source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(source).to_owned()
 }
 
@@ -158,6 +159,7 @@ impl Gone {
 /// The measured errors of all sites as a share of what the sites computed.
 fn relative_error(report: &Report) -> f64 {
     let sites = || report.layers.iter().flat_map(|l| [&l.heads, &l.channels]);
+    // One quotient of sums: a site counts by what it computes, not as one of so many.
     let signal: f64 = sites().map(|r| r.signal).sum();
     let loss: f64 = sites().map(|r| r.measured_loss).sum();
     if signal > 0.0 { loss / signal } else { 0.0 }
@@ -165,6 +167,7 @@ fn relative_error(report: &Report) -> f64 {
 
 /// How far predicted and measured errors are apart, at the worst site.
 fn agreement(report: &Report) -> String {
+    // Where nothing went there are two zeros, which have no quotient.
     let sites = report.layers.iter().flat_map(|l| [&l.heads, &l.channels]).filter(|r| r.measured_loss > 0.0);
     let worst = sites.map(|r| (r.predicted_loss / r.measured_loss - 1.0).abs()).fold(0.0, f64::max);
     format::small_percent(worst)

@@ -30,6 +30,7 @@ impl App {
                 (self.inspect.change, self.inspect.changing) = (Some((layer, change)), None);
             }
             Message::Exported(done) => {
+                // Of all that is written only the report is there to be looked at.
                 let page = done.iter().find(|file| file.extension().is_some_and(|e| e == "html"));
                 page.into_iter().for_each(|file| show_file(ctx, file));
                 (self.inspect.exporting, self.inspect.exported) = (false, Some(done));
@@ -46,6 +47,7 @@ impl App {
         let model = match opened {
             Ok(model) => model,
             Err(words) => {
+                // Told where a folder can be chosen, wherever the wish came from.
                 (self.start.failed, self.resuming) = (Some(words), None);
                 self.saved.screen = Screen::Start;
                 return;
@@ -62,6 +64,7 @@ impl App {
             self.inspect.opened(Ok(model.clone()));
         }
         match &self.resuming {
+            // A run goes on with the settings it was begun with: they are not fitted to the model again.
             Some(run) => {
                 self.plan.settings = run.settings.clone();
                 self.plan.take(model);
@@ -77,6 +80,7 @@ impl App {
         self.plan.calibration = Some((key, cut));
         match (self.resuming.take(), failed) {
             (None, _) => {}
+            // Windows of the settings before may come first; then those of the run are still to be cut.
             (Some(run), None) if self.plan.to_cut().is_none() => self.begin(run.out),
             (Some(run), None) => self.resuming = Some(run),
             (Some(_), Some(words)) => self.troubles.push(format!("The interrupted run cannot go on: {words}")),
@@ -86,13 +90,16 @@ impl App {
     fn pruned(&mut self, outcome: Result<Outcome, String>) {
         if let Ok(Outcome::Finished(report)) = &outcome {
             self.saved.ended(&self.run.out);
+            // What the device really did is the estimate of the next plan.
             let seconds: f64 = report.timing.layer_seconds.iter().sum();
             if let Some(model) = self.start.model.as_ref().filter(|_| seconds > 0.0) {
                 let done = multiplications(&report.plan, model.checkpoint.config());
                 self.saved.measured(&report.device, done / seconds);
             }
             self.compare.opening = true;
+            // At once, so that the result is there when somebody turns to Compare or Inspect.
             work::compare::open(&self.mail, self.run.out.clone());
+            // Who looks at another result there goes on looking at it.
             if self.saved.screen != Screen::Inspect {
                 work::open::inspect(&self.mail, self.run.out.clone());
             }
@@ -110,6 +117,7 @@ impl App {
         if self.run.is_going() {
             self.run.ended(Err(words.clone()));
         }
+        // Which work failed is not known, so nothing waits any more.
         (self.start.opening, self.plan.cutting, self.compare.opening) = (None, None, false);
         self.refresh_start();
         self.troubles.push(format!("A part of the program failed: {words}. Finished layers of a run are kept."));
@@ -117,6 +125,7 @@ impl App {
 
     /// Takes what a dialog was closed with, or what was dropped.
     pub(super) fn picked(&mut self, pick: Pick, paths: Vec<PathBuf>) {
+        // A dialog that was closed without a choice sends nothing.
         let Some(first) = paths.first().cloned() else { return };
         match pick {
             Pick::Model => {
@@ -197,6 +206,7 @@ impl App {
         if self.run.is_going() {
             return;
         }
+        // A stop is for good, so every run has a control of its own.
         let control = Control::default();
         let settings = self.plan.settings.clone();
         let order = Order {
@@ -208,6 +218,7 @@ impl App {
             control: control.clone(),
             model: model.clone(),
         };
+        // Noted before it starts: whatever happens then, the run is offered again.
         self.saved.began(Unfinished { model: model.origin.clone(), settings, out: out.clone() });
         self.run.begin(out, control);
         work::prune::start(&self.mail, order);

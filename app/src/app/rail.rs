@@ -26,6 +26,7 @@ pub(super) fn ui(ui: &mut Ui, app: &mut App) -> Option<Action> {
                 action = Some(Action::Show(screen));
             }
         }
+        // From below: what is added first stands lowest.
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
             looks(ui, app);
             ui.add_space(6.0);
@@ -59,6 +60,7 @@ fn entry(ui: &mut Ui, app: &App, screen: Screen) -> bool {
 /// Ctrl and a digit.
 fn shortcut(ui: &Ui) -> Option<Action> {
     let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6];
+    // Consumed, so that no field sees the key. COMMAND is Ctrl, and Cmd on a Mac.
     let pressed = keys.iter().position(|&key| ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, key)))?;
     Some(Action::Show(Screen::ALL[pressed]))
 }

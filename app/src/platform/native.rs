@@ -9,6 +9,7 @@ use crate::mail::{Mail, Message, Pick};
 pub fn spawn<F: Future<Output = ()>>(mail: &Mail, work: impl FnOnce() -> F + Send + 'static) {
     let mail = mail.clone();
     std::thread::spawn(move || {
+        // The window shares channels, models that nobody changes, and locks that are taken over when poisoned.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pollster::block_on(work()))) {
             mail.send(Message::Panicked(words_of(&*panic)));
         }
@@ -65,6 +66,7 @@ pub fn data_dir() -> Option<PathBuf> {
 
 /// Shows a file in the program that the system opens it with.
 pub fn show_file(ctx: &eframe::egui::Context, file: &Path) {
+    // A file's URL has forward slashes, one of them before a drive's letter.
     let path = file.to_string_lossy().replace('\\', "/");
     let slash = if path.starts_with('/') { "" } else { "/" };
     ctx.open_url(eframe::egui::OpenUrl::new_tab(format!("file://{slash}{path}")));

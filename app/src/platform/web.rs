@@ -12,7 +12,7 @@ pub fn pick(mail: &Mail, what: Pick) {
     mail.send(Message::Picked(what, Vec::new()));
 }
 
-/// Nowhere.
+/// `None`: a page has no folder of its own.
 pub fn data_dir() -> Option<std::path::PathBuf> {
     None
 }

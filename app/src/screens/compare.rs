@@ -21,7 +21,7 @@ use slimgpt::format::{bytes, count};
 /// One of the two.
 #[derive(Default)]
 pub struct Side {
-    /// The model.
+    /// The model, once its folder is read.
     pub model: Option<Arc<Model>>,
     text: String,
     tokens: usize,
@@ -32,11 +32,11 @@ pub struct Side {
     failed: Option<String>,
 }
 
-/// The screen.
+/// The Compare screen: two models, a prompt and a text.
 pub struct Compare {
-    /// Dense, pruned.
+    /// The dense model first, then the pruned one.
     pub sides: [Side; 2],
-    /// The beginning.
+    /// The beginning that both go on with.
     pub prompt: String,
     /// The text to judge by; without it the one that comes with the program.
     pub text: Option<PathBuf>,
@@ -59,6 +59,7 @@ impl Default for Compare {
             opening: false,
             failed: None,
             tokens: 96,
+            // The likeliest tokens, so that the two texts differ by the weights alone.
             temperature: 0.0,
         }
     }
@@ -67,6 +68,7 @@ impl Default for Compare {
 impl Compare {
     /// The dense model is another one.
     pub fn dense(&mut self, model: Arc<Model>) {
+        // What was written and measured before was another model's.
         self.sides[0] = Side { model: Some(model), ..Side::default() };
     }
 
@@ -98,11 +100,12 @@ impl Compare {
     /// Both are being measured.
     pub fn measure(&mut self) {
         for side in &mut self.sides {
+            // Nothing of one step, until the first true count arrives.
             (side.perplexity, side.measuring) = (None, Some((0, 1)));
         }
     }
 
-    /// Draws it.
+    /// Draws the screen; returns what is wanted.
     pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
         title(
             ui,
@@ -188,6 +191,7 @@ impl Side {
         if let Some(Err(words)) = &self.perplexity {
             problem(ui, words);
         }
+        // Each side scrolls by itself.
         ScrollArea::vertical().id_salt(("said", index)).max_height(340.0).min_scrolled_height(180.0).show(ui, |ui| {
             ui.set_min_size(egui::vec2(ui.available_width(), 150.0));
             let text = if self.text.is_empty() { "What it makes of the prompt appears here." } else { &self.text };

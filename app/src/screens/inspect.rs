@@ -22,10 +22,10 @@ use crate::widgets::map::{legend, map};
 use crate::widgets::trouble::trouble;
 use slimgpt::format::{arrow, bytes, count, percent, short};
 
-/// The screen.
+/// The Inspect screen: one pruned folder.
 #[derive(Default)]
 pub struct Inspect {
-    /// The pruned folder.
+    /// The folder that is shown.
     pub model: Option<Arc<Model>>,
     /// The folder that is being read.
     pub opening: Option<PathBuf>,
@@ -48,13 +48,14 @@ impl Inspect {
         self.opening = None;
         match model {
             Ok(model) => {
+                // Selection, change and export belong to the folder before.
                 *self = Self { model: Some(model), ..Self::default() };
             }
             Err(words) => self.failed = Some(words),
         }
     }
 
-    /// Draws it.
+    /// Draws the screen; returns what is wanted.
     pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
         title(ui, "Inspect", "A pruned model: what went from each layer, and what it cost.");
         let mut action = self.head(ui);
@@ -126,6 +127,7 @@ impl Inspect {
 
     fn right(&mut self, ui: &mut Ui, model: &Model, report: &Report) -> Option<Action> {
         let record = report.layers.get(self.selected).or(report.layers.first())?;
+        // Another layer may have been selected before the change arrived.
         let change = self.change.as_ref().filter(|(layer, _)| *layer == record.layer).map(|(_, c)| c);
         let mut action = layer::ui(ui, record, report, change, self.changing.is_some());
         ui.add_space(GAP);

@@ -19,12 +19,12 @@ use crate::work::export::Form;
 /// Which screen is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Screen {
-    /// Choose a model.
+    /// Choose and open a model.
     #[default]
     Start,
     /// Choose how much goes.
     Plan,
-    /// Watch it go.
+    /// Watch a run from its beginning to its end.
     Run,
     /// Look at what went.
     Inspect,
@@ -54,9 +54,9 @@ impl Screen {
 /// What a screen wants.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Show another screen.
+    /// Show a screen in place of this one.
     Show(Screen),
-    /// Open a model.
+    /// Open a model on the Start screen.
     Open(Origin),
     /// Ask for a folder or files.
     Pick(Pick),
@@ -84,6 +84,6 @@ pub enum Action {
     Write,
     /// Let both be silent.
     Silence,
-    /// Measure both.
+    /// Measure the perplexity of both.
     Measure,
 }

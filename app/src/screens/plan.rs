@@ -26,12 +26,12 @@ use crate::widgets::trouble::problem;
 use crate::work::calibrate::which;
 use slimgpt::format::{bytes, count, percent};
 
-/// The screen.
+/// The Plan screen: settings, and the plan that follows from them.
 #[derive(Default)]
 pub struct PlanScreen {
     /// The model that is open.
     pub model: Option<Arc<Model>>,
-    /// What is chosen.
+    /// What is chosen, kept between two starts.
     pub settings: Settings,
     /// Adapters of this machine; `None` until they are listed.
     pub adapters: Option<Vec<Adapter>>,
@@ -64,10 +64,11 @@ impl PlanScreen {
     pub fn take(&mut self, model: Arc<Model>) {
         (self.model, self.plan, self.calibration, self.cutting) = (Some(model), None, None, None);
         self.host_bytes = room::host_bytes();
+        // Only the disk counts, and the suggested folder is on the same one at any ratio.
         self.disk_bytes = self.model.as_ref().and_then(|m| room::disk_bytes(&self.settings.out(m, 0.0)));
     }
 
-    /// Draws it.
+    /// Draws the screen; returns what is wanted.
     pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
         title(ui, "Plan", "How much goes, where from, and what it takes. Nothing is changed yet.");
         let Some(model) = self.model.clone() else { return no_model(ui) };
@@ -97,6 +98,7 @@ impl PlanScreen {
 
     fn right(&mut self, ui: &mut Ui, model: &Model) -> Option<Action> {
         self.replan(model);
+        // A copy, because drawing the plan may change the settings it was made of.
         let planned = self.plan.as_ref().map(|(_, plan)| plan.clone());
         match planned {
             Some(Ok(plan)) => self.planned(ui, model, &plan),
@@ -151,6 +153,7 @@ impl PlanScreen {
         let label = ui.label("Folder to make");
         let field = egui::TextEdit::singleline(&mut path).desired_width(f32::INFINITY).font(egui::TextStyle::Small);
         if ui.add(field).labelled_by(label.id).changed() {
+            // An empty field brings the suggestion back.
             self.settings.out = (!path.trim().is_empty()).then(|| PathBuf::from(path.trim()));
         }
         ui.horizontal(|ui| {
@@ -205,6 +208,7 @@ impl PlanScreen {
 
     /// Plans anew when something changed.
     fn replan(&mut self, model: &Model) {
+        // Asked in every frame, while settings change rarely.
         if self.plan.as_ref().is_some_and(|(settings, _)| *settings == self.settings) {
             return;
         }
@@ -214,7 +218,9 @@ impl PlanScreen {
     }
 
     fn limits(&self) -> Limits {
+        // Until the devices are listed; then `listed` has the plan made anew.
         let name = self.device_name().unwrap_or_else(|| "cpu".into());
+        // No adapter has the CPU's name.
         let adapter = self.adapters.iter().flatten().find(|a| a.name == name);
         Limits {
             is_gpu: adapter.is_some(),
@@ -235,6 +241,7 @@ impl PlanScreen {
             which: which(s.request.windows, s.request.window_tokens, s.request.seed, s.begins),
             model: model.folder().map(PathBuf::from),
         };
+        // One cut at a time: when it is there, what is needed by then is asked for again.
         let known = self.calibration.as_ref().is_some_and(|(k, _)| *k == key) || self.cutting.is_some();
         (!known).then_some(key)
     }
@@ -251,6 +258,7 @@ impl PlanScreen {
 }
 
 fn hardware(adapters: &[Adapter]) -> Option<&Adapter> {
+    // A software adapter has no rank: it computes only where it is named.
     let rank = |a: &&Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
     adapters.iter().filter(|a| rank(a).is_some()).min_by_key(rank)
 }

@@ -17,7 +17,7 @@ use crate::widgets::trouble::trouble;
 use crate::work::control::{Control, Wish};
 use slimgpt::format::{bytes, count, percent, seconds, whole_seconds};
 
-/// The screen.
+/// The Run screen: one run, and how it ended.
 #[derive(Default)]
 pub struct Run {
     /// What goes on, or how it ended.
@@ -26,29 +26,29 @@ pub struct Run {
     pub out: PathBuf,
     /// The run so far.
     pub progress: Option<Progress>,
-    /// Pause and stop.
+    /// What the worker looks at to pause or to stop.
     pub control: Control,
     selected: Option<usize>,
 }
 
-/// What goes on.
+/// Where a run stands.
 #[derive(Default)]
 pub enum Phase {
-    /// Nothing was begun.
+    /// Nothing was begun since the start.
     #[default]
     Idle,
     /// A run is going.
     Going,
     /// It was stopped; so many layers of so many are stored.
     Stopped(usize, usize),
-    /// It failed.
+    /// It failed, for this reason.
     Failed(String),
-    /// It is finished.
+    /// It is finished, with this report.
     Finished(Box<Report>),
 }
 
 impl Run {
-    /// A run begins.
+    /// A run begins, with nothing of the one before.
     pub fn begin(&mut self, out: PathBuf, control: Control) {
         *self = Self { phase: Phase::Going, out, progress: None, control, selected: None };
     }
@@ -60,6 +60,7 @@ impl Run {
 
     /// Takes note of an event.
     pub fn note(&mut self, event: &Event, second: f64) {
+        // The first event of a run: before it there is nothing to draw.
         if let Event::Planned { plan } = event {
             self.progress = Some(Progress::new((**plan).clone()));
         }
@@ -68,7 +69,7 @@ impl Run {
         }
     }
 
-    /// It is over.
+    /// The run is over, in one way or another.
     pub fn ended(&mut self, outcome: Result<Outcome, String>) {
         self.phase = match outcome {
             Ok(Outcome::Finished(report)) => Phase::Finished(report),
@@ -77,7 +78,7 @@ impl Run {
         };
     }
 
-    /// Draws it.
+    /// Draws the screen; returns what is wanted.
     pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
         title(
             ui,
@@ -96,6 +97,7 @@ impl Run {
             Phase::Finished(report) => Some(rows(report)),
             _ => None,
         };
+        // The report knows also the heads of layers that were finished in an earlier session.
         let rows = finished.as_ref().or(self.progress.as_ref().map(|p| &p.rows));
         if let Some(rows) = rows {
             self.selected = details(ui, rows, self.progress.as_ref(), self.selected);
@@ -122,6 +124,7 @@ impl Run {
     fn buttons(&self, ui: &mut Ui, paused: bool) -> Option<Action> {
         let mut wish = None;
         ui.horizontal_wrapped(|ui| {
+            // A stop is heard at the next event; until then there is nothing else to wish for.
             let stopping = self.control.wish() == Wish::Stop;
             if !paused && ui.add_enabled(!stopping, egui::Button::new("Pause")).clicked() {
                 wish = Some(Wish::Pause);

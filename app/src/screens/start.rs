@@ -14,7 +14,7 @@ use crate::widgets::card::{card, columns, facts, primary, quiet, title};
 use crate::widgets::trouble::{problem, trouble};
 use slimgpt::format::percent;
 
-/// The screen.
+/// The Start screen: the open model, and the ways to another.
 #[derive(Default)]
 pub struct Start {
     /// The model that is open.
@@ -31,7 +31,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Draws it.
+    /// Draws the screen; returns what is wanted.
     pub fn ui(&mut self, ui: &mut Ui) -> Option<Action> {
         let mut action = None;
         title(
@@ -79,8 +79,10 @@ impl Start {
     fn typed(&mut self, ui: &mut Ui) -> Option<Action> {
         let label = ui.label(RichText::new("Path of a folder").color(palette(ui).quiet));
         ui.horizontal(|ui| {
+            // The button beside the field needs 84 points.
             let width = (ui.available_width() - 84.0).max(80.0);
             let field = ui.add(egui::TextEdit::singleline(&mut self.path).desired_width(width)).labelled_by(label.id);
+            // A field of one line gives up the focus at Enter.
             let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
             let opened = ui.add_enabled(!self.path.trim().is_empty(), egui::Button::new("Open")).clicked();
             let path = self.path.trim();

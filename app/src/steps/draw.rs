@@ -93,10 +93,12 @@ impl<'a> View<'a> {
         let going = trace.steps[at.step].columns.clone();
         let compensation = match at.phase {
             Phase::Compensate => trace.compensation(at.step),
+            // Nothing is made up for yet, but the matrix keeps its place.
             Phase::Score => Matrix::from_fn(trace.start.weight.rows, trace.start.weight.columns, |_, _| 0.0),
         };
         // X is narrow, though its words need their room; the other four share the rest.
         let all = width - 2.0 * 17.0 - 4.0 * BETWEEN;
+        // Four squares, and 0.42 of one for X.
         let room = (all / 4.45).min((all - LEAST_WORDS) / 4.0).max(LEAST_WORDS);
         Self { trace, at, gone, going, lit: lit.into_iter().collect(), compensation, room }
     }
@@ -195,7 +197,9 @@ fn scores(ui: &mut Ui, step: &Step, phase: Phase) -> Option<usize> {
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
     let at = |i: usize| rect.left() + i as f32 * width;
     for (i, &score) in step.scores.iter().enumerate() {
+        // All scores may be zero.
         let t = (score / greatest.max(f64::MIN_POSITIVE)) as f32;
+        // Never less than 0.02, so that the lowest bar, which is the one that goes, can be seen.
         let top = rect.bottom() - 18.0 - t.clamp(0.02, 1.0) * 66.0;
         let bar = Rect::from_min_max(pos2(at(i) + 1.0, top), pos2(at(i) + width - 1.0, rect.bottom() - 18.0));
         ui.painter().rect_filled(bar, CornerRadius::same(2), sequential(t));
@@ -208,6 +212,7 @@ fn scores(ui: &mut Ui, step: &Step, phase: Phase) -> Option<usize> {
                 StrokeKind::Outside,
             );
         }
+        // A number of four digits is about as wide.
         if width > 26.0 {
             let (ink, middle) = (if goes { p.error } else { p.quiet }, pos2(bar.center().x, rect.bottom() - 8.0));
             ui.painter().text(middle, Align2::CENTER_CENTER, short(score), FontId::proportional(11.0), ink);

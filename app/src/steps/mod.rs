@@ -20,7 +20,7 @@ pub use toy::Toy;
 /// Seconds that a step is shown while playing.
 const PACE: f64 = 1.6;
 
-/// The widget.
+/// The widget: a trace, and the place in it that is shown.
 pub struct Steps {
     /// The model whose layers can be looked at.
     pub model: Option<Arc<Model>>,
@@ -46,7 +46,7 @@ enum Source {
 /// Where in the trace one is: a removal, and its phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The removal.
+    /// The removal, counted from 0.
     pub step: usize,
     /// What is shown of it.
     pub phase: Phase,
@@ -103,7 +103,9 @@ impl Steps {
     /// Another model's layers can be looked at.
     pub fn open(&mut self, model: Arc<Model>) {
         (self.model, self.of_layer) = (Some(model), None);
+        // The model may have fewer layers than the one before.
         self.wanted.layer = 0;
+        // A model that is opened meanwhile must not leave a layer of the last one on the screen.
         if self.source == Source::Layer {
             self.show_toy();
         }
@@ -112,12 +114,13 @@ impl Steps {
     /// A trace that was asked for.
     pub fn traced(&mut self, trace: Result<Box<Trace>, String>) {
         self.tracing = false;
+        // Who went back to the toy meanwhile does not want it any more.
         if self.source == Source::Layer {
             (self.shown, self.at, self.lit) = (trace, Position::default(), None);
         }
     }
 
-    /// Where one is.
+    /// The removal and the phase that are shown.
     pub fn position(&self) -> Position {
         self.at
     }
@@ -128,6 +131,7 @@ impl Steps {
         ui.add_space(GAP);
         match &self.shown {
             Err(words) => problem(ui, words),
+            // What is held is still the toy's trace.
             Ok(_) if self.source == Source::Layer && self.of_layer.is_none() => {}
             Ok(trace) => {
                 let (at, count) = (self.at, trace.steps.len());
@@ -196,6 +200,7 @@ impl Steps {
         });
         if before != self.toy {
             self.shown = self.toy.trace().map(Box::new);
+            // With fewer removals the place may lie behind the end.
             self.at.step = self.at.step.min(self.toy.remove - 1);
         }
     }
@@ -210,6 +215,7 @@ impl Steps {
             ui.selectable_value(&mut self.wanted.site, Site::Channels, "Channels (down_proj)");
             let shape = config.layers[self.wanted.layer];
             let most = match self.wanted.site {
+                // One unit has to stay.
                 Site::Heads => shape.kv_heads.saturating_sub(1).max(1),
                 Site::Channels => 16.min(shape.channels - 1),
             };
@@ -232,6 +238,7 @@ impl Steps {
             let playing = self.playing_since.is_some();
             if ui.button(if playing { "Halt" } else { "Play" }).clicked() {
                 self.playing_since = (!playing).then(|| ui.input(|i| i.time));
+                // Played from the end, it begins again.
                 if !playing && self.at == self.at.next(count) {
                     self.at = Position::default();
                 }
@@ -244,6 +251,7 @@ impl Steps {
     }
 
     fn step(&mut self, to: impl Fn(Position) -> Position) {
+        // A step by hand ends the playing.
         (self.at, self.playing_since) = (to(self.at), None);
     }
 
@@ -268,12 +276,14 @@ impl Steps {
             self.playing_since = (next != self.at).then_some(now);
             self.at = next;
         }
+        // Nothing is drawn without a reason, and time alone is none.
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
     }
 
     fn wanted(&mut self) -> Option<Wanted> {
         let other = self.source == Source::Layer && self.of_layer != Some(self.wanted) && !self.tracing;
         other.then(|| {
+            // Noted before the trace is there, so that it is not asked for in the next frame again.
             (self.of_layer, self.tracing) = (Some(self.wanted), true);
             self.wanted
         })

@@ -7,21 +7,22 @@ use slimgpt::obs::{ChannelSteps, ObsError, Options};
 use crate::platform::ready;
 use crate::remedy::told;
 
-/// Inputs, and outputs.
+/// Inputs of the layer, and as many outputs.
 const SIZE: usize = 8;
-/// Tokens.
+/// Tokens that the layer sees.
+// Three for each input, so that H has its full rank without damping.
 const TOKENS: usize = 24;
 
-/// The toy.
+/// What the toy layer is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Toy {
     /// What two neighbouring inputs have in common, 0 to 1.
     pub correlation: f64,
     /// λ in units of the mean diagonal.
     pub damping: f64,
-    /// Columns that go.
+    /// Columns that go, at least one and at most seven.
     pub remove: usize,
-    /// Other numbers.
+    /// Seed of inputs and weights.
     pub seed: u64,
 }
 
@@ -32,7 +33,7 @@ impl Default for Toy {
 }
 
 impl Toy {
-    /// Prunes it.
+    /// Prunes the layer, step by step.
     ///
     /// # Errors
     /// In the words of the library.
@@ -46,6 +47,7 @@ impl Toy {
     /// Every token is a chain in which each input is partly the one before.
     fn inputs(&self) -> Matrix {
         let mut noise = Noise(self.seed);
+        // The squares of both add up to 1, so that every input varies as much as the first.
         let (shared, own) = (self.correlation, (1.0 - self.correlation * self.correlation).sqrt());
         let mut values = Vec::with_capacity(TOKENS * SIZE);
         for _ in 0..TOKENS {
@@ -59,6 +61,7 @@ impl Toy {
     }
 
     fn weights(&self) -> Matrix {
+        // Numbers of their own: weights that repeat the inputs would be no accident.
         let mut noise = Noise(self.seed ^ 0x9e37);
         let values = (0..SIZE * SIZE).map(|_| noise.next()).collect();
         Matrix { rows: SIZE, columns: SIZE, values }
@@ -70,12 +73,14 @@ fn unreachable_wait<T>() -> Result<T, ObsError> {
     Err(ReadbackError("the CPU executor waited".into()).into())
 }
 
-/// Numbers about zero with a deviation of about one, the same on every machine (splitmix64).
+/// Numbers about zero with a deviation of one, the same on every machine (splitmix64; Steele, Lea
+/// and Flood, "Fast splittable pseudorandom number generators", 2014).
 struct Noise(u64);
 
 impl Noise {
     fn next(&mut self) -> f64 {
         // Three uniform numbers make a bell that is round enough to look at.
+        // Each varies by 1/3 about 0, the three together by 1.
         (0..3).map(|_| self.uniform()).sum()
     }
 

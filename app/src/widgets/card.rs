@@ -76,6 +76,7 @@ pub fn columns(ui: &mut Ui, least: f32, count: usize, mut column: impl FnMut(usi
         ui.spacing_mut().item_spacing.x = gap;
         ui.columns(count, |columns| {
             for (i, ui) in columns.iter_mut().enumerate() {
+                // The gap is for between the columns; inside of them the theme's distance holds.
                 ui.spacing_mut().item_spacing.x = 9.0;
                 // Columns of egui stretch every button to their width.
                 ui.with_layout(Layout::top_down(Align::Min), |ui| column(i, ui));

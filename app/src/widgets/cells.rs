@@ -22,7 +22,7 @@ pub struct Cells<'a> {
     pub name: &'a str,
     /// How a cell comes about: "what the removal added to it".
     pub formula: &'a str,
-    /// The values.
+    /// The values, row by row.
     pub matrix: &'a Matrix,
     /// Columns that are gone.
     pub gone: &'a [usize],
@@ -40,6 +40,7 @@ impl Cells<'_> {
     /// Draws it; returns the column under the pointer.
     pub fn ui(&self, ui: &mut Ui) -> Option<usize> {
         let m = self.matrix;
+        // An empty matrix must not divide the room by zero.
         let (rows, columns) = (m.rows.max(1) as f32, m.columns.max(1) as f32);
         let cell = (self.room[0] / columns).min(self.room[1] / rows).clamp(0.2, 46.0);
         let (rect, response) = ui.allocate_exact_size(vec2(cell * columns, cell * rows), Sense::hover());
@@ -58,6 +59,7 @@ impl Cells<'_> {
             true => self.draw_image(ui, rect, &shades),
             false => self.draw_cells(painter, rect, cell, &shades),
         }
+        // Frames last, so that no cell covers them.
         self.mark(painter, rect, cell, self.lit, Stroke::new(1.5, p.accent));
         self.mark(painter, rect, cell, self.going, Stroke::new(2.0, p.error));
         painter.rect_stroke(rect, CornerRadius::ZERO, Stroke::new(1.0, p.line), StrokeKind::Outside);
@@ -65,6 +67,7 @@ impl Cells<'_> {
 
     fn draw_cells(&self, painter: &Painter, rect: Rect, cell: f32, shades: &Shades) {
         let m = self.matrix;
+        // Between smaller cells the gaps would be seen rather than the values.
         let gap = if cell > 8.0 { 0.5 } else { 0.0 };
         for (i, j) in (0..m.rows).flat_map(|i| (0..m.columns).map(move |j| (i, j))) {
             let place = Rect::from_min_size(rect.min + vec2(j as f32 * cell, i as f32 * cell), vec2(cell, cell));
@@ -79,6 +82,7 @@ impl Cells<'_> {
 
     /// As one picture, which is made anew only when something changed.
     fn draw_image(&self, ui: &Ui, rect: Rect, shades: &Shades) {
+        // By place and name: each matrix keeps a picture of its own.
         let id = ui.scope_id().with(self.name);
         let mark = self.mark_of(shades);
         let kept = ui.data(|d| d.get_temp::<(u64, TextureHandle)>(id)).filter(|(of, _)| *of == mark);
@@ -86,6 +90,7 @@ impl Cells<'_> {
             let m = self.matrix;
             let pixels = (0..m.rows).flat_map(|i| (0..m.columns).map(move |j| shades.of(self, i, j))).collect();
             let image = ColorImage::new([m.columns, m.rows], pixels);
+            // The nearest pixel, so that cells keep their edges at any size.
             let made = (mark, ui.ctx().load_texture(self.name, image, TextureOptions::NEAREST));
             ui.data_mut(|d| d.insert_temp(id, made.clone()));
             made
@@ -99,6 +104,7 @@ impl Cells<'_> {
         let step = |mark: u64, bits: u64| (mark ^ bits).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
         let shown = self.matrix.values.iter().map(|v| v.to_bits());
         let other = [self.gone.len() as u64, u64::from(shades.dark)].into_iter();
+        // FNV's offset and prime; the rotation lets high bits reach low ones.
         shown.chain(self.gone.iter().map(|&g| g as u64)).chain(other).fold(0xcbf2_9ce4_8422_2325, step)
     }
 
@@ -143,6 +149,7 @@ struct Shades {
 
 impl Shades {
     fn new(cells: &Cells<'_>, p: &Palette, dark: bool) -> Self {
+        // Not zero, since every value is divided by it.
         let greatest = cells.matrix.values.iter().fold(f64::MIN_POSITIVE, |g, v| g.max(v.abs()));
         Self { greatest, gone: p.line.gamma_multiply(0.55), dark }
     }
@@ -161,6 +168,7 @@ impl Shades {
 fn number(x: f64, cell: f32) -> String {
     let digits = if cell < 32.0 && x.abs() >= 1.0 { 1 } else { 2 };
     match x.abs() {
+        // Two digits would show 0.00.
         a if a < 0.005 => "0".into(),
         a if a < 100.0 => format!("{x:.digits$}"),
         a if a < 10_000.0 => format!("{x:.0}"),

@@ -13,27 +13,27 @@ use slimgpt::format::{arrow, short};
 /// How far a layer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// Not begun.
+    /// Not begun in this run.
     #[default]
     Waiting,
-    /// At work.
+    /// The layer at work.
     Working,
-    /// Finished.
+    /// Finished in this session.
     Done,
     /// Finished in an earlier session.
     Earlier,
 }
 
-/// One query head.
+/// What the map shows of a query head.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Head {
     /// The score of its unit before the first went.
     pub score: Option<f64>,
-    /// Whether it went.
+    /// Whether the head went.
     pub gone: bool,
 }
 
-/// One layer.
+/// What the map shows of a layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerRow {
     /// How far it is.
@@ -78,6 +78,7 @@ pub fn map(ui: &mut Ui, rows: &[LayerRow], selected: Option<usize>) -> Option<us
     let heads = rows.iter().map(|r| r.heads.len()).max().unwrap_or(1).max(1);
     let width = ui.available_width();
     let room = (width - LABEL - COUNTS - 2.0 * GAP) * 0.62;
+    // Whole points keep the edges of the cells sharp.
     let cell = (room / heads as f32).clamp(5.0, 22.0).floor();
     let height = cell.clamp(11.0, 22.0) + 3.0;
     let mut pressed = None;
@@ -89,6 +90,7 @@ pub fn map(ui: &mut Ui, rows: &[LayerRow], selected: Option<usize>) -> Option<us
             let words = row.words(layer);
             let chosen = selected == Some(layer);
             response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &words));
+            // Rows outside of what is scrolled to have a place, but need no drawing.
             if ui.is_rect_visible(rect) {
                 let place = Place { rect, cell, heads, chosen };
                 draw(ui, &place, layer, row, &response);
@@ -121,6 +123,7 @@ fn header(ui: &mut Ui, width: f32, heads: f32) {
 
 fn draw(ui: &Ui, place: &Place, layer: usize, row: &LayerRow, response: &Response) {
     let (p, painter, rect) = (palette(ui), ui.painter(), place.rect);
+    // Who goes through the rows by keyboard sees where they are.
     if place.chosen || response.hovered() || response.has_focus() {
         let fill = if place.chosen { p.accent.gamma_multiply(0.18) } else { p.line.gamma_multiply(0.5) };
         painter.rect_filled(rect, CornerRadius::same(4), fill);
@@ -146,6 +149,7 @@ fn draw_heads(painter: &Painter, place: &Place, row: &LayerRow, p: &Palette) {
         let ends_group = row.per_group > 1 && (index + 1).is_multiple_of(row.per_group);
         let mut cell = head_rect(place.rect, place.cell, index).shrink2(vec2(0.5, 0.0));
         if ends_group {
+            // The gap shows which heads share keys and values.
             cell.max.x -= 1.5;
         }
         let fill = head.score.map_or(p.line, |s| scale.colour(s));
@@ -160,8 +164,10 @@ fn draw_heads(painter: &Painter, place: &Place, row: &LayerRow, p: &Palette) {
 
 fn draw_channels(painter: &Painter, place: &Place, row: &LayerRow, p: &Palette) {
     let rect = place.rect;
+    // At least as wide as the word above the heads, as in the header.
     let left = rect.left() + LABEL + 2.0 * GAP + (place.cell * place.heads as f32).max(44.0);
     let bar = Rect::from_min_max(pos2(left, rect.top() + 3.5), pos2(rect.right() - COUNTS, rect.bottom() - 3.5));
+    // Where there is no room for a bar, the counts beside it say the same.
     if bar.width() > 8.0 {
         painter.rect_filled(bar, CornerRadius::same(3), p.line);
         let share = if row.channels_cut { row.channels_after as f32 / row.channels.max(1) as f32 } else { 1.0 };
@@ -206,12 +212,14 @@ impl Scale {
 
     fn colour(&self, score: f64) -> Color32 {
         let width = self.greatest - self.least;
+        // Equal scores are neither low nor high.
         let t = if width > 0.0 { (log(score) - self.least) / width } else { 0.5 };
         sequential(t as f32)
     }
 }
 
 fn log(score: f64) -> f64 {
+    // A dead head costs nothing, and nothing has no logarithm.
     score.max(1e-12).ln()
 }
 

@@ -19,10 +19,11 @@ const SHOWN_CHARS: usize = 420;
 /// How the windows of a setting are cut.
 pub fn which(count: usize, length: usize, seed: u64, each_begins: bool) -> Windows {
     let bos = if each_begins { Bos::Each } else { Bos::None };
+    // At random starts, as in the paper.
     Windows { count: Some(count), length, sampling: Sampling::Random, bos, seed }
 }
 
-/// Cuts.
+/// Cuts the windows of a key; they arrive as a message.
 pub fn start(mail: &Mail, model: Arc<Model>, key: Key) {
     let back = mail.clone();
     platform::spawn(mail, move || async move {
@@ -43,6 +44,7 @@ fn cut(model: &Model, key: &Key) -> Result<Calibration, String> {
 fn shown(tokenizer: &Tokenizer, window: &[u32]) -> String {
     match tokenizer.decode(window) {
         Ok(text) => {
+            // Characters, because a cut at a byte may go through the middle of one.
             let head: String = text.trim().chars().take(SHOWN_CHARS).collect();
             if head.len() < text.trim().len() { format!("{head} …") } else { head }
         }

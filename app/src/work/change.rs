@@ -24,6 +24,7 @@ pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathB
 fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Change, String> {
     let words = |e: slimgpt::checkpoint::ReadError| e.to_string();
     let dense = super::open::read(&crate::model::Origin::Folder(source), None)?;
+    // The folder may have been replaced since.
     if dense.checkpoint.config().layers.get(record.layer) != Some(&record.before) {
         return Err("the folder it was pruned from holds another model now".into());
     }
@@ -39,7 +40,9 @@ fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Chan
 /// `old` `(out, units · width)` and `new` `(out, kept · width)`.
 fn changes(old: &HostTensor, new: &HostTensor, kept: &[usize], width: usize) -> Vec<(usize, f64)> {
     let change = |(place, &unit): (usize, &usize)| {
+        // In f64, for many thousand squares are added.
         let (mut moved, mut size) = (0.0, 0.0);
+        // Row by row: the columns of a unit are a few neighbours in each.
         for (old, new) in old.values.chunks(old.shape[1]).zip(new.values.chunks(new.shape[1])) {
             for k in 0..width {
                 let (w, fitted) = (f64::from(old[unit * width + k]), f64::from(new[place * width + k]));

@@ -34,18 +34,18 @@ pub fn open(mail: &Mail, folder: PathBuf) {
     });
 }
 
-/// What both write.
+/// What both are to write.
 #[derive(Clone)]
 pub struct Writing {
-    /// The beginning.
+    /// The beginning that both go on with.
     pub prompt: String,
-    /// Most tokens.
+    /// New tokens at most.
     pub tokens: usize,
     /// 0 takes the likeliest token.
     pub temperature: f64,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// To stop both.
+    /// What both look at to stop.
     pub control: Control,
 }
 
@@ -56,6 +56,7 @@ pub fn write(mail: &Mail, models: [Arc<Model>; 2], writing: &Writing) {
         let (back, writing, turns) = (mail.clone(), writing.clone(), turns.clone());
         platform::spawn(mail, move || async move {
             let said = continued(&back, side, &model, &writing, &turns).await;
+            // Also after an error, or the other would wait for its turn for ever.
             turns.leave(side);
             back.send(Message::Compared(side, Heard::Silent(said)));
         });
@@ -72,14 +73,17 @@ async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, t
     }
     let device = device(&writing.device).await?;
     let decoder = Decoder::load(&model.checkpoint, device.tensor_device()).map_err(told)?;
+    // The same seed for both, so that they draw with the same luck.
     let mut sampler = Sampler::new(writing.temperature, 0);
     let mut heard = Said { all: own, tokens: 0, seconds: 0.0, broken: None };
+    // Loading is over. From here on only the own turns are counted.
     turns.take(side);
     let mut since = Instant::now();
     let config = model.checkpoint.config();
     let mut on_token = |token| {
         heard.seconds += since.elapsed().as_secs_f64();
         let goes_on = heard.token(token, tokenizer, mail, side) && writing.control.wish() != Wish::Stop;
+        // While the other has the turn no time is counted.
         turns.pass(side);
         turns.take(side);
         since = Instant::now();
@@ -105,6 +109,7 @@ impl Said {
         self.tokens += 1;
         match tokenizer.decode(&self.all) {
             Ok(text) => {
+                // Half a character waits for its other half.
                 let whole = text.trim_end_matches('\u{fffd}').to_owned();
                 mail.send(Message::Compared(side, Heard::Text(whole, self.tokens, self.seconds)));
                 true
@@ -137,9 +142,11 @@ async fn measured(
 ) -> Result<(f64, usize), String> {
     let config = model.checkpoint.config();
     let which = Windows {
+        // No count here, because a shorter text would be refused; what is too much is cut off below.
         count: None,
         length: config.max_positions.min(256),
         sampling: Sampling::Sequential,
+        // As the model reads a prompt here.
         bos: if model.begin.is_some() { Bos::Each } else { Bos::None },
         seed: 0,
     };

@@ -7,10 +7,10 @@ use slimgpt::pipeline::Flow;
 /// What the worker is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// Work.
+    /// Work, or go on working.
     #[default]
     Run,
-    /// Wait.
+    /// Wait at the next event.
     Pause,
     /// End at the next event; finished layers stay.
     Stop,
@@ -24,9 +24,11 @@ impl Control {
     /// Says what to do from now on. A stop is for good.
     pub fn set(&self, wish: Wish) {
         let mut now = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The worker may not have seen the stop yet, and must not miss it.
         if *now != Wish::Stop {
             *now = wish;
         }
+        // A worker that is paused is woken to see it.
         self.0.1.notify_all();
     }
 
@@ -39,6 +41,7 @@ impl Control {
     /// wait, so there a pause has no effect.
     pub fn flow(&self) -> Flow {
         let mut now = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A loop, because a condition variable may wake without a reason.
         while *now == Wish::Pause && cfg!(not(target_arch = "wasm32")) {
             now = self.0.1.wait(now).unwrap_or_else(PoisonError::into_inner);
         }

@@ -6,7 +6,7 @@ use crate::mail::{Mail, Message};
 use crate::platform;
 use crate::remedy::told;
 
-/// A form.
+/// A form that other programs open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// One file for llama.cpp and everything built on it.

@@ -23,7 +23,7 @@ const TOKENS: usize = 128;
 /// Which layer, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wanted {
-    /// The layer.
+    /// The layer, counted from 0.
     pub layer: usize,
     /// Which of its two linear layers.
     pub site: Site,
@@ -33,7 +33,7 @@ pub struct Wanted {
     pub damping: f64,
 }
 
-/// Traces it.
+/// Traces the layer; the trace arrives as a message.
 pub fn start(mail: &Mail, model: Arc<Model>, wanted: Wanted) {
     let back = mail.clone();
     platform::spawn(mail, move || async move {
@@ -58,12 +58,14 @@ async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {
 /// X `(tokens, in)` and W `(out, in)` of a site.
 async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), String> {
     let (checkpoint, config) = (&model.checkpoint, model.checkpoint.config());
+    // So narrow a layer and so few tokens are no work for a GPU.
     let device = Device::cpu();
     let on = device.tensor_device();
     let tokens = tokens(model)?;
     let outer = Outer::load(&checkpoint.outer().map_err(told)?, config, on);
     let positions = Positions::new(&config.rope, config.head_dim, 0, tokens.len(), on);
     let mut hidden = outer.embed(token_tensor(&[tokens], on));
+    // The weights of one layer at a time are in memory.
     for layer in 0..=wanted.layer {
         let weights = checkpoint.layer(layer).map_err(told)?;
         let block = Block::load(&weights, config.layers[layer], config, on);

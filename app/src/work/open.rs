@@ -55,7 +55,7 @@ pub fn devices(mail: &Mail) {
     platform::spawn(mail, move || async move { back.send(Message::Devices(adapters().await)) });
 }
 
-/// Opens a device.
+/// Opens the device that was chosen.
 ///
 /// # Errors
 /// In the words of the library.

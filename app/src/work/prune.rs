@@ -17,9 +17,9 @@ use crate::remedy::told;
 
 /// Everything a run needs.
 pub struct Order {
-    /// The model.
+    /// The model that is pruned.
     pub model: Arc<Model>,
-    /// Calibration.
+    /// Calibration windows, as token ids.
     pub windows: Arc<Vec<Vec<u32>>>,
     /// What is asked for; planned again on the device that is opened.
     pub request: Request,
@@ -29,11 +29,11 @@ pub struct Order {
     pub out: PathBuf,
     /// Whether a finished result at this place may be replaced.
     pub overwrite: bool,
-    /// Pause and stop.
+    /// What the run looks at to pause or to stop.
     pub control: Control,
 }
 
-/// Runs it.
+/// Begins the run; its events and its end arrive as messages.
 pub fn start(mail: &Mail, order: Order) {
     let back = mail.clone();
     platform::spawn(mail, move || async move {
@@ -45,6 +45,7 @@ pub fn start(mail: &Mail, order: Order) {
 async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
     let device = device(&order.device).await?;
     let checkpoint = &order.model.checkpoint;
+    // The Plan screen planned without opening the device; what it can hold is known only now.
     let plan = plan(&order.request, checkpoint.config(), &Limits::of(&device, Some(&order.out))).map_err(told)?;
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
@@ -57,6 +58,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
         memory: &Peak::unknown,
     };
     let mut observe = |event: Event| {
+        // Told before a pause, so that the screen shows where the run waits.
         mail.send(Message::Pruning(Box::new(event), clock()));
         order.control.flow()
     };
@@ -93,6 +95,7 @@ async fn into(job: &Job<'_>, order: &Order, observe: &mut dyn FnMut(Event) -> Fl
 
 #[cfg(target_arch = "wasm32")]
 async fn into(job: &Job<'_>, _: &Order, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, Failure> {
+    // A page has no disk: what was pruned stays in memory.
     let mut sink = slimgpt::pipeline::MemorySink::default();
     Ok(slimgpt::session::execute(job, &mut sink, observe).await?)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 pub struct Turns(Arc<(Mutex<State>, Condvar)>);
 
 struct State {
+    // 0 or 1, as the sides of the Compare screen.
     turn: usize,
     there: [bool; 2],
 }
@@ -22,6 +23,7 @@ impl Turns {
     /// Waits for the turn; who is alone has it always.
     pub fn take(&self, side: usize) {
         let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A loop, because a condition variable may wake without a reason.
         while state.turn != side && state.there[1 - side] && cfg!(not(target_arch = "wasm32")) {
             state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -33,9 +35,10 @@ impl Turns {
         self.0.1.notify_all();
     }
 
-    /// Goes for good.
+    /// Goes for good; from now on the other has every turn.
     pub fn leave(&self, side: usize) {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).there[side] = false;
+        // The other may be waiting for this very turn.
         self.pass(side);
     }
 }

@@ -54,7 +54,7 @@ impl Cutting {
     }
 }
 
-/// How much text.
+/// How much text: windows, and tokens of each.
 #[derive(Args, Clone)]
 pub struct CalibrationSize {
     /// Calibration windows
@@ -68,6 +68,7 @@ pub struct CalibrationSize {
 /// Tokens of a window: as asked, else 2048, and never more than the model was made for.
 pub fn window_length(asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
     match asked {
+        // The paper's windows have 2048 tokens.
         None => Ok(2048.min(config.max_positions)),
         Some(n) if n <= config.max_positions => Ok(n),
         Some(n) => {
@@ -85,6 +86,7 @@ impl Calibration {
     /// Refuses a run that has no text, before anything is computed.
     pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let shipped = checkpoint.folder().is_some_and(shipped::is_in);
+        // Layers are fitted to what the text makes of them: the shipped text suits the shipped model only.
         if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
     }
 

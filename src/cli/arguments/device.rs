@@ -5,7 +5,7 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice, DeviceError};
 
-/// Where to compute.
+/// Where to compute: the same flag in every command.
 #[derive(Args, Clone)]
 pub struct DeviceArgument {
     /// auto (a hardware GPU if there is one, else the CPU), gpu, cpu, or part of an adapter's name
@@ -18,6 +18,7 @@ impl DeviceArgument {
     pub fn open(&self) -> Result<Device> {
         let opened = block_on(Device::open_or_fall_back(&self.device))?;
         if let Some(error) = &opened.instead_of_gpu {
+            // Standard output is for results, which programs may read.
             eprintln!("note: {}", without_gpu(error));
         }
         Ok(opened.device)

@@ -126,6 +126,7 @@ impl Pruning {
         let shared = self.knobs.request(seed);
         let schedule = self.shape.map_or_else(|| self.schedule.clone(), Schedule::Shape);
         let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
+        // Lists and sizes say by themselves how much goes; a curve only says where.
         if target.is_none() && !schedule.needs_no_target() {
             return Err(PlanError::from(AllocateError::NoTarget).into());
         }
@@ -146,6 +147,7 @@ impl Pruning {
             window_tokens: window_length(size.seq_len, config)?,
             ..shared
         };
+        // clap lets only one of --method and --paper through.
         Ok(self.with_what_was_given(match self.method {
             Some(method) => method.of(asked),
             None if self.paper => asked.as_in_the_paper(),
@@ -156,6 +158,7 @@ impl Pruning {
     /// What was typed goes before what a preset says.
     fn with_what_was_given(&self, preset: Request) -> Request {
         let allocation = Allocation {
+            // Only what a preset sets can be at odds with what was typed; the rest is in the request already.
             rounding: self.knobs.rounding.or(preset.allocation.rounding),
             channel_multiple: self.knobs.channel_multiple.or(preset.allocation.channel_multiple),
             ..preset.allocation

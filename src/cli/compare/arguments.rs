@@ -35,7 +35,6 @@ OUT gets compare.json, compare.csv and compare.svg, and for every cell its repor
 Interrupted with Ctrl-C or killed, the same command goes on; finished cells are not done again.
 A cell that cannot be done, for instance because a layer would be empty, is a row that says why.";
 
-/// Arguments of `compare`.
 #[derive(Args)]
 #[command(after_help = format!("{}\n\n{EXAMPLES}", listed::<Method>("Methods:")))]
 pub struct Compare {
@@ -164,12 +163,14 @@ impl Compare {
         let config = checkpoint.config();
         let which = Windows {
             count: self.windows,
+            // Said again, because `window_length` names the flag of the calibration's windows.
             length: window_length(Some(self.eval_seq_len), config).map_err(|_| {
                 Usage(format!(
                     "--eval-seq-len {} is longer than the model's context of {} tokens",
                     self.eval_seq_len, config.max_positions
                 ))
             })?,
+            // In order and from the beginning, so that the seed does not change what is measured.
             sampling: Sampling::Sequential,
             bos: self.eval_bos,
             seed: 0,
@@ -197,6 +198,7 @@ impl Compare {
 
     /// The model's folder without the way to it.
     pub fn model_name(&self) -> String {
+        // "." and ".." have no name; the folders they lead to have.
         file_name(&self.model.canonicalize().unwrap_or_else(|_| self.model.clone()))
     }
 }
@@ -206,6 +208,7 @@ fn file_name(path: &Path) -> String {
 }
 
 fn without_repeats<T: PartialEq + Clone>(list: &[T]) -> Vec<T> {
+    // Not a set: cells follow the order that was typed, and f64 has no hash.
     let mut once: Vec<T> = Vec::new();
     for item in list {
         if !once.contains(item) {

@@ -14,7 +14,7 @@ const STEPS: f64 = 1000.0;
 /// The share of a cell's time that pruning takes; measuring takes the rest.
 const PRUNING: f64 = 0.8;
 
-/// Shows events.
+/// Shows the events of a comparison: one bar, and a line for each finished cell.
 pub struct Cells {
     hidden: bool,
     bar: ProgressBar,
@@ -44,6 +44,7 @@ impl Cells {
                 (self.share, self.meter) = (0.0, None);
             }
             Event::Pruning(event) => self.note(event),
+            // The bar is as long as the grid, of which the dense model is no cell.
             Event::Measuring { done, total } if self.name != "dense" => {
                 self.share = PRUNING + (1.0 - PRUNING) * *done as f64 / (*total).max(1) as f64;
             }
@@ -58,6 +59,7 @@ impl Cells {
         self.bar.set_position(((self.done as f64 + self.share) * STEPS) as u64);
         self.bar.set_message(format!(
             "cell {}/{} {}  {}",
+            // After the last cell the next one would be one too many.
             (self.done + 1).min(self.cells),
             self.cells,
             self.name,
@@ -78,6 +80,7 @@ impl Cells {
 
     /// At the mean rate of the cells that were worked on.
     fn left(&self) -> String {
+        // Cells that were there already took no time and would make the rate too good.
         let worked = (self.done - self.reused) as f64 + self.share;
         let ahead = self.cells as f64 - self.done as f64 - self.share;
         let seconds = self.started.elapsed().as_secs_f64() * ahead / worked;
@@ -85,6 +88,7 @@ impl Cells {
     }
 
     fn line(&self, text: &str) {
+        // Hidden by --json is silent; hidden because there is no terminal is told in plain lines.
         match (self.hidden, self.bar.is_hidden()) {
             (true, _) => {}
             (_, true) => eprintln!("{text}  {}", self.left()),

@@ -13,6 +13,7 @@ use crate::cli::{out, show};
 type Choice = (&'static str, fn(&Cell) -> String);
 
 const CHOICES: [Choice; 5] = [
+    // Rounded before it is written: 100 · 0.07 is 7.000000000000001.
     ("removed", |c| format!("{} %", (1000.0 * c.target).round() / 10.0)),
     ("schedule", |c| c.schedule.name().into()),
     ("calibration", |c| c.calibration.clone()),
@@ -23,6 +24,7 @@ const CHOICES: [Choice; 5] = [
 /// Prints the table, what did not come about, and the protocol.
 pub fn print(comparison: &Comparison, folder: &Path) -> Result<()> {
     let rows = &comparison.rows;
+    // Compared as they are shown: a column that looks the same in every line says nothing.
     let varies = |(_, of): &Choice| rows.iter().any(|r| of(&r.cell) != of(&rows[0].cell));
     let (varying, fixed): (Vec<Choice>, Vec<Choice>) = CHOICES.into_iter().partition(varies);
     out::line(table(comparison, &varying))?;

@@ -16,14 +16,16 @@ pub struct Finished {
     task: &'static str,
     /// Task, data and protocol in words.
     what: String,
+    // A list, because the order of the metrics is that of the table.
     #[serde(serialize_with = "as_map")]
     metrics: Vec<(&'static str, Score)>,
-    /// MMLU's.
+    /// MMLU's groups of subjects; empty for every other task.
     groups: Vec<Group>,
     /// Lines of the rows of which a text did not fit the model whole.
     cut_to_fit: Vec<usize>,
     /// Rows that could not be used.
     skipped: usize,
+    // Not printed, since metrics and groups say the same; kept for the average of the seven.
     #[serde(skip)]
     score: Option<TaskScore>,
 }
@@ -57,6 +59,7 @@ impl Finished {
 
     fn row(&self) -> Vec<String> {
         let metrics = self.metrics.iter().map(|(name, score)| format!("{name} {}", share(score)));
+        // All metrics of a task are taken over the same rows.
         let n = self.metrics.first().map_or(0, |(_, score)| score.n);
         let metrics: Vec<String> = metrics.collect();
         vec![
@@ -90,6 +93,7 @@ pub fn average(finished: &[Finished]) -> Option<f64> {
 pub fn average_entry(finished: &[Finished], begin: Begin) -> Option<EvalEntry> {
     let value = average(finished)?;
     let acc = |f: &Finished| f.score.as_ref().and_then(|s| s.by(Metric::Acc)).map(|score| score.n);
+    // MMLU has acc as well, but is none of the seven.
     let n = finished.iter().filter(|f| f.task != "mmlu").filter_map(acc).sum();
     let what = format!("average of the seven zero-shot tasks, {n} rows, {}", load::begin(begin));
     Some(EvalEntry { what, metric: "acc or acc_norm".into(), value, stderr: None, n })
@@ -113,6 +117,7 @@ pub fn print(finished: &[Finished], skipped: &[BadRow]) -> Result<()> {
     for task in finished {
         out::line(format_args!("  {}", task.what))?;
     }
+    // Which rows these are is a note, not a figure: it goes to standard error.
     for task in finished.iter().filter(|task| !task.cut_to_fit.is_empty()) {
         eprintln!("{}: cut to fit the model's context: lines {}", task.task, lines(&task.cut_to_fit));
     }

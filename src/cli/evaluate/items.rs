@@ -12,7 +12,7 @@ use slimgpt::eval::tasks::{Answer, Placed, Question};
 pub struct Items(Option<NewFile>);
 
 impl Items {
-    /// Begins the file.
+    /// Begins the file; without a path nothing is written later either.
     pub fn to(path: Option<&Path>) -> Result<Self> {
         Ok(Self(named(path.map(NewFile::begin).transpose())?))
     }
@@ -29,7 +29,7 @@ impl Items {
         }))
     }
 
-    /// A generated answer.
+    /// A generated answer, its score, and how many tokens its prompt lost.
     pub fn reply<T>(&mut self, task: &str, row: &Placed<T>, reply: &Reply) -> Result<()> {
         let Reply { text, score, cut_out } = reply;
         self.line(&json!({

@@ -24,7 +24,7 @@ pub struct Settings<'a> {
 pub enum Loaded {
     /// Choices: one of the seven, or MMLU.
     Choices {
-        /// Nothing for MMLU.
+        /// `None` for MMLU, which is not scored like the seven.
         task: Option<&'static Task>,
         /// Task, data and protocol in words.
         what: String,
@@ -35,7 +35,7 @@ pub enum Loaded {
 }
 
 impl Chosen {
-    /// Reads the files.
+    /// Reads the rows of the task's files; questions with choices are encoded as well.
     pub fn load(&self, settings: &Settings<'_>) -> Result<Loaded> {
         let loaded = match self {
             Self::ZeroShot(task, file) => {
@@ -59,6 +59,7 @@ impl Chosen {
                 Loaded::Long { dataset, what, rows }
             }
         };
+        // Rows that are all bad are not empty: the caller refuses or skips them, and says which they are.
         match loaded.is_empty() {
             true => Err(anyhow!("{}: no row can be used", loaded.what())),
             false => Ok(loaded),

@@ -36,6 +36,7 @@ impl Runner<'_> {
                 Loaded::Long { dataset, what, rows } => {
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,
+                        // Loaded once, for the first task that generates.
                         none => none.insert(Decoder::load(self.checkpoint, self.device.tensor_device())?),
                     };
                     self.long(decoder, dataset, what, &rows, items)?

@@ -15,7 +15,7 @@ pub enum Chosen {
     ZeroShot(&'static Task, PathBuf),
     /// MMLU: development and test rows.
     Mmlu(PathBuf, PathBuf),
-    /// One of LongBench.
+    /// One of LongBench's datasets, whose answers are generated.
     Long(&'static Dataset, PathBuf),
 }
 
@@ -24,6 +24,7 @@ pub fn tasks(names: &[String], folder: &Path) -> Result<Vec<Chosen>> {
     let mut wanted: Vec<Kind> = Vec::new();
     for name in names {
         let (kinds, whatever_is_there) = named(name)?;
+        // A group means those of its tasks that are there; a task that is named has to be there.
         let kinds: Vec<Kind> = match whatever_is_there {
             true => kinds.into_iter().filter(|kind| kind.chosen(folder).is_ok()).collect(),
             false => kinds,
@@ -34,6 +35,7 @@ pub fn tasks(names: &[String], folder: &Path) -> Result<Vec<Chosen>> {
         }
         wanted.extend(kinds);
     }
+    // A task may be named by itself and be part of a group as well.
     let mut once: Vec<Kind> = Vec::new();
     for kind in wanted {
         if !once.iter().any(|other| other.name() == kind.name()) {

@@ -50,10 +50,12 @@ impl PromptArguments {
             true => self.conversation(model, &settings, text.to_owned(), &tokenizer)?,
             false => Prompt::continuing(text, begin(&settings, &checkpoint), &tokenizer)?,
         };
+        // A prompt that cannot be continued is refused before weights are loaded.
         prompt.check(&checkpoint)?;
         let mut ends = ends(&self::settings(model, "generation_config.json")?["eos_token_id"]);
         if self.chat {
             // What ends an answer is often not what ends a text.
+            // A token is written as a string, or as an object with the string as its content.
             let end = settings["eos_token"].as_str().or(settings["eos_token"]["content"].as_str());
             ends.extend(end.and_then(|end| tokenizer.token(end)));
         }
@@ -97,6 +99,7 @@ fn settings(model: &Path, file: &str) -> Result<Value> {
     let path = model.join(file);
     match std::fs::read(&path) {
         Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{}: not JSON", path.display())),
+        // Whatever is asked of null is null, so a missing file is one that says nothing.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).with_context(|| path.display().to_string()),
     }

@@ -20,6 +20,7 @@ impl Generate {
     pub(super) fn compare(&self) -> Result<()> {
         let [dense, pruned] = self.two_models()?;
         let text = self.prompt.text()?;
+        // Both are opened and checked before the first is loaded.
         let mut writers = [self.prompt.open(&dense, &text)?, self.prompt.open(&pruned, &text)?];
         let same_tokenizer = same(&dense, &pruned);
         if !same_tokenizer && !self.json {
@@ -34,6 +35,7 @@ impl Generate {
             if !interrupt.is_pressed() {
                 written.push(self.continuation(writer, &device, &interrupt)?);
                 writer.unload();
+                // The allocator keeps what was freed until it is told to let go.
                 device.release_unused();
             }
         }
@@ -60,10 +62,12 @@ impl Generate {
         let mut bar = progress::counting("tokens", self.json);
         let mut done = 0;
         let written = writer.write(&self.limit(), &mut self.draw.sampler(), &mut |_| {
+            // The last call hands over what was held back, and is no token.
             done = (done + 1).min(self.max_tokens);
             bar(done, self.max_tokens);
             !interrupt.is_pressed()
         })?;
+        // A text may end early; only a full bar is cleared.
         bar(self.max_tokens, self.max_tokens);
         Ok(written)
     }
@@ -73,6 +77,7 @@ impl Generate {
         if !prompt.is_empty() {
             out::line(format_args!("{prompt}\n"))?;
         }
+        // Without a terminal there is no width, and columns would have to guess one.
         match (Table::new().width().filter(|&width| width >= WIDE), written) {
             (Some(width), [dense, pruned]) => out::line(columns([dense, pruned], width))?,
             _ => one_after_the_other(written)?,
@@ -94,6 +99,7 @@ fn columns(both: [&Continuation; 2], width: u16) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::DynamicFullWidth);
     table.set_width(width).set_header(both.map(|w| w.model.as_str()));
+    // Line ends around a text would make its row higher and show nothing.
     table.add_row(both.map(|w| w.text.trim_matches('\n')));
     table.add_row(both.map(|w| format!("{:.1} tokens/s", w.tokens_per_second)));
     table

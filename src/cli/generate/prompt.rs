@@ -6,7 +6,7 @@ use slimgpt::text::Tokenizer;
 
 use super::Usage;
 
-/// What is continued.
+/// A text or a conversation that a model goes on with.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     /// All tokens, a begin-of-sequence token included where the model wants one.
@@ -34,6 +34,7 @@ impl Prompt {
 
     /// Tokens whose text the new text goes on from.
     pub fn before(&self) -> &[u32] {
+        // An answer stands alone, so its decoder begins without neighbours.
         if self.text.is_some() { &self.tokens } else { &[] }
     }
 
@@ -44,6 +45,7 @@ impl Prompt {
                 Err(Usage("--prompt is empty, and the model has no begin-of-sequence token to begin with".into())
                     .into())
             }
+            // One new token has to fit at least.
             (n, room) if n >= room => {
                 let has = format!("--prompt has {n} tokens, and the model's context of {room} has no room for more");
                 Err(Usage(has).into())

@@ -16,7 +16,7 @@ use super::Prompt;
 /// When to end at the latest.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    /// Tokens.
+    /// New tokens at most.
     pub tokens: usize,
     /// Texts before which to end.
     pub stops: Vec<String>,
@@ -41,11 +41,11 @@ pub enum Ended {
 /// A continuation and what it took.
 #[derive(Clone, Debug, Serialize)]
 pub struct Continuation {
-    /// The model's folder.
+    /// What the model is called: its folder, as it was typed.
     pub model: String,
-    /// The new text.
+    /// The new text, without the prompt and without the stop that ended it.
     pub text: String,
-    /// New tokens.
+    /// New tokens, those of a stop included.
     pub tokens: usize,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
@@ -55,7 +55,7 @@ pub struct Continuation {
     pub first_token_seconds: Option<f64>,
     /// New tokens per second.
     pub tokens_per_second: f64,
-    /// What ended it.
+    /// What the text was ended by.
     pub stopped_by: Ended,
 }
 
@@ -82,7 +82,6 @@ impl Writer {
         self
     }
 
-    /// What is continued.
     pub fn prompt(&self) -> &Prompt {
         &self.prompt
     }
@@ -108,6 +107,7 @@ impl Writer {
     ) -> Result<Continuation> {
         let decoder = self.decoder.as_ref().context("the model is not loaded")?;
         let mut config = self.checkpoint.config().clone();
+        // `generate` ends at the config's tokens; a conversation has further ones.
         config.eos_tokens.clone_from(&self.ends);
         let mut page = Page::new(TextStream::after(&self.tokenizer, self.prompt.before()), limit);
         let stop = block_on(generate(decoder, &config, &self.prompt.tokens, limit.tokens, sampler, &mut |token| {
@@ -139,10 +139,12 @@ impl<'a> Page<'a> {
     /// Takes a token; false when no more is wanted.
     fn take(&mut self, token: u32, on_text: &mut dyn FnMut(&str) -> bool) -> bool {
         self.tokens += 1;
+        // Before the token is decoded, which is not the model's time.
         self.first.get_or_insert(self.started.elapsed().as_secs_f64());
         let piece = match self.stream.push(token) {
             Ok(piece) => piece.unwrap_or_default(),
             Err(error) => {
+                // The callback can only say stop; `finish` hands the error on.
                 self.failed = Some(error);
                 return false;
             }
@@ -161,7 +163,9 @@ impl<'a> Page<'a> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
+        // After a stop, whatever is still held back stands behind it.
         if !matches!(self.ended, Some(Ended::Stop(_))) {
+            // Half a character that comes out now may still complete a stop.
             let (mut rest, stopped) = self.stops.push(&self.stream.finish()?.unwrap_or_default());
             match stopped {
                 Some(stop) => self.ended = Some(Ended::Stop(stop.to_owned())),
@@ -178,6 +182,7 @@ impl<'a> Page<'a> {
             prompt_tokens: writer.prompt.tokens.len(),
             seconds,
             first_token_seconds: self.first,
+            // A clock that has not moved yet must not divide by zero.
             tokens_per_second: self.tokens as f64 / seconds.max(1e-9),
             stopped_by: self.ended.unwrap_or_else(|| ended(stop)),
         })

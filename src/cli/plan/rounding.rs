@@ -7,6 +7,7 @@ use slimgpt::format;
 
 /// Lines that say how far counts are from what their ratios ask for; none where that is little.
 pub fn lines(plan: &Plan) -> Vec<String> {
+    // Sizes that are said outright are not rounded.
     if plan.request.allocation.schedule.is_exact() {
         return Vec::new();
     }

@@ -2,6 +2,7 @@
 
 /// What to fetch for a well-known name. Nothing is downloaded.
 pub fn advice(name: &str) -> Option<&'static str> {
+    // WikiText-2, wikitext_2 and wikitext2 are one name.
     let bare: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     match bare.as_str() {
         "wikitext" | "wikitext2" | "wikitext2raw" | "wikitext2rawv1" => Some(WIKITEXT2),

@@ -19,7 +19,7 @@ pub struct Measure<'a> {
     /// Tokens of a window.
     pub length: usize,
     pub bos: Bos,
-    /// Windows at most.
+    /// Windows from the beginning of the text; `None` takes all.
     pub count: Option<usize>,
     /// Whether no progress is shown.
     pub hidden: bool,
@@ -56,6 +56,7 @@ impl Measure<'_> {
     /// lm-eval's rolling windows, every document by itself.
     pub fn rolling(&self, documents: &[String], device: &Device) -> Result<Found> {
         let config = self.checkpoint.config();
+        // lm-eval's prefix token: begin-of-sequence where there is one, else end-of-sequence.
         let prefix = config.bos_token.or(config.eos_tokens.first().copied()).ok_or(EvalError::NoPrefix)?;
         let prefix = self.tokenizer.known(prefix)?;
         let (texts, kind) = match documents {
@@ -69,7 +70,9 @@ impl Measure<'_> {
             requests.extend(rolling(&tokens, prefix, self.length)?);
         }
         let perplexity = self.of(&requests, device)?;
+        // lm-eval divides by the words and bytes of the page as it is, not of the detokenised one.
         let size = texts.iter().map(|text| Size::of(text)).sum();
+        // The token is then a token of the text, and predicted like one.
         let predicted = if self.bos == Bos::First { ", which is predicted too" } else { "" };
         Ok(Found {
             perplexity,
@@ -106,6 +109,7 @@ impl Measure<'_> {
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let begin = match self.bos {
             Bos::None => None,
+            // First or each: `check` has refused the latter, because there are no windows yet.
             _ => Some(self.tokenizer.known(self.checkpoint.config().bos_token.ok_or(TextError::NoBos)?)?),
         };
         Ok(begin.into_iter().chain(self.tokenizer.encode(text)?).collect())

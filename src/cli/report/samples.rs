@@ -47,6 +47,7 @@ impl ReportCommand {
     fn work(&self, name: &str, path: &Path, device: &Device, samples: &mut [Sample]) -> Result<Option<EvalEntry>> {
         let (checkpoint, tokenizer) = arguments::open(path)?;
         if !samples.is_empty() {
+            // Gone again before perplexity is measured, which holds one layer at a time.
             let decoder = Decoder::load(&checkpoint, device.tensor_device())?;
             let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
             for (done, sample) in samples.iter_mut().enumerate() {
@@ -74,12 +75,15 @@ impl ReportCommand {
                 Usage(format!("--prompt \"{prompt}\" has {tokens} tokens; 1 to {} are possible", room - 1)).into()
             );
         }
+        // The likeliest tokens, so that the texts differ by the weights alone.
         let (mut all, mut sampler) = (own.clone(), Sampler::new(0.0, 0));
         block_on(generate(decoder, config, &given, self.max_tokens, &mut sampler, &mut |token| {
             all.push(token);
             true
         }))?;
+        // Decoders look at neighbours, so the new text is what the whole has more than the prompt.
         let (before, whole) = (tokenizer.decode(&own)?, tokenizer.decode(&all)?);
+        // `get`, because the prompt's last character may decode to other bytes once it has neighbours.
         Ok(whole.get(before.len()..).unwrap_or_default().trim().to_owned())
     }
 
@@ -104,6 +108,7 @@ impl ReportCommand {
     }
 
     fn which(&self, length: usize) -> Windows {
+        // As SlimGPT and LLM-Pruner measure: no overlap and no begin-of-sequence token.
         Windows { count: self.windows, length, sampling: Sampling::Sequential, bos: Bos::None, seed: 0 }
     }
 
@@ -114,6 +119,7 @@ impl ReportCommand {
         if self.samples_of == 0 {
             return Ok(prompts);
         }
+        // The first folder's tokenizer cuts; every model gets the prompts as text.
         let (checkpoint, tokenizer) = arguments::open(first)?;
         let documents = read_documents(text, &self.text_key)?;
         let all = windows(
@@ -122,6 +128,7 @@ impl ReportCommand {
             checkpoint.config().bos_token,
             &Windows { count: None, ..self.which(PROMPT_TOKENS) },
         )?;
+        // A text with fewer windows than prompts gives what it has.
         let step = (all.len() / self.samples_of).max(1);
         for window in all.iter().step_by(step).take(self.samples_of) {
             prompts.push(tokenizer.decode(window)?.trim().to_owned());

@@ -3,7 +3,7 @@
 /// How values are spread over an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Evenly.
+    /// Evenly, from zero or from a lowest value below it.
     Linear,
     /// Evenly, with marks at whole numbers only.
     Whole,
@@ -25,8 +25,11 @@ impl Axis {
         let placed = values.filter(|v| v.is_finite() && (scale != Scale::Log || *v > 0.0));
         let (low, high) = placed.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         match scale {
+            // Nothing has a place: any axis will do.
             _ if low > high => Self { scale, low: 1.0, high: 10.0 },
+            // A single value has a place as well: the upper end stays above the lower one.
             Scale::Whole => Self { scale, low, high: high.max(low + 1.0) },
+            // From zero, so that heights can be compared.
             Scale::Linear => Self { scale, low: low.min(0.0), high: rounded_up(high.max(low + 1e-9)) },
             Scale::Log => Self { scale, low: widened_down(low), high: widened_up(high.max(low * 1.01)) },
         }
@@ -39,6 +42,7 @@ impl Axis {
 
     /// The place of a value between 0 and 1; `None` where it has none.
     pub fn place(&self, value: f64) -> Option<f64> {
+        // Any base will do: it falls out of the quotient.
         let of = |v: f64| if self.scale == Scale::Log { v.ln() } else { v };
         let place = (of(value) - of(self.low)) / (of(self.high) - of(self.low));
         place.is_finite().then_some(place)
@@ -47,6 +51,7 @@ impl Axis {
     /// The values that have a mark.
     pub fn marks(&self) -> Vec<f64> {
         match self.scale {
+            // About five marks beside the plot and twelve below it do not touch.
             Scale::Linear => stepped(self.low, self.high, nice_step((self.high - self.low) / 5.0)),
             Scale::Whole => stepped(self.low, self.high, nice_step((self.high - self.low) / 12.0).max(1.0)),
             Scale::Log => self.log_marks(),
@@ -56,8 +61,11 @@ impl Axis {
     /// 1, 2, 5, 10 … where there are few decades, powers of ten where there are many.
     fn log_marks(&self) -> Vec<f64> {
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
+        // Powers of ten are computed, and miss an end by a rounding.
         let within = |v: &f64| *v >= self.low * 0.999 && *v <= self.high * 1.001;
+        // Powers of ten alone would be too few marks for two or three decades.
         let digits: &[f64] = if last - first <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        // About eight marks at most, however many decades there are.
         let every = ((last - first) / 8 + 1) as usize;
         let decades = (first..=last).step_by(if digits.len() == 1 { every } else { 1 });
         decades.flat_map(|p| digits.iter().map(move |d| d * 10f64.powi(p))).filter(within).collect()
@@ -66,19 +74,23 @@ impl Axis {
 
 fn stepped(low: f64, high: f64, step: f64) -> Vec<f64> {
     let first = (low / step).ceil() as i64;
+    // An end that is a multiple of the step but for a rounding keeps its mark.
     let last = (high / step + 1e-9).floor() as i64;
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
 /// 1, 2 or 5 times a power of ten, at least `step`.
 fn nice_step(step: f64) -> f64 {
+    // Zero has no logarithm.
     let power = 10f64.powf(step.max(1e-300).log10().floor());
+    // A step that is round but for a rounding stays the same.
     let digit = [1.0, 2.0, 5.0, 10.0].into_iter().find(|d| d * power >= step * 0.999).unwrap_or(10.0);
     digit * power
 }
 
 fn rounded_up(high: f64) -> f64 {
     let step = nice_step(high.abs() / 5.0);
+    // An end that is round but for a rounding stays where it is.
     (high / step - 1e-9).ceil() * step
 }
 
@@ -97,6 +109,7 @@ fn widened_up(high: f64) -> f64 {
 pub fn label(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
+        // Three decimals show less than a thousandth as 0, and millions do not fit beside the axis.
         v if !(1e-3..1e6).contains(&v) => format!("{value:.0e}"),
         v if v >= 1000.0 => format!("{value:.0}"),
         _ => {

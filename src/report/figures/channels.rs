@@ -21,6 +21,7 @@ pub fn channels(layers: &[LayerRecord]) -> Svg {
     let bottom = TOP + HEIGHT;
     let mut svg = Svg::new(WIDTH, bottom + 46.0, "How many channels stay", description);
     let axis = Axis::between(0.0, most, Scale::Whole);
+    // About five marks, as beside every plot; a whole axis would have up to twelve.
     for mark in Axis::between(0.0, most, Scale::Linear).marks() {
         let y = bottom - axis.place(mark).unwrap_or(0.0) * HEIGHT;
         svg.line((LEFT, y), (WIDTH - RIGHT, y), "grid");
@@ -30,6 +31,7 @@ pub fn channels(layers: &[LayerRecord]) -> Svg {
     for (column, layer) in layers.iter().enumerate() {
         bar(&mut svg, LEFT + column as f64 * width, width, most, layer);
     }
+    // After the bars, whose lower edges it covers.
     svg.line((LEFT, bottom), (WIDTH - RIGHT, bottom), "axis");
     column_labels(&mut svg, layers.len(), bottom);
     svg.upright_text((14.0, TOP + HEIGHT / 2.0), "label", "channels");
@@ -42,6 +44,7 @@ fn bar(svg: &mut Svg, x: f64, width: f64, most: f64, layer: &LayerRecord) {
     let height = |channels: usize| channels as f64 / most * HEIGHT;
     let place = |channels: usize| [x + gap, TOP + HEIGHT - height(channels), width - 2.0 * gap, height(channels)];
     let tooltip = format!("layer {}: {after} of {before} channels stay", layer.layer);
+    // The outline first: the filled bar lies on its lower part.
     svg.rect(place(before), "was", &tooltip);
     svg.rect(place(after), "kept", &tooltip);
     if width >= NUMBERED {

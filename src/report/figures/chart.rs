@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale, label};
 use super::svg::{Anchor, Svg};
 
-/// A chart.
+/// Curves over two axes, and the words around them.
 pub struct Chart {
     /// What a screen reader calls it.
     pub title: String,
@@ -23,13 +23,13 @@ pub struct Chart {
     pub y_percent: bool,
     /// A horizontal line with a name, such as the dense model's.
     pub reference: Option<(String, f64)>,
-    /// The curves.
+    /// The curves, in the order of their names in the legend.
     pub series: Vec<Series>,
 }
 
-/// A curve.
+/// Points that belong together, with a name and a look.
 pub struct Series {
-    /// In the tooltips.
+    /// What its points are called in their tooltips.
     pub name: String,
     /// In the legend; `None` for a curve that the text explains.
     pub legend: Option<String>,
@@ -59,6 +59,7 @@ const RIGHT: f64 = 18.0;
 const LEGEND_ROW: f64 = 22.0;
 const BOTTOM: f64 = 48.0;
 /// The mean width of a character of the legend.
+// A guess, because nothing can measure text in a page without scripts.
 const CHARACTER: f64 = 6.8;
 
 /// The rectangle of the curves and its axes.
@@ -71,12 +72,13 @@ struct Frame {
 impl Frame {
     fn point(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
         let (x, y) = (self.x.place(x)?, self.y.place(y)?);
+        // SVG counts downwards.
         Some((LEFT + x * (WIDTH - LEFT - RIGHT), self.top + (1.0 - y) * PLOT_HEIGHT))
     }
 }
 
 impl Chart {
-    /// Draws it.
+    /// Draws the curves, their axes and the legend.
     pub fn draw(&self) -> Svg {
         let places = self.legend_places();
         let rows = places.last().map_or(0, |&(_, row)| row + 1) as f64;
@@ -93,6 +95,7 @@ impl Chart {
         if let Some((name, value)) = &self.reference {
             reference_line(&mut svg, &frame, name, *value);
         }
+        // Curves last, so that no grid line covers a point.
         self.series.iter().for_each(|series| series.draw(&mut svg, &frame, self.y_percent));
         svg
     }
@@ -100,11 +103,13 @@ impl Chart {
     /// Where each name of the legend begins, and in which row.
     fn legend_places(&self) -> Vec<(f64, usize)> {
         let named: Vec<&String> = self.series.iter().filter_map(|s| s.legend.as_ref()).collect();
+        // A single curve is named by the title.
         if named.len() < 2 {
             return Vec::new();
         }
         let (mut x, mut row) = (LEFT, 0);
         let place = |name: &String| {
+            // 26 for the line, 8 to the name, 18 to the next line.
             let width = 34.0 + CHARACTER * name.chars().count() as f64 + 18.0;
             if x + width > WIDTH && x > LEFT {
                 (x, row) = (LEFT, row + 1);
@@ -172,6 +177,7 @@ impl Series {
             let line: Vec<(f64, f64)> = placed.iter().map(|p| p.1).collect();
             svg.polyline(&line, &self.line_class());
         }
+        // Many points stand close to each other.
         let radius = if placed.len() > 40 { 2.5 } else { 3.5 };
         for ((x, y), at) in placed {
             let value = if percent_of { format!("{:.3} %", 100.0 * y) } else { format!("{y:.4}") };
@@ -181,6 +187,7 @@ impl Series {
 
     fn line_class(&self) -> String {
         let dash = if self.marks == Marks::Dashes { " dash" } else { "" };
+        // The style has eight colours; a ninth curve has the first one again.
         format!("curve s{}{dash}", self.colour % 8)
     }
 

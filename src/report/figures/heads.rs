@@ -40,11 +40,13 @@ struct Cell {
 impl Cell {
     fn new(layers: usize, heads: usize, per_group: usize) -> Self {
         let width = (WIDTH - LEFT - RIGHT) / layers.max(1) as f64;
+        // 420 units for all heads, but no row too low to be seen and no cell higher than a line of text.
         Self { width, height: (420.0 / heads as f64).clamp(6.0, 20.0), per_group }
     }
 
     /// The upper edge of a head's row, from the top of the map.
     fn y(&self, head: usize) -> f64 {
+        // Where every query head has K/V of its own, a gap after each would tell nothing.
         let gaps = if self.per_group > 1 { head / self.per_group } else { 0 };
         head as f64 * self.height + gaps as f64 * GROUP_GAP
     }
@@ -77,6 +79,7 @@ fn order_of(layer: &LayerRecord, head: usize) -> Option<usize> {
 }
 
 fn row_labels(svg: &mut Svg, cell: &Cell, heads: usize) {
+    // Labels closer than 16 units would overlap.
     let step = (16.0 / cell.height).ceil().max(1.0) as usize;
     for head in (0..heads).step_by(step) {
         let y = TOP + cell.y(head) + cell.height / 2.0 + 4.0;
@@ -88,6 +91,7 @@ fn row_labels(svg: &mut Svg, cell: &Cell, heads: usize) {
 pub(super) fn column_labels(svg: &mut Svg, layers: usize, bottom: f64) {
     let last = layers.saturating_sub(1) as f64;
     let width = (WIDTH - LEFT - RIGHT) / layers.max(1) as f64;
+    // An axis needs two ends; the second mark of a single layer is left out.
     for layer in Axis::between(0.0, last.max(1.0), Scale::Whole).marks() {
         if layer <= last {
             svg.text((LEFT + (layer + 0.5) * width, bottom + 18.0), Anchor::Middle, "mark", label(layer));

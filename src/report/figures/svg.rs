@@ -15,11 +15,11 @@ pub struct Svg {
 /// Where a text stands relative to its point.
 #[derive(Clone, Copy)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins at its point.
     Start,
-    /// It is centred there.
+    /// The text is centred at its point.
     Middle,
-    /// It ends there.
+    /// The text ends at its point.
     End,
 }
 
@@ -31,6 +31,7 @@ impl Svg {
 
     /// A rectangle with a tooltip, which may be empty.
     pub fn rect(&mut self, [x, y, width, height]: [f64; 4], class: &str, tooltip: &str) {
+        // A <title> inside a shape is its tooltip, without any script.
         let tooltip = if tooltip.is_empty() { String::new() } else { format!("<title>{}</title>", escaped(tooltip)) };
         let (x, y, width, height) = (Short(x), Short(y), Short(width), Short(height));
         self.add(format_args!(
@@ -38,7 +39,7 @@ impl Svg {
         ));
     }
 
-    /// A straight line.
+    /// A straight line between two points.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str) {
         let (x1, y1, x2, y2) = (Short(from.0), Short(from.1), Short(to.0), Short(to.1));
         self.add(format_args!(r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" class="{class}"/>"#));
@@ -57,7 +58,7 @@ impl Svg {
         self.add(format_args!(r#"<circle cx="{x}" cy="{y}" r="{radius}" class="{class}">{tooltip}</circle>"#));
     }
 
-    /// A text.
+    /// A text; its point is on the baseline.
     pub fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, class: &str, text: impl Display) {
         let anchor = match anchor {
             Anchor::Start => "start",
@@ -89,6 +90,7 @@ impl Svg {
 
     /// The figure as a file of its own, with its style.
     pub fn standalone(&self) -> String {
+        // Outside of a page the classes have no colours unless it brings them along.
         let style = format!("<style>{}</style>\n", include_str!("figure.css"));
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", self.element(&style))
     }
@@ -112,6 +114,7 @@ impl Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = format!("{:.2}", self.0);
         let text = text.trim_end_matches('0').trim_end_matches('.');
+        // The sign of a number that was rounded to nothing.
         f.write_str(if text == "-0" { "0" } else { text })
     }
 }

@@ -10,7 +10,7 @@ use crate::widgets::card::quiet;
 use crate::widgets::trouble::problem;
 use crate::work::export::Form;
 
-/// Draws it.
+/// Draws the ways on from a pruned folder; returns the one that was taken.
 pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>, exporting: bool) -> Option<Action> {
     let folder = model.folder()?;
     let action = ways_on(ui, folder);

@@ -11,7 +11,7 @@ use crate::widgets::card::{card, quiet};
 use crate::widgets::trouble::problem;
 use slimgpt::format::short;
 
-/// Draws it.
+/// Draws the scores and the compensation of one layer.
 pub fn ui(
     ui: &mut Ui,
     record: &LayerRecord,
@@ -56,12 +56,14 @@ fn scores(ui: &mut Ui, name: &str, site: &SiteRecord, kept: f64) {
         return;
     }
     let mut sorted = site.scores.clone();
+    // In order of the scores, so that the cut is one place on the axis.
     sorted.sort_by(f64::total_cmp);
     let cut = (1.0 - kept) * sorted.len() as f64;
     let colour = |i: usize| if (i as f64) < cut - 0.5 { p.second } else { p.accent };
     let words =
         format!("{name}, {} scores from {} to {}", sorted.len(), short(sorted[0]), short(sorted[sorted.len() - 1]));
     let words = format!("{words}; {:.0} % went", 100.0 * (1.0 - kept));
+    // Bars are centred on whole numbers: the line stands between two of them.
     bars(ui, name, &sorted, colour, Some(cut - 0.5), &words);
 }
 
@@ -83,6 +85,7 @@ fn bars(ui: &mut Ui, id: &str, values: &[f64], colour: impl Fn(usize) -> Color32
     let bars: Vec<Bar> = values.iter().enumerate().map(bar).collect();
     let shown = Plot::new(id.to_owned())
         .height(104.0)
+        // A plot that moves would take the wheel from the page around it.
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)
@@ -97,6 +100,7 @@ fn bars(ui: &mut Ui, id: &str, values: &[f64], colour: impl Fn(usize) -> Color32
                 plot.vline(VLine::new("cut", cut).color(p.second).width(1.5));
             }
         });
+    // A screen reader sees no bars; it reads these words.
     let words = words.to_owned();
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &words));
 }

@@ -10,7 +10,7 @@ use slimgpt::pipeline::Propagate;
 use crate::model::Model;
 use crate::settings::Settings;
 
-/// Draws it.
+/// Draws the folded list of knobs.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model) {
     egui::CollapsingHeader::new("Advanced").show(ui, |ui| {
         egui::Grid::new("advanced").num_columns(2).spacing(vec2(18.0, 8.0)).show(ui, |ui| {
@@ -47,6 +47,7 @@ fn words(choice: impl Named) -> String {
 fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, value: &mut T, of: &[(T, String)]) {
     let label = ui.label(name);
     let shown = of.iter().find(|(v, _)| v == value).map_or("", |(_, text)| text.as_str());
+    // Its label stands in the column before, so the list has none of its own.
     let list = egui::ComboBox::from_id_salt(name).selected_text(shown).width(220.0).truncate().show_ui(ui, |ui| {
         for (v, text) in of {
             ui.selectable_value(value, *v, text.as_str());
@@ -67,6 +68,7 @@ fn unit(ui: &mut Ui, settings: &mut Settings, model: &Model) {
 fn score(ui: &mut Ui, selection: &mut Selection) {
     let mut score = match selection {
         Selection::Elimination(score) => *score,
+        // Rankings are there to be compared with; the window offers eliminations only.
         Selection::Ranking(_) => Score::default(),
     };
     named(ui, "Score", &mut score, Score::all());

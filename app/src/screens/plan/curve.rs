@@ -12,7 +12,7 @@ use crate::settings::{Settings, gentle_end};
 use crate::theme::palette;
 use crate::widgets::card::quiet;
 
-/// Draws it.
+/// Draws the schedule, its curve, and the counts of each layer.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     ui.horizontal_wrapped(|ui| {
         let mut curve = settings.curve();
@@ -23,6 +23,7 @@ pub fn ui(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
         });
         if curve != settings.curve() {
             let allocation = &mut settings.request.allocation;
+            // The end that was set belonged to the other curve.
             (allocation.schedule, allocation.first_ratio) = (Schedule::Curve(curve), None);
         }
         if curve != Curve::Uniform {
@@ -54,6 +55,7 @@ fn first(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
 fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     let p = palette(ui);
     let last = plan.layers.len().saturating_sub(1) as f64;
+    // A tenth at least, so that small ratios do not look like large ones.
     let greatest = plan.layers.iter().map(|l| l.ratio.mean()).fold(0.1, f64::max);
     let shown = Plot::new("schedule")
         .height(150.0)
@@ -62,10 +64,13 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .show_grid([false, true])
+        // The marks of both ends reach beyond their layers.
         .default_x_bounds(-0.35, last + 0.35)
         .include_y(0.0)
+        // A quarter more than the greatest, as room for an end that is dragged upwards.
         .include_y(100.0 * (greatest * 1.25).min(1.0))
         .x_axis_formatter(|mark, _| {
+            // There is no layer between two layers.
             if mark.value.fract() == 0.0 && mark.value >= 0.0 { format!("{}", mark.value) } else { String::new() }
         })
         .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value))
@@ -82,6 +87,7 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
         });
     let words = format!("Ratio of each layer, from {} to {}", plan.layers[0].ratio, plan.layers[last as usize].ratio);
     shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &words));
+    // Only now: while the plot is drawn, it borrows the settings.
     if let Some([x, y]) = shown.inner {
         drag(settings, plan, x, (y / 100.0).clamp(0.0, 0.95));
     }

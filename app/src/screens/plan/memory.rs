@@ -48,6 +48,7 @@ fn parts(ui: &mut Ui, plan: &Plan) {
     egui::Grid::new("memory").num_columns(3).min_row_height(18.0).spacing(vec2(14.0, 5.0)).show(ui, |ui| {
         for part in memory.parts.iter().filter(|part| part.bytes > 0) {
             let place = match part.place {
+                // Where the CPU computes there is one memory, and nothing to tell apart.
                 Placement::Device if memory.device_bytes > 0 => " (device)",
                 Placement::Disk => " (disk)",
                 _ => "",

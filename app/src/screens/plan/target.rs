@@ -7,7 +7,7 @@ use crate::settings::{Goal, Settings};
 use crate::widgets::card::quiet;
 use slimgpt::format::percent;
 
-/// Draws it.
+/// Draws the target and the three ways to say it.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model) {
     ui.horizontal(|ui| {
         ui.selectable_value(&mut settings.goal, Goal::Ratio, "By ratio");
@@ -50,6 +50,7 @@ fn words(ratio: f64) -> String {
 fn amount(ui: &mut Ui, what: &str, value: &mut f64, whole: f64) {
     let digits = if whole < 10.0 { 3 } else { 1 };
     ui.horizontal(|ui| {
+        // A drag of 400 points goes from nothing to the whole.
         let name = ui.add(DragValue::new(value).range(0.0..=whole).speed(whole / 400.0).fixed_decimals(digits));
         let label = ui.label(what);
         name.labelled_by(label.id);

@@ -20,10 +20,11 @@ pub struct Cut<'a> {
     pub cutting: bool,
 }
 
-/// Draws it.
+/// Draws files, size and preview of the calibration text.
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model, cut: &Cut<'_>) -> Option<Action> {
     let action = files(ui, settings, model);
     size(ui, settings, model);
+    // While another text is cut, an error of the one before is out of date.
     if let (false, Some(Err(words))) = (cut.cutting, cut.calibration) {
         problem(ui, words);
     }
@@ -52,7 +53,9 @@ fn files(ui: &mut Ui, settings: &mut Settings, model: &Model) -> Option<Action> 
             ui.label(RichText::new(name).color(p.accent)).on_hover_text(file.display().to_string());
         });
     }
+    // After the loop, which walks the list.
     gone.map(|i| settings.files.remove(i));
+    // .json, .jsonl and both gzipped; other texts have no keys.
     if settings.files.iter().any(|f| f.to_string_lossy().contains(".json")) {
         ui.horizontal(|ui| {
             let label = ui.label("Key of the text");
@@ -68,6 +71,7 @@ fn size(ui: &mut Ui, settings: &mut Settings, model: &Model) {
         let label = ui.label("Windows");
         ui.add(DragValue::new(&mut settings.request.windows).range(1..=4096).speed(1.0)).labelled_by(label.id);
         let label = ui.label("of tokens");
+        // A window has a token and one to predict at least.
         ui.add(DragValue::new(&mut settings.request.window_tokens).range(2..=longest).speed(4.0)).labelled_by(label.id);
         let label = ui.label("seed");
         ui.add(DragValue::new(&mut settings.request.seed)).labelled_by(label.id);

@@ -9,7 +9,7 @@ use crate::theme::palette;
 use crate::widgets::card::quiet;
 use slimgpt::format::short;
 
-/// Draws it.
+/// Draws the losses of both sites over the layers.
 pub fn ui(ui: &mut Ui, losses: &[Loss]) {
     let p = palette(ui);
     let shown = Plot::new("loss")
@@ -20,6 +20,7 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .x_axis_formatter(|mark, _| whole(mark.value))
+        // The axis is linear in the logarithm, so its whole marks are powers of ten.
         .y_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("1e{}", mark.value) } else { String::new() })
         .show(ui, |plot| {
             for (site, shape, name) in
@@ -27,6 +28,7 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
             {
                 let of: Vec<&Loss> = losses.iter().filter(|l| l.site == site && l.measured > 0.0).collect();
                 let points = |value: fn(&Loss) -> f64| -> Vec<[f64; 2]> {
+                    // A prediction of zero has no logarithm.
                     of.iter().map(|l| [l.layer as f64, value(l).max(1e-12).log10()]).collect()
                 };
                 plot.line(
