@@ -4,6 +4,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/exports.rs"]
+mod exports;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -29,6 +31,10 @@ const LAYERS: &[&[&str]] = &[
 
 /// Arrows that LAYERS forbids and that are right nevertheless, with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[("gpu", "device", "a launch is checked against the limits of its device")];
+
+/// Exported names that nobody outside of their room writes, and that signatures which somebody uses
+/// need all the same.
+const REACHED: &[&str] = &["LayerCache", "RmsNorm", "Real", "MemoryPart", "MemoryPlan", "FinishedLayer", "Spill"];
 
 /// Longest file, in lines: beyond this nobody reads it from top to bottom.
 const MOST_LINES: usize = 400;
@@ -202,6 +208,36 @@ fn whatever_is_written_goes_through_one_room() {
     assert_eq!(writes("src/cli/prune.rs", "fn f() { std::fs::write(p, b); }").len(), 1);
     assert_eq!(writes("app/src/app.rs", "fn f() { File::create(p); fs::remove_file(p); }").len(), 2);
     assert!(writes("src/disk/file.rs", "fn f() { fs::write(p, b); }").is_empty());
+}
+
+/// What rooms export without need, and what is in REACHED without need.
+fn unused_exports(files: &[(String, String)]) -> Vec<String> {
+    let room = |path: &str| module_of(path).unwrap_or_default().to_owned();
+    let names_it = |name: &str, own: &str| {
+        files
+            .iter()
+            .any(|(path, text)| (!path.starts_with("src/") || room(path) != own) && source::has_word(text, name))
+    };
+    let roots = files.iter().filter_map(|(path, text)| exports::root_of(path).map(|room| (room, text)));
+    let exported = roots.flat_map(|(room, text)| exports::exported(text).into_iter().map(move |name| (room, name)));
+    let unused = exported.filter(|(room, name)| !names_it(name, room)).map(|(room, name)| format!("{room}::{name}"));
+    unused.collect()
+}
+
+#[test]
+fn what_is_used_only_inside_its_room_is_not_exported() {
+    let files = rust_files();
+    let mut unused = unused_exports(&files);
+    unused.retain(|name| !REACHED.iter().any(|reached| name.ends_with(&format!("::{reached}"))));
+    assert_eq!(unused, [] as [&str; 0]);
+    let mut with_one = files;
+    with_one.push((
+        "src/novelty.rs".into(),
+        "pub use inner::{Used as Renamed, nobody_names_this};\npub fn nor_this() {}".into(),
+    ));
+    with_one.push(("src/other.rs".into(), "fn f(r: Renamed) {}".into()));
+    let found = unused_exports(&with_one);
+    assert!(found.ends_with(&["novelty::nobody_names_this".into(), "novelty::nor_this".into()]), "{found:?}");
 }
 
 /// A flag in a literal, outside of a command that is quoted whole.

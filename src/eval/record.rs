@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The file's name in a model folder.
-pub const EVAL_FILE: &str = "slimgpt-eval.json";
+const EVAL_FILE: &str = "slimgpt-eval.json";
 
 /// One figure of a model, with its protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -99,6 +99,7 @@ fn steps(plan: &Plan) -> String {
 /// The units that go from attention; sizes that are said outright may mix them.
 fn units(layers: &[LayerPlan]) -> String {
     let mut names: Vec<&str> = layers.iter().map(|l| l.unit.about()).collect();
+    names.sort_unstable();
     names.dedup();
     names.join("; ")
 }
