@@ -26,7 +26,7 @@ pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};
 pub use perplexity::{Perplexity, perplexity, perplexity_of};
-pub use record::{EVAL_FILE, EvalEntry, EvalRecord};
+pub use record::{EvalEntry, EvalRecord};
 pub use rolling::{ByWord, Size, rolling};
 pub use strided::strided;
 pub use wikitext::{detokenised, has_titles, pages};
