@@ -8,7 +8,7 @@ use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::{ChatError, TextError};
 
-use super::remedy;
+use super::{out, remedy};
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -34,7 +34,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            eprintln!("error: {}", message(&error));
+            out::note(format_args!("error: {}", message(&error)));
             ExitCode::from(code_of(&error))
         }
     }

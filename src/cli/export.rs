@@ -130,11 +130,11 @@ pub fn hint_at_widths(config: &ModelConfig) {
         } else {
             String::new()
         };
-        eprintln!(
+        out::note(format_args!(
             "note: {} rows are no multiple of {block} wide ({}{more}): {quantisers} of llama.cpp keep {keeps} there{remedy}",
             uneven.len(),
             widths.join(", "),
-        );
+        ));
     }
 }
 

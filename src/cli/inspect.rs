@@ -72,7 +72,10 @@ fn report(folder: &Path) -> Option<Report> {
         Ok(report) => Some(report),
         // The folder itself can be shown without its report.
         Err(error) => {
-            eprintln!("note: {} is of another version of this program and is left out ({error})", Report::FILE);
+            out::note(format_args!(
+                "note: {} is of another version of this program and is left out ({error})",
+                Report::FILE
+            ));
             None
         }
     }

@@ -1,4 +1,8 @@
-//! Standard output. A reader that goes away (`| head`) is an error to hand on, not a panic.
+//! Standard output and standard error.
+//!
+//! Of standard output, a reader that goes away (`| head`) is an error to hand on, not a panic. What
+//! is said on standard error beside the work must never end the work: a log on a full disk or a
+//! terminal that was closed loses the words and nothing else.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -19,4 +23,10 @@ pub fn piece(text: impl Display) -> io::Result<()> {
 /// Prints one JSON object over several lines.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(line(serde_json::to_string_pretty(value)?)?)
+}
+
+/// Says a line on standard error, if anybody reads there.
+pub fn note(text: impl Display) {
+    // One write, so that lines of several threads do not mix. `eprintln!` would panic where it fails.
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }

@@ -81,7 +81,7 @@ impl Progress {
     /// A line above the bar; where there is no terminal, a plain line.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            out::note(text);
         } else {
             self.bar.println(text);
         }

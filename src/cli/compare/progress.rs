@@ -7,6 +7,7 @@ use slimgpt::compare::{CellResult, Event, Outcome};
 use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
 
+use crate::cli::out;
 use crate::cli::progress::{bar, eta};
 
 /// Steps of the bar that one cell has.
@@ -91,7 +92,7 @@ impl Cells {
         // Hidden by --json is silent; hidden because there is no terminal is told in plain lines.
         match (self.hidden, self.bar.is_hidden()) {
             (true, _) => {}
-            (_, true) => eprintln!("{text}  {}", self.left()),
+            (_, true) => out::note(format_args!("{text}  {}", self.left())),
             _ => self.bar.println(text),
         }
     }

@@ -24,9 +24,9 @@ impl Generate {
         let mut writers = [self.prompt.open(&dense, &text)?, self.prompt.open(&pruned, &text)?];
         let same_tokenizer = same(&dense, &pruned);
         if !same_tokenizer && !self.json {
-            eprintln!(
+            out::note(format_args!(
                 "note: the two have different tokenizers, so their tokens and tokens/s do not compare one to one"
-            );
+            ));
         }
         let device = self.device.open()?;
         let interrupt = Interrupt::listen_saying("stopping");
@@ -83,7 +83,7 @@ impl Generate {
             _ => one_after_the_other(written)?,
         }
         for written in written {
-            eprintln!("{}: {written}, on {}", written.model, device.name());
+            out::note(format_args!("{}: {written}, on {}", written.model, device.name()));
         }
         Ok(())
     }
