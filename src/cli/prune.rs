@@ -61,7 +61,7 @@ impl Prune {
         {
             let code = exit::code_of(error);
             let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
-            out::line(json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
+            out::json_line(&json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
         }
         result
     }

@@ -5,6 +5,7 @@ mod export;
 mod generate;
 mod reports;
 mod resume;
+mod strangers;
 mod usage;
 mod work;
 

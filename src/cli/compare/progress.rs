@@ -63,7 +63,7 @@ impl Cells {
             // After the last cell the next one would be one too many.
             (self.done + 1).min(self.cells),
             self.cells,
-            self.name,
+            out::visible(&self.name),
             self.left()
         ));
     }
@@ -93,7 +93,7 @@ impl Cells {
         match (self.hidden, self.bar.is_hidden()) {
             (true, _) => {}
             (_, true) => out::note(format_args!("{text}  {}", self.left())),
-            _ => self.bar.println(text),
+            _ => self.bar.println(out::visible(text)),
         }
     }
 }
