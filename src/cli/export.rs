@@ -95,7 +95,7 @@ fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({
-            "out": places.out, "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
+            "out": out::path(&places.out), "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
             "tensors": written.tensors,
         }));
     }
@@ -142,7 +142,7 @@ fn to_mlx(places: &Places) -> Result<()> {
     let checkpoint = Checkpoint::open(&places.model)?;
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
-        return out::json(&json!({ "out": places.out, "model_type": "openelm" }));
+        return out::json(&json!({ "out": out::path(&places.out), "model_type": "openelm" }));
     }
     Ok(out::line(format_args!("{}: open it with mlx_lm.load or mlx_lm.generate --model", places.out.display()))?)
 }
@@ -153,7 +153,7 @@ fn to_padded(places: &Places) -> Result<()> {
     let bytes = |parameters: usize| (parameters * checkpoint.dtype().bytes()) as u64;
     if places.json {
         return out::json(&json!({
-            "out": places.out, "layer": written.layer, "parameters_before": written.parameters_before,
+            "out": out::path(&places.out), "layer": written.layer, "parameters_before": written.parameters_before,
             "parameters_after": written.parameters_after, "bytes_before": bytes(written.parameters_before),
             "bytes_after": bytes(written.parameters_after),
         }));

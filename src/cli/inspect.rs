@@ -50,7 +50,7 @@ impl Inspect {
     fn compat(&self, checkpoint: &Checkpoint) -> Result<()> {
         let clients = clients(checkpoint.config());
         if self.json {
-            return out::json(&json!({ "model": self.model, "clients": clients }));
+            return out::json(&json!({ "model": out::path(&self.model), "clients": clients }));
         }
         let opens = |opens| match opens {
             Opens::Folder => "yes",

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Prints a text and a line end.
 pub fn line(text: impl Display) -> io::Result<()> {
@@ -43,6 +44,12 @@ pub fn raw(text: impl Display) -> io::Result<()> {
     write!(out, "{text}")?;
     // Standard output waits for line ends, which pieces of a text do not have.
     out.flush()
+}
+
+/// A path for a JSON object. JSON is Unicode and a path need not be: what is none is replaced, where
+/// serde would refuse the whole object.
+pub fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// Says a line on standard error, if anybody reads there.

@@ -1,6 +1,6 @@
 //! `slimgpt ppl`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -106,7 +106,7 @@ struct Printed<'a> {
     join: Join,
     seq_len: usize,
     bos: Bos,
-    text: &'a Path,
+    text: String,
     what: String,
     device: &'a str,
     seconds: f64,
@@ -177,7 +177,7 @@ impl Ppl {
             join: self.join,
             seq_len: measure.length,
             bos: measure.bos,
-            text: &self.text,
+            text: out::path(&self.text),
             what: self.what(found),
             device: device.name(),
             seconds,
