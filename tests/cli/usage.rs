@@ -270,3 +270,13 @@ fn a_reader_of_the_log_that_goes_away_does_not_stop_the_work() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(folder.path().join("out/model.safetensors").is_file());
 }
+
+#[test]
+fn a_server_without_a_display_sees_no_errors_of_drivers() {
+    let mut command = program(&["devices"]);
+    for name in ["XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY"] {
+        command.env_remove(name);
+    }
+    let ended = ended(&mut command).with(0);
+    assert_eq!(ended.err, "");
+}
