@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
+use slimgpt::eval::EvalError;
 use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::{ChatError, TextError};
@@ -56,6 +57,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
         // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))

@@ -64,9 +64,10 @@ pub struct Ppl {
     /// protocol is rolling. Papers on structured pruning often use 128
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
     seq_len: Option<usize>,
-    /// Tokens from the beginning of a window to that of the next, for --protocol strided
-    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one)]
-    stride: usize,
+    /// Tokens from the beginning of a window to that of the next, for --protocol strided; by default
+    /// 512, or half a window if that is shorter
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    stride: Option<usize>,
     /// Windows from the beginning of the text; by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     windows: Option<usize>,
