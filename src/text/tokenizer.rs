@@ -2,6 +2,7 @@
 
 use super::TextError;
 use super::guarded::guarded;
+use crate::format::without_mark;
 
 mod growth;
 
@@ -17,6 +18,7 @@ impl Tokenizer {
     /// # Errors
     /// When it is not a tokenizer.json.
     pub fn from_bytes(json: &[u8], vocab: usize) -> Result<Self, TextError> {
+        let json = without_mark(json);
         growth::check(json).map_err(TextError::Tokenizer)?;
         let inner = caught("it cannot be read", || {
             let mut inner = tokenizers::Tokenizer::from_bytes(json)?;

@@ -105,3 +105,18 @@ fn a_damaged_tokenizer_is_an_error_and_no_panic() {
         assert_says(used, &["tokenizer.json: "]);
     }
 }
+
+#[test]
+fn a_mark_before_a_text_is_no_part_of_it() {
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    assert_eq!(read("a.txt", &marked("whole"), "text").unwrap(), ["whole"]);
+    assert_eq!(read("a.txt.gz", &gzipped(&marked("whole")), "text").unwrap(), ["whole"]);
+    assert_eq!(read("a.jsonl", &marked("{\"text\": \"one\"}\n"), "text").unwrap(), ["one"]);
+    assert_eq!(read("a.json", &marked("{\"text\": \"one\"}\n"), "text").unwrap(), ["one"]);
+    assert_eq!(read("a.json", &marked(" [{\"text\": \"one\"}]"), "text").unwrap(), ["one"]);
+    // Only the first is one: later it is a character like any other.
+    assert_eq!(read("a.txt", &marked("\u{feff}b"), "text").unwrap(), ["\u{feff}b"]);
+    let tokenizer = std::fs::read_to_string(shipped().join("tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::from_bytes(&marked(&tokenizer), 4096).unwrap();
+    assert!(!tokenizer.encode("Once upon a time").unwrap().is_empty());
+}
