@@ -1,6 +1,6 @@
 //! Folders and files of strangers: what stands in them is shown, and not obeyed.
 
-use crate::{another_model, path, run, temporary};
+use crate::{another_model, run, temporary};
 
 /// The shipped model in a folder of its own, with one more file or another one.
 fn model_with(file: &str, content: &[u8]) -> (tempfile::TempDir, String) {
