@@ -64,6 +64,21 @@ pub enum DeviceError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// A matrix is larger than the adapter can bind.
+    #[error(
+        "{matrix} takes {} in one piece, but {name} binds at most {} (its storage-binding limit)",
+        crate::format::bytes(*.bytes), crate::format::bytes(*.limit)
+    )]
+    Matrix {
+        /// The adapter's name.
+        name: String,
+        /// Which matrix it is, in words.
+        matrix: String,
+        /// Bytes that it takes in one piece.
+        bytes: u64,
+        /// The adapter's limit in bytes.
+        limit: u64,
+    },
     /// The driver refused to start.
     #[error("the adapter {name} could not be opened: {reason}")]
     Open {
@@ -77,7 +92,7 @@ pub enum DeviceError {
 impl Remedied for DeviceError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
-            Self::NoGpu { .. } => Some(Remedy::Cpu),
+            Self::NoGpu { .. } | Self::Matrix { .. } => Some(Remedy::Cpu),
             Self::NoSuchAdapter { .. } => None,
             Self::Open { .. } => Some(Remedy::OtherDevice),
         }
@@ -187,6 +202,19 @@ impl Device {
         &self.name
     }
 
+    /// Refuses a matrix that no kernel could bind. A driver would say so in pages, and too late.
+    ///
+    /// # Errors
+    /// When it has more bytes than the adapter binds.
+    pub fn holds(&self, matrix: &str, bytes: u64) -> Result<(), DeviceError> {
+        match self.max_binding_bytes {
+            Some(limit) if bytes > limit => {
+                Err(DeviceError::Matrix { name: self.name.clone(), matrix: matrix.into(), bytes, limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Largest buffer one kernel can bind, in bytes; `None` on the CPU, which has no such limit.
     pub fn max_binding_bytes(&self) -> Option<u64> {
         self.max_binding_bytes
@@ -210,4 +238,21 @@ fn named(adapters: Vec<Adapter>, name: &str) -> Result<Adapter, DeviceError> {
         // "cpu" is no adapter, but it is asked for in the same place.
         known: adapters.into_iter().map(|a| a.name).chain(["cpu".into()]).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_that_cannot_be_bound_is_named_with_its_bytes() {
+        let small = Device { max_binding_bytes: Some(128 << 20), name: "small".into(), ..Device::cpu() };
+        assert!(small.holds("the embedding", 128 << 20).is_ok());
+        let refused = small.holds("the embedding", (128 << 20) + 4).unwrap_err();
+        assert_eq!(refused.remedy(), Some(Remedy::Cpu));
+        let words = refused.to_string();
+        assert!(words.contains("the embedding takes 128.00 MiB") && words.contains("small binds"), "{words}");
+        // The CPU takes what memory holds.
+        assert!(Device::cpu().holds("the embedding", u64::MAX).is_ok());
+    }
 }

@@ -13,7 +13,7 @@ use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
 use slimgpt::eval::{Speed, Timed, speed};
 use slimgpt::format;
-use slimgpt::model::Decoder;
+use slimgpt::model::{Decoder, fits};
 
 use super::arguments::DeviceArgument;
 use super::exit::Interrupted;
@@ -124,6 +124,7 @@ impl Bench {
     ) -> Result<Option<(Speed, Peak)>> {
         // Before loading, because the peak includes what reading the weights takes.
         let watch = Watch::start(device);
+        fits(checkpoint.config(), device)?;
         let decoder =
             Decoder::load_telling(checkpoint, device.tensor_device(), &mut progress::counting("loading", self.json))?;
         let started = Instant::now();

@@ -10,6 +10,9 @@ use crate::remedy::{Remedied, Remedy};
 #[error("the device did not answer: {0}")]
 pub struct ReadbackError(pub String);
 
+/// Characters of a driver's words that are told.
+const MOST_SAID: usize = 200;
+
 /// The elements of a tensor in single precision, row by row.
 ///
 /// # Errors
@@ -37,11 +40,36 @@ pub async fn indices(tensor: Tensor<1, Int>) -> Result<Vec<usize>, ReadbackError
 }
 
 fn lost(reason: impl std::fmt::Debug) -> ReadbackError {
-    ReadbackError(format!("{reason:?}"))
+    ReadbackError(sentence(&format!("{reason:?}")))
+}
+
+/// The beginning of what a driver says, which goes on for pages about its own parts.
+fn sentence(said: &str) -> String {
+    // Debug texts have their line ends escaped.
+    let line = said.split(['\n', '\r']).next().unwrap_or_default();
+    let line = line.split("\\n").next().unwrap_or_default().trim();
+    match line.char_indices().nth(MOST_SAID) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 impl Remedied for ReadbackError {
     fn remedy(&self) -> Option<Remedy> {
         Some(Remedy::LessAtOnce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_says_pages_is_quoted_in_a_line() {
+        assert_eq!(lost("out of memory").0, "\"out of memory\"");
+        assert_eq!(sentence("can not allocate 3 GB\nskipped Kernel\nskipped Kernel"), "can not allocate 3 GB");
+        assert_eq!(sentence("Execution { reason: \"no room\\n\\nCaused by"), "Execution { reason: \"no room");
+        let long = sentence(&"é".repeat(900));
+        assert_eq!(long.chars().count(), MOST_SAID + 2);
     }
 }

@@ -17,6 +17,9 @@ pub enum EvalError {
     /// A tokenizer or a text could not be used.
     #[error(transparent)]
     Text(#[from] crate::text::TextError),
+    /// The device cannot hold the model.
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
     /// The device lost its work.
     #[error(transparent)]
     Readback(#[from] crate::device::readback::ReadbackError),
@@ -114,7 +117,9 @@ impl Remedied for EvalError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Text(error) => error.remedy(),
-            Self::Readback(error) => error.remedy(),
+            Self::Device(error) => error.remedy(),
+            // What is measured is batched already.
+            Self::Readback(_) => Some(Remedy::Cpu),
             Self::BadRows(_) => Some(Remedy::SkipRows),
             Self::Stride { length, .. } => Some(Remedy::Stride(*length)),
             Self::NoPrefix => Some(Remedy::WindowProtocol),

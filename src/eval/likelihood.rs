@@ -14,7 +14,7 @@ use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::device::readback::floats;
-use crate::model::{Block, Outer, Positions, token_tensor};
+use crate::model::{Block, Outer, Positions, fits, token_tensor};
 use crate::shape::ModelConfig;
 
 /// Hidden states that are kept between two layers, in bytes.
@@ -84,6 +84,7 @@ pub async fn log_likelihoods(
 ) -> Result<Vec<f64>, EvalError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
+    fits(config, device)?;
     // Loaded once: embedding and head serve every group.
     let outer = Outer::load(&checkpoint.outer()?, config, on);
     let rows = rows(requests, config.max_positions);

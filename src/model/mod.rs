@@ -5,6 +5,7 @@
 mod attention;
 mod block;
 mod decoder;
+mod fits;
 mod generate;
 mod linear;
 mod outer;
@@ -16,6 +17,7 @@ mod transfer;
 pub use attention::{Attention, LayerCache};
 pub use block::Block;
 pub use decoder::{Decoder, KvCache};
+pub use fits::fits;
 pub use generate::{Stop, generate};
 pub use linear::{Linear, RmsNorm};
 pub use outer::{Outer, token_tensor};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use slimgpt::device::DeviceChoice;
 use slimgpt::eval::perplexity;
-use slimgpt::model::{Decoder, Sampler, generate};
+use slimgpt::model::{Decoder, Sampler, fits, generate};
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 use web_time::Instant;
@@ -72,6 +72,7 @@ async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, t
         return Err(format!("the prompt has {} tokens; it needs at least one and fewer than {room}", prompt.len()));
     }
     let device = device(&writing.device).await?;
+    fits(model.checkpoint.config(), &device).map_err(told)?;
     let decoder = Decoder::load(&model.checkpoint, device.tensor_device()).map_err(told)?;
     // The same seed for both, so that they draw with the same luck.
     let mut sampler = Sampler::new(writing.temperature, 0);

@@ -6,7 +6,7 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::longbench::{Dataset, Example, Reply, reply};
 use slimgpt::eval::tasks::{Placed, Prepared, Rows, Score, Task, TaskScore, answers};
-use slimgpt::model::Decoder;
+use slimgpt::model::{Decoder, fits};
 use slimgpt::text::Tokenizer;
 
 use super::finished::Finished;
@@ -37,7 +37,10 @@ impl Runner<'_> {
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,
                         // Loaded once, for the first task that generates.
-                        none => none.insert(Decoder::load(self.checkpoint, self.device.tensor_device())?),
+                        none => {
+                            fits(self.checkpoint.config(), self.device)?;
+                            none.insert(Decoder::load(self.checkpoint, self.device.tensor_device())?)
+                        }
                     };
                     self.long(decoder, dataset, what, &rows, items)?
                 }

@@ -8,7 +8,7 @@ use pollster::block_on;
 use serde::Serialize;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
-use slimgpt::model::{Decoder, Sampler, Stop, generate};
+use slimgpt::model::{Decoder, Sampler, Stop, fits, generate};
 use slimgpt::text::{StopTexts, TextError, TextStream, Tokenizer};
 
 use super::Prompt;
@@ -88,6 +88,7 @@ impl Writer {
 
     /// Brings the weights to the device.
     pub fn load(&mut self, device: &Device, progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
+        fits(self.checkpoint.config(), device)?;
         self.decoder = Some(Decoder::load_telling(&self.checkpoint, device.tensor_device(), progress)?);
         Ok(())
     }
