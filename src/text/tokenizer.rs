@@ -5,6 +5,7 @@ use super::guarded::guarded;
 use crate::format::without_mark;
 
 mod growth;
+mod pieces;
 
 /// Text to token ids and back.
 pub struct Tokenizer {
@@ -51,7 +52,11 @@ impl Tokenizer {
     /// # Errors
     /// When a token has no embedding.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        self.tokens(text, false)
+        // A text that would be two pieces at most is fast as a whole.
+        match text.len() > 2 * pieces::USUAL.piece {
+            true => pieces::encode(self, text, pieces::USUAL),
+            false => self.tokens(text, false),
+        }
     }
 
     /// The tokens of `text` with what tokenizer.json itself puts around a text: for LLaMA a
@@ -64,11 +69,20 @@ impl Tokenizer {
     }
 
     fn tokens(&self, text: &str, specials: bool) -> Result<Vec<u32>, TextError> {
+        Ok(self.encoded(text, specials)?.get_ids().to_vec())
+    }
+
+    /// The tokens of `text`, without special tokens, each with the byte where it begins.
+    fn placed(&self, text: &str) -> Result<Vec<pieces::Placed>, TextError> {
+        let encoded = self.encoded(text, false)?;
+        Ok(encoded.get_ids().iter().copied().zip(encoded.get_offsets().iter().map(|&(begin, _)| begin)).collect())
+    }
+
+    fn encoded(&self, text: &str, specials: bool) -> Result<tokenizers::Encoding, TextError> {
         let encoded = caught("it cannot cut a text into tokens", || self.inner.encode(text, specials))?;
-        let ids = encoded.get_ids();
-        match ids.iter().find(|&&id| id as usize >= self.vocab) {
+        match encoded.get_ids().iter().find(|&&id| id as usize >= self.vocab) {
             Some(&id) => Err(TextError::BeyondVocabulary { id, vocab: self.vocab }),
-            None => Ok(ids.to_vec()),
+            None => Ok(encoded),
         }
     }
 
