@@ -30,6 +30,8 @@ pub enum Remedy {
     LessAtOnce,
     /// Give more text, or ask for fewer or shorter windows.
     MoreText,
+    /// Give a smaller text, take its first documents, or take windows from its beginning.
+    LessText,
     /// Name the key under which the text stands in a row.
     TextKey,
     /// Ask for no begin-of-sequence token.

@@ -13,7 +13,7 @@ mod folder;
 mod remedy;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{Pruned, SessionError, documents, open, prune_to_folder};
+pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, windows};
 pub use remedy::remedy_of;
 
 /// Carries a job out on the executor that goes with its device.

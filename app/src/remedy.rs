@@ -27,6 +27,7 @@ fn words(remedy: Remedy) -> String {
         Remedy::WindowTokens(tokens) => format!("set Tokens of a window to {tokens}, or choose the device CPU"),
         Remedy::LessAtOnce => "take shorter Windows, or choose the device CPU".into(),
         Remedy::MoreText => "add a text, or take fewer Windows".into(),
+        Remedy::LessText => "choose a smaller text".into(),
         Remedy::TextKey => "name the right Key of the text".into(),
         Remedy::NoBegin => "let windows begin without the token".into(),
         Remedy::WiderType => "store it as bf16 or f32".into(),

@@ -58,6 +58,11 @@ pub fn note(text: impl Display) {
     let _ = io::stderr().lock().write_all(format!("{}\n", visible(&text.to_string())).as_bytes());
 }
 
+/// Says what is to be known about something, a line each.
+pub fn notes(texts: &[String]) {
+    texts.iter().for_each(|text| note(format_args!("note: {text}")));
+}
+
 /// The text with its control characters escaped, but for line ends and tabs.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_command) {

@@ -10,7 +10,7 @@ use slimgpt::device::Device;
 use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
 use slimgpt::format;
 use slimgpt::names::Named;
-use slimgpt::text::{Bos, Join, read_documents};
+use slimgpt::text::{Bos, Files, Join};
 
 use super::arguments::{self, DeviceArgument};
 use super::choice::choice;
@@ -129,13 +129,14 @@ impl Ppl {
             count: self.windows,
             hidden: self.json,
         };
-        let documents = read_documents(&self.text, &self.text_key)?;
+        let paths = [self.text.clone()];
+        let files = Files { paths: &paths, key: &self.text_key, documents: None };
         let device = self.device.open()?;
         let started = Instant::now();
         let found = match self.protocol {
-            Protocol::Window => measure.window(&documents, self.join, &device)?,
-            Protocol::Rolling => measure.rolling(&documents, &device)?,
-            Protocol::Strided => measure.strided(&documents, self.join, self.stride, &device)?,
+            Protocol::Window => measure.window(files, self.join, &device)?,
+            Protocol::Rolling => measure.rolling(files, &device)?,
+            Protocol::Strided => measure.strided(files, self.join, self.stride, &device)?,
         };
         let seconds = started.elapsed().as_secs_f64();
         match self.json {

@@ -33,6 +33,9 @@ fn flags(remedy: Remedy) -> String {
         Remedy::MoreTokensOrDamping => "use more calibration tokens (--samples, --seq-len) or more --damping".into(),
         Remedy::LessAtOnce => "fewer --samples, a shorter --seq-len or --device cpu avoid it".into(),
         Remedy::MoreText => "give more text, or ask for less with --samples, --windows or --seq-len".into(),
+        Remedy::LessText => {
+            "give a smaller file, or take from its beginning with --sampling sequential, --documents or --windows".into()
+        }
         Remedy::TextKey => "name the right key with --text-key".into(),
         Remedy::NoBegin => "use --bos none".into(),
         Remedy::WindowProtocol => "use --protocol window".into(),

@@ -1,6 +1,6 @@
 //! The steps of a session that touch files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::execute;
 use crate::checkpoint::Checkpoint;
@@ -9,7 +9,7 @@ use crate::pipeline::{Event, Flow, Job, Opened, OutputFolder, PipelineError, Rep
 use crate::remedy::{Remedied, Remedy};
 use crate::report::{self, ReportError};
 use crate::shipped;
-use crate::text::{TextError, Tokenizer, read_documents};
+use crate::text::{Cut, Documents, Files, TextError, Tokenizer, Windows, windows_watched};
 
 /// What came of pruning into a folder.
 #[derive(Debug)]
@@ -46,17 +46,32 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer), Error> {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn documents(
-    files: &[PathBuf],
-    text_key: &str,
+pub fn documents(files: Files<'_>, checkpoint: &Checkpoint, shipped: &str) -> Result<Option<Documents>, TextError> {
+    if !files.paths.is_empty() {
+        return files.read().map(Some);
+    }
+    Ok(checkpoint.folder().is_some_and(shipped::is_in).then(|| Documents::one(shipped)))
+}
+
+/// Windows of the same documents, of which no more is read than they need.
+///
+/// # Errors
+/// When a file cannot be read, or the windows cannot be cut.
+pub fn windows(
+    files: Files<'_>,
     checkpoint: &Checkpoint,
     shipped: &str,
-) -> Result<Option<Vec<String>>, TextError> {
-    if files.is_empty() {
-        return Ok(checkpoint.folder().is_some_and(shipped::is_in).then(|| vec![shipped.to_owned()]));
+    tokenizer: &Tokenizer,
+    which: &Windows,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Cut>, TextError> {
+    let bos = checkpoint.config().bos_token;
+    if !files.paths.is_empty() {
+        return files.windows(None, tokenizer, bos, which, progress).map(Some);
     }
-    let read = files.iter().map(|file| read_documents(file, text_key));
-    Ok(Some(read.collect::<Result<Vec<_>, _>>()?.concat()))
+    let Some(Documents { texts, notes, .. }) = documents(files, checkpoint, shipped)? else { return Ok(None) };
+    let windows = windows_watched(tokenizer, &texts, bos, which, progress)?;
+    Ok(Some(Cut { windows, notes }))
 }
 
 /// Prunes into a folder and leaves the page about it there. A folder that this very run finished

@@ -5,6 +5,10 @@ mod chat;
 mod files;
 mod guarded;
 mod join;
+#[cfg(not(target_arch = "wasm32"))]
+mod rows;
+#[cfg(not(target_arch = "wasm32"))]
+mod source;
 mod stops;
 mod stream;
 mod tokenizer;
@@ -12,13 +16,16 @@ mod windows;
 
 pub use chat::{ChatError, ChatTemplate, Message};
 #[cfg(not(target_arch = "wasm32"))]
-pub use files::read_documents;
+pub use files::{Documents, read_documents};
 pub use join::Join;
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::Files;
 pub use stops::StopTexts;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
-pub use windows::{Bos, Sampling, Windows, windows, windows_watched};
+pub use windows::{Bos, Cut, Sampling, Windows, windows, windows_watched};
 
+use crate::format;
 use crate::remedy::{Remedied, Remedy};
 
 /// Why a tokenizer or a text cannot be used.
@@ -42,6 +49,12 @@ pub enum TextError {
         row: String,
         /// Where the text was looked for.
         key: String,
+    },
+    /// There is more text than can be held.
+    #[error("there is more text than the {} that may be read into the free memory", format::bytes(*.limit))]
+    TooLarge {
+        /// Bytes that may be read.
+        limit: u64,
     },
     /// tokenizer.json is not one.
     #[error("tokenizer.json: {0}")]
@@ -68,6 +81,21 @@ pub enum TextError {
         /// Fewest tokens that would do.
         needed: usize,
     },
+    /// The windows are the same few tokens again and again.
+    #[error(
+        "{windows} windows of {length} tokens would use each of the {found} tokens of the text {times} times; they \
+         would say no more than a few of them"
+    )]
+    TooOften {
+        /// How often each token would be used.
+        times: usize,
+        /// Windows that were asked for.
+        windows: usize,
+        /// Tokens of a window.
+        length: usize,
+        /// Tokens that the text has.
+        found: usize,
+    },
     /// A begin-of-sequence token is asked for, but the model has none.
     #[error("a begin-of-sequence token is asked for, but config.json has no bos_token_id")]
     NoBos,
@@ -88,7 +116,8 @@ impl Remedied for TextError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::NoText { .. } => Some(Remedy::TextKey),
-            Self::TooShort { .. } => Some(Remedy::MoreText),
+            Self::TooLarge { .. } => Some(Remedy::LessText),
+            Self::TooShort { .. } | Self::TooOften { .. } => Some(Remedy::MoreText),
             Self::NoBos | Self::BosBeyondVocabulary { .. } => Some(Remedy::NoBegin),
             _ => None,
         }

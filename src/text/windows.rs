@@ -72,6 +72,29 @@ pub struct Windows {
     pub seed: u64,
 }
 
+/// Windows, and what is to be said about them.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// Tokens of each window.
+    pub windows: Vec<Vec<u32>>,
+    /// What was not taken as it stands, and windows that are much the same, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// How the documents relate to all that there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part {
+    /// Whether the last document is only the beginning of one.
+    pub is_cut: bool,
+}
+
+/// At the end of a document that was cut its tokens may be others than those of the whole.
+const UNSURE_TOKENS: usize = 1024;
+/// Windows that use each token more often than this are told.
+const OFTEN: usize = 4;
+/// Windows that use each token more often than this are a mistake, as a count too high by zeros.
+const TOO_OFTEN: usize = 1000;
+
 /// Cuts windows from documents. A single document is encoded whole; several are each followed by
 /// an empty line, as the paper's calibration does.
 ///
@@ -97,6 +120,18 @@ pub fn windows_watched(
     which: &Windows,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Vec<u32>>, TextError> {
+    Ok(cut(tokenizer, documents, Part::default(), bos, which, progress)?.windows)
+}
+
+/// [`windows_watched`] of documents that may be a part of all.
+pub(super) fn cut(
+    tokenizer: &Tokenizer,
+    documents: &[String],
+    part: Part,
+    bos: Option<u32>,
+    which: &Windows,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Cut, TextError> {
     if which.length < 2 {
         return Err(TextError::WindowTooShort(which.length));
     }
@@ -105,7 +140,7 @@ pub fn windows_watched(
         Bos::None => None,
         _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
     };
-    let tokens = encode(tokenizer, documents, enough(which), progress)?;
+    let tokens = encode(tokenizer, documents, part, enough(which), progress)?;
     let starts = starts(tokens.len(), which)?;
     let cut = |i: usize, start: usize| {
         let own = own_tokens(which, i);
@@ -113,34 +148,47 @@ pub fn windows_watched(
         let head = if own < which.length { bos } else { None };
         head.into_iter().chain(tokens[start..start + own].iter().copied()).collect()
     };
-    Ok(starts.into_iter().enumerate().map(|(i, start)| cut(i, start)).collect())
+    let windows: Vec<Vec<u32>> = starts.into_iter().enumerate().map(|(i, start)| cut(i, start)).collect();
+    // Windows that do not overlap use a token once.
+    let times = windows.len().saturating_mul(which.length) / tokens.len().max(1);
+    let notes = (times > OFTEN).then(|| {
+        format!("the windows use each token {times} times, because the text has only {} tokens", tokens.len())
+    });
+    Ok(Cut { windows, notes: notes.into_iter().collect() })
 }
 
 /// The tokens of the documents, up to the document with which there are `enough`.
 fn encode(
     tokenizer: &Tokenizer,
     documents: &[String],
+    part: Part,
     enough: usize,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<u32>, TextError> {
+    // Of a part, only what the rest cannot change.
+    let sure = |mut tokens: Vec<u32>| {
+        tokens.truncate(if part.is_cut { tokens.len().saturating_sub(UNSURE_TOKENS) } else { tokens.len() });
+        tokens
+    };
     if let [whole] = documents {
-        return tokenizer.encode(whole);
+        return Ok(sure(tokenizer.encode(whole)?));
     }
     let mut tokens = Vec::new();
     for (done, document) in documents.iter().enumerate() {
         if tokens.len() >= enough {
-            break;
+            // Stopping early is an end too.
+            progress(documents.len(), documents.len());
+            return Ok(tokens);
         }
         tokens.extend(tokenizer.encode(&format!("{document}\n\n"))?);
         progress(done + 1, documents.len());
     }
-    // Stopping early is an end too.
     progress(documents.len(), documents.len());
-    Ok(tokens)
+    Ok(sure(tokens))
 }
 
 /// After so many tokens the rest of the text cannot matter.
-fn enough(which: &Windows) -> usize {
+pub(super) fn enough(which: &Windows) -> usize {
     match (which.sampling, which.count) {
         (Sampling::Sequential, Some(count)) => count.saturating_mul(which.length),
         _ => usize::MAX,
@@ -187,6 +235,10 @@ fn random(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
     let possible = (tokens + 1).saturating_sub(own_tokens(which, 1));
     if possible < count {
         return Err(too_short(tokens, count, which));
+    }
+    let times = count.saturating_mul(which.length) / tokens.max(1);
+    if times > TOO_OFTEN {
+        return Err(TextError::TooOften { times, windows: count, length: which.length, found: tokens });
     }
     // Not `StdRng`, whose stream may change from one release of rand to the next.
     let mut rng = ChaCha8Rng::seed_from_u64(which.seed);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use slimgpt::text::{Tokenizer, read_documents};
+use slimgpt::text::{Files, Tokenizer, read_documents};
 
 use crate::support::{assert_says, shipped};
 
@@ -119,4 +119,33 @@ fn a_mark_before_a_text_is_no_part_of_it() {
     let tokenizer = std::fs::read_to_string(shipped().join("tokenizer.json")).unwrap();
     let tokenizer = Tokenizer::from_bytes(&marked(&tokenizer), 4096).unwrap();
     assert!(!tokenizer.encode("Once upon a time").unwrap().is_empty());
+}
+
+#[test]
+fn rows_that_python_wrote_are_used_where_something_is_there() {
+    let good = |text: &str| format!("{}\n", json!({ "text": text }));
+    let odd = "{\"text\": \"half \\ud83d\", \"score\": NaN}\n";
+    let lines = [good("one"), odd.into(), "{\"text\": null}\n".into(), good(""), good("two")].concat();
+    assert_eq!(read("a.jsonl", lines.as_bytes(), "text").unwrap(), ["one", "half \u{fffd}", "", "two"]);
+    let list = "[{\"text\": \"one\", \"n\": -Infinity}, {\"text\": null}, {\"instruction\": \"a\", \"output\": null}]";
+    assert_eq!(read("a.json", list.as_bytes(), "text").unwrap(), ["one"]);
+    // A key under which nothing ever stands is not the one that was meant.
+    assert_says(read("a.jsonl", b"{\"text\": null}\n{\"text\": null}\n", "text"), &["every row", "\"text\""]);
+    assert_says(read("a.jsonl", b"{\"text\": null}\n{\"story\": 1}\n", "text"), &["line 2", "\"text\""]);
+}
+
+#[test]
+fn what_was_not_taken_as_it_stands_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    std::fs::write(&path, "{\"text\": \"a\"}\n{\"text\": null}\n{\"text\": null}\n{\"text\": \"b\", \"x\": NaN}\n")
+        .unwrap();
+    let paths = [path];
+    let read = Files { paths: &paths, key: "text", documents: None }.read().unwrap();
+    assert_eq!((read.texts, read.notes.len()), (vec!["a".into(), "b".into()], 2));
+    assert!(read.notes[0].contains("rows.jsonl: 2 rows") && read.notes[0].contains("line 2"), "{:?}", read.notes);
+    assert!(read.notes[1].contains("1 row") && read.notes[1].contains("line 4"), "{:?}", read.notes);
+    // Of the first document nothing is to be said.
+    let first = Files { paths: &paths, key: "text", documents: Some(1) }.read().unwrap();
+    assert_eq!((first.texts, first.notes.len()), (vec!["a".into()], 0));
 }

@@ -1,10 +1,13 @@
 //! The boundaries of windows: a text of just the right length, and one token less.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::text::{Bos, Sampling, TextError, Tokenizer, Windows, windows, windows_watched};
+use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, Windows, windows, windows_watched};
 
 use crate::support::checkpoint::Model;
 use crate::support::{assert_says, shipped};
@@ -115,4 +118,83 @@ fn a_begin_of_sequence_token_is_one_the_model_has() {
     let with = |bos| windows(&tokenizer(), &["the cat sat on the mat".into()], bos, &asked);
     assert_says(with(None), &["bos_token_id"]);
     assert_says(with(Some(128_000)), &["bos_token_id", "128000", "4096 embeddings"]);
+}
+
+/// Files with these names and contents.
+fn files(contents: &[(&str, &[u8])]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = contents.iter().map(|(name, _)| folder.path().join(name)).collect();
+    contents.iter().zip(&paths).for_each(|((_, content), path)| std::fs::write(path, content).unwrap());
+    (folder, paths)
+}
+
+fn of_files(paths: &[PathBuf], join: Option<Join>, which: &Windows) -> Result<Vec<Vec<u32>>, TextError> {
+    let files = Files { paths, key: "text", documents: None };
+    Ok(files.windows(join, &tokenizer(), Some(BOS), which, &mut |_, _| {})?.windows)
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn windows_of_a_part_are_those_of_the_whole() {
+    let text = std::fs::read_to_string(shipped().join("eval.txt")).unwrap();
+    let text = text.repeat((400_000 / text.len()).max(1));
+    let rows: String = text.lines().map(|line| format!("{}\n", json!({ "text": line }))).collect();
+    let packed = gzipped(text.as_bytes());
+    let (_folder, paths) = files(&[("a.txt", text.as_bytes()), ("a.txt.gz", &packed), ("a.jsonl", rows.as_bytes())]);
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for (count, bos) in [(3, Bos::None), (40, Bos::Each), (400, Bos::First)] {
+        let asked = which(Some(count), 64, Sampling::Sequential, bos);
+        let whole = cut(&text, &asked).unwrap();
+        assert_eq!(of_files(&paths[..1], None, &asked).unwrap(), whole);
+        assert_eq!(of_files(&paths[1..2], None, &asked).unwrap(), whole);
+        let of_rows = windows(&tokenizer(), &lines, Some(BOS), &asked).unwrap();
+        assert_eq!(of_files(&paths[2..], None, &asked).unwrap(), of_rows);
+        for join in [Join::Plain, Join::Wikitext2, Join::Ptb] {
+            let joined = cut(&join.text(&[text.clone()]), &asked).unwrap();
+            assert_eq!(of_files(&paths[..1], Some(join), &asked).unwrap(), joined, "{join:?}");
+            let joined = cut(&join.text(&lines), &asked).unwrap();
+            assert_eq!(of_files(&paths[2..], Some(join), &asked).unwrap(), joined, "{join:?}");
+        }
+        // Two files are two documents, also where the second is never reached.
+        let both = windows(&tokenizer(), &[text.clone(), text.clone()], Some(BOS), &asked).unwrap();
+        assert_eq!(of_files(&paths[..2], None, &asked).unwrap(), both);
+    }
+}
+
+#[test]
+fn no_more_is_read_than_the_windows_need() {
+    // What follows is neither text nor JSON, and nobody finds out.
+    let mut text = "the cat sat and the dog ran. ".repeat(20_000).into_bytes();
+    text.extend([0xff; 64]);
+    let mut rows = "{\"text\": \"the cat sat and the dog ran\"}\n".repeat(20_000).into_bytes();
+    rows.extend(b"{");
+    let (_folder, paths) = files(&[("a.txt", &text), ("a.jsonl", &rows)]);
+    for path in &paths {
+        let few = which(Some(4), 32, Sampling::Sequential, Bos::None);
+        assert_eq!(of_files(std::slice::from_ref(path), None, &few).unwrap().len(), 4);
+        let all = which(Some(4), 32, Sampling::Random, Bos::None);
+        assert!(of_files(std::slice::from_ref(path), None, &all).is_err());
+    }
+}
+
+#[test]
+fn windows_that_say_the_same_again_are_told_and_then_refused() {
+    let (text, _) = text(100);
+    let (_folder, paths) = files(&[("a.txt", text.as_bytes())]);
+    let files = Files { paths: &paths, key: "text", documents: None };
+    let notes = |count| {
+        let asked = which(Some(count), 40, Sampling::Random, Bos::None);
+        files.windows(None, &tokenizer(), None, &asked, &mut |_, _| {}).unwrap().notes
+    };
+    assert_eq!(notes(5), [] as [&str; 0]);
+    assert!(notes(40)[0].contains("16 times"), "{:?}", notes(40));
+    // Possible, since no two begin at the same token, and of no use.
+    let words = "the cat sat and the dog ran ".repeat(800);
+    let half = tokenizer().encode(&words).unwrap().len() / 2;
+    assert_says(cut(&words, &which(Some(half), half, Sampling::Random, Bos::None)), &["times", "no more than a few"]);
 }

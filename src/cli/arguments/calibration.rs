@@ -8,11 +8,11 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::session;
 use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
-use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows_watched};
+use slimgpt::text::{Bos, Files, Sampling, Tokenizer, Windows};
 
 use crate::cli::choice::{choice, choice_of};
 use crate::cli::exit::Usage;
-use crate::cli::{parse, progress};
+use crate::cli::{out, parse, progress};
 
 /// Which text the layers are calibrated on.
 #[derive(Args, Clone)]
@@ -90,20 +90,16 @@ impl Calibration {
         if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
     }
 
-    /// Cuts the windows for a checkpoint; a bar shows how far it is unless `hidden`.
+    /// Cuts the windows for a checkpoint; a bar shows how far it is unless `hidden`. Without files it
+    /// is the shipped text, for the shipped model only.
     pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
-        let documents = self.documents(checkpoint)?;
         let length = window_length(self.size.seq_len, checkpoint.config())?;
         let which = self.cutting.windows(self.size.samples, length);
-        let bos = checkpoint.config().bos_token;
-        Ok(windows_watched(tokenizer, &documents, bos, &which, &mut progress::counting("reading the text", hidden))?)
-    }
-
-    /// The files' documents; without files the shipped text, for the shipped model only.
-    fn documents(&self, checkpoint: &Checkpoint) -> Result<Vec<String>> {
-        let documents = session::documents(&self.calibration, &self.text_key, checkpoint, shipped::CALIBRATION)?;
-        let mut documents = documents.ok_or_else(|| Usage(NO_TEXT.into()))?;
-        documents.truncate(self.documents.unwrap_or(usize::MAX));
-        Ok(documents)
+        let files = Files { paths: &self.calibration, key: &self.text_key, documents: self.documents };
+        let mut counting = progress::counting("reading the text", hidden);
+        let cut = session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;
+        let cut = cut.ok_or_else(|| Usage(NO_TEXT.into()))?;
+        out::notes(&cut.notes);
+        Ok(cut.windows)
     }
 }

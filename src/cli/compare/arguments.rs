@@ -9,16 +9,16 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::compare::{Evaluation, Grid, Protocol, distinct};
 use slimgpt::names::Named;
 use slimgpt::pipeline::{Method, Request};
-use slimgpt::session::documents;
+use slimgpt::session::{documents, windows};
 use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
-use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows_watched};
+use slimgpt::text::{Bos, Cut, Files, Sampling, Tokenizer, Windows};
 
 use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length};
 use crate::cli::choice::{choice, listed};
 use crate::cli::exit::Usage;
-use crate::cli::parse;
 use crate::cli::progress::counting;
+use crate::cli::{out, parse};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,6 +143,10 @@ impl Compare {
         }
     }
 
+    fn files<'a>(&'a self, paths: &'a [PathBuf]) -> Files<'a> {
+        Files { paths, key: &self.text_key, documents: None }
+    }
+
     /// The documents of each calibration, by its name.
     pub fn calibration_texts(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<String>)>> {
         let names = self.calibration_names();
@@ -152,8 +156,10 @@ impl Compare {
             files => files.chunks(1).collect(),
         };
         let read = |(name, files): (String, &[PathBuf])| {
-            let documents = documents(files, &self.text_key, checkpoint, shipped::CALIBRATION)?;
-            Ok((name, documents.ok_or_else(|| Usage(NO_TEXT.into()))?))
+            let read = documents(self.files(files), checkpoint, shipped::CALIBRATION)?;
+            let read = read.ok_or_else(|| Usage(NO_TEXT.into()))?;
+            out::notes(&read.notes);
+            Ok((name, read.texts))
         };
         names.into_iter().zip(each).map(read).collect()
     }
@@ -176,10 +182,11 @@ impl Compare {
             seed: 0,
         };
         let name = self.text.as_deref().map_or_else(|| "the shipped evaluation text".into(), file_name);
-        let documents = documents(self.text.as_slice(), &self.text_key, checkpoint, shipped::EVALUATION)?;
-        let documents = documents.ok_or_else(|| Usage(NO_TEXT.into()))?;
         let mut progress = counting("reading the text", self.json);
-        let windows = windows_watched(tokenizer, &documents, config.bos_token, &which, &mut progress)?;
+        let files = self.files(self.text.as_slice());
+        let cut = windows(files, checkpoint, shipped::EVALUATION, tokenizer, &which, &mut progress)?;
+        let Cut { windows, notes } = cut.ok_or_else(|| Usage(NO_TEXT.into()))?;
+        out::notes(&notes);
         let base = self.base();
         let protocol = Protocol {
             text: name,

@@ -8,9 +8,9 @@ use slimgpt::eval::{
     ByWord, EvalError, Perplexity, Request, Size, detokenised, has_titles, pages, perplexity, perplexity_of, rolling,
     strided,
 };
-use slimgpt::text::{Bos, Join, Sampling, TextError, Tokenizer, Windows, windows};
+use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, Windows};
 
-use crate::cli::progress;
+use crate::cli::{out, progress};
 
 /// The stride of transformers' documentation.
 const USUAL_STRIDE: usize = 512;
@@ -38,11 +38,12 @@ pub struct Found {
 
 impl Measure<'_> {
     /// Windows that do not overlap.
-    pub fn window(&self, documents: &[String], join: Join, device: &Device) -> Result<Found> {
+    pub fn window(&self, files: Files<'_>, join: Join, device: &Device) -> Result<Found> {
         let which =
             Windows { count: self.count, length: self.length, sampling: Sampling::Sequential, bos: self.bos, seed: 0 };
         let bos = self.checkpoint.config().bos_token;
-        let cut = windows(self.tokenizer, &[join.text(documents)], bos, &which)?;
+        let cut = files.windows(Some(join), self.tokenizer, bos, &which, &mut |_, _| {})?;
+        out::notes(&cut.notes);
         let mut counting = progress::counting("perplexity", self.hidden);
         let place = match self.bos {
             Bos::Each => "in each",
@@ -50,24 +51,33 @@ impl Measure<'_> {
             Bos::None => "in none",
         };
         Ok(Found {
-            perplexity: block_on(perplexity(self.checkpoint, &cut, device, &mut counting))?,
+            perplexity: block_on(perplexity(self.checkpoint, &cut.windows, device, &mut counting))?,
             by_word: None,
             protocol: format!("windows of {} tokens, begin-of-sequence token {place}", self.length),
         })
     }
 
     /// lm-eval's rolling windows, every document by itself.
-    pub fn rolling(&self, documents: &[String], device: &Device) -> Result<Found> {
+    pub fn rolling(&self, files: Files<'_>, device: &Device) -> Result<Found> {
+        let documents = read(files)?;
         let config = self.checkpoint.config();
         // lm-eval's prefix token: begin-of-sequence where there is one, else end-of-sequence.
         let prefix = config.bos_token.or(config.eos_tokens.first().copied()).ok_or(EvalError::NoPrefix)?;
         let prefix = self.tokenizer.known(prefix)?;
-        let (texts, kind) = match documents {
+        let (texts, kind) = match documents.as_slice() {
             [whole] if has_titles(whole) => (pages(whole), "WikiText pages, detokenised"),
             several => (several.to_vec(), if several.len() == 1 { "document" } else { "documents" }),
         };
+        // An empty row has nothing to predict, as in lm-eval; its words and bytes count.
+        let empty = texts.iter().filter(|text| text.is_empty()).count();
+        if empty > 0 && empty < texts.len() {
+            out::note(format_args!(
+                "note: {empty} of {} {kind} are empty, and nothing is predicted there",
+                texts.len()
+            ));
+        }
         let mut requests: Vec<Request> = Vec::new();
-        for text in &texts {
+        for text in texts.iter().filter(|text| !text.is_empty() || empty == texts.len()) {
             let tokens =
                 if kind.starts_with("WikiText") { self.encode(&detokenised(text))? } else { self.encode(text)? };
             requests.extend(rolling(&tokens, prefix, self.length)?);
@@ -89,10 +99,10 @@ impl Measure<'_> {
     }
 
     /// transformers' windows that overlap.
-    pub fn strided(&self, documents: &[String], join: Join, asked: Option<usize>, device: &Device) -> Result<Found> {
+    pub fn strided(&self, files: Files<'_>, join: Join, asked: Option<usize>, device: &Device) -> Result<Found> {
         // transformers' 512, as far as the windows still overlap by half.
         let stride = asked.unwrap_or(USUAL_STRIDE.min(self.length / 2));
-        let mut requests = strided(&self.encode(&join.text(documents))?, self.length, stride)?;
+        let mut requests = strided(&self.encode(&join.text(&read(files)?))?, self.length, stride)?;
         requests.truncate(self.count.unwrap_or(usize::MAX));
         let begin = if self.bos == Bos::First { "at the beginning" } else { "nowhere" };
         Ok(Found {
@@ -119,4 +129,11 @@ impl Measure<'_> {
         };
         Ok(begin.into_iter().chain(self.tokenizer.encode(text)?).collect())
     }
+}
+
+/// The documents of files; what was not taken as it stands is said.
+fn read(files: Files<'_>) -> Result<Vec<String>> {
+    let read = files.read()?;
+    out::notes(&read.notes);
+    Ok(read.texts)
 }

@@ -7,10 +7,10 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::{EvalEntry, perplexity};
-use slimgpt::model::{Decoder, Sampler, generate};
+use slimgpt::model::{Decoder, Sampler, fits, generate};
 use slimgpt::report::{Continuation, Folder, Sample};
 use slimgpt::shape::ModelConfig;
-use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, read_documents, windows};
+use slimgpt::text::{Bos, Files, Sampling, Tokenizer, Windows};
 
 use super::ReportCommand;
 use crate::cli::arguments;
@@ -48,6 +48,7 @@ impl ReportCommand {
         let (checkpoint, tokenizer) = arguments::open(path)?;
         if !samples.is_empty() {
             // Gone again before perplexity is measured, which holds one layer at a time.
+            fits(checkpoint.config(), device)?;
             let decoder = Decoder::load(&checkpoint, device.tensor_device())?;
             let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
             for (done, sample) in samples.iter_mut().enumerate() {
@@ -96,7 +97,7 @@ impl ReportCommand {
     ) -> Result<EvalEntry> {
         let config = checkpoint.config();
         let which = self.which(arguments::window_length(Some(self.seq_len), config)?);
-        let cut = windows(tokenizer, &read_documents(text, &self.text_key)?, config.bos_token, &which)?;
+        let cut = self.windows(text, tokenizer, config, &which)?;
         let found = block_on(perplexity(checkpoint, &cut, device, &mut counting("perplexity", self.json)))?;
         let what = format!(
             "{}, {} windows of {} tokens that do not overlap, begin-of-sequence token in none",
@@ -105,6 +106,17 @@ impl ReportCommand {
             which.length
         );
         Ok(EvalEntry { what, metric: "ppl".into(), value: found.perplexity, stderr: None, n: found.tokens })
+    }
+
+    fn windows(
+        &self,
+        text: &Path,
+        tokenizer: &Tokenizer,
+        config: &ModelConfig,
+        which: &Windows,
+    ) -> Result<Vec<Vec<u32>>> {
+        let files = Files { paths: &[text.to_owned()], key: &self.text_key, documents: None };
+        Ok(files.windows(None, tokenizer, config.bos_token, which, &mut |_, _| {})?.windows)
     }
 
     fn which(&self, length: usize) -> Windows {
@@ -121,13 +133,8 @@ impl ReportCommand {
         }
         // The first folder's tokenizer cuts; every model gets the prompts as text.
         let (checkpoint, tokenizer) = arguments::open(first)?;
-        let documents = read_documents(text, &self.text_key)?;
-        let all = windows(
-            &tokenizer,
-            &documents,
-            checkpoint.config().bos_token,
-            &Windows { count: None, ..self.which(PROMPT_TOKENS) },
-        )?;
+        let which = Windows { count: None, ..self.which(PROMPT_TOKENS) };
+        let all = self.windows(text, &tokenizer, checkpoint.config(), &which)?;
         // A text with fewer windows than prompts gives what it has.
         let step = (all.len() / self.samples_of).max(1);
         for window in all.iter().step_by(step).take(self.samples_of) {

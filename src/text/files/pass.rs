@@ -1,0 +1,248 @@
+//! One pass over files: their documents, as far as the bounds reach.
+
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::input::{self, Kind};
+use super::{Bounds, Documents};
+use crate::text::{TextError, rows};
+
+/// What kind of file is wanted.
+const READABLE: &str = "give a readable UTF-8 text file, gzipped or not";
+
+/// Documents read so far, and how much more is wanted.
+pub(super) struct Pass<'a> {
+    key: &'a str,
+    wanted: usize,
+    /// Bytes that may still be read.
+    left: usize,
+    pub read: Documents,
+}
+
+/// What is wrong with a row: it is no JSON, or it has no text.
+enum BadRow {
+    Wrong(String),
+    NoText(String),
+}
+
+/// The text of a row.
+enum Text {
+    There(String),
+    Null,
+    Missing,
+}
+
+/// Rows that were not taken as they stand: how many, and which was the first.
+#[derive(Default)]
+struct Odd {
+    nulls: usize,
+    first_null: String,
+    repaired: usize,
+    first_repaired: String,
+}
+
+impl<'a> Pass<'a> {
+    pub fn new(key: &'a str, bounds: Bounds) -> Self {
+        Self { key, wanted: bounds.documents, left: bounds.bytes, read: Documents::default() }
+    }
+
+    /// Whether nothing more is wanted, or nothing more may be read.
+    pub fn is_full(&self) -> bool {
+        self.read.is_part || self.read.texts.len() >= self.wanted
+    }
+
+    /// Takes the documents of one more file.
+    pub fn file(&mut self, path: &Path) -> Result<(), TextError> {
+        let file = path.display().to_string();
+        let wrong = |reason: String| TextError::File { file: file.clone(), reason };
+        let unreadable = |e: std::io::Error| wrong(format!("{e}; {READABLE}"));
+        let (name, gzipped) = input::plain_name(path);
+        let mut input = input::open(path, gzipped).map_err(unreadable)?;
+        let kind = input::kind(&name, &mut input).map_err(unreadable)?;
+        let (before, mut odd) = (self.read.texts.len(), Odd::default());
+        let taken = match kind {
+            Some(Kind::Text) => self.whole(&mut input).map_err(BadRow::Wrong),
+            Some(Kind::Lines) => self.lines(&mut input, &mut odd),
+            Some(Kind::List) => self.list(&mut input, &mut odd),
+            None => Err(BadRow::Wrong(
+                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz".into(),
+            )),
+        };
+        let no_text = |row: String| TextError::NoText { file: file.clone(), row, key: self.key.to_owned() };
+        match taken {
+            Err(BadRow::Wrong(reason)) => Err(wrong(reason)),
+            Err(BadRow::NoText(row)) => Err(no_text(row)),
+            // A key under which nothing ever stands is not the one that was meant.
+            Ok(()) if odd.nulls > 0 && self.read.texts.len() == before && !self.read.is_part => {
+                Err(no_text("every row".into()))
+            }
+            Ok(()) => {
+                self.read.notes.extend(odd.notes(&file, self.key));
+                Ok(())
+            }
+        }
+    }
+
+    /// The whole of a file, or its beginning.
+    fn whole(&mut self, input: &mut impl Read) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        self.fill(input, &mut bytes).map_err(|e| format!("{e}; {READABLE}"))?;
+        let cut = self.read.is_part;
+        match String::from_utf8(bytes) {
+            Ok(text) => self.read.texts.push(text),
+            // The bytes may end in the middle of a character.
+            Err(e) if cut && e.utf8_error().error_len().is_none() => {
+                let valid = e.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(&e.as_bytes()[..valid]).into_owned();
+                self.read.texts.push(text);
+            }
+            Err(e) => return Err(format!("{}; {READABLE}", e.utf8_error())),
+        }
+        self.read.is_cut = cut;
+        Ok(())
+    }
+
+    /// Reads what is left of a file, as far as it may be read, and notes whether that was all.
+    fn fill(&mut self, input: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        // One byte more tells a file that ends here from one that goes on.
+        let most = self.left.saturating_add(1);
+        let count = input.take(most as u64).read_to_end(bytes)?;
+        self.read.is_part = count > self.left;
+        bytes.truncate(self.left);
+        self.left -= bytes.len();
+        Ok(())
+    }
+
+    /// The rows of a file with one a line.
+    fn lines(&mut self, input: &mut impl BufRead, odd: &mut Odd) -> Result<(), BadRow> {
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            if self.is_full() {
+                break;
+            }
+            bytes.clear();
+            let place = || format!("line {number}");
+            let wrong = |e: &dyn std::fmt::Display| BadRow::Wrong(format!("{}: {e}", place()));
+            let most = self.left.saturating_add(1);
+            let mut limited = (&mut *input).take(most as u64);
+            let count = limited.read_until(b'\n', &mut bytes);
+            let count = count.map_err(|e| BadRow::Wrong(format!("{}: {e}; {READABLE}", place())))?;
+            if count > self.left {
+                self.read.is_part = true;
+            }
+            if count == 0 || count > self.left {
+                break;
+            }
+            self.left -= count;
+            let line =
+                std::str::from_utf8(&bytes).map_err(|e| BadRow::Wrong(format!("{}: {e}; {READABLE}", place())))?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let (row, repaired) = rows::parse(line).map_err(|e| wrong(&e))?;
+            odd.repaired(repaired, place);
+            let text = plain(&row, self.key);
+            self.row(text, odd, place, place)?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a file that is one list.
+    fn list(&mut self, input: &mut impl Read, odd: &mut Odd) -> Result<(), BadRow> {
+        let wrong = |e: &dyn std::fmt::Display| BadRow::Wrong(format!("not a JSON list of rows: {e}"));
+        let mut bytes = Vec::new();
+        self.fill(input, &mut bytes).map_err(|e| BadRow::Wrong(format!("{e}; {READABLE}")))?;
+        if self.read.is_part {
+            // A list has an end, and half of one is no JSON.
+            return Ok(());
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|e| BadRow::Wrong(format!("{e}; {READABLE}")))?;
+        let (list, repaired) = rows::parse(text).map_err(|e| wrong(&e))?;
+        odd.repaired(repaired, || "the list".into());
+        for (i, row) in list.as_array().into_iter().flatten().enumerate() {
+            if self.is_full() {
+                break;
+            }
+            let no_pair = || format!("row {} is no pair of \"instruction\" and \"output\", and", i + 1);
+            self.row(alpaca(row, self.key), odd, || format!("row {}", i + 1), no_pair)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the text of a row that stands at `place`, which is called `unfit` if it has none.
+    fn row(
+        &mut self,
+        text: Text,
+        odd: &mut Odd,
+        place: impl Fn() -> String,
+        unfit: impl Fn() -> String,
+    ) -> Result<(), BadRow> {
+        match text {
+            Text::There(text) => self.read.texts.push(text),
+            Text::Null => odd.null(place),
+            Text::Missing => return Err(BadRow::NoText(unfit())),
+        }
+        Ok(())
+    }
+}
+
+impl Odd {
+    fn null(&mut self, place: impl Fn() -> String) {
+        if self.nulls == 0 {
+            self.first_null = place();
+        }
+        self.nulls += 1;
+    }
+
+    fn repaired(&mut self, repaired: bool, place: impl Fn() -> String) {
+        if repaired && self.repaired == 0 {
+            self.first_repaired = place();
+        }
+        self.repaired += usize::from(repaired);
+    }
+
+    fn notes(self, file: &str, key: &str) -> impl Iterator<Item = String> {
+        let rows = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
+        let nulls = (self.nulls > 0).then(|| {
+            format!(
+                "{file}: {} with null under \"{key}\", left out; the first is {}",
+                rows(self.nulls),
+                self.first_null
+            )
+        });
+        let repaired = (self.repaired > 0).then(|| {
+            format!(
+                "{file}: {} with NaN, infinities or halves of characters, which are no JSON and were read as null and \
+                 U+FFFD; the first is {}",
+                rows(self.repaired),
+                self.first_repaired
+            )
+        });
+        nulls.into_iter().chain(repaired)
+    }
+}
+
+/// What stands under the key.
+fn plain(row: &Value, key: &str) -> Text {
+    match row.get(key) {
+        Some(Value::String(text)) => Text::There(text.clone()),
+        Some(Value::Null) => Text::Null,
+        _ => Text::Missing,
+    }
+}
+
+/// Instruction, input and output, or what stands under the key.
+fn alpaca(row: &Value, key: &str) -> Text {
+    let Some(instruction) = row["instruction"].as_str() else { return plain(row, key) };
+    let output = match row.get("output") {
+        Some(Value::String(output)) => output.as_str(),
+        Some(Value::Null) => return Text::Null,
+        _ => return Text::Missing,
+    };
+    // Most rows of Alpaca have an empty input, which makes no line.
+    let input = row["input"].as_str().filter(|s| !s.is_empty());
+    let parts: Vec<&str> = [Some(instruction), input, Some(output)].into_iter().flatten().collect();
+    Text::There(parts.join("\n"))
+}
