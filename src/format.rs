@@ -1,5 +1,11 @@
 //! Numbers, bytes and durations as people read them: on the command line, in the window, on pages
-//! and in errors.
+//! and in errors; and the mark that people's programs write before a text.
+
+/// A file's bytes without the byte order mark that Notepad and PowerShell write first, which is no
+/// part of any text, JSON or template.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
 
 /// "1,173,120": digits in groups of three.
 pub fn count(n: usize) -> String {

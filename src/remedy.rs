@@ -24,6 +24,8 @@ pub enum Remedy {
     Windows(u64),
     /// Take windows of at most so many tokens, or work on the CPU.
     WindowTokens(u64),
+    /// Let windows begin at most so many tokens apart.
+    Stride(usize),
     /// Give the device less at once, or work on the CPU.
     LessAtOnce,
     /// Give more text, or ask for fewer or shorter windows.

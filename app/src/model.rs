@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::format::without_mark;
 use slimgpt::pipeline::Report;
 use slimgpt::shipped;
 use slimgpt::text::Tokenizer;
@@ -138,7 +139,8 @@ impl Model {
 #[cfg(not(target_arch = "wasm32"))]
 fn begin(folder: &Path, checkpoint: &Checkpoint) -> Option<u32> {
     let settings = std::fs::read(folder.join("tokenizer_config.json")).ok();
-    let settings: Option<serde_json::Value> = settings.and_then(|json| serde_json::from_slice(&json).ok());
+    let settings: Option<serde_json::Value> =
+        settings.and_then(|json| serde_json::from_slice(without_mark(&json)).ok());
     let unwanted = settings.is_some_and(|s| s["add_bos_token"] == false);
     checkpoint.config().bos_token.filter(|_| !unwanted)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{LayerRatio, Schedule};
+use crate::format::without_mark;
 use crate::shape::LayerShape;
 
 /// The forms of an entry, for messages.
@@ -91,7 +92,8 @@ impl Entry {
 }
 
 fn entries(json: &str) -> Result<Vec<Entry>, String> {
-    let values: Vec<Value> = serde_json::from_str(json).map_err(|e| format!("it is no JSON list: {e}"))?;
+    let values: Vec<Value> =
+        serde_json::from_slice(without_mark(json.as_bytes())).map_err(|e| format!("it is no JSON list: {e}"))?;
     values.into_iter().enumerate().map(|(i, value)| Entry::of(i, value)).collect()
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::ReadError;
 use super::shard::{Bytes, Shard};
 use crate::disk::{self, DiskError};
+use crate::format::without_mark;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -80,6 +81,6 @@ fn open_shard(path: &Path) -> Result<Shard, ReadError> {
 
 /// Reads a JSON file.
 pub(super) fn read_json(path: &Path) -> Result<Value, ReadError> {
-    serde_json::from_slice(&disk::read(path)?)
+    serde_json::from_slice(without_mark(&disk::read(path)?))
         .map_err(|e| ReadError::Json { path: path.to_owned(), reason: e.to_string() })
 }

@@ -10,6 +10,7 @@ use super::head::Head;
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
 use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, Types, parse_config};
+use crate::format::without_mark;
 use crate::shape::{LayerShape, ModelConfig};
 
 /// A checkpoint, dense or pruned by us.
@@ -39,7 +40,8 @@ impl Checkpoint {
     /// # Errors
     /// As [`Self::open`].
     pub fn from_bytes(config_json: &[u8], safetensors: impl Into<Cow<'static, [u8]>>) -> Result<Self, ReadError> {
-        let raw = serde_json::from_slice(config_json).map_err(|e| ReadError::Config(format!("not JSON: {e}")))?;
+        let raw = serde_json::from_slice(without_mark(config_json))
+            .map_err(|e| ReadError::Config(format!("not JSON: {e}")))?;
         let file = "model.safetensors";
         let shard = Shard::open(file.into(), Bytes::Held(safetensors.into()))
             .map_err(|reason| ReadError::Damaged { file: file.into(), reason })?;

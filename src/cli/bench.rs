@@ -87,7 +87,7 @@ impl Bench {
         let mut costs = Vec::new();
         for (model, checkpoint) in self.models.iter().zip(checkpoints) {
             if !self.json {
-                eprintln!("{}:", model.display());
+                out::note(format_args!("{}:", model.display()));
             }
             match self.measured(&checkpoint, timed, &device, &interrupt)? {
                 Some((speed, peak)) => costs.push(Cost::new(model, &checkpoint, speed, peak)?),
@@ -107,9 +107,9 @@ impl Bench {
         let timed = asked.within(room);
         if timed != asked {
             let Timed { prompt_tokens, new_tokens, .. } = timed;
-            eprintln!(
+            out::note(format_args!(
                 "note: a context has only {room} tokens, so all models read {prompt_tokens} tokens and write {new_tokens}"
-            );
+            ));
         }
         timed
     }

@@ -80,7 +80,7 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
     let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device, clock: &clock, memory: &memory };
     let mut progress = Progress::new(false, &plan);
     let out = dense.with_file_name(&name);
-    eprintln!("{name}:");
+    out::note(format_args!("{name}:"));
     block_on(prune_to_folder(&job, &out, false, &mut |event| {
         progress.show(&event);
         interrupt.flow()

@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
+use slimgpt::eval::EvalError;
 use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::text::{ChatError, TextError};
 
-use super::remedy;
+use super::{out, remedy};
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -34,7 +35,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            eprintln!("error: {}", message(&error));
+            out::note(format_args!("error: {}", message(&error)));
             ExitCode::from(code_of(&error))
         }
     }
@@ -56,6 +57,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
         // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))

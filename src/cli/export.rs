@@ -95,7 +95,7 @@ fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({
-            "out": places.out, "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
+            "out": out::path(&places.out), "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
             "tensors": written.tensors,
         }));
     }
@@ -130,11 +130,11 @@ pub fn hint_at_widths(config: &ModelConfig) {
         } else {
             String::new()
         };
-        eprintln!(
+        out::note(format_args!(
             "note: {} rows are no multiple of {block} wide ({}{more}): {quantisers} of llama.cpp keep {keeps} there{remedy}",
             uneven.len(),
             widths.join(", "),
-        );
+        ));
     }
 }
 
@@ -142,7 +142,7 @@ fn to_mlx(places: &Places) -> Result<()> {
     let checkpoint = arguments::open_weights(&places.model)?;
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
-        return out::json(&json!({ "out": places.out, "model_type": "openelm" }));
+        return out::json(&json!({ "out": out::path(&places.out), "model_type": "openelm" }));
     }
     Ok(out::line(format_args!("{}: open it with mlx_lm.load or mlx_lm.generate --model", places.out.display()))?)
 }
@@ -152,7 +152,7 @@ fn to_padded(places: &Places) -> Result<()> {
     let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({
-            "out": places.out, "layer": written.layer, "parameters_before": written.parameters_before,
+            "out": out::path(&places.out), "layer": written.layer, "parameters_before": written.parameters_before,
             "parameters_after": written.parameters_after, "bytes_before": written.bytes_before,
             "bytes_after": written.bytes_after,
         }));

@@ -124,7 +124,7 @@ impl Generate {
         }
         out::line("")?;
         // Standard output holds the text and nothing else.
-        eprintln!("{written}, on {}", device.name());
+        out::note(format_args!("{written}, on {}", device.name()));
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl Inspect {
     fn compat(&self, checkpoint: &Checkpoint) -> Result<()> {
         let clients = clients(checkpoint.config());
         if self.json {
-            return out::json(&json!({ "model": self.model, "clients": clients }));
+            return out::json(&json!({ "model": out::path(&self.model), "clients": clients }));
         }
         let opens = |opens| match opens {
             Opens::Folder => "yes",
@@ -72,7 +72,10 @@ fn report(folder: &Path) -> Option<Report> {
         Ok(report) => Some(report),
         // The folder itself can be shown without its report.
         Err(error) => {
-            eprintln!("note: {} is of another version of this program and is left out ({error})", Report::FILE);
+            out::note(format_args!(
+                "note: {} is of another version of this program and is left out ({error})",
+                Report::FILE
+            ));
             None
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use slimgpt::pipeline::Flow;
 
 use super::exit::INTERRUPTED;
+use super::out;
 
 /// Whether Ctrl-C was pressed.
 #[derive(Clone, Default)]
@@ -26,11 +27,11 @@ impl Interrupt {
             if flag.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED.into());
             }
-            eprintln!("\n{kept} (press Ctrl-C again to stop at once)");
+            out::note(format_args!("\n{kept} (press Ctrl-C again to stop at once)"));
         });
         // No reason not to begin: the work can be gone on with all the same.
         if let Err(error) = listening {
-            eprintln!("note: Ctrl-C will stop at once ({error})");
+            out::note(format_args!("note: Ctrl-C will stop at once ({error})"));
         }
         pressed
     }

@@ -108,7 +108,7 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     // Collected first, because clap_complete panics where it cannot write, as into a pipe that was closed.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "slimgpt", &mut script);
-    Ok(out::piece(String::from_utf8_lossy(&script))?)
+    Ok(out::raw(String::from_utf8_lossy(&script))?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `slimgpt ppl`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -64,9 +64,10 @@ pub struct Ppl {
     /// protocol is rolling. Papers on structured pruning often use 128
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
     seq_len: Option<usize>,
-    /// Tokens from the beginning of a window to that of the next, for --protocol strided
-    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one)]
-    stride: usize,
+    /// Tokens from the beginning of a window to that of the next, for --protocol strided; by default
+    /// 512, or half a window if that is shorter
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    stride: Option<usize>,
     /// Windows from the beginning of the text; by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     windows: Option<usize>,
@@ -106,7 +107,7 @@ struct Printed<'a> {
     join: Join,
     seq_len: usize,
     bos: Bos,
-    text: &'a Path,
+    text: String,
     what: String,
     device: &'a str,
     seconds: f64,
@@ -177,7 +178,7 @@ impl Ppl {
             join: self.join,
             seq_len: measure.length,
             bos: measure.bos,
-            text: &self.text,
+            text: out::path(&self.text),
             what: self.what(found),
             device: device.name(),
             seconds,

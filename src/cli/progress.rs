@@ -31,7 +31,7 @@ impl Progress {
         self.meter.note(event, second);
         if self.json {
             // A reader that goes away does not stop the run.
-            let _ = out::line(self.stamped(event, second));
+            let _ = out::json_line(&self.stamped(event, second));
             return;
         }
         self.bar.set_position(self.meter.position() as u64);
@@ -81,9 +81,9 @@ impl Progress {
     /// A line above the bar; where there is no terminal, a plain line.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            out::note(text);
         } else {
-            self.bar.println(text);
+            self.bar.println(out::visible(text));
         }
     }
 

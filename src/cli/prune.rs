@@ -61,7 +61,7 @@ impl Prune {
         {
             let code = exit::code_of(error);
             let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
-            out::line(json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
+            out::json_line(&json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
         }
         result
     }
@@ -101,19 +101,19 @@ impl Prune {
         drop(progress);
         let Pruned { report, was_finished } = pruned?;
         if was_finished {
-            eprintln!("{} is finished already: nothing is left to do", self.out.display());
+            out::note(format_args!("{} is finished already: nothing is left to do", self.out.display()));
         }
         self.show(&report)
     }
 
     fn announce(&self, job: &Job<'_>) {
         if !self.json {
-            eprintln!(
+            out::note(format_args!(
                 "{}\non {}\n{}",
                 plan_command::totals(job.plan),
                 job.device.name(),
                 plan_command::memory_lines(job.plan)
-            );
+            ));
         }
     }
 

@@ -29,6 +29,7 @@ fn flags(remedy: Remedy) -> String {
         Remedy::AllowMemory(bytes) => format!("give --memory {}MiB, or use --device cpu", bytes.div_ceil(1 << 20)),
         Remedy::Windows(windows) => format!("use --samples {windows}"),
         Remedy::WindowTokens(tokens) => format!("use --seq-len {tokens} or --device cpu"),
+        Remedy::Stride(tokens) => format!("use --stride {tokens} or less, or a longer --seq-len"),
         Remedy::MoreTokensOrDamping => "use more calibration tokens (--samples, --seq-len) or more --damping".into(),
         Remedy::LessAtOnce => "fewer --samples, a shorter --seq-len or --device cpu avoid it".into(),
         Remedy::MoreText => "give more text, or ask for less with --samples, --windows or --seq-len".into(),

@@ -76,7 +76,7 @@ impl ReportCommand {
         if self.json {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).collect();
             return out::json(
-                &json!({ "out": self.out, "bytes": page.len(), "folders": names, "samples": samples.len() }),
+                &json!({ "out": out::path(&self.out), "bytes": page.len(), "folders": names, "samples": samples.len() }),
             );
         }
         Ok(out::line(format_args!("{}", self.out.display()))?)

@@ -3,6 +3,8 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
 
+use super::out;
+
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
@@ -15,7 +17,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     }
     let cells = |row: &[&str]| -> Vec<Cell> {
         let align = |i: usize| if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
-        row.iter().enumerate().map(|(i, text)| Cell::new(text).set_alignment(align(i))).collect()
+        row.iter().enumerate().map(|(i, text)| Cell::new(out::visible(text)).set_alignment(align(i))).collect()
     };
     table.set_header(cells(header));
     for row in rows {

@@ -87,7 +87,12 @@ impl Device {
 /// The adapters of this machine that can compute, in the driver's order.
 #[cfg(not(target_arch = "wasm32"))]
 pub async fn adapters() -> Vec<Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        // Not OpenGL: its adapters are not used, and looking for a display its libraries print errors of
+        // their own on a server that has none.
+        backends: wgpu::Backends::PRIMARY,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
     let found = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
     let mut listed: Vec<Adapter> = Vec::new();
     for adapter in found {

@@ -43,6 +43,16 @@ pub enum EvalError {
         /// Fewest tokens that would do.
         needed: usize,
     },
+    /// Windows that leave tokens out between them.
+    #[error(
+        "a stride of {stride} tokens leaves tokens out between windows of {length}, so it is no more than the window"
+    )]
+    Stride {
+        /// Tokens from the beginning of a window to that of the next.
+        stride: usize,
+        /// Tokens of a window.
+        length: usize,
+    },
     /// The rolling protocol needs a token to begin with.
     #[error(
         "the rolling protocol begins every text with the begin-of-sequence token, or else the end-of-sequence token, but config.json has neither"
@@ -106,6 +116,7 @@ impl Remedied for EvalError {
             Self::Text(error) => error.remedy(),
             Self::Readback(error) => error.remedy(),
             Self::BadRows(_) => Some(Remedy::SkipRows),
+            Self::Stride { length, .. } => Some(Remedy::Stride(*length)),
             Self::NoPrefix => Some(Remedy::WindowProtocol),
             _ => None,
         }

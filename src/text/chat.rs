@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod json;
+mod limits;
 
 use crate::remedy::{Remedied, Remedy};
 
@@ -44,6 +45,16 @@ pub enum ChatError {
         line: usize,
         /// What the template engine says of it.
         reason: String,
+    },
+    /// The template, or what it writes, is far longer than any that is meant.
+    #[error("the chat template {what} {bytes} bytes long; {limit} are the limit")]
+    TooLong {
+        /// What is too long: "is", or "writes a text that is".
+        what: &'static str,
+        /// Its bytes.
+        bytes: usize,
+        /// Most bytes that are taken.
+        limit: usize,
     },
     /// The template does not want such messages.
     #[error("the chat template refuses these messages: {0}")]
@@ -98,7 +109,13 @@ impl ChatTemplate {
     /// # Errors
     /// When the template fails or refuses the messages.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatError> {
-        let environment = environment().map_err(|e| failed(&e))?;
+        let said = messages.iter().map(|message| message.content.len()).sum();
+        limits::bounded(&self.source, said, |steps| self.rendered(messages, steps))
+    }
+
+    /// [`Self::render`] in at most so many steps of the engine.
+    fn rendered(&self, messages: &[Message], steps: u64) -> Result<String, ChatError> {
+        let environment = environment(steps).map_err(|e| failed(&e))?;
         let source = without_training_marks(&self.source);
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
@@ -126,8 +143,9 @@ fn special_tokens(config: &Value) -> Vec<(&'static str, String)> {
     TOKENS.into_iter().filter_map(|name| Some((name, text(&config[name])?))).collect()
 }
 
-fn environment<'a>() -> Result<Environment<'a>, minijinja::Error> {
+fn environment<'a>(steps: u64) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
+    environment.set_fuel(Some(steps));
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     // The text is for a model and not for a page.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -166,6 +184,10 @@ fn failed(error: &minijinja::Error) -> ChatError {
     }
     let reason = format!("{}{}", error.kind(), error.detail().map_or_else(String::new, |d| format!(": {d}")));
     match error.kind() {
+        ErrorKind::OutOfFuel => {
+            let reason = "it takes more work or memory than any conversation needs".into();
+            ChatError::Template { line: error.line().unwrap_or(1), reason }
+        }
         ErrorKind::UnknownFunction if reason.contains("strftime_now") => ChatError::Date,
         _ => ChatError::Template { line: error.line().unwrap_or(1), reason },
     }

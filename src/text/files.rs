@@ -41,6 +41,10 @@ fn read_text(path: &Path, gzipped: bool) -> std::io::Result<String> {
         true => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?,
         false => file.read_to_string(&mut text)?,
     };
+    // The text is as long as a file may be; the mark before it is three bytes.
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
     Ok(text)
 }
 

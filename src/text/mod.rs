@@ -3,6 +3,7 @@
 mod chat;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
+mod guarded;
 mod join;
 mod stops;
 mod stream;

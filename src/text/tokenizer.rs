@@ -1,6 +1,10 @@
 //! A tokenizer.json, without the truncation and padding some of them carry.
 
 use super::TextError;
+use super::guarded::guarded;
+use crate::format::without_mark;
+
+mod growth;
 
 /// Text to token ids and back.
 pub struct Tokenizer {
@@ -14,11 +18,15 @@ impl Tokenizer {
     /// # Errors
     /// When it is not a tokenizer.json.
     pub fn from_bytes(json: &[u8], vocab: usize) -> Result<Self, TextError> {
-        let wrong = |e: tokenizers::Error| TextError::Tokenizer(e.to_string());
-        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(wrong)?;
-        // Windows are cut here; a text that was shortened before would lose its end unseen.
-        inner.with_truncation(None).map_err(wrong)?;
-        inner.with_padding(None);
+        let json = without_mark(json);
+        growth::check(json).map_err(TextError::Tokenizer)?;
+        let inner = caught("it cannot be read", || {
+            let mut inner = tokenizers::Tokenizer::from_bytes(json)?;
+            // Windows are cut here; a text that was shortened before would lose its end unseen.
+            inner.with_truncation(None)?;
+            inner.with_padding(None);
+            Ok(inner)
+        })?;
         Ok(Self { inner, vocab })
     }
 
@@ -56,7 +64,7 @@ impl Tokenizer {
     }
 
     fn tokens(&self, text: &str, specials: bool) -> Result<Vec<u32>, TextError> {
-        let encoded = self.inner.encode(text, specials).map_err(|e| TextError::Tokenizer(e.to_string()))?;
+        let encoded = caught("it cannot cut a text into tokens", || self.inner.encode(text, specials))?;
         let ids = encoded.get_ids();
         match ids.iter().find(|&&id| id as usize >= self.vocab) {
             Some(&id) => Err(TextError::BeyondVocabulary { id, vocab: self.vocab }),
@@ -86,6 +94,13 @@ impl Tokenizer {
     /// # Errors
     /// When the decoder of the tokenizer fails.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, TextError> {
-        self.inner.decode(tokens, true).map_err(|e| TextError::Tokenizer(e.to_string()))
+        caught("it cannot make tokens into text", || self.inner.decode(tokens, true))
     }
+}
+
+/// What the library of tokenizers makes; `cannot` says what it was about, if it panics: a damaged
+/// file shows only where its data is used.
+fn caught<T>(cannot: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError> {
+    let done = guarded(work).map_err(|panic| TextError::Tokenizer(format!("{cannot}: {panic}")))?;
+    done.map_err(|e| TextError::Tokenizer(e.to_string()))
 }

@@ -233,3 +233,50 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert!(output.status.success(), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+/// Standard error that takes nothing: a full disk.
+#[cfg(target_os = "linux")]
+fn full() -> Stdio {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_that_takes_nothing_changes_neither_the_work_nor_the_exit_code() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let work =
+        ["prune", &model, "--out", &out, "--target", "0.2", "--device", "cpu", "--samples", "4", "--seq-len", "64"];
+    let code = |arguments: &[&str]| {
+        let status = program(arguments).stdout(Stdio::null()).stderr(full()).status().unwrap();
+        status.code()
+    };
+    assert_eq!(code(&work), Some(0));
+    assert!(folder.path().join("out/model.safetensors").is_file());
+    assert_eq!(code(&["inspect", &path(&folder.path().join("nothing"))]), Some(1));
+    assert_eq!(code(&["prune", &model, "--out", &out, "--target", "2"]), Some(2));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_of_the_log_that_goes_away_does_not_stop_the_work() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let work =
+        ["prune", &model, "--out", &out, "--target", "0.2", "--device", "cpu", "--samples", "8", "--seq-len", "64"];
+    let mut child = program(&work).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Closed before the first line was read.
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(folder.path().join("out/model.safetensors").is_file());
+}
+
+#[test]
+fn a_server_without_a_display_sees_no_errors_of_drivers() {
+    let mut command = program(&["devices"]);
+    for name in ["XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY"] {
+        command.env_remove(name);
+    }
+    let ended = ended(&mut command).with(0);
+    assert_eq!(ended.err, "");
+}

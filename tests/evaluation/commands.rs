@@ -169,6 +169,19 @@ fn every_protocol_names_itself_and_is_kept() {
 }
 
 #[test]
+fn overlapping_windows_leave_no_token_out_unless_they_are_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("few.txt");
+    std::fs::write(&text, "Once upon a time there was a dog. ".repeat(60)).unwrap();
+    let (model, text) = (model(folder.path()), text.to_str().unwrap());
+    let ppl = |protocol| json_of(&["ppl", &model, "--text", text, "--seq-len", "64", "--protocol", protocol]);
+    let (window, strided) = (ppl("window"), ppl("strided"));
+    assert!(strided["what"].as_str().unwrap().contains("stride 32"), "{strided}");
+    let tokens = |of: &Value| of["tokens"].as_u64().unwrap();
+    assert!(tokens(&strided) >= tokens(&window), "{strided} {window}");
+}
+
+#[test]
 fn what_a_protocol_does_not_have_is_wrong_usage() {
     let model = shipped();
     let text = model.join("eval.txt");
@@ -177,6 +190,7 @@ fn what_a_protocol_does_not_have_is_wrong_usage() {
         (&["rolling", "--windows", "3"][..], "--windows"),
         (&["rolling", "--join", "ptb"], "--join"),
         (&["strided", "--bos", "each"], "--bos each"),
+        (&["strided", "--seq-len", "32", "--stride", "33"], "--stride 32"),
     ] {
         refused(&[&fixed[..], wrong].concat(), 2, &[word]);
     }

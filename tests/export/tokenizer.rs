@@ -204,3 +204,19 @@ fn scores_cut_a_text_as_the_tokenizer_does() {
         assert_eq!(join_by_scores(&spaced, &tokens), tokenizer.encode(line).unwrap(), "{line}");
     }
 }
+
+#[test]
+fn settings_after_a_mark_are_the_same_settings() {
+    let settings = json!({ "chat_template": "{{ x }}", "bos_token": "<s>" });
+    let (place, source, checkpoint) = with(&byte_level(), &settings);
+    for file in ["tokenizer_config.json", "tokenizer.json"] {
+        let path = source.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+    }
+    let out = place.path().join("model.gguf");
+    export(&checkpoint, &out, Options::default(), &mut nothing).unwrap();
+    let marked = File::read(&out);
+    assert_eq!(marked.text("tokenizer.chat_template"), "{{ x }}");
+    assert!(*marked.key("tokenizer.ggml.bos_token_id") == Found::Uint32(1));
+}

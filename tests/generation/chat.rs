@@ -146,3 +146,49 @@ fn the_special_tokens_of_a_rendered_text_are_tokens() {
     let tokens = tokenizer.encode(&text).unwrap();
     assert_eq!(tokens, [&[1][..], &tokenizer.encode("One day").unwrap(), &[2]].concat());
 }
+
+#[test]
+fn a_template_that_asks_for_too_much_is_refused() {
+    let double = "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}";
+    let quote = "{% set n = namespace(x='\"') %}{% for i in range(60) %}{% set n.x = n.x | tojson %}{% endfor %}";
+    let replace =
+        "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x.replace('a', 'aa') %}{% endfor %}";
+    let nest = "{% set n = namespace(x=[]) %}{% for i in range(90000) %}{% set n.x = [n.x] %}{% endfor %}";
+    let loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}";
+    for source in [
+        loops.to_owned(),
+        double.to_owned(),
+        quote.to_owned(),
+        replace.to_owned(),
+        format!("{nest}{{{{ n.x }}}}"),
+        format!("{nest}{{{{ n.x | tojson(indent=64) }}}}"),
+        "{{ messages | tojson(indent=10000000000000) }}".into(),
+        "{{ messages | tojson(indent=18446744073709551615) }}".into(),
+        "{{ '%999999999d' | format(1) }}".into(),
+        "{% for i in range(90000) %}{{ 'twenty bytes of text' * 4 }}{% endfor %}".into(),
+        format!("{{{{ {}1 }}}}", "-".repeat(200_000)),
+    ] {
+        let refused = template(&source).render(&[turn("user", "hi")]);
+        assert!(refused.is_err(), "{}", &source[..source.len().min(120)]);
+    }
+}
+
+#[test]
+fn a_template_may_nest_as_deep_as_it_is_long() {
+    // What comes of it does not matter; that it comes back does.
+    for chain in ["-", "not ", "1+", "1 if 1 else ", "1~", "[", "("] {
+        let _ = template(&format!("{{{{ {}1 }}}}", chain.repeat(120_000 / chain.len()))).render(&[]);
+    }
+    let filters = "|list".repeat(24_000);
+    let _ = template(&format!("{{{{ 'a'{filters} }}}}")).render(&[]);
+    let branches = "{% elif 0 %}".repeat(9000);
+    let _ = template(&format!("{{% if 0 %}}{branches}{{% endif %}}")).render(&[]);
+}
+
+#[test]
+fn a_long_conversation_is_no_reason_to_refuse() {
+    let long = "a long story. ".repeat(1 << 17);
+    let messages = [turn("system", &long), turn("user", &long), turn("assistant", &long)];
+    let rendered = template(LLAMA_3).render(&messages).unwrap();
+    assert!(rendered.len() > 3 * (long.len() - 1));
+}

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use slimgpt::text::{Tokenizer, read_documents};
 
 use crate::support::{assert_says, shipped};
@@ -68,4 +69,54 @@ fn a_tokenizer_is_the_models_own() {
     assert_says(foreign.encode("Once upon a time"), &["10 embeddings", "another model"]);
     let nowhere = tempfile::tempdir().unwrap();
     assert_says(Tokenizer::open(nowhere.path(), 8).map(drop), &["tokenizer.json", "tokenizer.model"]);
+}
+
+#[test]
+fn a_damaged_tokenizer_is_an_error_and_no_panic() {
+    let whole: Value = serde_json::from_slice(&std::fs::read(shipped().join("tokenizer.json")).unwrap()).unwrap();
+    let replacing = |with: &str| json!({ "type": "Replace", "pattern": { "String": "a" }, "content": with });
+    let damage = [
+        ("normalizer", json!({ "type": "Precompiled", "precompiled_charsmap": "" })),
+        ("normalizer", json!({ "type": "Precompiled", "precompiled_charsmap": "AAAAAA==" })),
+        ("normalizer", json!({ "type": "Sequence", "normalizers": vec![replacing("aa"); 40] })),
+        ("decoder", json!({ "type": "Sequence", "decoders": vec![replacing("aa"); 40] })),
+        (
+            "model",
+            json!({
+                "type": "BPE", "vocab": { "a": 0, "##a": 1, "aa": 2 }, "merges": ["a ##a"],
+                "continuing_subword_prefix": "##########"
+            }),
+        ),
+        (
+            "post_processor",
+            json!({
+                "type": "TemplateProcessing", "single": [{ "Sequence": { "id": "B", "type_id": 0 } }], "pair": [],
+                "special_tokens": {}
+            }),
+        ),
+    ];
+    for (part, wrong) in damage {
+        let mut json = whole.clone();
+        json[part] = wrong.clone();
+        let used = Tokenizer::from_bytes(json.to_string().as_bytes(), 4096).and_then(|tokenizer| {
+            tokenizer.encode_with_specials("Once upon a time")?;
+            tokenizer.decode(&[300, 301])
+        });
+        assert_says(used, &["tokenizer.json: "]);
+    }
+}
+
+#[test]
+fn a_mark_before_a_text_is_no_part_of_it() {
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    assert_eq!(read("a.txt", &marked("whole"), "text").unwrap(), ["whole"]);
+    assert_eq!(read("a.txt.gz", &gzipped(&marked("whole")), "text").unwrap(), ["whole"]);
+    assert_eq!(read("a.jsonl", &marked("{\"text\": \"one\"}\n"), "text").unwrap(), ["one"]);
+    assert_eq!(read("a.json", &marked("{\"text\": \"one\"}\n"), "text").unwrap(), ["one"]);
+    assert_eq!(read("a.json", &marked(" [{\"text\": \"one\"}]"), "text").unwrap(), ["one"]);
+    // Only the first is one: later it is a character like any other.
+    assert_eq!(read("a.txt", &marked("\u{feff}b"), "text").unwrap(), ["\u{feff}b"]);
+    let tokenizer = std::fs::read_to_string(shipped().join("tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::from_bytes(&marked(&tokenizer), 4096).unwrap();
+    assert!(!tokenizer.encode("Once upon a time").unwrap().is_empty());
 }

@@ -5,6 +5,8 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice, DeviceError};
 
+use crate::cli::out;
+
 /// Where to compute: the same flag in every command.
 #[derive(Args, Clone)]
 pub struct DeviceArgument {
@@ -19,7 +21,7 @@ impl DeviceArgument {
         let opened = block_on(Device::open_or_fall_back(&self.device))?;
         if let Some(error) = &opened.instead_of_gpu {
             // Standard output is for results, which programs may read.
-            eprintln!("note: {}", without_gpu(error));
+            out::note(format_args!("note: {}", without_gpu(error)));
         }
         Ok(opened.device)
     }

@@ -7,6 +7,7 @@ use slimgpt::compare::{CellResult, Event, Outcome};
 use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
 
+use crate::cli::out;
 use crate::cli::progress::{bar, eta};
 
 /// Steps of the bar that one cell has.
@@ -62,7 +63,7 @@ impl Cells {
             // After the last cell the next one would be one too many.
             (self.done + 1).min(self.cells),
             self.cells,
-            self.name,
+            out::visible(&self.name),
             self.left()
         ));
     }
@@ -91,8 +92,8 @@ impl Cells {
         // Hidden by --json is silent; hidden because there is no terminal is told in plain lines.
         match (self.hidden, self.bar.is_hidden()) {
             (true, _) => {}
-            (_, true) => eprintln!("{text}  {}", self.left()),
-            _ => self.bar.println(text),
+            (_, true) => out::note(format_args!("{text}  {}", self.left())),
+            _ => self.bar.println(out::visible(text)),
         }
     }
 }

@@ -119,10 +119,10 @@ pub fn print(finished: &[Finished], skipped: &[BadRow]) -> Result<()> {
     }
     // Which rows these are is a note, not a figure: it goes to standard error.
     for task in finished.iter().filter(|task| !task.cut_to_fit.is_empty()) {
-        eprintln!("{}: cut to fit the model's context: lines {}", task.task, lines(&task.cut_to_fit));
+        out::note(format_args!("{}: cut to fit the model's context: lines {}", task.task, lines(&task.cut_to_fit)));
     }
     for row in skipped {
-        eprintln!("skipped {row}");
+        out::note(format_args!("skipped {row}"));
     }
     Ok(())
 }

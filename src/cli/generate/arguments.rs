@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::format::without_mark;
 use slimgpt::text::{ChatTemplate, Message, Tokenizer};
 
 use super::{Prompt, Usage, Writer};
@@ -71,9 +72,7 @@ impl PromptArguments {
                 std::io::stdin().read_to_string(&mut text).context("--prompt-file -: standard input")?;
                 Ok(text)
             }
-            (None, Some(file)) => {
-                std::fs::read_to_string(file).with_context(|| format!("--prompt-file {}", file.display()))
-            }
+            (None, Some(file)) => read_text(file).with_context(|| format!("--prompt-file {}", file.display())),
             (None, None) => Ok(String::new()),
         }
     }
@@ -82,7 +81,7 @@ impl PromptArguments {
         if said.trim().is_empty() {
             return Err(Usage("--prompt is empty: with --chat, it is what the user says".into()).into());
         }
-        let jinja = match std::fs::read_to_string(model.join("chat_template.jinja")) {
+        let jinja = match read_text(&model.join("chat_template.jinja")) {
             Ok(text) => Some(text),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(e).with_context(|| format!("{}", model.join("chat_template.jinja").display())),
@@ -94,11 +93,20 @@ impl PromptArguments {
     }
 }
 
+/// A text without the mark that some programs write first.
+fn read_text(file: &Path) -> std::io::Result<String> {
+    let bytes = std::fs::read(file)?;
+    let text = std::str::from_utf8(without_mark(&bytes));
+    text.map(str::to_owned).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+}
+
 /// A JSON file beside the weights; null where there is none.
 fn settings(model: &Path, file: &str) -> Result<Value> {
     let path = model.join(file);
     match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{}: not JSON", path.display())),
+        Ok(json) => {
+            serde_json::from_slice(without_mark(&json)).with_context(|| format!("{}: not JSON", path.display()))
+        }
         // Whatever is asked of null is null, so a missing file is one that says nothing.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).with_context(|| path.display().to_string()),

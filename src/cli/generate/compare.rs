@@ -24,9 +24,9 @@ impl Generate {
         let mut writers = [self.prompt.open(&dense, &text)?, self.prompt.open(&pruned, &text)?];
         let same_tokenizer = same(&dense, &pruned);
         if !same_tokenizer && !self.json {
-            eprintln!(
+            out::note(format_args!(
                 "note: the two have different tokenizers, so their tokens and tokens/s do not compare one to one"
-            );
+            ));
         }
         let device = self.device.open()?;
         let interrupt = Interrupt::listen_saying("stopping");
@@ -83,7 +83,7 @@ impl Generate {
             _ => one_after_the_other(written)?,
         }
         for written in written {
-            eprintln!("{}: {written}, on {}", written.model, device.name());
+            out::note(format_args!("{}: {written}, on {}", written.model, device.name()));
         }
         Ok(())
     }
@@ -98,9 +98,10 @@ fn same(a: &std::path::Path, b: &std::path::Path) -> bool {
 fn columns(both: [&Continuation; 2], width: u16) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::DynamicFullWidth);
-    table.set_width(width).set_header(both.map(|w| w.model.as_str()));
+    table.set_width(width).set_header(both.map(|w| out::visible(&w.model)));
     // Line ends around a text would make its row higher and show nothing.
-    table.add_row(both.map(|w| w.text.trim_matches('\n')));
+    // Escaped here, because the table breaks lines by the width of what it is given.
+    table.add_row(both.map(|w| out::visible(w.text.trim_matches('\n'))));
     table.add_row(both.map(|w| format!("{:.1} tokens/s", w.tokens_per_second)));
     table
 }

@@ -12,6 +12,9 @@ use slimgpt::text::{Bos, Join, Sampling, TextError, Tokenizer, Windows, windows}
 
 use crate::cli::progress;
 
+/// The stride of transformers' documentation.
+const USUAL_STRIDE: usize = 512;
+
 /// What every protocol needs.
 pub struct Measure<'a> {
     pub checkpoint: &'a Checkpoint,
@@ -86,7 +89,9 @@ impl Measure<'_> {
     }
 
     /// transformers' windows that overlap.
-    pub fn strided(&self, documents: &[String], join: Join, stride: usize, device: &Device) -> Result<Found> {
+    pub fn strided(&self, documents: &[String], join: Join, asked: Option<usize>, device: &Device) -> Result<Found> {
+        // transformers' 512, as far as the windows still overlap by half.
+        let stride = asked.unwrap_or(USUAL_STRIDE.min(self.length / 2));
         let mut requests = strided(&self.encode(&join.text(documents))?, self.length, stride)?;
         requests.truncate(self.count.unwrap_or(usize::MAX));
         let begin = if self.bos == Bos::First { "at the beginning" } else { "nowhere" };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::eval::EvalError;
+use crate::format::without_mark;
 
 /// The file of a task in `folder`: `NAME.jsonl`, or the one file whose name begins with `NAME_`
 /// and ends with `.jsonl`.
@@ -39,10 +40,13 @@ pub fn find(folder: &Path, name: &str, source: &str) -> Result<PathBuf, EvalErro
 /// When it cannot be read.
 pub fn read(file: &Path) -> Result<(String, String), EvalError> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(file);
-    let wrong =
-        |e| EvalError::File { file: file.display().to_string(), reason: format!("{e}; give readable UTF-8 text") };
-    Ok((name, text.map_err(wrong)?))
+    let wrong = |e: String| EvalError::File {
+        file: file.display().to_string(),
+        reason: format!("{e}; give readable UTF-8 text"),
+    };
+    let bytes = std::fs::read(file).map_err(|e| wrong(e.to_string()))?;
+    let text = std::str::from_utf8(without_mark(&bytes)).map_err(|e| wrong(e.to_string()))?;
+    Ok((name, text.to_owned()))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use special::Special;
 
 use super::{ExportError, Value};
+use crate::format::without_mark;
 use crate::shape::ModelConfig;
 
 /// GGUF's kinds of token.
@@ -52,7 +53,8 @@ impl Vocabulary {
         let path = folder.join("tokenizer.json");
         let bytes = crate::disk::read(&path)?;
         let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
-        let json: Json = serde_json::from_slice(&bytes).map_err(|e| refused(format!("it is not JSON ({e})")))?;
+        let json: Json =
+            serde_json::from_slice(without_mark(&bytes)).map_err(|e| refused(format!("it is not JSON ({e})")))?;
         Self::of(&json, folder, config).map_err(refused)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::{Value, kind_of, steps};
+use crate::format::without_mark;
 use crate::shape::ModelConfig;
 
 /// What tokenizer_config.json says beside the tokens.
@@ -22,11 +23,13 @@ impl Special {
     /// Reads what there is; a folder without tokenizer_config.json has what config.json says.
     pub fn read(json: &Json, folder: &Path, config: &ModelConfig) -> Self {
         let read = |name: &str| std::fs::read(folder.join(name)).ok();
-        let settings = read("tokenizer_config.json").and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let settings =
+            read("tokenizer_config.json").and_then(|bytes| serde_json::from_slice(without_mark(&bytes)).ok());
         let settings: Json = settings.unwrap_or(Json::Null);
         let named = |key: &str| number(json, text(&settings[key])?);
         let bos = named("bos_token").or(config.bos_token);
-        let template = read("chat_template.jinja").and_then(|bytes| String::from_utf8(bytes).ok());
+        let template =
+            read("chat_template.jinja").and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
         Self {
             bos,
             eos: named("eos_token").or(config.eos_tokens.first().copied()),

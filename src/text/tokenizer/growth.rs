@@ -1,0 +1,98 @@
+//! How much longer a tokenizer.json makes a text before it cuts it into tokens, and tokens before
+//! they are text: forty replacements that double it would fill any memory.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Times as long as it was that a text may become. Real files make a space into the three bytes of ▁.
+const MOST: f64 = 4096.0;
+/// What a pattern is tried on, to see whether it can match between two characters.
+const SAMPLE: &str = "a B1_\n-é";
+
+/// The parts of a tokenizer.json that replace text.
+#[derive(Deserialize)]
+struct Replacing {
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    decoder: Value,
+}
+
+/// Refuses a tokenizer.json whose replacements multiply a text. What is no tokenizer.json at all is
+/// left to its reader.
+pub(super) fn check(json: &[u8]) -> Result<(), String> {
+    let Ok(replacing) = serde_json::from_slice::<Replacing>(json) else { return Ok(()) };
+    for (name, part) in [("normalizer", &replacing.normalizer), ("decoder", &replacing.decoder)] {
+        let times = growth(part);
+        if times > MOST {
+            return Err(format!("its {name} makes a text up to {times:.0} times as long"));
+        }
+    }
+    Ok(())
+}
+
+/// How many times as long a text may become.
+fn growth(part: &Value) -> f64 {
+    let inner = ["normalizers", "decoders"].into_iter().find_map(|key| part[key].as_array());
+    match inner {
+        Some(several) => several.iter().map(growth).product(),
+        None if part["type"] == "Replace" => replaced(&part["pattern"], part["content"].as_str().unwrap_or_default()),
+        None => 1.0,
+    }
+}
+
+/// For one replacement of everything that matches.
+fn replaced(pattern: &Value, content: &str) -> f64 {
+    let content = content.len() as f64;
+    let times = match (pattern["String"].as_str(), pattern["Regex"].as_str()) {
+        // Nothing stands between any two characters, and the characters stay.
+        (Some(""), _) => content + 1.0,
+        (Some(text), _) => content / text.len() as f64,
+        (None, Some(regex)) if matches_nothing(regex) => content + 1.0,
+        _ => content,
+    };
+    // What becomes shorter in one text stays as it is in another.
+    times.max(1.0)
+}
+
+fn matches_nothing(regex: &str) -> bool {
+    // Patterns of the richer kind are taken for ones that can.
+    regex::Regex::new(regex).map_or(true, |regex| regex.find_iter(SAMPLE).any(|found| found.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn normalizers(replacements: &[(Value, &str)]) -> Vec<u8> {
+        let all = replacements.iter().map(|(p, c)| json!({ "type": "Replace", "pattern": p, "content": c }));
+        let all: Vec<Value> = all.collect();
+        json!({ "normalizer": { "type": "Sequence", "normalizers": all }, "decoder": null }).to_string().into_bytes()
+    }
+
+    #[test]
+    fn replacements_that_multiply_a_text_are_refused() {
+        let doubling = (json!({ "String": "a" }), "aa");
+        assert!(check(&normalizers(&vec![doubling.clone(); 12])).is_ok());
+        assert!(check(&normalizers(&vec![doubling; 40])).unwrap_err().contains("normalizer"));
+        for pattern in
+            [json!({ "Regex": "" }), json!({ "Regex": "b*" }), json!({ "Regex": "\\b" }), json!({ "Regex": "(?=b)" })]
+        {
+            assert!(check(&normalizers(&vec![(pattern, "a"); 40])).is_err());
+        }
+    }
+
+    #[test]
+    fn what_real_files_replace_is_fine() {
+        let spaces = vec![
+            (json!({ "Regex": " {2,}" }), " "),
+            (json!({ "String": "``" }), "\""),
+            (json!({ "Regex": "\n+" }), " "),
+        ];
+        assert!(check(&normalizers(&[&spaces[..]; 20].concat())).is_ok());
+        assert!(check(&normalizers(&[(json!({ "String": " " }), "▁")])).is_ok());
+        assert!(check(b"{}").is_ok() && check(b"no json").is_ok());
+    }
+}
