@@ -124,10 +124,9 @@ impl Model {
     /// What a person should know before going on.
     pub fn problems(&self) -> Vec<String> {
         let tokenizer = self.tokenizer.as_ref().err();
-        tokenizer
-            .map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"))
-            .into_iter()
-            .collect()
+        let tokenizer =
+            tokenizer.map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"));
+        tokenizer.into_iter().chain(self.checkpoint.notes().iter().cloned()).collect()
     }
 
     /// Whether it has fewer parameters than it was made with.

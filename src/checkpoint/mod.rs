@@ -5,6 +5,7 @@ mod dtype;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
+mod head;
 mod names;
 mod open;
 mod output;

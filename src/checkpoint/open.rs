@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::head::Head;
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
 use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, parse_config};
@@ -19,6 +20,7 @@ pub struct Checkpoint {
     shard_of: HashMap<String, usize>,
     folder: Option<PathBuf>,
     dtype: Dtype,
+    notes: Vec<String>,
 }
 
 impl Checkpoint {
@@ -44,16 +46,17 @@ impl Checkpoint {
         Self::from_shards(raw, vec![shard], None)
     }
 
-    fn from_shards(raw_config: Value, shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
+    fn from_shards(raw_config: Value, mut shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
         let mut config = parse_config(&raw_config)?;
+        let Head { tied, note } = Head::find(&raw_config, &mut shards);
+        config.tied_head = tied;
         let shard_of: HashMap<String, usize> =
             shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
-        // Some folders say nothing of tying and leave the head out.
-        config.tied_head |= raw_config["tie_word_embeddings"].is_null() && !shard_of.contains_key(names::HEAD);
         let missing = |tensor: &str| ReadError::MissingTensor { tensor: tensor.to_owned() };
         let first = shard_of.get(names::EMBEDDING).ok_or_else(|| missing(names::EMBEDDING))?;
         let dtype = shards[*first].dtype(names::EMBEDDING).unwrap_or(Dtype::F32);
-        let opened = Self { config, raw_config, shards, shard_of, folder, dtype };
+        let notes = note.into_iter().collect();
+        let opened = Self { config, raw_config, shards, shard_of, folder, dtype, notes };
         opened.check()?;
         Ok(opened)
     }
@@ -88,6 +91,12 @@ impl Checkpoint {
     /// The element type of the embedding, taken as the checkpoint's.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// What a person should know of how the folder was read, a sentence each: where its files
+    /// contradict each other, and which was taken.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The folder, when it is one.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::checkpoint::Dtype;
 use slimgpt::export::{gguf, mlx, padded};
 use slimgpt::format;
 use slimgpt::shape::ModelConfig;
 
 use super::choice::choice;
-use super::out;
 use super::progress::counting;
+use super::{arguments, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,7 +90,7 @@ impl Export {
 }
 
 fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
@@ -139,7 +139,7 @@ pub fn hint_at_widths(config: &ModelConfig) {
 }
 
 fn to_mlx(places: &Places) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({ "out": places.out, "model_type": "openelm" }));
@@ -148,7 +148,7 @@ fn to_mlx(places: &Places) -> Result<()> {
 }
 
 fn to_padded(places: &Places) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     let bytes = |parameters: usize| (parameters * checkpoint.dtype().bytes()) as u64;
     if places.json {

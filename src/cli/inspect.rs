@@ -11,7 +11,7 @@ use slimgpt::format;
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
-use super::{out, show, summary};
+use super::{arguments, out, show, summary};
 
 #[derive(Args)]
 pub struct Inspect {
@@ -27,7 +27,7 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(&self) -> Result<()> {
-        let checkpoint = Checkpoint::open(&self.model)?;
+        let checkpoint = arguments::open_weights(&self.model)?;
         if self.compat {
             return self.compat(&checkpoint);
         }
