@@ -101,8 +101,6 @@ impl Model {
             1 => "each with keys and values of its own".to_owned(),
             n => format!("in {} K/V groups of {n}", dense.kv_heads),
         };
-        let size = config.parameters();
-        let stored = size * self.checkpoint.dtype().bytes();
         vec![
             ("Family", format!("{:?}", config.family)),
             ("Layers", config.layers.len().to_string()),
@@ -110,7 +108,7 @@ impl Model {
             ("Width", format!("{}, feed-forward {}", config.hidden_size, dense.channels)),
             ("Vocabulary", format!("{}, context {} tokens", count(config.vocab_size), count(config.max_positions))),
             ("Parameters", self.parameters()),
-            ("Size", format!("{} in {}", bytes(stored as u64), self.checkpoint.dtype())),
+            ("Size", format!("{} in {}", bytes(self.checkpoint.bytes()), self.checkpoint.dtype())),
         ]
     }
 

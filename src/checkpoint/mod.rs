@@ -11,6 +11,7 @@ mod open;
 mod output;
 mod output_config;
 mod shard;
+mod types;
 mod weights;
 
 pub use config::parse_config;
@@ -21,4 +22,5 @@ pub use open::{Checkpoint, decode_layer};
 pub use output::assemble;
 pub use output::{encode_layer, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
+pub use types::Types;
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -130,6 +130,16 @@ impl Shard {
         }
     }
 
+    /// The first element of a tensor that is as asked for, with its place.
+    pub fn first(&self, tensor: &str, is_it: impl Fn(f32) -> bool) -> Option<(usize, f32)> {
+        let (stored, _, bytes) = self.raw(tensor)?;
+        let dtype = Dtype::of_stored(stored)?;
+        bytes.chunks(PIECE * dtype.bytes()).enumerate().find_map(|(piece, bytes)| {
+            let values = dtype.widen(bytes);
+            values.iter().position(|&value| is_it(value)).map(|at| (piece * PIECE + at, values[at]))
+        })
+    }
+
     /// A tensor's bytes as they are stored, with its type and shape.
     pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
         let info = self.info(tensor)?;

@@ -1,0 +1,81 @@
+//! Element types: each tensor keeps its own unless one is asked for, and what does not fit is
+//! found before the first layer.
+
+use std::path::Path;
+
+use safetensors::{Dtype as Kind, SafeTensors};
+use serde_json::json;
+use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::device::Device;
+use slimgpt::pipeline::{Event, Flow, Report, Request};
+use slimgpt::session::{Pruned, SessionError, prune_to_folder};
+
+use crate::support::checkpoint::{Model, config};
+use crate::support::pruned::job;
+use crate::tiny::{LAYERS, planned, request, windows};
+
+/// The small LLaMA in bf16.
+fn model() -> Model {
+    let config = config(json!({ "num_hidden_layers": LAYERS, "intermediate_size": 100, "torch_dtype": "bfloat16" }));
+    Model::random(config, Kind::BF16, 7)
+}
+
+/// Embedding and norms in f32, as tools leave them that trained them, all else in bf16.
+fn left_over(name: &str) -> Kind {
+    if name.contains("embed") || name.contains("norm") { Kind::F32 } else { Kind::BF16 }
+}
+
+fn on_disk(place: &Path, model: &Model, of: impl Fn(&str) -> Kind) -> Checkpoint {
+    model.write(place);
+    std::fs::write(place.join("model.safetensors"), model.mixed(of)).unwrap();
+    Checkpoint::open(place).unwrap()
+}
+
+/// Prunes, counting the layers that were begun.
+fn pruned(checkpoint: &Checkpoint, request: &Request, out: &Path) -> (Result<Pruned, SessionError>, usize) {
+    let (plan, windows, device) = (planned(checkpoint, request), windows(), Device::cpu());
+    let mut begun = 0;
+    let observe = &mut |event: Event| {
+        begun += usize::from(matches!(event, Event::LayerStarted { .. }));
+        Flow::Continue
+    };
+    let result = pollster::block_on(prune_to_folder(&job(checkpoint, &windows, &plan, &device), out, false, observe));
+    (result, begun)
+}
+
+fn size(folder: &Path) -> u64 {
+    std::fs::metadata(folder.join("model.safetensors")).unwrap().len()
+}
+
+#[test]
+fn each_tensor_keeps_its_own_type_and_the_bytes_are_those_of_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    let (source, out) = (place.path().join("source"), place.path().join("out"));
+    let checkpoint = on_disk(&source, &model(), left_over);
+    assert_eq!(checkpoint.dtype(), Dtype::Bf16);
+    let report: Report = pruned(&checkpoint, &request(), &out).0.unwrap().report;
+    let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    for (name, view) in file.tensors() {
+        assert_eq!(view.dtype(), left_over(&name), "{name}");
+    }
+    let data = |file: &SafeTensors<'_>| file.tensors().iter().map(|(_, view)| view.data().len() as u64).sum::<u64>();
+    assert_eq!(report.bytes_after, data(&file));
+    let before = std::fs::read(source.join("model.safetensors")).unwrap();
+    assert_eq!(report.bytes_before, data(&SafeTensors::deserialize(&before).unwrap()));
+    assert!(size(&out) < size(&source), "{} of {}", size(&out), size(&source));
+    assert_eq!(report.bytes_after, Checkpoint::open(&out).unwrap().bytes());
+    // What no pruning changes is written as it was.
+    assert_eq!(Checkpoint::open(&out).unwrap().outer().unwrap(), checkpoint.outer().unwrap());
+}
+
+#[test]
+fn a_type_that_is_asked_for_holds_for_all() {
+    let place = tempfile::tempdir().unwrap();
+    let checkpoint = on_disk(&place.path().join("source"), &model(), left_over);
+    let out = place.path().join("out");
+    let report = pruned(&checkpoint, &Request { dtype: Some(Dtype::F16), ..request() }, &out).0.unwrap().report;
+    assert_eq!((report.dtype, report.bytes_after as usize), (Dtype::F16, 2 * report.parameters_after));
+    let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+    assert!(SafeTensors::deserialize(&bytes).unwrap().tensors().iter().all(|(_, view)| view.dtype() == Kind::F16));
+}
