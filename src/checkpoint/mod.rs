@@ -10,6 +10,7 @@ mod names;
 mod open;
 mod output;
 mod output_config;
+mod scan;
 mod shard;
 mod types;
 mod weights;

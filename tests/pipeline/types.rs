@@ -5,9 +5,10 @@ use std::path::Path;
 
 use safetensors::{Dtype as Kind, SafeTensors};
 use serde_json::json;
-use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::checkpoint::{Checkpoint, Dtype, ReadError, WriteError};
 use slimgpt::device::Device;
-use slimgpt::pipeline::{Event, Flow, Report, Request};
+use slimgpt::pipeline::{Event, Flow, PipelineError, Report, Request};
+use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::session::{Pruned, SessionError, prune_to_folder};
 
 use crate::support::checkpoint::{Model, config};
@@ -78,4 +79,40 @@ fn a_type_that_is_asked_for_holds_for_all() {
     assert_eq!((report.dtype, report.bytes_after as usize), (Dtype::F16, 2 * report.parameters_after));
     let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
     assert!(SafeTensors::deserialize(&bytes).unwrap().tensors().iter().all(|(_, view)| view.dtype() == Kind::F16));
+}
+
+#[test]
+fn what_cannot_be_stored_is_found_before_the_first_layer_and_the_advice_works() {
+    for name in ["layers.2.mlp.up_proj.weight", "layers.2.mlp.down_proj.weight", "embed_tokens.weight"] {
+        let place = tempfile::tempdir().unwrap();
+        let mut model = model();
+        model.tensor(name).values[3] = 70_144.0;
+        let checkpoint = on_disk(&place.path().join("source"), &model, |_| Kind::BF16);
+        let out = place.path().join("out");
+        let (result, begun) = pruned(&checkpoint, &Request { dtype: Some(Dtype::F16), ..request() }, &out);
+        let error = result.unwrap_err();
+        assert_eq!((begun, error.remedy()), (0, Some(Remedy::WiderType)), "{error}");
+        let SessionError::Pruning(PipelineError::Write(WriteError::Overflow { tensor, value })) = error else {
+            panic!("another error: {error}")
+        };
+        assert!(tensor.ends_with(name) && value == 70_144.0, "{tensor} {value}");
+        // Nothing is left that another run would be refused for.
+        assert!(!place.path().join("out.partial").exists());
+        pruned(&checkpoint, &Request { dtype: Some(Dtype::Bf16), ..request() }, &out).0.unwrap();
+    }
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_found_before_the_first_layer() {
+    let place = tempfile::tempdir().unwrap();
+    let mut model = model();
+    model.tensor("layers.2.mlp.up_proj.weight").values[17] = f32::NAN;
+    let checkpoint = on_disk(&place.path().join("source"), &model, |_| Kind::BF16);
+    let (result, begun) = pruned(&checkpoint, &request(), &place.path().join("out"));
+    let error = result.unwrap_err();
+    assert_eq!(begun, 0);
+    let SessionError::Pruning(PipelineError::Read(ReadError::NotFinite { tensor, index, .. })) = error else {
+        panic!("another error: {error}")
+    };
+    assert_eq!((&*tensor, index), ("model.layers.2.mlp.up_proj.weight", 17));
 }
