@@ -122,6 +122,10 @@ pub struct Adapter {
     /// Largest buffer, in bytes.
     pub max_buffer_bytes: u64,
     #[serde(skip)]
+    #[cfg_attr(
+        target_arch = "wasm32",
+        allow(dead_code, reason = "a browser has one adapter and nothing to choose it by")
+    )]
     selector: Selector,
 }
 

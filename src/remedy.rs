@@ -44,6 +44,8 @@ pub enum Remedy {
     SkipRows,
     /// Store the weights in a type with a larger range.
     WiderType,
+    /// Store the weights in a type with a larger range, afresh: what is finished has the other type.
+    WiderTypeAfresh,
     /// Work on the CPU.
     Cpu,
     /// Work on another device that is listed, or on the CPU.

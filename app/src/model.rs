@@ -102,8 +102,6 @@ impl Model {
             1 => "each with keys and values of its own".to_owned(),
             n => format!("in {} K/V groups of {n}", dense.kv_heads),
         };
-        let size = config.parameters();
-        let stored = size * self.checkpoint.dtype().bytes();
         vec![
             ("Family", format!("{:?}", config.family)),
             ("Layers", config.layers.len().to_string()),
@@ -111,7 +109,7 @@ impl Model {
             ("Width", format!("{}, feed-forward {}", config.hidden_size, dense.channels)),
             ("Vocabulary", format!("{}, context {} tokens", count(config.vocab_size), count(config.max_positions))),
             ("Parameters", self.parameters()),
-            ("Size", format!("{} in {}", bytes(stored as u64), self.checkpoint.dtype())),
+            ("Size", format!("{} in {}", bytes(self.checkpoint.bytes()), self.checkpoint.dtype())),
         ]
     }
 
@@ -125,10 +123,9 @@ impl Model {
     /// What a person should know before going on.
     pub fn problems(&self) -> Vec<String> {
         let tokenizer = self.tokenizer.as_ref().err();
-        tokenizer
-            .map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"))
-            .into_iter()
-            .collect()
+        let tokenizer =
+            tokenizer.map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"));
+        tokenizer.into_iter().chain(self.checkpoint.notes().iter().cloned()).collect()
     }
 
     /// Whether it has fewer parameters than it was made with.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
-use slimgpt::checkpoint::{Dtype, assemble, encode_layer, encode_outer};
+use slimgpt::checkpoint::{Dtype, Types, assemble, encode_layer, encode_outer};
 use slimgpt::model::Decoder;
 
 use crate::stories::corpus;
@@ -56,13 +56,13 @@ pub fn write_texts(folder: &Path, tokenizer_json: &str) -> Result<()> {
 
 /// Writes the weights in half precision.
 pub fn write_weights(folder: &Path, decoder: &Decoder) -> Result<()> {
-    let parts = folder.join("parts");
+    let (parts, types) = (folder.join("parts"), Types::all(Dtype::F16));
     std::fs::create_dir_all(&parts)?;
     let mut files = vec![parts.join("outer.safetensors")];
-    std::fs::write(&files[0], encode_outer(&block_on(decoder.outer.to_host())?, Dtype::F16)?)?;
+    std::fs::write(&files[0], encode_outer(&block_on(decoder.outer.to_host())?, &types)?)?;
     for (i, block) in decoder.blocks.iter().enumerate() {
         let file = parts.join(format!("layer-{i}.safetensors"));
-        std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, Dtype::F16)?)?;
+        std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, &types)?)?;
         files.push(file);
     }
     // One shard, however large it is.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::ReadError;
-use crate::shape::{Family, LayerShape, ModelConfig, Rope, RopeScaling};
+use crate::shape::{Family, LayerShape, ModelConfig};
+
+mod rope;
 
 /// The `model_type` of the folders we write.
 pub(super) const OURS: &str = "slim_llama";
@@ -49,7 +51,7 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
         max_positions: config.context(family)?,
         // What a file leaves out has the default of transformers' LlamaConfig, here and below.
         rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
-        rope: config.rope()?,
+        rope: rope::rope(&config)?,
         qkv_bias: family == Family::Qwen2 || config.attention_bias(family),
         o_bias: config.attention_bias(family),
         // Of these families transformers knows this key for LLaMA alone.
@@ -215,19 +217,6 @@ impl Reader<'_> {
         }
     }
 
-    /// transformers 5 keeps the base in `rope_parameters`, earlier ones beside `rope_scaling`.
-    fn rope(&self) -> Result<Rope, ReadError> {
-        let parameters = Reader(&self.0["rope_parameters"]);
-        let base = |of: &Self| of.number("rope_theta", |theta| theta > 0.0);
-        let theta = base(self)?.or(base(&parameters)?).unwrap_or(10000.0);
-        let scaling = match (&self.0["rope_scaling"], parameters.0) {
-            (Value::Object(_), _) => rope_scaling(&self.0["rope_scaling"])?,
-            (_, Value::Object(_)) => rope_scaling(parameters.0)?,
-            _ => None,
-        };
-        Ok(Rope { theta, scaling })
-    }
-
     fn refuse_unsupported(&self, family: Family) -> Result<(), ReadError> {
         // The 13B models of this name have ALiBi in place of rotary positions, and their
         // config.json says so only by leaving the number of positions out.
@@ -242,29 +231,18 @@ impl Reader<'_> {
             None | Some("silu") => {}
             Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
         }
-        if let Some(part) = self.number("partial_rotary_factor", f64::is_finite)?.filter(|&part| part != 1.0) {
-            return Err(wrong(format!("partial_rotary_factor {part} is not supported; only 1 is")));
-        }
+        self.refuse_partial()?;
         if self.0["quantization_config"].is_object() {
             return Err(wrong("the checkpoint is quantised; prune the original and quantise the result".into()));
         }
         Ok(())
     }
-}
 
-fn rope_scaling(raw: &Value) -> Result<Option<RopeScaling>, ReadError> {
-    let kind = raw["rope_type"].as_str().or(raw["type"].as_str()).unwrap_or("default");
-    match kind {
-        "default" => Ok(None),
-        "llama3" => {
-            let scaling: RopeScaling =
-                serde_json::from_value(raw.clone()).map_err(|e| wrong(format!("rope_scaling: {e}")))?;
-            // The frequencies between the two factors are mixed by a division by their difference.
-            let is_right = scaling.factor > 0.0 && scaling.low_freq_factor < scaling.high_freq_factor;
-            is_right.then_some(Some(scaling)).ok_or_else(|| {
-                wrong(format!("rope_scaling {raw}: factor must be above 0, and low_freq_factor below high_freq_factor"))
-            })
+    /// The key stands at the top, or with the other rotary numbers.
+    fn refuse_partial(&self) -> Result<(), ReadError> {
+        match self.number("partial_rotary_factor", f64::is_finite)?.filter(|&part| part != 1.0) {
+            Some(part) => Err(wrong(format!("partial_rotary_factor {part} is not supported; only 1 is"))),
+            None => Ok(()),
         }
-        other => Err(wrong(format!("rope_scaling of type \"{other}\" is not supported; default and llama3 are"))),
     }
 }

@@ -47,6 +47,11 @@ impl Dtype {
         }
     }
 
+    /// The narrowest type that holds every value of both.
+    pub fn wider(self, other: Self) -> Self {
+        if self == other { self } else { Self::F32 }
+    }
+
     pub(super) fn of_stored(dtype: safetensors::Dtype) -> Option<Self> {
         match dtype {
             safetensors::Dtype::F32 => Some(Self::F32),

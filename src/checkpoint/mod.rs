@@ -5,11 +5,14 @@ mod dtype;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
+mod head;
 mod names;
 mod open;
 mod output;
 mod output_config;
+mod scan;
 mod shard;
+mod types;
 mod weights;
 
 pub use config::parse_config;
@@ -20,4 +23,5 @@ pub use open::{Checkpoint, decode_layer};
 pub use output::assemble;
 pub use output::{encode_layer, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
+pub use types::Types;
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::head::Head;
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
-use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, parse_config};
+use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, Types, parse_config};
 use crate::format::without_mark;
 use crate::shape::{LayerShape, ModelConfig};
 
@@ -19,7 +20,8 @@ pub struct Checkpoint {
     shards: Vec<Shard>,
     shard_of: HashMap<String, usize>,
     folder: Option<PathBuf>,
-    dtype: Dtype,
+    types: Types,
+    notes: Vec<String>,
 }
 
 impl Checkpoint {
@@ -46,17 +48,18 @@ impl Checkpoint {
         Self::from_shards(raw, vec![shard], None)
     }
 
-    fn from_shards(raw_config: Value, shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
+    fn from_shards(raw_config: Value, mut shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
         let mut config = parse_config(&raw_config)?;
+        let Head { tied, note } = Head::find(&raw_config, &mut shards);
+        config.tied_head = tied;
         let shard_of: HashMap<String, usize> =
             shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
-        // Some folders say nothing of tying and leave the head out.
-        config.tied_head |= raw_config["tie_word_embeddings"].is_null() && !shard_of.contains_key(names::HEAD);
-        let missing = |tensor: &str| ReadError::MissingTensor { tensor: tensor.to_owned() };
-        let first = shard_of.get(names::EMBEDDING).ok_or_else(|| missing(names::EMBEDDING))?;
-        let dtype = shards[*first].dtype(names::EMBEDDING).unwrap_or(Dtype::F32);
-        let opened = Self { config, raw_config, shards, shard_of, folder, dtype };
+        let notes = note.into_iter().collect();
+        let types = Types::all(Dtype::F32);
+        let mut opened = Self { config, raw_config, shards, shard_of, folder, types, notes };
         opened.check()?;
+        // Only now is every tensor known to be there, in a type that is read.
+        opened.types = opened.stored_types();
         Ok(opened)
     }
 
@@ -87,9 +90,39 @@ impl Checkpoint {
         &self.raw_config
     }
 
-    /// The element type of the embedding, taken as the checkpoint's.
+    /// The element type of most of the weights, taken as the checkpoint's.
     pub fn dtype(&self) -> Dtype {
-        self.dtype
+        self.types.bulk()
+    }
+
+    /// The element type of each tensor: as `asked` for all, else its own.
+    pub fn types(&self, asked: Option<Dtype>) -> Types {
+        asked.map_or_else(|| self.types.clone(), Types::all)
+    }
+
+    fn stored_types(&self) -> Types {
+        let outer = [names::embedding(&self.config), names::final_norm(&self.config)];
+        let outer = outer.into_iter().chain(names::head(&self.config)).map(|own| (own.name.clone(), Stored::from(own)));
+        let inside = (0..self.config.layers.len()).flat_map(|i| {
+            let named = move |part| (names::in_layer(i, part), names::stored(&self.config, i, part));
+            self.config.parts().map(named)
+        });
+        let tensors = outer.chain(inside).map(|(name, stored): (String, Stored)| {
+            let dtype = self.shard(&stored.tensor).ok().and_then(|shard| shard.dtype(&stored.tensor.name));
+            (name, dtype.unwrap_or(Dtype::F32), stored.shape.iter().product())
+        });
+        Types::of_tensors(&tensors.collect::<Vec<_>>())
+    }
+
+    /// Bytes of all tensors as stored.
+    pub fn bytes(&self) -> u64 {
+        self.types.bytes(&self.config)
+    }
+
+    /// What a person should know of how the folder was read, a sentence each: where its files
+    /// contradict each other, and which was taken.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The folder, when it is one.
@@ -99,7 +132,7 @@ impl Checkpoint {
 
     /// Bytes of all tensors of layer `i` as stored.
     pub fn layer_bytes(&self, i: usize) -> usize {
-        self.config.layer_parameters(self.config.layers[i]) * self.dtype.bytes()
+        self.types.layer_bytes(&self.config, i)
     }
 
     /// The weights of layer `i`.
@@ -132,7 +165,7 @@ impl Checkpoint {
         self.shard(&wanted.tensor)?.read(&wanted)
     }
 
-    fn shard(&self, expected: &Expected) -> Result<&Shard, ReadError> {
+    pub(super) fn shard(&self, expected: &Expected) -> Result<&Shard, ReadError> {
         let at = self.shard_of.get(&expected.name);
         at.map(|&i| &self.shards[i]).ok_or_else(|| ReadError::MissingTensor { tensor: expected.name.clone() })
     }

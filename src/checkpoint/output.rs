@@ -11,37 +11,38 @@ use serde_json::json;
 use super::names::{self, in_layer};
 #[cfg(not(target_arch = "wasm32"))]
 use super::shard::{Bytes, Shard};
-use super::{Dtype, HostTensor, LayerWeights, OuterWeights, WriteError};
+use super::{Dtype, HostTensor, LayerWeights, OuterWeights, Types, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::disk::{self, DiskError};
 
 /// The safetensors bytes of layer `i`, under the names Hugging Face gives its tensors.
 ///
 /// # Errors
-/// When a value does not fit `dtype`.
-pub fn encode_layer(i: usize, layer: &LayerWeights, dtype: Dtype) -> Result<Vec<u8>, WriteError> {
-    let named: Vec<_> = layer.iter().map(|(part, tensor)| (in_layer(i, part), tensor)).collect();
-    encode_tensors(&named, dtype)
+/// When a value does not fit its type.
+pub fn encode_layer(i: usize, layer: &LayerWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
+    let named = layer.iter().map(|(part, tensor)| (in_layer(i, part), tensor, types.part(i, part)));
+    encode_tensors(&named.collect::<Vec<_>>())
 }
 
 /// The safetensors bytes of what stands outside the layers.
 ///
 /// # Errors
-/// When a value does not fit `dtype`.
-pub fn encode_outer(outer: &OuterWeights, dtype: Dtype) -> Result<Vec<u8>, WriteError> {
-    let mut named =
-        vec![(names::EMBEDDING.to_owned(), &outer.embedding), (names::FINAL_NORM.to_owned(), &outer.final_norm)];
-    named.extend(outer.head.as_ref().map(|h| (names::HEAD.to_owned(), h)));
-    encode_tensors(&named, dtype)
+/// When a value does not fit its type.
+pub fn encode_outer(outer: &OuterWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
+    let mut named = vec![(names::EMBEDDING, &outer.embedding), (names::FINAL_NORM, &outer.final_norm)];
+    named.extend(outer.head.as_ref().map(|h| (names::HEAD, h)));
+    let named = named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor, types.named(name)));
+    encode_tensors(&named.collect::<Vec<_>>())
 }
 
-/// The safetensors bytes of tensors under the names given.
+/// The safetensors bytes of tensors under the names given, each in its type.
 ///
 /// # Errors
-/// When a value does not fit `dtype`.
-pub fn encode_tensors(named: &[(String, &HostTensor)], dtype: Dtype) -> Result<Vec<u8>, WriteError> {
-    let narrowed: Vec<Vec<u8>> = named.iter().map(|(n, t)| dtype.narrow(n, &t.values)).collect::<Result<_, _>>()?;
-    let views = named.iter().zip(&narrowed).map(|((name, tensor), bytes)| {
+/// When a value does not fit its type.
+pub fn encode_tensors(named: &[(String, &HostTensor, Dtype)]) -> Result<Vec<u8>, WriteError> {
+    let narrowed: Vec<Vec<u8>> =
+        named.iter().map(|(name, tensor, dtype)| dtype.narrow(name, &tensor.values)).collect::<Result<_, _>>()?;
+    let views = named.iter().zip(&narrowed).map(|((name, tensor, dtype), bytes)| {
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let refused = |e: safetensors::SafeTensorError| WriteError::Format(e.to_string());

@@ -85,6 +85,10 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
             if let Some(keys) = out.as_object_mut() {
                 keys.shift_remove("dtype");
             }
+            // What is stored may have contradicted the flag, and only the one of them is written.
+            if out["tie_word_embeddings"].as_bool().unwrap_or(false) != config.tied_head {
+                out["tie_word_embeddings"] = json!(config.tied_head);
+            }
         }
         ModelClass::BuiltIn { model_type, class } => {
             write_common(&mut out, config, dtype);

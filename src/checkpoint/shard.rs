@@ -35,6 +35,9 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
+/// Elements that are looked at together.
+const PIECE: usize = 1 << 16;
+
 /// An opened safetensors file.
 pub(super) struct Shard {
     /// The file's name, for messages.
@@ -58,6 +61,29 @@ impl Shard {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the file holds a tensor.
+    pub fn has(&self, tensor: &str) -> bool {
+        self.info(tensor).is_some()
+    }
+
+    /// Gives a tensor another name.
+    pub fn rename(&mut self, tensor: &str, new: &str) {
+        self.tensors.iter_mut().filter(|(name, _)| name == tensor).for_each(|(name, _)| new.clone_into(name));
+    }
+
+    /// Whether a tensor here and one of `other` have the same shape and the same values, in
+    /// whichever types.
+    pub fn is_same(&self, tensor: &str, other: &Self, its: &str) -> bool {
+        let (Some(a), Some(b)) = (self.raw(tensor), other.raw(its)) else { return false };
+        if a.0 == b.0 || a.1 != b.1 {
+            return a == b;
+        }
+        let (Some(one), Some(two)) = (Dtype::of_stored(a.0), Dtype::of_stored(b.0)) else { return false };
+        // Piece by piece: in singles a large vocabulary would take gigabytes.
+        let pieces = a.2.chunks(PIECE * one.bytes()).zip(b.2.chunks(PIECE * two.bytes()));
+        pieces.into_iter().all(|(a, b)| one.widen(a) == two.widen(b))
     }
 
     fn info(&self, tensor: &str) -> Option<&TensorInfo> {
@@ -104,8 +130,17 @@ impl Shard {
         }
     }
 
+    /// The first element of a tensor that is as asked for, with its place.
+    pub fn first(&self, tensor: &str, is_it: impl Fn(f32) -> bool) -> Option<(usize, f32)> {
+        let (stored, _, bytes) = self.raw(tensor)?;
+        let dtype = Dtype::of_stored(stored)?;
+        bytes.chunks(PIECE * dtype.bytes()).enumerate().find_map(|(piece, bytes)| {
+            let values = dtype.widen(bytes);
+            values.iter().position(|&value| is_it(value)).map(|at| (piece * PIECE + at, values[at]))
+        })
+    }
+
     /// A tensor's bytes as they are stored, with its type and shape.
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
         let info = self.info(tensor)?;
         let (start, end) = info.data_offsets;

@@ -1,6 +1,6 @@
 //! Weights on the host, in singles.
 
-use super::{Dtype, WriteError};
+use super::{Dtype, Types, WriteError};
 use crate::shape::Layer;
 
 /// A tensor on the host, row-major.
@@ -94,12 +94,12 @@ impl HostTensor {
     }
 }
 
-/// Rounds a whole layer to what `dtype` can hold, so that it can run as it will be saved.
+/// Rounds parts of layer `i` to what their types can hold, so that they can run as they will be saved.
 ///
 /// # Errors
 /// When a value does not fit.
-pub fn round_layer(layer: &mut LayerWeights, dtype: Dtype) -> Result<(), WriteError> {
-    layer.iter_mut().try_for_each(|(part, tensor)| tensor.round(&part.to_string(), dtype))
+pub fn round_layer(i: usize, layer: &mut LayerWeights, types: &Types) -> Result<(), WriteError> {
+    layer.iter_mut().try_for_each(|(part, tensor)| tensor.round(&part.to_string(), types.part(i, part)))
 }
 
 #[cfg(test)]

@@ -16,5 +16,19 @@ pub use pruning::{Knobs, Pruning};
 
 /// Opens a folder and its tokenizer.
 pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
-    Ok(slimgpt::session::open(model)?)
+    let (checkpoint, tokenizer) = slimgpt::session::open(model)?;
+    tell(model, checkpoint.notes());
+    Ok((checkpoint, tokenizer))
+}
+
+/// Opens a folder whose tokenizer is not needed.
+pub fn open_weights(model: &Path) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::open(model)?;
+    tell(model, checkpoint.notes());
+    Ok(checkpoint)
+}
+
+/// Says what was found to contradict itself and which was taken: silence would hide another model.
+fn tell(model: &Path, notes: &[String]) {
+    notes.iter().for_each(|note| eprintln!("note: {}: {note}", model.display()));
 }

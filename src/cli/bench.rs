@@ -15,7 +15,7 @@ use slimgpt::eval::{Speed, Timed, speed};
 use slimgpt::format;
 use slimgpt::model::{Decoder, fits};
 
-use super::arguments::DeviceArgument;
+use super::arguments::{self, DeviceArgument};
 use super::exit::Interrupted;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
@@ -80,7 +80,7 @@ struct Cost {
 impl Bench {
     pub fn run(&self) -> Result<()> {
         // All folders are opened first, so that a wrong one is told before the others are measured.
-        let checkpoints = self.models.iter().map(|m| Ok(Checkpoint::open(m)?)).collect::<Result<Vec<_>>>()?;
+        let checkpoints = self.models.iter().map(|m| arguments::open_weights(m)).collect::<Result<Vec<_>>>()?;
         let timed = self.timed(&checkpoints);
         let device = self.device.open()?;
         let interrupt = Interrupt::listen_saying("stopping; what was not measured to its end is left out");

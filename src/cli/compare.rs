@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use pollster::block_on;
-use slimgpt::compare::{Cell, Context, plot, run};
+use slimgpt::compare::{Cell, GridContext, plot, run};
 use slimgpt::disk;
 use slimgpt::pipeline::Limits;
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
@@ -41,7 +41,7 @@ impl Compare {
         let started = Instant::now();
         let watch = Watch::start(&device);
         let model = self.model_name();
-        let setting = Context {
+        let setting = GridContext {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::checkpoint::Dtype;
 use slimgpt::export::{gguf, mlx, padded};
 use slimgpt::format;
 use slimgpt::shape::ModelConfig;
 
 use super::choice::choice;
-use super::out;
 use super::progress::counting;
+use super::{arguments, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,7 +90,7 @@ impl Export {
 }
 
 fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
@@ -139,7 +139,7 @@ pub fn hint_at_widths(config: &ModelConfig) {
 }
 
 fn to_mlx(places: &Places) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({ "out": out::path(&places.out), "model_type": "openelm" }));
@@ -148,21 +148,20 @@ fn to_mlx(places: &Places) -> Result<()> {
 }
 
 fn to_padded(places: &Places) -> Result<()> {
-    let checkpoint = Checkpoint::open(&places.model)?;
+    let checkpoint = arguments::open_weights(&places.model)?;
     let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
-    let bytes = |parameters: usize| (parameters * checkpoint.dtype().bytes()) as u64;
     if places.json {
         return out::json(&json!({
             "out": out::path(&places.out), "layer": written.layer, "parameters_before": written.parameters_before,
-            "parameters_after": written.parameters_after, "bytes_before": bytes(written.parameters_before),
-            "bytes_after": bytes(written.parameters_after),
+            "parameters_after": written.parameters_after, "bytes_before": written.bytes_before,
+            "bytes_after": written.bytes_after,
         }));
     }
-    Ok(out::line(padded_line(&places.out, written, bytes))?)
+    Ok(out::line(padded_line(&places.out, written))?)
 }
 
-fn padded_line(out: &Path, summary: padded::Summary, bytes: impl Fn(usize) -> u64) -> String {
-    let padded::Summary { layer, parameters_before, parameters_after } = summary;
+fn padded_line(out: &Path, summary: padded::Summary) -> String {
+    let padded::Summary { layer, parameters_before, parameters_after, bytes_before, bytes_after } = summary;
     format!(
         "{}: every layer has {} query heads on {} key/value heads and {} channels\n\
          the zeros cost {}: {} → {} parameters, {} → {}",
@@ -173,7 +172,7 @@ fn padded_line(out: &Path, summary: padded::Summary, bytes: impl Fn(usize) -> u6
         format::percent(parameters_after as f64 / parameters_before as f64 - 1.0),
         format::count(parameters_before),
         format::count(parameters_after),
-        format::bytes(bytes(parameters_before)),
-        format::bytes(bytes(parameters_after)),
+        format::bytes(bytes_before),
+        format::bytes(bytes_after),
     )
 }

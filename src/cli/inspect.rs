@@ -11,7 +11,7 @@ use slimgpt::format;
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
-use super::{out, show, summary};
+use super::{arguments, out, show, summary};
 
 #[derive(Args)]
 pub struct Inspect {
@@ -27,7 +27,7 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(&self) -> Result<()> {
-        let checkpoint = Checkpoint::open(&self.model)?;
+        let checkpoint = arguments::open_weights(&self.model)?;
         if self.compat {
             return self.compat(&checkpoint);
         }
@@ -88,15 +88,11 @@ fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
         "family": config.family, "hidden_size": config.hidden_size, "head_dim": config.head_dim,
         "vocab_size": config.vocab_size, "max_position_embeddings": config.max_positions,
         "tie_word_embeddings": config.tied_head, "dtype": checkpoint.dtype(),
-        "parameters": config.parameters(), "bytes": total_bytes(checkpoint),
+        "parameters": config.parameters(), "bytes": checkpoint.bytes(),
         "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
         "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
         "report": report,
     })
-}
-
-fn total_bytes(checkpoint: &Checkpoint) -> usize {
-    checkpoint.config().parameters() * checkpoint.dtype().bytes()
 }
 
 fn head(checkpoint: &Checkpoint) -> String {
@@ -107,7 +103,7 @@ fn head(checkpoint: &Checkpoint) -> String {
         "{family:?}, {} layers, hidden {hidden_size}, head {head_dim}, vocabulary {vocab_size} ({tied}), context {max_positions}",
         config.layers.len()
     );
-    let bytes = format::bytes(total_bytes(checkpoint) as u64);
+    let bytes = format::bytes(checkpoint.bytes());
     let size = format!("{} parameters, {bytes} in {}", format::count(config.parameters()), checkpoint.dtype());
     let dense = config.unpruned().parameters();
     let gone = 1.0 - config.parameters() as f64 / dense as f64;

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
-use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::format;
 use slimgpt::pipeline::{Limits, Placement, Plan, plan};
 
-use super::arguments::{CalibrationSize, Pruning};
+use super::arguments::{self, CalibrationSize, Pruning};
 use super::{out, show};
 
 mod rounding;
@@ -43,7 +42,7 @@ pub struct PlanCommand {
 
 impl PlanCommand {
     pub fn run(&self) -> Result<()> {
-        let checkpoint = Checkpoint::open(&self.model)?;
+        let checkpoint = arguments::open_weights(&self.model)?;
         // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);

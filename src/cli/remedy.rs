@@ -42,6 +42,7 @@ fn flags(remedy: Remedy) -> String {
         Remedy::NoChat => "write the prompt out and leave --chat away".into(),
         Remedy::SkipRows => "correct them, or leave them out with --skip-bad-rows".into(),
         Remedy::WiderType => "use --dtype bf16 or f32".into(),
+        Remedy::WiderTypeAfresh => "start afresh with --dtype bf16 or f32, and --overwrite".into(),
         Remedy::OtherPlace => "choose another --out".into(),
         Remedy::Replace => "choose another --out, or replace it with --overwrite".into(),
         Remedy::StartAfresh => {

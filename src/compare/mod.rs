@@ -21,5 +21,5 @@ pub use error::CompareError;
 pub use plot::plot;
 pub use row::{CellResult, Dense, Figures, Outcome};
 #[cfg(not(target_arch = "wasm32"))]
-pub use run::{Calibrate, Context, Evaluation, Event, run};
+pub use run::{Calibrate, Evaluation, Event, GridContext, run};
 pub use table::{Comparison, Protocol};

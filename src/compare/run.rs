@@ -14,7 +14,7 @@ use crate::session::{SessionError, prune_to_folder};
 use crate::text::TextError;
 
 /// What all cells share.
-pub struct Context<'a> {
+pub struct GridContext<'a> {
     /// The dense model, from which every cell is pruned.
     pub checkpoint: &'a Checkpoint,
     /// What it is called.
@@ -86,7 +86,7 @@ type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 ///
 /// # Errors
 /// When the folder cannot be used or the device fails; what cannot be pruned is a row instead.
-pub async fn run(setting: &Context<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
+pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
     let store = Store::open(setting.out)?;
     let cells = grid.cells();
     // First, so that a model or a text that cannot be measured fails before anything is pruned.
@@ -127,11 +127,11 @@ fn write(out: &Path, comparison: &Comparison) -> Result<(), DiskError> {
 }
 
 /// What decides a measurement besides the model: the tokens and the device.
-fn evaluation_identity(setting: &Context<'_>) -> String {
+fn evaluation_identity(setting: &GridContext<'_>) -> String {
     format!("{} on {}", windows_sha256(&setting.evaluation.windows), setting.device.name())
 }
 
-async fn dense(setting: &Context<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
+async fn dense(setting: &GridContext<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
     let config = setting.checkpoint.config();
     let model = Fingerprint::source_of(setting.checkpoint)?;
     let identity = format!("{model} measured {}", evaluation_identity(setting));
@@ -147,7 +147,7 @@ async fn dense(setting: &Context<'_>, store: &Store, on_event: OnEvent<'_>) -> R
 
 /// The row of a cell, and whether it was there already.
 async fn row(
-    setting: &Context<'_>,
+    setting: &GridContext<'_>,
     store: &Store,
     cell: &Cell,
     on_event: OnEvent<'_>,
@@ -162,7 +162,7 @@ async fn row(
         Ok(windows) => windows,
         Err(error) => return Ok(refused(error.to_string())),
     };
-    let Context { checkpoint, device, clock, memory, .. } = *setting;
+    let GridContext { checkpoint, device, clock, memory, .. } = *setting;
     let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
     // The tokens are part of the identity, so they are cut for a row that is there as well.
     let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
@@ -207,7 +207,7 @@ fn is_of(job: &Job<'_>, folder: &Path) -> Result<bool, PipelineError> {
 
 /// Measures a pruned folder and leaves the figure and a page in it.
 async fn measured(
-    setting: &Context<'_>,
+    setting: &GridContext<'_>,
     cell: &Cell,
     report: &Report,
     folder: &Path,
@@ -236,7 +236,7 @@ async fn measured(
 }
 
 async fn measure(
-    setting: &Context<'_>,
+    setting: &GridContext<'_>,
     checkpoint: &Checkpoint,
     name: &str,
     on_event: OnEvent<'_>,

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The file's name in a model folder.
+#[cfg(not(target_arch = "wasm32"))]
 const EVAL_FILE: &str = "slimgpt-eval.json";
 
 /// One figure of a model, with its protocol.

@@ -49,8 +49,8 @@ impl NewCheckpoint {
     }
 
     /// Adds tensors to the weights.
-    pub fn tensors(&mut self, named: &[(String, &HostTensor)], dtype: Dtype) -> Result<(), ExportError> {
-        self.part(&encode_tensors(named, dtype)?)
+    pub fn tensors(&mut self, named: &[(String, &HostTensor, Dtype)]) -> Result<(), ExportError> {
+        self.part(&encode_tensors(named)?)
     }
 
     /// Adds the bytes of a safetensors file to the weights.

@@ -1,6 +1,6 @@
 //! Formats that keep several projections under one another in one matrix.
 
-use crate::checkpoint::{HostTensor, LayerWeights};
+use crate::checkpoint::{Dtype, HostTensor, LayerWeights, Types};
 use crate::shape::{Part, Projection};
 
 /// Queries, keys and values in one matrix.
@@ -23,4 +23,9 @@ pub(super) fn beginning_with(part: Part, fused: &[&[Projection]]) -> Vec<Part> {
 /// The tensor of these parts.
 pub(super) fn stacked(parts: &[Part], layer: &LayerWeights) -> HostTensor {
     HostTensor::stacked(&parts.iter().map(|&part| &layer[part]).collect::<Vec<_>>())
+}
+
+/// The type that holds these parts of layer `i` as they are; `None` where there are none.
+pub(super) fn widest(i: usize, parts: &[Part], types: &Types) -> Option<Dtype> {
+    parts.iter().map(|&part| types.part(i, part)).reduce(Dtype::wider)
 }

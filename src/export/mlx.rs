@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::ExportError;
 use super::files::NewCheckpoint;
-use super::fused::{GATE_UP, QKV, beginning_with, stacked};
-use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights};
+use super::fused::{GATE_UP, QKV, beginning_with, stacked, widest};
+use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights, Types};
 use crate::shape::{ModelConfig, Norm, Part, Projection};
 
 /// Whether mlx-lm's OpenELM holds a model.
@@ -38,24 +38,27 @@ pub fn export(
     overwrite: bool,
     on_layer: &mut dyn FnMut(usize, usize),
 ) -> Result<(), ExportError> {
-    let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
+    let (config, types) = (checkpoint.config(), checkpoint.types(None));
     // Before anything is written.
     check(config)?;
     let mut folder = NewCheckpoint::begin(out, overwrite)?;
     let outer = checkpoint.outer()?;
     let mut named = vec![
-        ("transformer.token_embeddings.weight".to_owned(), &outer.embedding),
-        ("transformer.norm.weight".to_owned(), &outer.final_norm),
+        ("transformer.token_embeddings.weight".to_owned(), &outer.embedding, types.embedding()),
+        ("transformer.norm.weight".to_owned(), &outer.final_norm, types.final_norm()),
     ];
-    named.extend(outer.head.as_ref().map(|head| ("lm_head.weight".to_owned(), head)));
-    folder.tensors(&named, dtype)?;
+    named.extend(outer.head.as_ref().map(|head| ("lm_head.weight".to_owned(), head, types.head())));
+    folder.tensors(&named)?;
     for i in 0..config.layers.len() {
-        let tensors = layer(i, config, &checkpoint.layer(i)?);
-        let named: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
-        folder.tensors(&named, dtype)?;
+        let tensors = layer(i, config, &checkpoint.layer(i)?, &types);
+        let named: Vec<_> = tensors.iter().map(|(name, tensor, dtype)| (name.clone(), tensor, *dtype)).collect();
+        folder.tensors(&named)?;
         on_layer(i + 1, config.layers.len());
     }
-    folder.write("config.json", format!("{:#}\n", mlx_config(config, checkpoint.raw_config(), dtype)).as_bytes())?;
+    folder.write(
+        "config.json",
+        format!("{:#}\n", mlx_config(config, checkpoint.raw_config(), types.bulk())).as_bytes(),
+    )?;
     folder.finish(checkpoint.folder())
 }
 
@@ -76,11 +79,11 @@ fn name(part: Part) -> Option<&'static str> {
 }
 
 /// The tensors of layer `i` under OpenELM's names.
-fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights) -> Vec<(String, HostTensor)> {
+fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights, types: &Types) -> Vec<(String, HostTensor, Dtype)> {
     let tensor = |part| {
         let parts = beginning_with(part, &[QKV, GATE_UP]);
         let name = format!("transformer.layers.{i}.{}.weight", name(*parts.first()?)?);
-        Some((name, stacked(&parts, layer)))
+        Some((name, stacked(&parts, layer), widest(i, &parts, types)?))
     };
     config.parts().filter_map(tensor).collect()
 }

@@ -22,6 +22,10 @@ pub struct Summary {
     pub parameters_before: usize,
     /// Parameters of what was written, zeros included.
     pub parameters_after: usize,
+    /// Bytes of the weights that were read.
+    pub bytes_before: u64,
+    /// Bytes of the weights that were written, zeros included.
+    pub bytes_after: u64,
 }
 
 /// The size that holds every layer.
@@ -49,15 +53,15 @@ pub fn export(
     overwrite: bool,
     on_layer: &mut dyn FnMut(usize, usize),
 ) -> Result<Summary, ExportError> {
-    let (config, dtype) = (checkpoint.config(), checkpoint.dtype());
+    let (config, types) = (checkpoint.config(), checkpoint.types(None));
     let padded = padded_config(config);
     // Before anything is written.
-    let written = plain_config(checkpoint.raw_config(), &padded, dtype).ok_or_else(|| cannot_hold(config))?;
+    let written = plain_config(checkpoint.raw_config(), &padded, types.bulk()).ok_or_else(|| cannot_hold(config))?;
     let mut folder = NewCheckpoint::begin(out, overwrite)?;
-    folder.part(&encode_outer(&checkpoint.outer()?, dtype)?)?;
+    folder.part(&encode_outer(&checkpoint.outer()?, &types)?)?;
     for (i, &shape) in config.layers.iter().enumerate() {
         let layer = pad(&checkpoint.layer(i)?, shape, padded.layers[i], config);
-        folder.part(&encode_layer(i, &layer, dtype)?)?;
+        folder.part(&encode_layer(i, &layer, &types)?)?;
         on_layer(i + 1, config.layers.len());
     }
     folder.write("config.json", format!("{written:#}\n").as_bytes())?;
@@ -66,6 +70,8 @@ pub fn export(
         layer: common_layer(config),
         parameters_before: config.parameters(),
         parameters_after: padded.parameters(),
+        bytes_before: types.bytes(config),
+        bytes_after: types.bytes(&padded),
     })
 }
 

@@ -123,7 +123,8 @@ impl Remedied for PipelineError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Site { cause, .. } => cause.remedy(),
-            Self::Rounding { cause, .. } => cause.remedy(),
+            // Layers before this one may be finished, in the type that is too narrow.
+            Self::Rounding { cause, .. } => cause.remedy().map(|_| Remedy::WiderTypeAfresh),
             Self::Readback { .. } => Some(Remedy::LessAtOnce),
             Self::NotFinite { .. } => Some(Remedy::Cpu),
             Self::Write(error) => error.remedy(),

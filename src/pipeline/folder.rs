@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::batches::hex;
 use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
-use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, decode_layer, encode_layer};
+use crate::checkpoint::{Checkpoint, LayerWeights, Types, decode_layer, encode_layer};
 use crate::disk::{self, DiskError};
 use crate::shape::ModelConfig;
 
@@ -46,7 +46,7 @@ pub struct OutputFolder {
     partial: PathBuf,
     fingerprint: Fingerprint,
     config: ModelConfig,
-    dtype: Dtype,
+    types: Types,
     shard_bytes: usize,
     finished: usize,
     // Held until the run ends; the system lets go of it when the process dies.
@@ -94,11 +94,10 @@ impl OutputFolder {
         }
         let lock = Some(claim(&partial, &fingerprint, overwrite)?);
         let config = job.plan.biased_config(job.checkpoint.config());
-        let dtype = job.plan.request.dtype.unwrap_or_else(|| job.checkpoint.dtype());
         // After the claim, which may have removed another run's layers.
         let finished = count_finished(&partial, config.layers.len());
         let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);
-        Ok(Opened::Work(Self { out, partial, fingerprint, config, dtype, shard_bytes, finished, lock }))
+        Ok(Opened::Work(Self { out, partial, fingerprint, config, types: job.types(), shard_bytes, finished, lock }))
     }
 
     /// The same folder with shards of at most so many bytes.
@@ -139,7 +138,7 @@ impl LayerSink for OutputFolder {
 
     fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
         let layer = finished.record.layer;
-        let bytes = encode_layer(layer, &finished.weights, self.dtype)?;
+        let bytes = encode_layer(layer, &finished.weights, &self.types)?;
         let sidecar = Sidecar {
             seconds: finished.seconds,
             weights_sha256: hex(&Sha256::digest(&bytes)),

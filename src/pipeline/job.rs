@@ -1,7 +1,7 @@
 //! What a run works with.
 
 use super::Plan;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Types};
 use crate::device::{Device, Peak};
 
 /// The model, the text, the plan, and what the library has not of its own: device, clock, memory.
@@ -19,4 +19,11 @@ pub struct Job<'a> {
     pub clock: &'a dyn Fn() -> f64,
     /// The most memory seen in use so far, asked after every event; [`Peak::unknown`] measures nothing.
     pub memory: &'a dyn Fn() -> Peak,
+}
+
+impl Job<'_> {
+    /// What each tensor of the output is stored in: as asked, else in its own type.
+    pub fn types(&self) -> Types {
+        self.checkpoint.types(self.plan.request.dtype)
+    }
 }

@@ -68,7 +68,8 @@ impl<E: Executor> Run<'_, E> {
             weights = with_zero_biases(weights, &self.job.plan.biased_config(self.config), shape);
         }
         // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
-        round_layer(&mut weights, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
+        round_layer(index, &mut weights, &self.types)
+            .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let block = Block::load(&weights, shape, self.config, self.job.device.tensor_device());
         Ok((weights, block))
     }
@@ -148,7 +149,7 @@ impl<E: Executor> Run<'_, E> {
         let bias = shifted(old_bias, pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);
         // Before it is measured or handed on: the tokens see what is saved.
-        round_layer(&mut new, self.dtype).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
+        round_layer(index, &mut new, &self.types).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let difference = difference(old, new.weight(projection), &pruned.kept_columns);
         let on_device = NewProjection::new(&new, projection, &pruned.kept_columns, old.shape[1], difference, device)
             .with_biases(new.bias(projection), old_bias, device);

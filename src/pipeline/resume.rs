@@ -29,7 +29,6 @@ impl Fingerprint {
     /// When the checkpoint's files cannot be looked at.
     pub fn of(job: &Job<'_>) -> Result<Self, DiskError> {
         let checkpoint = job.checkpoint;
-        let dtype = job.plan.request.dtype.unwrap_or_else(|| checkpoint.dtype());
         let config = checkpoint.raw_config().to_string();
         let mut entries = Map::new();
         // Another version may compute other bits.
@@ -38,7 +37,7 @@ impl Fingerprint {
         // All of it: keys that pruning does not read are written to the output too.
         entries.insert("config".into(), json!(hex(&Sha256::digest(config))));
         entries.insert("calibration".into(), json!(digest(job.windows)));
-        entries.insert("dtype".into(), json!(dtype.to_string()));
+        entries.insert("dtype".into(), json!(job.types().bulk().to_string()));
         // Sums differ in their last bits between devices, and layers of two must not mix.
         entries.insert("device".into(), json!(job.device.name()));
         entries.insert("plan".into(), plan(job));

@@ -7,7 +7,7 @@ use super::activations::{Cache, SharedSpill};
 use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError, Placement};
-use crate::checkpoint::Dtype;
+use crate::checkpoint::Types;
 use crate::device::Peak;
 use crate::model::Positions;
 use crate::shape::ModelConfig;
@@ -17,7 +17,8 @@ pub(super) struct Run<'a, E> {
     pub job: &'a Job<'a>,
     pub executor: &'a E,
     pub config: &'a ModelConfig,
-    pub dtype: Dtype,
+    /// What each tensor of the output is stored in.
+    pub types: Types,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
     /// Hidden states `(windows, tokens, hidden)`.
@@ -60,7 +61,7 @@ impl<'a, E> Run<'a, E> {
             job,
             executor,
             config,
-            dtype: job.plan.request.dtype.unwrap_or_else(|| job.checkpoint.dtype()),
+            types: job.types(),
             batches,
             hidden,
             context,
@@ -131,20 +132,20 @@ impl<'a, E> Run<'a, E> {
     /// Everything about the run.
     pub fn report(&self, run_id: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
         let job = self.job;
-        let pruned = job.plan.biased_config(self.config);
         // From the records and not the plan: what was done is counted.
-        let decoder: usize = layers.iter().map(|l| pruned.layer_parameters(l.after)).sum();
-        let parameters_after = self.config.outer_parameters() + decoder;
+        let left = layers.iter().map(|l| l.after).collect();
+        let pruned = ModelConfig { layers: left, ..job.plan.biased_config(self.config) };
+        let parameters_after = pruned.parameters();
         Report {
             version: env!("CARGO_PKG_VERSION").into(),
             run_id,
             source: job.checkpoint.folder().map(|p| p.display().to_string()),
             device: job.device.name().into(),
-            dtype: self.dtype,
+            dtype: self.types.bulk(),
             parameters_before: self.config.parameters(),
             parameters_after,
-            bytes_before: (self.config.parameters() * job.checkpoint.dtype().bytes()) as u64,
-            bytes_after: (parameters_after * self.dtype.bytes()) as u64,
+            bytes_before: job.checkpoint.bytes(),
+            bytes_after: self.types.bytes(&pruned),
             calibration_tokens: self.tokens_before(self.batches.len()),
             calibration_sha256: digest(job.windows),
             plan: job.plan.clone(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::execute;
 use crate::checkpoint::Checkpoint;
+use crate::disk;
 use crate::error::Error;
 use crate::pipeline::{Event, Flow, Job, Opened, OutputFolder, PipelineError, Report};
 use crate::remedy::{Remedied, Remedy};
@@ -85,6 +86,11 @@ pub async fn prune_to_folder(
     overwrite: bool,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Pruned, SessionError> {
+    // Before a working folder is claimed, so that a run in another type can follow. What stands there
+    // already is reported or refused without reading all weights.
+    if overwrite || !out.exists() || disk::is_empty(out) {
+        job.checkpoint.scan::<PipelineError>(job.plan.request.dtype)?;
+    }
     let (report, was_finished) = match OutputFolder::open(out, job, overwrite).map_err(PipelineError::from)? {
         Opened::Work(mut folder) => (execute(job, &mut folder, on_event).await?, false),
         Opened::Finished(report) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use pollster::block_on;
 use slimgpt::allocate::{Curve, Rounding};
 use slimgpt::compare::{
-    Cell, CellResult, CompareError, Comparison, Context, Evaluation, Event, Grid, Outcome, Protocol, plot, run,
+    Cell, CellResult, CompareError, Comparison, Evaluation, Event, Grid, GridContext, Outcome, Protocol, plot, run,
 };
 use slimgpt::device::{Device, Peak};
 use slimgpt::pipeline::{self, Flow, Limits, Method, Request};
@@ -49,7 +49,7 @@ fn compared(
         channel_multiple: 1,
         rounding: Rounding::Layer,
     };
-    let setting = Context {
+    let setting = GridContext {
         checkpoint: &checkpoint,
         model: "tiny",
         device: &device,

@@ -8,11 +8,11 @@ use burn::tensor::Tensor;
 use pollster::block_on;
 use safetensors::Dtype;
 use serde_json::{Value, json};
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, output_config};
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
 use slimgpt::model::{Decoder, KvCache, token_tensor};
-use support::checkpoint::{Model, config};
+use support::checkpoint::{Model, Stored, config};
 use support::oracle::Oracle;
 use support::{software_gpu, tokens};
 
@@ -77,11 +77,52 @@ fn every_element_type_is_widened() {
 #[test]
 fn a_head_of_its_own() {
     check(json!({ "tie_word_embeddings": false }));
-    // What is stored beside a tied head is not used.
-    let mut model = Model::llama(json!({ "tie_word_embeddings": false }));
-    model.config["tie_word_embeddings"] = json!(true);
-    let decoder = Decoder::load(&model.open(), Device::cpu().tensor_device()).unwrap();
-    assert!(decoder.outer.head.is_none());
+}
+
+/// A model whose config.json ties the head, with the head that `change` makes of the embedding.
+fn with_head(change: impl Fn(f32) -> f32) -> Model {
+    let mut model = Model::llama(json!({}));
+    let embedding = model.tensor("embed_tokens.weight");
+    let (shape, values) = (embedding.shape.clone(), embedding.values.iter().map(|&v| change(v)).collect());
+    model.tensors.push(Stored { name: "lm_head.weight".into(), shape, values });
+    model
+}
+
+#[test]
+fn a_head_that_is_stored_is_used_whatever_the_flag_says() {
+    let model = with_head(|v| 1.25 * v + 0.1);
+    let (checkpoint, oracle) = (model.open(), Oracle::new(&model.config_json(), &model.safetensors()));
+    assert!(!checkpoint.config().tied_head);
+    assert!(checkpoint.notes()[0].contains("lm_head.weight is there and differs"), "{:?}", checkpoint.notes());
+    let decoder = Decoder::load(&checkpoint, Device::cpu().tensor_device()).unwrap();
+    let window = tokens(9, checkpoint.config().vocab_size, 9);
+    let want = oracle.logits(&window);
+    let got = host(decoder.forward(token_tensor(&[window], Device::cpu().tensor_device()), checkpoint.config()));
+    assert_near(&got, &want, oracle.tolerance(9, &want), "the head of the file");
+    // What is written says what is so, also where nothing goes.
+    let written = output_config(checkpoint.raw_config(), checkpoint.config(), checkpoint.dtype());
+    assert_eq!(written["tie_word_embeddings"], false);
+}
+
+#[test]
+fn a_tied_head_may_be_stored_twice_or_alone() {
+    let (plain, twice) = (Model::llama(json!({})).open(), with_head(|v| v).open());
+    assert!(twice.config().tied_head && twice.notes().is_empty());
+    let mut alone = Model::llama(json!({}));
+    alone.tensor("embed_tokens.weight").name = "lm_head.weight".into();
+    let alone = alone.open();
+    for other in [&twice, &alone] {
+        assert_eq!(other.outer().unwrap(), plain.outer().unwrap());
+    }
+    // A folder that says nothing of tying and has no head ties, and what is written of it says so.
+    let silent = Model::llama(json!({ "tie_word_embeddings": null })).open();
+    let written = output_config(silent.raw_config(), silent.config(), silent.dtype());
+    assert_eq!((silent.config().tied_head, &written["tie_word_embeddings"]), (true, &json!(true)));
+    // An embedding that is missing beside a head of its own cannot be guessed.
+    let mut headless = Model::llama(json!({ "tie_word_embeddings": false }));
+    headless.tensors.retain(|t| !t.name.ends_with("embed_tokens.weight"));
+    let refused = Checkpoint::from_bytes(&headless.config_json(), headless.safetensors()).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("model.embed_tokens.weight"), "{refused}");
 }
 
 #[test]

@@ -113,3 +113,53 @@ fn the_layers_of_a_pruned_model_are_those_it_has() {
     let empty = json!({ "num_attention_heads": 2, "num_key_value_heads": 0, "intermediate_size": 8 });
     refused(with(json!({ "1": empty })), &["layer 1", "zero"]);
 }
+
+#[test]
+fn the_base_of_the_positions_stands_where_transformers_5_looks_for_it() {
+    let rope = |changes: Value| parse_config(&config(changes)).unwrap().rope;
+    let theta = |changes| rope(changes).theta;
+    assert_eq!(theta(json!({ "rope_theta": null })), 1e4);
+    assert_eq!(theta(json!({ "rope_theta": 500000 })), 5e5);
+    // A tool of version 4 leaves its default at the top beside the numbers of version 5.
+    assert_eq!(theta(json!({ "rope_parameters": { "rope_type": "default", "rope_theta": 5e5 } })), 5e5);
+    assert_eq!(theta(json!({ "rope_theta": null, "rope_scaling": { "type": "default", "rope_theta": 5e5 } })), 5e5);
+    assert_eq!(
+        theta(json!({ "rope_theta": 7e5, "rope_scaling": {}, "rope_parameters": { "rope_type": "default" } })),
+        7e5
+    );
+    let both = json!({ "rope_type": "default", "rope_theta": 5e5 });
+    assert_eq!(theta(json!({ "rope_scaling": both, "rope_parameters": both })), 5e5);
+    let other = json!({ "rope_type": "default", "rope_theta": 6e5 });
+    refused(
+        json!({ "rope_scaling": both, "rope_parameters": other }),
+        &["rope_theta", "500000", "600000", "keep the one"],
+    );
+    let llama3 = json!({ "rope_type": "llama3", "factor": 8.0 });
+    refused(json!({ "rope_scaling": both, "rope_parameters": llama3 }), &["rope_type", "default", "llama3"]);
+    let layered = json!({ "full_attention": { "rope_type": "default", "rope_theta": 1e6 } });
+    refused(change("rope_parameters", layered), &["rope_parameters", "full_attention"]);
+    refused(change("rope_parameters", json!({ "partial_rotary_factor": 0.5 })), &["partial_rotary_factor", "0.5"]);
+    refused(json!({ "rope_theta": "large", "rope_parameters": both }), &["rope_theta", "large"]);
+}
+
+#[test]
+fn the_first_context_may_be_a_float_and_may_stand_at_the_top() {
+    let scaled = |first: Value, top: Value| {
+        let scaling = json!({
+            "rope_type": "llama3", "factor": 8, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": first,
+        });
+        parse_config(&config(json!({ "rope_scaling": scaling, "original_max_position_embeddings": top })))
+    };
+    let first = |first, top| scaled(first, top).unwrap().rope.scaling.unwrap().original_max_positions;
+    assert_eq!(first(json!(64), Value::Null), 64);
+    assert_eq!(first(json!(64.0), Value::Null), 64);
+    assert_eq!(first(Value::Null, json!(64)), 64);
+    // transformers gives the top the priority.
+    assert_eq!(first(json!(32), json!(64.0)), 64);
+    // Without either it is the context that the model has now.
+    assert_eq!(first(Value::Null, Value::Null), 64);
+    for wrong in [json!(64.5), json!(0), json!(-1), json!("64"), json!(1e300)] {
+        assert_says(scaled(wrong.clone(), Value::Null), &["original_max_position_embeddings", &wrong.to_string()]);
+    }
+}

@@ -1,7 +1,7 @@
 //! The driver's order, its losses and what it leaves of a layer.
 
 use slimgpt::allocate::{Allocation, Curve, Schedule};
-use slimgpt::checkpoint::Dtype;
+use slimgpt::checkpoint::{Dtype, Types};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score};
 use slimgpt::pipeline::{Event, Flow, MemorySink, PipelineError, Propagate, Report, Request};
 use slimgpt::shape::{Projection, Site};
@@ -134,9 +134,9 @@ fn the_batches_and_the_kept_activations_do_not_change_what_goes() {
 fn half_precision_weights_are_saved_as_they_ran() {
     let (sink, report) = pruned(&Request { dtype: Some(Dtype::F16), ..request() });
     assert_eq!(report.bytes_after as usize, 2 * report.parameters_after);
-    for layer in &sink.layers {
+    for (i, layer) in sink.layers.iter().enumerate() {
         let mut rounded = layer.weights.clone();
-        slimgpt::checkpoint::round_layer(&mut rounded, Dtype::F16).unwrap();
+        slimgpt::checkpoint::round_layer(i, &mut rounded, &Types::all(Dtype::F16)).unwrap();
         assert_eq!(rounded, layer.weights);
     }
 }

@@ -12,3 +12,4 @@ mod stories;
 #[path = "../support/mod.rs"]
 mod support;
 mod tiny;
+mod types;

@@ -78,6 +78,11 @@ impl Model {
         file(&self.tensors, self.dtype)
     }
 
+    /// The one file of the model, each tensor in the element type that `of` gives its name.
+    pub fn mixed(&self, of: impl Fn(&str) -> Dtype) -> Vec<u8> {
+        file_of(&self.tensors, of)
+    }
+
     pub fn open(&self) -> Checkpoint {
         Checkpoint::from_bytes(&self.config_json(), self.safetensors()).unwrap()
     }
@@ -92,11 +97,15 @@ impl Model {
 
 /// The bytes of a safetensors file.
 pub fn file(tensors: &[Stored], dtype: Dtype) -> Vec<u8> {
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| narrowed(&t.values, dtype)).collect();
+    file_of(tensors, |_| dtype)
+}
+
+fn file_of(tensors: &[Stored], of: impl Fn(&str) -> Dtype) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| narrowed(&t.values, of(&t.name))).collect();
     let views = tensors
         .iter()
         .zip(&bytes)
-        .map(|(t, bytes)| (t.name.as_str(), TensorView::new(dtype, t.shape.clone(), bytes).unwrap()));
+        .map(|(t, bytes)| (t.name.as_str(), TensorView::new(of(&t.name), t.shape.clone(), bytes).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 

@@ -54,8 +54,9 @@ impl Oracle {
         for layer in 0..self.number("num_hidden_layers").unwrap() as usize {
             hidden = self.layer(layer, hidden);
         }
-        let tied = self.config["tie_word_embeddings"] == true || !self.tensors.contains_key("lm_head.weight");
-        let head = if tied { embedding } else { self.tensor("lm_head.weight") };
+        // A head that is there counts, whatever the flag says; beside a tied one it is the same.
+        let stored = self.tensors.contains_key("lm_head.weight");
+        let head = if stored { self.tensor("lm_head.weight") } else { embedding };
         // Baichuan2 has its head's rows of length one whenever it runs.
         let normed = self.config["model_type"] == "baichuan" && embedding.shape[0] == 125_696;
         let lengths: Vec<f64> =

@@ -223,7 +223,7 @@ impl Side {
     fn words(&self) -> String {
         let Some(model) = &self.model else { return "Parameters and size are shown here.".into() };
         let size = model.checkpoint.config().parameters();
-        let stored = (size * model.checkpoint.dtype().bytes()) as u64;
+        let stored = model.checkpoint.bytes();
         format!("{} parameters, {}", count(size), bytes(stored))
     }
 

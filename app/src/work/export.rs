@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::mail::{Mail, Message};
 use crate::platform;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::remedy::told;
 
 /// A form that other programs open.

@@ -48,7 +48,7 @@ fn more_windows_than_the_text_has_is_said_at_the_text() {
     let file = data.path().join("short.txt");
     std::fs::write(&file, "One day a cat sat.").unwrap();
     hand.window.state_mut().settings_mut().files = vec![file];
-    hand.see("give more text, or ask for less with Windows");
+    hand.see("add a text, or take fewer Windows");
     hand.see("The calibration text is not ready yet");
 }
 

@@ -25,7 +25,7 @@ use crate::shape::ModelConfig;
 /// How the file is to be.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Element type of the matrices; by default the checkpoint's. Vectors are always f32, as
+    /// Element type of the matrices; by default each has its own. Vectors are always f32, as
     /// llama.cpp wants them.
     pub dtype: Option<Dtype>,
     /// Whether a file that stands there is replaced.
@@ -37,7 +37,7 @@ pub struct Options {
 pub struct Summary {
     /// The architecture that llama.cpp will see.
     pub arch: Arch,
-    /// Element type of the matrices.
+    /// Element type of most matrices.
     pub dtype: Dtype,
     /// Bytes of the file.
     pub bytes: u64,
@@ -59,11 +59,12 @@ pub fn export(
 ) -> Result<Summary, ExportError> {
     let config = checkpoint.config();
     let arch = Arch::of(config)?;
-    let dtype = options.dtype.unwrap_or_else(|| checkpoint.dtype());
+    let types = checkpoint.types(options.dtype);
+    let dtype = types.bulk();
     let folder = checkpoint.folder().ok_or(ExportError::NoFolder)?;
     let vocabulary = Vocabulary::read(folder, config)?;
-    let entries = tensors::all(arch, config);
-    let infos = tensors::infos(&entries, dtype);
+    let entries = tensors::all(arch, config, &types);
+    let infos = tensors::infos(&entries);
     let mut keys = arch.keys(config, dtype, &model_name(folder));
     keys.extend(vocabulary.keys());
 

@@ -5,8 +5,8 @@
 
 use super::Arch;
 use super::format::{ElementType, TensorInfo};
-use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights};
-use crate::export::fused::beginning_with;
+use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights, Types};
+use crate::export::fused::{beginning_with, widest};
 use crate::shape::{ModelConfig, Part, Projection, Rope};
 
 /// How a tensor's values are made of weights.
@@ -15,44 +15,49 @@ type Values<W> = Box<dyn Fn(&W) -> Vec<f32>>;
 /// A tensor of the file and where its values come from.
 pub(super) enum Entry {
     /// From outside the layers.
-    Outer { name: String, shape: Vec<usize>, values: Values<OuterWeights> },
+    Outer { name: String, shape: Vec<usize>, dtype: Dtype, values: Values<OuterWeights> },
     /// From the weights of layer `layer`, counted from 0.
-    Layer { layer: usize, name: String, shape: Vec<usize>, values: Values<LayerWeights> },
+    Layer { layer: usize, name: String, shape: Vec<usize>, dtype: Dtype, values: Values<LayerWeights> },
 }
 
-/// The table of tensors: matrices as `dtype`, vectors in f32.
-pub(super) fn infos(entries: &[Entry], dtype: Dtype) -> Vec<TensorInfo> {
+/// The table of tensors: matrices in their types, vectors in f32.
+pub(super) fn infos(entries: &[Entry]) -> Vec<TensorInfo> {
     let info = |entry: &Entry| {
-        let (Entry::Outer { name, shape, .. } | Entry::Layer { name, shape, .. }) = entry;
-        let element = if shape.len() > 1 { ElementType::of(dtype) } else { ElementType::F32 };
+        let (Entry::Outer { name, shape, dtype, .. } | Entry::Layer { name, shape, dtype, .. }) = entry;
+        let element = if shape.len() > 1 { ElementType::of(*dtype) } else { ElementType::F32 };
         TensorInfo { name: name.clone(), shape: shape.clone(), element }
     };
     entries.iter().map(info).collect()
 }
 
 /// Every tensor of the file, those outside the layers first.
-pub(super) fn all(arch: Arch, config: &ModelConfig) -> Vec<Entry> {
+pub(super) fn all(arch: Arch, config: &ModelConfig, types: &Types) -> Vec<Entry> {
     let layers = 0..config.layers.len();
-    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, i, part)));
-    outer(config).into_iter().chain(inside).collect()
+    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, types, i, part)));
+    outer(config, types).into_iter().chain(inside).collect()
 }
 
-fn outer(config: &ModelConfig) -> Vec<Entry> {
+fn outer(config: &ModelConfig, types: &Types) -> Vec<Entry> {
     let (v, d) = (config.vocab_size, config.hidden_size);
-    let entry =
-        |name: &str, shape: Vec<usize>, values: Values<OuterWeights>| Entry::Outer { name: name.into(), shape, values };
+    let entry = |name: &str, shape: Vec<usize>, dtype: Dtype, values: Values<OuterWeights>| Entry::Outer {
+        name: name.into(),
+        shape,
+        dtype,
+        values,
+    };
     let mut all = vec![
-        entry("token_embd.weight", vec![v, d], Box::new(|w| w.embedding.values.clone())),
-        entry("output_norm.weight", vec![d], Box::new(|w| w.final_norm.values.clone())),
+        entry("token_embd.weight", vec![v, d], types.embedding(), Box::new(|w| w.embedding.values.clone())),
+        entry("output_norm.weight", vec![d], Dtype::F32, Box::new(|w| w.final_norm.values.clone())),
     ];
     // Without output.weight llama.cpp takes the embedding.
     if !config.tied_head {
         let head = |w: &OuterWeights| w.head.as_ref().map(|h| h.values.clone()).unwrap_or_default();
-        all.push(entry("output.weight", vec![v, d], Box::new(head)));
+        all.push(entry("output.weight", vec![v, d], types.head(), Box::new(head)));
     }
     if config.rope.scaling.is_some() {
         let divisors = frequency_divisors(&config.rope, config.head_dim);
-        all.push(entry("rope_freqs.weight", vec![divisors.len()], Box::new(move |_| divisors.clone())));
+        let values = Box::new(move |_: &OuterWeights| divisors.clone());
+        all.push(entry("rope_freqs.weight", vec![config.head_dim / 2], Dtype::F32, values));
     }
     all
 }
@@ -75,18 +80,18 @@ fn frequency_divisors(rope: &Rope, head_dim: usize) -> Vec<f32> {
 }
 
 /// The tensor of layer `layer` that begins with `part`, if one does.
-fn in_layer(arch: Arch, config: &ModelConfig, layer: usize, part: Part) -> Option<Entry> {
+fn in_layer(arch: Arch, config: &ModelConfig, types: &Types, layer: usize, part: Part) -> Option<Entry> {
     let parts = beginning_with(part, arch.fused());
     let name = arch.tensor_name(*parts.first()?)?;
     let ending = if matches!(part, Part::Bias(_)) { "bias" } else { "weight" };
     let mut shape = part.shape(config, config.layers[layer]);
     // Fused projections lie under one another, so their rows add up.
     shape[0] = parts.iter().map(|part| part.shape(config, config.layers[layer])[0]).sum();
-    let head_dim = config.head_dim;
+    let (head_dim, dtype) = (config.head_dim, widest(layer, &parts, types)?);
     let values = move |weights: &LayerWeights| {
         parts.iter().flat_map(|&part| in_order(arch, part, &weights[part], head_dim)).collect()
     };
-    Some(Entry::Layer { layer, name: format!("blk.{layer}.{name}.{ending}"), shape, values: Box::new(values) })
+    Some(Entry::Layer { layer, name: format!("blk.{layer}.{name}.{ending}"), shape, dtype, values: Box::new(values) })
 }
 
 /// The values with the rows in the architecture's order.

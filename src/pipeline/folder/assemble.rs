@@ -20,7 +20,7 @@ pub(super) fn assemble(
     report: &Report,
     whole: &Path,
 ) -> Result<(), PipelineError> {
-    let outer = encode_outer(&checkpoint.outer()?, out.dtype)?;
+    let outer = encode_outer(&checkpoint.outer()?, &out.types)?;
     // Not flushed one by one: the folder is flushed as a whole when it gets its name.
     let put = |name: &str, bytes: &[u8]| disk::put(&whole.join(name), bytes);
     disk::make_folder(whole)?;
@@ -29,7 +29,7 @@ pub(super) fn assemble(
     checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
     let pruned = report.pruned_config(checkpoint.config());
     // From the source's own JSON, so that keys we do not read are kept.
-    let config = output_config(checkpoint.raw_config(), &pruned, out.dtype);
+    let config = output_config(checkpoint.raw_config(), &pruned, out.types.bulk());
     put("config.json", format!("{config:#}\n").as_bytes())?;
     for (name, text) in huggingface::python_files(&pruned) {
         put(name, text.as_bytes())?;

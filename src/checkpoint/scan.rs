@@ -1,0 +1,32 @@
+//! All weights looked through before any work: one that is no number, or that the wanted type
+//! cannot hold, stands in the file from the beginning and need not wait for its layer's turn.
+
+use half::f16;
+
+use super::names::{self, HEAD};
+use super::{Checkpoint, Dtype, ReadError, WriteError};
+
+impl Checkpoint {
+    /// Looks for weights that are not finite and, where `asked` is a type for all, for those that
+    /// do not fit it. Reads every file once and keeps nothing.
+    ///
+    /// # Errors
+    /// With the first weight that cannot be used.
+    pub fn scan<E: From<ReadError> + From<WriteError>>(&self, asked: Option<Dtype>) -> Result<(), E> {
+        for tensor in names::all(self.config()) {
+            // The rows of a normed head are written at length one, whatever they are now.
+            let is_kept = tensor.name != HEAD || !names::has_normed_head(self.config());
+            let narrowed = asked == Some(Dtype::F16) && is_kept;
+            // What is too large for f16 becomes infinite in it.
+            let fits = |value: f32| if narrowed { f16::from_f32(value).is_finite() } else { value.is_finite() };
+            match self.shard(&tensor)?.first(&tensor.name, |value| !fits(value)) {
+                None => {}
+                Some((_, value)) if value.is_finite() => {
+                    return Err(WriteError::Overflow { tensor: tensor.name, value }.into());
+                }
+                Some((index, value)) => return Err(ReadError::NotFinite { tensor: tensor.name, index, value }.into()),
+            }
+        }
+        Ok(())
+    }
+}
