@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::format::without_mark;
+#[cfg(not(target_arch = "wasm32"))]
+use slimgpt::export::compat::{Client, clients};
 use slimgpt::pipeline::Report;
 use slimgpt::shipped;
 use slimgpt::text::Tokenizer;
+#[cfg(not(target_arch = "wasm32"))]
+use slimgpt::text::TokenizerSettings;
 
 use slimgpt::format::{bytes, count, percent};
 
@@ -33,6 +36,9 @@ pub struct Model {
     pub report: Option<Report>,
     /// The token that a text begins with, if the model wants one.
     pub begin: Option<u32>,
+    /// Which programs open it; found once, because the tokenizer is read for it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub clients: Vec<Client>,
 }
 
 impl Model {
@@ -48,8 +54,9 @@ impl Model {
         let report = std::fs::read(folder.join(Report::FILE)).ok();
         // A report of another version is as good as none.
         let report = report.and_then(|json| serde_json::from_slice(&json).ok());
-        let begin = begin(folder, &checkpoint);
-        Ok(Self { origin: Origin::Folder(folder.into()), checkpoint, tokenizer, report, begin })
+        let begin = tokenizer.as_ref().ok().and_then(|tokenizer| begin(folder, tokenizer));
+        let clients = clients(checkpoint.config(), Some(folder));
+        Ok(Self { origin: Origin::Folder(folder.into()), checkpoint, tokenizer, report, begin, clients })
     }
 
     /// Opens the shipped model from a folder it is written to, so that pruning it leaves a whole folder.
@@ -70,7 +77,15 @@ impl Model {
     pub fn shipped_in_memory() -> Result<Self, String> {
         let (checkpoint, tokenizer) = shipped::open().map_err(told)?;
         let begin = checkpoint.config().bos_token;
-        Ok(Self { origin: Origin::Shipped, checkpoint, tokenizer: Ok(tokenizer), report: None, begin })
+        Ok(Self {
+            origin: Origin::Shipped,
+            #[cfg(not(target_arch = "wasm32"))]
+            clients: clients(checkpoint.config(), None),
+            checkpoint,
+            tokenizer: Ok(tokenizer),
+            report: None,
+            begin,
+        })
     }
 
     /// The folder its weights are read from.
@@ -135,12 +150,8 @@ impl Model {
     }
 }
 
-/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none.
+/// The token before a text, where the folder has a usable tokenizer that puts one there.
 #[cfg(not(target_arch = "wasm32"))]
-fn begin(folder: &Path, checkpoint: &Checkpoint) -> Option<u32> {
-    let settings = std::fs::read(folder.join("tokenizer_config.json")).ok();
-    let settings: Option<serde_json::Value> =
-        settings.and_then(|json| serde_json::from_slice(without_mark(&json)).ok());
-    let unwanted = settings.is_some_and(|s| s["add_bos_token"] == false);
-    checkpoint.config().bos_token.filter(|_| !unwanted)
+fn begin(folder: &Path, tokenizer: &Tokenizer) -> Option<u32> {
+    tokenizer.begin(&TokenizerSettings::open(folder).ok()?).ok()?
 }

@@ -5,6 +5,7 @@ use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 /// Rows of the embedding.
@@ -19,6 +20,12 @@ pub fn train(corpus: &str) -> Result<String> {
     let mut tokenizer = Tokenizer::new(BPE::default());
     // No space is put before the first word, so that a text decodes to itself.
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    // Texts begin with the token in training, so they do in use.
+    let mut begin = TemplateProcessing::builder();
+    begin.try_single("<s> $A").map_err(|e| anyhow!(e))?;
+    begin.try_pair("<s> $A $B:1").map_err(|e| anyhow!(e))?;
+    begin.special_tokens(vec![("<s>", 1)]);
+    tokenizer.with_post_processor(Some(begin.build()?));
     tokenizer.with_decoder(Some(ByteLevelDecoder::default()));
     let bpe = BpeTrainer::builder()
         .vocab_size(VOCAB)

@@ -232,9 +232,6 @@ impl Reader<'_> {
             Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
         }
         self.refuse_partial()?;
-        if self.0["quantization_config"].is_object() {
-            return Err(wrong("the checkpoint is quantised; prune the original and quantise the result".into()));
-        }
         Ok(())
     }
 

@@ -52,6 +52,28 @@ pub enum ReadError {
     /// The index names a tensor or a file that is not there.
     #[error("model.safetensors.index.json: {0}")]
     Index(String),
+    /// The index names a file that is not there.
+    #[error(
+        "model.safetensors.index.json: weight_map names {file}, which is not in {}, and the files that are there do \
+         not hold the whole model; download it",
+        .folder.display()
+    )]
+    NotThere {
+        /// Name of the file.
+        file: String,
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// Two files have a tensor, each its own.
+    #[error("{tensor} is in {first} and, with other values, in {second}; keep the files of one download")]
+    Twice {
+        /// Its name in both.
+        tensor: String,
+        /// One of the files.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A tensor that would be left out of the computation.
     #[error("{file}: {tensor} is no part of the model that config.json describes; models with it are not supported")]
     UnknownTensor {
@@ -88,6 +110,9 @@ pub enum ReadError {
         /// Its element type, as safetensors names it.
         dtype: String,
     },
+    /// The checkpoint is quantised, by its config.json and by its tensors.
+    #[error("the checkpoint is quantised; prune the original and quantise the result ({0})")]
+    Quantised(String),
     /// A weight is NaN or infinite.
     #[error("{tensor}: element {index} is {value}; the checkpoint is damaged or was trained to overflow")]
     NotFinite {

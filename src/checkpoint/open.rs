@@ -32,7 +32,10 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let raw = super::folder::read_json(&folder.join("config.json"))?;
-        Self::from_shards(raw, super::folder::shards(folder)?, Some(folder.to_owned()))
+        let super::folder::Files { shards, note } = super::folder::files(folder, &parse_config(&raw)?)?;
+        let mut opened = Self::from_shards(raw, shards, Some(folder.to_owned()))?;
+        opened.notes.extend(note);
+        Ok(opened)
     }
 
     /// Opens a checkpoint of one safetensors file that is in memory.
@@ -52,12 +55,14 @@ impl Checkpoint {
         let mut config = parse_config(&raw_config)?;
         let Head { tied, note } = Head::find(&raw_config, &mut shards);
         config.tied_head = tied;
-        let shard_of: HashMap<String, usize> =
-            shards.iter().enumerate().flat_map(|(i, s)| s.names().map(move |n| (n.to_owned(), i))).collect();
-        let notes = note.into_iter().collect();
+        let shard_of = shard_of(&shards)?;
+        let left_over = is_quantised(&raw_config).then(|| {
+            "config.json has a quantization_config, but the weights are plain: they are read as they are".to_owned()
+        });
+        let notes = note.into_iter().chain(left_over).collect();
         let types = Types::all(Dtype::F32);
         let mut opened = Self { config, raw_config, shards, shard_of, folder, types, notes };
-        opened.check()?;
+        opened.check().map_err(|error| opened.refusal(error))?;
         // Only now is every tensor known to be there, in a type that is read.
         opened.types = opened.stored_types();
         Ok(opened)
@@ -78,6 +83,11 @@ impl Checkpoint {
             }
             None => Ok(()),
         }
+    }
+
+    /// Tensors that are not as expected, where config.json says that they are quantised.
+    fn refusal(&self, error: ReadError) -> ReadError {
+        if is_quantised(&self.raw_config) { ReadError::Quantised(error.to_string()) } else { error }
     }
 
     /// The numbers of config.json.
@@ -103,7 +113,7 @@ impl Checkpoint {
     fn stored_types(&self) -> Types {
         let outer = [names::embedding(&self.config), names::final_norm(&self.config)];
         let outer = outer.into_iter().chain(names::head(&self.config)).map(|own| (own.name.clone(), Stored::from(own)));
-        let inside = (0..self.config.layers.len()).flat_map(|i| {
+        let inside = (0..self.config.layers.len()).flat_map(move |i| {
             let named = move |part| (names::in_layer(i, part), names::stored(&self.config, i, part));
             self.config.parts().map(named)
         });
@@ -169,6 +179,26 @@ impl Checkpoint {
         let at = self.shard_of.get(&expected.name);
         at.map(|&i| &self.shards[i]).ok_or_else(|| ReadError::MissingTensor { tensor: expected.name.clone() })
     }
+}
+
+/// Whether config.json says that the weights are quantised; it may be left over from a tool.
+fn is_quantised(config: &Value) -> bool {
+    config["quantization_config"].is_object()
+}
+
+/// Which file has each tensor.
+fn shard_of(shards: &[Shard]) -> Result<HashMap<String, usize>, ReadError> {
+    let mut found: HashMap<String, usize> = HashMap::new();
+    for (i, shard) in shards.iter().enumerate() {
+        for name in shard.names() {
+            let first = found.insert(name.to_owned(), i).map(|first| &shards[first]);
+            if let Some(first) = first.filter(|first| !first.is_same(name, shard, name)) {
+                let (first, second) = (first.file.clone(), shard.file.clone());
+                return Err(ReadError::Twice { tensor: name.into(), first, second });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Reads layer `i` of the sizes `shape` back from what [`encode_layer`](super::encode_layer) made of it.

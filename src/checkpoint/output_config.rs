@@ -16,7 +16,8 @@ use super::config::{DENSE_KEY, FAMILY_KEY, OURS};
 use crate::shape::{Family, ModelConfig, RopeScaling};
 
 /// Keys of a source that would contradict what is written in their place.
-const REPLACED: [&str; 5] = ["auto_map", "dtype", "rope_parameters", "rope_scaling", "layer_types"];
+const REPLACED: [&str; 6] =
+    ["auto_map", "dtype", "rope_parameters", "rope_scaling", "layer_types", "quantization_config"];
 
 /// The class of transformers that opens a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
             // The newer name of the same key would keep the type of the source.
             if let Some(keys) = out.as_object_mut() {
                 keys.shift_remove("dtype");
+                // What is read is plain, whatever a tool left behind.
+                keys.shift_remove("quantization_config");
             }
             // What is stored may have contradicted the flag, and only the one of them is written.
             if out["tie_word_embeddings"].as_bool().unwrap_or(false) != config.tied_head {

@@ -18,6 +18,11 @@ pub use pruning::{Knobs, Pruning};
 pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     let (checkpoint, tokenizer) = slimgpt::session::open(model)?;
     tell(model, checkpoint.notes());
+    let (tokens, embeddings) = (tokenizer.size(), checkpoint.config().vocab_size);
+    if tokens > embeddings {
+        let beyond = format!("the tokenizer has {tokens} tokens, but the model {embeddings} embeddings");
+        tell(model, &[format!("{beyond}: texts with one of the others are refused")]);
+    }
     Ok((checkpoint, tokenizer))
 }
 

@@ -48,7 +48,7 @@ impl Inspect {
 
 impl Inspect {
     fn compat(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let clients = clients(checkpoint.config());
+        let clients = clients(checkpoint.config(), checkpoint.folder());
         if self.json {
             return out::json(&json!({ "model": out::path(&self.model), "clients": clients }));
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::export::gguf;
 use slimgpt::pipeline::{Job, Limits, Report, plan};
 use slimgpt::session::{Pruned, prune_to_folder};
 
@@ -107,6 +108,9 @@ impl Prune {
     }
 
     fn announce(&self, job: &Job<'_>) {
+        if let Some(Err(error)) = job.checkpoint.folder().map(|f| gguf::check_tokenizer(f, job.checkpoint.config())) {
+            eprintln!("note: no GGUF can be made of the result: {error}");
+        }
         if !self.json {
             out::note(format_args!(
                 "{}\non {}\n{}",

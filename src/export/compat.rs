@@ -3,9 +3,11 @@
 //! What is said here of other programs was tried or read in their source; where it was not tried,
 //! it says so.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::gguf::Arch;
+use super::gguf::{self, Arch};
 use super::{ExportError, mlx, padded};
 use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;
@@ -37,10 +39,10 @@ pub enum Opens {
     No,
 }
 
-/// Every program we know of, for one model.
-pub fn clients(config: &ModelConfig) -> Vec<Client> {
+/// Every program we know of, for one model, and for its tokenizer where it has a folder.
+pub fn clients(config: &ModelConfig, folder: Option<&Path>) -> Vec<Client> {
     let mut all = vec![transformers(config)];
-    all.extend(through_gguf(config));
+    all.extend(through_gguf(config, folder));
     all.extend([mlx_lm(config), vllm(config), rtp_llm(config)]);
     all.extend(plain_only(config));
     all
@@ -64,10 +66,15 @@ fn transformers(config: &ModelConfig) -> Client {
     Client { program: "transformers", opens: Opens::Folder, how, why_not: why_not.into() }
 }
 
-fn through_gguf(config: &ModelConfig) -> [Client; 2] {
+fn through_gguf(config: &ModelConfig, folder: Option<&Path>) -> [Client; 2] {
     const EXPORT: &str = "slimgpt export gguf PATH --out model.gguf";
     let client = |program, opens, how: String, why_not: String| Client { program, opens, how, why_not };
     let llama_cpp = "llama.cpp, LM Studio, llama-cpp-python, koboldcpp";
+    // As the exporter reads it: what it would refuse after the work is told before.
+    if let Some(Err(error)) = folder.map(|folder| gguf::check_tokenizer(folder, config)) {
+        let why_not = reason(&error);
+        return [llama_cpp, "Ollama"].map(|program| client(program, Opens::No, String::new(), why_not.clone()));
+    }
     match Arch::of(config) {
         Ok(arch) => {
             let plain = !matches!(arch, Arch::Deci | Arch::OpenElm);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::checkpoint::{ReadError, WriteError};
 use crate::disk::DiskError;
 use crate::remedy::{Remedied, Remedy};
+use crate::text::TextError;
 
 /// Why an export was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum ExportError {
         /// What it has that GGUF lacks.
         reason: String,
     },
+    /// The settings of the tokenizer cannot be read.
+    #[error(transparent)]
+    Settings(TextError),
     /// Something stands where the result is to appear.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ExportError;
-use super::huggingface::COPIED;
+use super::huggingface;
 use crate::checkpoint::{self, Dtype, HostTensor, encode_tensors};
 use crate::disk::{self, NewFile, NewFolder};
 
@@ -64,10 +64,7 @@ impl NewCheckpoint {
     /// Joins the weights, takes over what the source has besides them, and gives the folder its name.
     pub fn finish(self, source: Option<&Path>) -> Result<(), ExportError> {
         checkpoint::assemble(&self.parts, self.folder.path(), SHARD_BYTES)?;
-        let sources = COPIED.iter().filter_map(|name| Some((name, source?.join(name))));
-        for (name, from) in sources.filter(|(_, from)| from.is_file()) {
-            disk::copy(&from, &self.folder.path().join(name))?;
-        }
+        source.map_or(Ok(()), |source| huggingface::carry(source, self.folder.path()))?;
         // Both copies of the weights need not lie there while an older result is replaced.
         self.parts.iter().try_for_each(|part| disk::remove_file(part))?;
         Ok(self.folder.finish()?)

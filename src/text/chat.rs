@@ -10,13 +10,21 @@ use minijinja::{AutoEscape, Environment, ErrorKind};
 use serde::Serialize;
 use serde_json::Value;
 
+mod date;
 mod json;
 mod limits;
+
+pub use date::Moment;
 
 use crate::remedy::{Remedied, Remedy};
 
 /// The tokens a template may name.
-const TOKENS: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+const TOKENS: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
+/// What transformers gives every template, and gives as none where the caller has nothing: a
+/// template that asks `tools is not none` must not find it undefined.
+const ABSENT: [&str; 2] = ["tools", "documents"];
+/// The function by which templates ask for today's date.
+const NOW: &str = "strftime_now";
 /// The template that is meant where none is named.
 const DEFAULT: &str = "default";
 
@@ -78,6 +86,7 @@ pub struct Message {
 pub struct ChatTemplate {
     source: String,
     tokens: Vec<(&'static str, String)>,
+    now: Option<Moment>,
 }
 
 impl ChatTemplate {
@@ -98,9 +107,39 @@ impl ChatTemplate {
         let wanted = name.unwrap_or(DEFAULT);
         let names = known.iter().map(|(name, _)| name.clone()).collect();
         match known.into_iter().find(|(name, _)| name == wanted) {
-            Some((_, source)) => Ok(Self { source, tokens: special_tokens(config) }),
+            Some((_, source)) => Ok(Self { source, tokens: special_tokens(config), now: None }),
             None => Err(ChatError::Unknown { name: wanted.into(), known: names }),
         }
+    }
+
+    /// The same at a moment, for a template that asks for today's date; without one such a template
+    /// is refused, because the library has no clock.
+    #[must_use]
+    pub fn at(self, now: Moment) -> Self {
+        Self { now: Some(now), ..self }
+    }
+
+    /// Whether the template asks for today's date, so that what it renders depends on the day.
+    pub fn asks_for_the_date(&self) -> bool {
+        self.source.contains(NOW)
+    }
+
+    /// Special tokens that the template names and the tokenizer does not have; they are rendered as
+    /// nothing.
+    pub fn undefined_tokens(&self) -> Vec<&'static str> {
+        let has = |name: &str| self.tokens.iter().any(|(token, _)| *token == name);
+        // A template that is no Jinja, or is beyond the limits, fails where it is rendered.
+        let named = limits::bounded(&self.source, 0, |steps| self.named_tokens(steps)).unwrap_or_default();
+        TOKENS.into_iter().filter(|name| named.split(' ').any(|other| other == *name) && !has(name)).collect()
+    }
+
+    /// The special tokens that the template names, with spaces between them.
+    fn named_tokens(&self, steps: u64) -> Result<String, ChatError> {
+        let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
+        let source = without_training_marks(&self.source);
+        let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
+        let named = template.undeclared_variables(false);
+        Ok(TOKENS.into_iter().filter(|name| named.contains(*name)).collect::<Vec<_>>().join(" "))
     }
 
     /// The text of a conversation that the model is to answer. It has its special tokens in it,
@@ -115,13 +154,14 @@ impl ChatTemplate {
 
     /// [`Self::render`] in at most so many steps of the engine.
     fn rendered(&self, messages: &[Message], steps: u64) -> Result<String, ChatError> {
-        let environment = environment(steps).map_err(|e| failed(&e))?;
+        let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
         let source = without_training_marks(&self.source);
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
         context.insert("messages".into(), serde_json::json!(messages));
         // The text is to end where the answer begins.
         context.insert("add_generation_prompt".into(), Value::Bool(true));
+        context.extend(ABSENT.map(|name| (name.to_owned(), Value::Null)));
         context.extend(self.tokens.iter().map(|(name, text)| ((*name).to_owned(), Value::String(text.clone()))));
         template.render(Serde(&context)).map_err(|e| failed(&e))
     }
@@ -143,7 +183,7 @@ fn special_tokens(config: &Value) -> Vec<(&'static str, String)> {
     TOKENS.into_iter().filter_map(|name| Some((name, text(&config[name])?))).collect()
 }
 
-fn environment<'a>(steps: u64) -> Result<Environment<'a>, minijinja::Error> {
+fn environment<'a>(steps: u64, now: Option<Moment>) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(steps));
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -155,6 +195,11 @@ fn environment<'a>(steps: u64) -> Result<Environment<'a>, minijinja::Error> {
     environment.add_function("raise_exception", |reason: String| -> Result<String, minijinja::Error> {
         Err(minijinja::Error::from(ErrorKind::InvalidOperation).with_source(Refusal(reason)))
     });
+    if let Some(now) = now {
+        environment.add_function(NOW, move |format: String| {
+            now.format(&format).map_err(|reason| minijinja::Error::new(ErrorKind::InvalidOperation, reason))
+        });
+    }
     Ok(environment)
 }
 
@@ -188,7 +233,7 @@ fn failed(error: &minijinja::Error) -> ChatError {
             let reason = "it takes more work or memory than any conversation needs".into();
             ChatError::Template { line: error.line().unwrap_or(1), reason }
         }
-        ErrorKind::UnknownFunction if reason.contains("strftime_now") => ChatError::Date,
+        ErrorKind::UnknownFunction if reason.contains(NOW) => ChatError::Date,
         _ => ChatError::Template { line: error.line().unwrap_or(1), reason },
     }
 }

@@ -1,5 +1,6 @@
 //! Text in: the tokenizer, calibration files, and the windows of tokens that layers are run on.
 
+mod begin;
 mod chat;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
@@ -9,17 +10,20 @@ mod join;
 mod rows;
 #[cfg(not(target_arch = "wasm32"))]
 mod source;
+mod special;
 mod stops;
 mod stream;
 mod tokenizer;
 mod windows;
 
-pub use chat::{ChatError, ChatTemplate, Message};
+pub use begin::Before;
+pub use chat::{ChatError, ChatTemplate, Message, Moment};
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::{Documents, read_documents};
 pub use join::Join;
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::Files;
+pub use special::{AddedToken, TokenizerSettings};
 pub use stops::StopTexts;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;

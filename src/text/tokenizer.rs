@@ -1,7 +1,11 @@
 //! A tokenizer.json, without the truncation and padding some of them carry.
 
+use serde_json::Value;
+
 use super::TextError;
+use super::begin::Before;
 use super::guarded::guarded;
+use super::special::{AddedToken, TokenizerSettings};
 use crate::format::without_mark;
 
 mod growth;
@@ -11,6 +15,7 @@ mod pieces;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocab: usize,
+    before: Before,
 }
 
 impl Tokenizer {
@@ -28,13 +33,15 @@ impl Tokenizer {
             inner.with_padding(None);
             Ok(inner)
         })?;
-        Ok(Self { inner, vocab })
+        let post_processor = inner.get_post_processor().map(serde_json::to_value).and_then(Result::ok);
+        let before = Before::of(&post_processor.unwrap_or(Value::Null));
+        Ok(Self { inner, vocab, before })
     }
 
-    /// Reads the tokenizer.json of a folder.
+    /// Reads the tokenizer.json of a folder, with the tokens that stand beside it.
     ///
     /// # Errors
-    /// When it is missing or not a tokenizer.json.
+    /// When it is missing or not a tokenizer.json, or a file beside it is not JSON.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &std::path::Path, vocab: usize) -> Result<Self, TextError> {
         let path = folder.join("tokenizer.json");
@@ -44,7 +51,44 @@ impl Tokenizer {
                 "{e}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class"
             ),
         })?;
-        Self::from_bytes(&json, vocab)
+        Ok(Self::from_bytes(&json, vocab)?.with_added(TokenizerSettings::open(folder)?.added()))
+    }
+
+    /// The same with tokens that tokenizer.json lacks; each gets the next number, as in transformers.
+    #[must_use]
+    pub fn with_added(mut self, tokens: &[AddedToken]) -> Self {
+        for token in tokens {
+            if self.inner.token_to_id(&token.content).is_none() {
+                self.inner.add_tokens(&[tokenizers::AddedToken::from(&*token.content, token.special)]);
+            }
+        }
+        self
+    }
+
+    /// How many tokens it has, special ones included.
+    pub fn size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// What tokenizer.json itself puts before a text.
+    pub fn before(&self) -> Before {
+        self.before
+    }
+
+    /// The token before a text that is continued: the one that tokenizer.json puts there. Where
+    /// it leaves that open, `add_bos_token` says whether the text begins with the begin token.
+    ///
+    /// # Errors
+    /// When the model has no embedding for the token.
+    pub fn begin(&self, settings: &TokenizerSettings) -> Result<Option<u32>, TextError> {
+        match self.before {
+            Before::Token(id) => self.known(id).map(Some),
+            Before::Nothing => Ok(None),
+            Before::Unsaid if settings.add_bos() == Some(true) => {
+                Ok(settings.token("bos_token").and_then(|token| self.token(token)))
+            }
+            Before::Unsaid => Ok(None),
+        }
     }
 
     /// The tokens of `text`, without special tokens.

@@ -28,6 +28,63 @@ fn with_settings(folder: &TempDir, settings: &Value) -> String {
     model
 }
 
+/// The shipped model with this post-processor in its tokenizer.json.
+fn with_post_processor(folder: &TempDir, post_processor: Value) -> String {
+    let model = another_model(folder);
+    let file = Path::new(&model).join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    tokenizer["post_processor"] = post_processor;
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    model
+}
+
+fn prompt_tokens(model: &str, arguments: &[&str]) -> u64 {
+    let fixed = ["generate", model, "--device", "cpu", "--max-tokens", "1", "--json", "--prompt", PROMPT];
+    run(&[&fixed, arguments].concat()).with(0).json()["prompt_tokens"].as_u64().unwrap()
+}
+
+#[test]
+fn a_text_begins_as_the_tokenizer_begins_it() {
+    let folders = [temporary(), temporary()];
+    let silent = with_post_processor(&folders[0], Value::Null);
+    let own = prompt_tokens(&silent, &[]);
+    assert_eq!(prompt_tokens(&shipped(), &[]), own + 1, "the post-processor puts <s>, whatever no settings say");
+    let settings = Path::new(&silent).join("tokenizer_config.json");
+    // config.json has a bos_token_id all the while.
+    for (add, more) in [(Value::Null, 0), (json!(false), 0), (json!(true), 1)] {
+        std::fs::write(&settings, json!({ "bos_token": "<s>", "add_bos_token": add }).to_string()).unwrap();
+        assert_eq!(prompt_tokens(&silent, &[]), own + more, "add_bos_token {add}");
+    }
+    // As in transformers 5, a post-processor goes before the flag.
+    let none = json!({
+        "type": "TemplateProcessing", "single": [{ "Sequence": { "id": "A", "type_id": 0 } }],
+        "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+        "special_tokens": {},
+    });
+    let without = with_post_processor(&folders[1], none);
+    let flagged = json!({ "bos_token": "<s>", "add_bos_token": true }).to_string();
+    std::fs::write(Path::new(&without).join("tokenizer_config.json"), flagged).unwrap();
+    assert_eq!(prompt_tokens(&without, &[]), own);
+}
+
+#[test]
+fn special_tokens_may_stand_in_their_own_file() {
+    let folder = temporary();
+    let settings = json!({ "chat_template": "{{ bos_token }}{{ messages[0].content }}" });
+    let model = with_settings(&folder, &settings);
+    let own = prompt_tokens(&shipped(), &[]) - 1;
+    let arguments = ["generate", &model, "--device", "cpu", "--max-tokens", "1", "--chat", "--prompt", PROMPT];
+    let told = run(&arguments).with(0);
+    assert!(told.err.contains("note: ") && told.err.contains("bos_token"), "{}", told.err);
+    assert_eq!(prompt_tokens(&model, &["--chat"]), own);
+    let map = json!({ "bos_token": { "content": "<s>" }, "eos_token": "</s>" }).to_string();
+    std::fs::write(Path::new(&model).join("special_tokens_map.json"), map).unwrap();
+    assert_eq!(prompt_tokens(&model, &["--chat"]), own + 1);
+    assert!(!run(&arguments).with(0).err.contains("note: "));
+    std::fs::write(Path::new(&model).join("special_tokens_map.json"), "{").unwrap();
+    run(&arguments).with(1).saying(&["special_tokens_map.json", "not JSON"]);
+}
+
 #[test]
 fn the_text_follows_the_prompt_and_the_rate_goes_to_standard_error() {
     let printed = generate(&["--prompt", PROMPT, "--max-tokens", "24"]).with(0);
@@ -135,7 +192,7 @@ fn wrong_values_are_wrong_usage() {
 #[test]
 fn a_prompt_needs_a_token_and_room() {
     let folder = temporary();
-    let model = with_settings(&folder, &json!({ "add_bos_token": false }));
+    let model = with_post_processor(&folder, Value::Null);
     let nothing = |model: &str| run(&["generate", model, "--prompt", "", "--device", "cpu", "--max-tokens", "2"]);
     nothing(&model).with(2).saying(&["--prompt is empty", "begin-of-sequence"]);
     nothing(&shipped()).with(0);

@@ -3,19 +3,20 @@
 use serde_json::{Value, json};
 use slimgpt::checkpoint::parse_config;
 use slimgpt::export::compat::{Client, Opens, clients};
+use slimgpt::export::gguf::{Options, export};
 
 use crate::support::checkpoint::config;
-use crate::{DIFFERENT, pruned};
+use crate::{DIFFERENT, folder, pruned};
 
 fn of(raw: &Value, program: &str) -> Client {
-    let all = clients(&parse_config(raw).unwrap());
+    let all = clients(&parse_config(raw).unwrap(), None);
     all.into_iter().find(|c| c.program.contains(program)).unwrap()
 }
 
 #[test]
 fn a_plain_model_opens_everywhere_as_it_stands() {
     let dense = config(json!({}));
-    for client in clients(&parse_config(&dense).unwrap()) {
+    for client in clients(&parse_config(&dense).unwrap(), None) {
         assert!(matches!(client.opens, Opens::Folder | Opens::Export), "{client:?}");
         assert!(client.why_not.is_empty(), "{client:?}");
     }
@@ -43,4 +44,22 @@ fn what_a_program_lacks_is_said_with_the_way_round_it() {
     let client = of(&biased, "candle");
     assert_eq!((client.opens, client.how.as_str()), (Opens::No, ""));
     assert!(client.why_not.contains("Qwen2"), "{client:?}");
+}
+
+#[test]
+fn a_tokenizer_that_the_exporter_refuses_is_told_here() {
+    let place = tempfile::tempdir().unwrap();
+    let checkpoint = folder(place.path(), pruned("llama", &DIFFERENT, &json!({})));
+    let says = || clients(checkpoint.config(), checkpoint.folder()).swap_remove(1);
+    assert_eq!(says().opens, Opens::Export);
+    let file = place.path().join("tokenizer.json");
+    let mut tokenizer = crate::tokenizer::byte_level();
+    tokenizer["pre_tokenizer"] = json!({ "type": "Whitespace" });
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    let out = place.path().join("model.gguf");
+    let refused = export(&checkpoint, &out, Options::default(), &mut crate::nothing).unwrap_err().to_string();
+    assert_eq!((says().opens, says().why_not), (Opens::No, refused));
+    std::fs::rename(&file, place.path().join("tokenizer.model")).unwrap();
+    assert_eq!(says().opens, Opens::No);
+    assert!(says().why_not.contains("tokenizer.json"), "{}", says().why_not);
 }

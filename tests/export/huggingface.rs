@@ -1,19 +1,26 @@
 //! What stands beside the weights of a pruned folder. That transformers opens it is seen by
 //! tests/clients/run.
 
+use std::path::Path;
+
 use serde_json::json;
 use slimgpt::checkpoint::{Checkpoint, ReadError, parse_config};
-use slimgpt::export::huggingface::{Card, python_files};
+use slimgpt::export::huggingface::{Card, carry, name, python_files, tokenizer_has_code};
 
 use crate::support::assert_says;
 use crate::support::checkpoint::{Model, config};
 use crate::{DIFFERENT, pruned};
 
 fn card(raw: &serde_json::Value) -> String {
+    card_with(raw, false)
+}
+
+fn card_with(raw: &serde_json::Value, tokenizer_has_code: bool) -> String {
     let pruned = parse_config(raw).unwrap();
     let card = Card {
-        source: Some("/models/Llama-2-7b-hf/"),
+        source: Some(name(Path::new("/models/Llama-2-7b-hf/"), &json!({}))),
         config: &pruned,
+        tokenizer_has_code,
         version: "1.2.3",
         parameters: [1000, 750],
         bytes: [4000, 1500],
@@ -65,4 +72,37 @@ fn sizes_that_do_not_match_the_tensors_are_refused_by_name() {
     let result = Checkpoint::from_bytes(&model.config_json(), model.safetensors());
     assert!(matches!(result, Err(ReadError::Shape { .. })));
     assert_says(result.map(drop), &["model.layers.1.mlp.gate_proj.weight", "33", "34"]);
+}
+
+#[test]
+fn what_belongs_to_the_model_comes_along() {
+    let place = tempfile::tempdir().unwrap();
+    let (source, whole) = (place.path().join("source"), place.path().join("whole"));
+    let write = |folder: &Path, name: &str, text: &str| {
+        std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(name), text).unwrap();
+    };
+    let settings = json!({ "auto_map": { "AutoTokenizer": [null, "tokenization_tiny.Tiny"] } });
+    write(&source, "tokenizer_config.json", &settings.to_string());
+    write(&source, "tokenization_tiny.py", "from .tiny_words import words\nimport os\n");
+    let named =
+        ["tiny_words.py", "additional_chat_templates/tool_use.jinja", "LICENSE.txt", "Notice", "processor_config.json"];
+    named.iter().for_each(|name| write(&source, name, name));
+    // What does not belong to it, or is written anew.
+    let others =
+        ["train.py", "optimizer.pt", "README.md", "configuration_slimllama.py", "additional_chat_templates/x.txt"];
+    others.iter().for_each(|name| write(&source, name, name));
+    let auto_map = json!({ "AutoConfig": "configuration_slimllama.SlimLlamaConfig" });
+    write(&whole, "config.json", &json!({ "auto_map": auto_map }).to_string());
+    write(&whole, "configuration_slimllama.py", "ours");
+    carry(&source, &whole).unwrap();
+    for name in named.iter().chain(&["tokenization_tiny.py", "tokenizer_config.json"]) {
+        assert_eq!(std::fs::read(whole.join(name)).unwrap(), std::fs::read(source.join(name)).unwrap(), "{name}");
+    }
+    assert_eq!(std::fs::read_to_string(whole.join("configuration_slimllama.py")).unwrap(), "ours");
+    let absent = ["train.py", "optimizer.pt", "README.md", "additional_chat_templates/x.txt"];
+    assert!(absent.iter().all(|name| !whole.join(name).exists()));
+    assert!(tokenizer_has_code(&whole));
+    let text = card_with(&pruned("llama", &DIFFERENT, &json!({})), true);
+    assert!(text.contains("AutoTokenizer.from_pretrained(\"PATH\", trust_remote_code=True)"), "{text}");
 }

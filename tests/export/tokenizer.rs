@@ -96,8 +96,10 @@ fn byte_level_tokens_keep_their_numbers_and_kinds() {
 #[test]
 fn without_settings_config_json_names_the_special_tokens() {
     let mut tokenizer = byte_level();
-    tokenizer["post_processor"] =
-        json!({ "type": "TemplateProcessing", "single": [{ "SpecialToken": { "id": "<s>" } }, { "Sequence": {} }] });
+    tokenizer["post_processor"] = json!({
+        "type": "TemplateProcessing", "single": [{ "SpecialToken": { "id": "<s>" } }, { "Sequence": {} }],
+        "special_tokens": { "<s>": { "id": "<s>", "ids": [1], "tokens": ["<s>"] } },
+    });
     let file = written(&tokenizer, &json!({}));
     assert!(*file.key("tokenizer.ggml.bos_token_id") == Found::Uint32(1));
     assert!(*file.key("tokenizer.ggml.eos_token_id") == Found::Uint32(2));
@@ -219,4 +221,42 @@ fn settings_after_a_mark_are_the_same_settings() {
     let marked = File::read(&out);
     assert_eq!(marked.text("tokenizer.chat_template"), "{{ x }}");
     assert!(*marked.key("tokenizer.ggml.bos_token_id") == Found::Uint32(1));
+}
+
+#[test]
+fn what_stands_before_a_text_is_what_the_post_processor_puts_there() {
+    let with_flag = |post_processor: &Value, flag: Value| {
+        let mut tokenizer = byte_level();
+        tokenizer["post_processor"] = post_processor.clone();
+        let file = written(&tokenizer, &json!({ "bos_token": "<s>", "add_bos_token": flag }));
+        *file.key("tokenizer.ggml.add_bos_token") == Found::Bool(true)
+    };
+    let template = |single: Value| {
+        let special = json!({ "<s>": { "id": "<s>", "ids": [1], "tokens": ["<s>"] } });
+        json!({ "type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": special })
+    };
+    let text = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let begins = template(json!([{ "SpecialToken": { "id": "<s>", "type_id": 0 } }, text]));
+    let plain = template(json!([text]));
+    let flags = [Value::Null, json!(false), json!(true)];
+    assert_eq!(flags.clone().map(|flag| with_flag(&begins, flag)), [true; 3]);
+    assert_eq!(flags.clone().map(|flag| with_flag(&plain, flag)), [false; 3]);
+    assert_eq!(flags.map(|flag| with_flag(&Value::Null, flag)), [false, false, true]);
+}
+
+#[test]
+fn special_and_added_tokens_may_stand_in_files_of_their_own() {
+    let (place, path, checkpoint) = with(&byte_level(), &json!({ "bos_token": "<old>" }));
+    let map = json!({ "bos_token": "<s>", "unk_token": { "content": "<unk>" }, "pad_token": "<pad>" });
+    std::fs::write(path.join("special_tokens_map.json"), map.to_string()).unwrap();
+    // One that the model has an embedding for, and one beyond.
+    std::fs::write(path.join("added_tokens.json"), json!({ "<pad>": 26, "<far>": 32 }).to_string()).unwrap();
+    let out = place.path().join("model.gguf");
+    export(&checkpoint, &out, Options::default(), &mut nothing).unwrap();
+    let file = File::read(&out);
+    for (key, id) in [("bos", 1), ("unknown", 0), ("padding", 26)] {
+        assert!(*file.key(&format!("tokenizer.ggml.{key}_token_id")) == Found::Uint32(id), "{key}");
+    }
+    assert_eq!(&strings(&file, "tokenizer.ggml.tokens")[26], "<pad>");
+    assert_eq!(file.numbers("tokenizer.ggml.token_type")[26], 3);
 }

@@ -1,7 +1,7 @@
 //! Chat templates with what those of the great families use, and what is said when one fails.
 
 use serde_json::{Value, json};
-use slimgpt::text::{ChatError, ChatTemplate, Message, Tokenizer};
+use slimgpt::text::{ChatError, ChatTemplate, Message, Moment, Tokenizer};
 
 use crate::support::shipped;
 
@@ -112,6 +112,37 @@ fn a_failing_template_names_its_line() {
     assert!(error.to_string().contains("line 1"), "{error}");
     let error = template("{{ strftime_now('%Y') }}").render(&[]).unwrap_err();
     assert!(matches!(error, ChatError::Date), "{error}");
+}
+
+#[test]
+fn what_is_absent_is_none() {
+    let hi = [turn("user", "Hi")];
+    check("{% if tools is not none %}TOOLS {{ tools | tojson }}{% endif %}{{ messages[0].content }}", &hi, "Hi");
+    check("{% if documents is none %}no documents{% endif %}", &hi, "no documents");
+    check("{% if tools is defined and tools %}a{% else %}b{% endif %}", &hi, "b");
+    // transformers defines these where somebody gives them.
+    check("{% if enable_thinking is defined %}a{% else %}b{% endif %}", &hi, "b");
+    check("{{ messages | tojson(ensure_ascii=False) }}", &hi, r#"[{"role": "user", "content": "Hi"}]"#);
+    check("{{ 'é' | tojson(ensure_ascii=True, separators=(',', ':')) }}", &hi, r#""\u00e9""#);
+    let error = template("{{ 1 | tojson(colour=1) }}").render(&hi).unwrap_err();
+    assert!(matches!(error, ChatError::Template { .. }), "{error}");
+}
+
+#[test]
+fn the_date_is_the_one_that_is_given() {
+    let dated = template("{{ strftime_now('%d %B %Y') }}").at(Moment::of_day("2026-01-31").unwrap());
+    assert!(dated.asks_for_the_date() && !template("{{ 1 }}").asks_for_the_date());
+    assert_eq!(dated.render(&[]).unwrap(), "31 January 2026");
+    let wrong = template("{{ strftime_now('%Q') }}").at(Moment(0)).render(&[]).unwrap_err();
+    assert!(wrong.to_string().contains("%Q"), "{wrong}");
+    let llama = template(LLAMA_3).at(Moment::of_day("2026-02-01").unwrap()).render(&[turn("user", "Hi")]).unwrap();
+    assert!(llama.ends_with("Today: 01 Feb 2026"), "{llama}");
+}
+
+#[test]
+fn tokens_that_the_tokenizer_lacks_are_known() {
+    let template = template("{{ bos_token }}{% if pad_token %}{{ pad_token }}{% endif %}");
+    assert_eq!(template.undefined_tokens(), ["pad_token"]);
 }
 
 #[test]

@@ -82,7 +82,6 @@ fn numbers_have_their_ranges() {
 fn what_is_not_supported_is_refused() {
     refused(change("hidden_act", "gelu"), &["hidden_act", "gelu", "silu"]);
     refused(json!({ "model_type": "baichuan", "max_position_embeddings": null }), &["13B", "ALiBi", "7B"]);
-    refused(change("quantization_config", json!({ "bits": 4 })), &["quantised"]);
     refused(change("partial_rotary_factor", 0.5), &["partial_rotary_factor", "0.5"]);
     refused(change("rope_scaling", json!({ "rope_type": "yarn", "factor": 4.0 })), &["yarn", "llama3"]);
     refused(change("rope_scaling", json!({ "rope_type": "llama3", "factor": 4.0 })), &["rope_scaling", "missing"]);

@@ -224,3 +224,83 @@ fn an_index_does_not_lead_out_of_the_folder() {
     let number = in_shards(|index, _| index["weight_map"]["model.norm.weight"] = json!(2));
     refused(&number, &[INDEX, "model.norm.weight", "2"]);
 }
+
+/// The values of a folder, and what is noted of it.
+fn opened(folder: &TempDir) -> (Checkpoint, String) {
+    let opened = Checkpoint::open(folder.path()).unwrap();
+    assert_eq!(opened.outer().unwrap(), llama().open().outer().unwrap());
+    assert_eq!(opened.layer(1).unwrap(), llama().open().layer(1).unwrap());
+    let notes = opened.notes().join("; ");
+    (opened, notes)
+}
+
+#[test]
+fn a_whole_file_goes_before_an_index_of_another_build() {
+    let map = json!({ "model.norm.weight": "model-00001-of-00009.safetensors" });
+    let folder = holding(&llama().safetensors());
+    std::fs::write(folder.path().join(INDEX), json!({ "weight_map": map }).to_string()).unwrap();
+    let (_, note) = opened(&folder);
+    assert!(note.contains(SINGLE) && note.contains("index.json is not used"), "{note}");
+    // Also where both are whole.
+    let both = in_shards(|_, folder| std::fs::write(folder.join(SINGLE), llama().safetensors()).unwrap());
+    assert!(opened(&both).1.contains("index.json is not used"));
+    // One that is not whole is no model.
+    let part =
+        in_shards(|_, folder| std::fs::write(folder.join(SINGLE), file(&llama().tensors[..3], Dtype::F32)).unwrap());
+    assert!(opened(&part).1.contains("lacks tensors"));
+    assert!(opened(&in_shards(|_, _| {})).1.is_empty());
+}
+
+#[test]
+fn shards_that_hold_the_whole_model_serve_without_their_index() {
+    let without = in_shards(|_, _| {});
+    std::fs::remove_file(without.path().join(INDEX)).unwrap();
+    let note = opened(&without).1;
+    assert!(note.contains("neither") && note.contains("model-00002-of-00002.safetensors"), "{note}");
+    let other = in_shards(|index, _| {
+        let map = index["weight_map"].as_object_mut().unwrap();
+        map.values_mut().for_each(|file| *file = json!("model-00001-of-00007.safetensors"));
+    });
+    assert!(opened(&other).1.contains("names files that are not there"));
+    let renamed = in_shards(|_, folder| {
+        std::fs::rename(folder.join("model-00002-of-00002.safetensors"), folder.join("second.safetensors")).unwrap();
+    });
+    assert!(opened(&renamed).1.contains("second.safetensors"));
+    // What is beside a whole set does no harm.
+    std::fs::write(without.path().join("adapter_model.safetensors"), file(&llama().tensors[..1], Dtype::F32)).unwrap();
+    assert!(!opened(&without).1.contains("adapter"));
+    let single = holding(&llama().safetensors());
+    std::fs::rename(single.path().join(SINGLE), single.path().join("llama.safetensors")).unwrap();
+    assert!(opened(&single).1.contains("llama.safetensors"));
+}
+
+#[test]
+fn a_tensor_with_two_values_is_named_with_both_files() {
+    let second = "model-00002-of-00002.safetensors";
+    let twice = |change: f32| {
+        in_shards(|_, folder| {
+            let mut model = llama();
+            let mut again = model.tensors.remove(0);
+            again.values[0] += change;
+            model.tensors.drain(..4);
+            model.tensors.push(again);
+            std::fs::write(folder.join(second), file(&model.tensors, Dtype::F32)).unwrap();
+        })
+    };
+    opened(&twice(0.0));
+    refused(&twice(1.0), &["model.embed_tokens.weight", "model-00001-of-00002", second, "one download"]);
+}
+
+#[test]
+fn a_quantisation_that_is_left_over_is_noted_and_one_that_is_there_refused() {
+    let with = |dtype| Model::random(config(json!({ "quantization_config": { "bits": 4 } })), dtype, 1);
+    let plain = with(Dtype::BF16).open();
+    assert!(plain.notes()[0].contains("quantization_config"), "{:?}", plain.notes());
+    let written = slimgpt::checkpoint::output_config(plain.raw_config(), plain.config(), plain.dtype());
+    assert!(written["quantization_config"].is_null());
+    let stored = refusal(&with(Dtype::I32));
+    assert!(matches!(&stored, ReadError::Quantised(_)) && stored.to_string().contains("I32"), "{stored}");
+    let mut packed = with(Dtype::BF16);
+    packed.tensor("1.mlp.up_proj.weight").name = "model.layers.1.mlp.up_proj.qweight".into();
+    assert!(matches!(refusal(&packed), ReadError::Quantised(_)));
+}

@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use slimgpt::text::{Files, Tokenizer, read_documents};
+use slimgpt::text::{Files, TextError, Tokenizer, read_documents};
 
 use crate::support::{assert_says, shipped};
 
 /// Reads a file of this name and content.
-fn read(name: &str, content: &[u8], key: &str) -> Result<Vec<String>, slimgpt::text::TextError> {
+fn read(name: &str, content: &[u8], key: &str) -> Result<Vec<String>, TextError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
@@ -148,4 +148,20 @@ fn what_was_not_taken_as_it_stands_is_counted() {
     // Of the first document nothing is to be said.
     let first = Files { paths: &paths, key: "text", documents: Some(1) }.read().unwrap();
     assert_eq!((first.texts, first.notes.len()), (vec!["a".into()], 0));
+}
+
+#[test]
+fn tokens_beside_tokenizer_json_are_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(shipped().join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    let pieces = |vocabulary| {
+        let tokenizer = Tokenizer::open(folder.path(), vocabulary).unwrap();
+        tokenizer.encode("Hi<|user|>").map(|tokens| tokens.last().copied())
+    };
+    assert!(pieces(520).unwrap() < Some(512));
+    std::fs::write(folder.path().join("added_tokens.json"), r#"{ "<|user|>": 513, "<pad>": 512 }"#).unwrap();
+    assert_eq!(pieces(520).unwrap(), Some(513));
+    // One without an embedding harms no text that does not have it.
+    assert!(Tokenizer::open(folder.path(), 513).unwrap().encode("Hi").is_ok());
+    assert!(matches!(pieces(513), Err(TextError::BeyondVocabulary { id: 513, vocab: 513 })));
 }

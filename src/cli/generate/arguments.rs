@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
-use slimgpt::checkpoint::Checkpoint;
 use slimgpt::format::without_mark;
-use slimgpt::text::{ChatTemplate, Message, Tokenizer};
+use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
 
 use super::{Prompt, Usage, Writer};
 use crate::cli::arguments;
@@ -28,6 +27,20 @@ pub struct PromptArguments {
     /// Which chat template, for a tokenizer that has several; by default the one named default
     #[arg(long, value_name = "NAME", requires = "chat")]
     chat_template: Option<String>,
+    /// The date, as 2026-01-31, for a chat template that puts today's into the prompt; by default
+    /// today's (UTC)
+    #[arg(long, value_name = "DATE", requires = "chat", value_parser = date)]
+    date: Option<Moment>,
+}
+
+/// Today, for people who gave no date: what the same command rendered yesterday may differ.
+fn today() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Moment(since.map_or(0, |since| since.as_secs()))
+}
+
+fn date(text: &str) -> Result<Moment, String> {
+    Moment::of_day(text).ok_or_else(|| format!("\"{text}\" is no date; write one as 2026-01-31"))
 }
 
 /// The text, in one of two ways.
@@ -46,19 +59,17 @@ impl PromptArguments {
     /// Opens a model that is to continue `text`, which [`Self::text`] has read.
     pub fn open(&self, model: &Path, text: &str) -> Result<Writer> {
         let (checkpoint, tokenizer) = arguments::open(model)?;
-        let settings = settings(model, "tokenizer_config.json")?;
+        let settings = TokenizerSettings::open(model)?;
         let prompt = match self.chat {
             true => self.conversation(model, &settings, text.to_owned(), &tokenizer)?,
-            false => Prompt::continuing(text, begin(&settings, &checkpoint), &tokenizer)?,
+            false => Prompt::continuing(text, tokenizer.begin(&settings)?, &tokenizer)?,
         };
         // A prompt that cannot be continued is refused before weights are loaded.
         prompt.check(&checkpoint)?;
-        let mut ends = ends(&self::settings(model, "generation_config.json")?["eos_token_id"]);
+        let mut ends = ends(&generation(model)?["eos_token_id"]);
         if self.chat {
             // What ends an answer is often not what ends a text.
-            // A token is written as a string, or as an object with the string as its content.
-            let end = settings["eos_token"].as_str().or(settings["eos_token"]["content"].as_str());
-            ends.extend(end.and_then(|end| tokenizer.token(end)));
+            ends.extend(settings.token("eos_token").and_then(|end| tokenizer.token(end)));
         }
         Ok(Writer::new(model.display().to_string(), checkpoint, tokenizer, prompt).ending_at(&ends))
     }
@@ -77,7 +88,13 @@ impl PromptArguments {
         }
     }
 
-    fn conversation(&self, model: &Path, settings: &Value, said: String, tokenizer: &Tokenizer) -> Result<Prompt> {
+    fn conversation(
+        &self,
+        model: &Path,
+        settings: &TokenizerSettings,
+        said: String,
+        tokenizer: &Tokenizer,
+    ) -> Result<Prompt> {
         if said.trim().is_empty() {
             return Err(Usage("--prompt is empty: with --chat, it is what the user says".into()).into());
         }
@@ -86,7 +103,15 @@ impl PromptArguments {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(e).with_context(|| format!("{}", model.join("chat_template.jinja").display())),
         };
-        let template = ChatTemplate::new(settings, jinja, self.chat_template.as_deref())?;
+        let template = ChatTemplate::new(settings.json(), jinja, self.chat_template.as_deref())?;
+        if template.asks_for_the_date() && self.date.is_none() {
+            let what = "the chat template puts today's date into the prompt; --date gives the same prompt every day";
+            eprintln!("note: {}: {what}", model.display());
+        }
+        let template = template.at(self.date.unwrap_or_else(today));
+        for token in template.undefined_tokens() {
+            eprintln!("note: {}: the chat template names {token}, which the tokenizer does not have", model.display());
+        }
         let system = self.system.clone().map(|content| Message { role: "system", content });
         let messages: Vec<Message> = system.into_iter().chain([Message { role: "user", content: said }]).collect();
         Prompt::answering(&template.render(&messages)?, tokenizer)
@@ -100,9 +125,9 @@ fn read_text(file: &Path) -> std::io::Result<String> {
     text.map(str::to_owned).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
 }
 
-/// A JSON file beside the weights; null where there is none.
-fn settings(model: &Path, file: &str) -> Result<Value> {
-    let path = model.join(file);
+/// generation_config.json; null where there is none.
+fn generation(model: &Path) -> Result<Value> {
+    let path = model.join("generation_config.json");
     match std::fs::read(&path) {
         Ok(json) => {
             serde_json::from_slice(without_mark(&json)).with_context(|| format!("{}: not JSON", path.display()))
@@ -111,12 +136,6 @@ fn settings(model: &Path, file: &str) -> Result<Value> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
         Err(e) => Err(e).with_context(|| path.display().to_string()),
     }
-}
-
-/// The begin-of-sequence token, unless the tokenizer's settings say that the model wants none (as
-/// Qwen2's do).
-fn begin(settings: &Value, checkpoint: &Checkpoint) -> Option<u32> {
-    checkpoint.config().bos_token.filter(|_| settings["add_bos_token"] != false)
 }
 
 /// A token id, or a list of them.

@@ -8,7 +8,7 @@ use slimgpt::eval::{
     ByWord, EvalError, Perplexity, Request, Size, detokenised, has_titles, pages, perplexity, perplexity_of, rolling,
     strided,
 };
-use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, Windows};
+use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, TokenizerSettings, Windows};
 
 use crate::cli::{out, progress};
 
@@ -60,10 +60,7 @@ impl Measure<'_> {
     /// lm-eval's rolling windows, every document by itself.
     pub fn rolling(&self, files: Files<'_>, device: &Device) -> Result<Found> {
         let documents = read(files)?;
-        let config = self.checkpoint.config();
-        // lm-eval's prefix token: begin-of-sequence where there is one, else end-of-sequence.
-        let prefix = config.bos_token.or(config.eos_tokens.first().copied()).ok_or(EvalError::NoPrefix)?;
-        let prefix = self.tokenizer.known(prefix)?;
+        let prefix = self.tokenizer.known(self.prefix()?.ok_or(EvalError::NoPrefix)?)?;
         let (texts, kind) = match documents.as_slice() {
             [whole] if has_titles(whole) => (pages(whole), "WikiText pages, detokenised"),
             several => (several.to_vec(), if several.len() == 1 { "document" } else { "documents" }),
@@ -96,6 +93,16 @@ impl Measure<'_> {
                 self.length
             ),
         })
+    }
+
+    /// lm-eval's prefix token: the tokenizer's begin token, else its end token. A tokenizer without
+    /// settings has those of config.json.
+    fn prefix(&self) -> Result<Option<u32>> {
+        let settings = self.checkpoint.folder().map(TokenizerSettings::open).transpose()?.unwrap_or_default();
+        let token = |name| settings.token(name).and_then(|token| self.tokenizer.token(token));
+        let config = self.checkpoint.config();
+        let of_config = || config.bos_token.or(config.eos_tokens.first().copied());
+        Ok(token("bos_token").or_else(|| token("eos_token")).or_else(of_config))
     }
 
     /// transformers' windows that overlap.

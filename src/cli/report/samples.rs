@@ -10,7 +10,7 @@ use slimgpt::eval::{EvalEntry, perplexity};
 use slimgpt::model::{Decoder, Sampler, fits, generate};
 use slimgpt::report::{Continuation, Folder, Sample};
 use slimgpt::shape::ModelConfig;
-use slimgpt::text::{Bos, Files, Sampling, Tokenizer, Windows};
+use slimgpt::text::{Bos, Files, Sampling, Tokenizer, TokenizerSettings, Windows};
 
 use super::ReportCommand;
 use crate::cli::arguments;
@@ -50,9 +50,10 @@ impl ReportCommand {
             // Gone again before perplexity is measured, which holds one layer at a time.
             fits(checkpoint.config(), device)?;
             let decoder = Decoder::load(&checkpoint, device.tensor_device())?;
+            let begin = tokenizer.begin(&TokenizerSettings::open(path)?)?;
             let (mut progress, all) = (counting("continuing prompts", self.json), samples.len());
             for (done, sample) in samples.iter_mut().enumerate() {
-                let text = self.continuation(&decoder, checkpoint.config(), &tokenizer, &sample.prompt)?;
+                let text = self.continuation(&decoder, checkpoint.config(), &tokenizer, begin, &sample.prompt)?;
                 sample.continuations.push(Continuation { name: name.into(), text });
                 progress(done + 1, all);
             }
@@ -66,10 +67,11 @@ impl ReportCommand {
         decoder: &Decoder,
         config: &ModelConfig,
         tokenizer: &Tokenizer,
+        begin: Option<u32>,
         prompt: &str,
     ) -> Result<String> {
         let own = tokenizer.encode(prompt)?;
-        let given: Vec<u32> = config.bos_token.into_iter().chain(own.iter().copied()).collect();
+        let given: Vec<u32> = begin.into_iter().chain(own.iter().copied()).collect();
         if given.is_empty() || given.len() >= config.max_positions {
             let (tokens, room) = (given.len(), config.max_positions);
             return Err(

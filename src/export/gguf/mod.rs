@@ -17,8 +17,8 @@ pub use format::{ElementType, Value};
 use tensors::Entry;
 use tokenizer::Vocabulary;
 
-use super::ExportError;
 use super::files::new_file;
+use super::{ExportError, huggingface};
 use crate::checkpoint::{Checkpoint, Dtype};
 use crate::shape::ModelConfig;
 
@@ -65,7 +65,7 @@ pub fn export(
     let vocabulary = Vocabulary::read(folder, config)?;
     let entries = tensors::all(arch, config, &types);
     let infos = tensors::infos(&entries);
-    let mut keys = arch.keys(config, dtype, &model_name(folder));
+    let mut keys = arch.keys(config, dtype, &huggingface::name(folder, checkpoint.raw_config()));
     keys.extend(vocabulary.keys());
 
     // Only now, when neither architecture nor tokenizer was refused.
@@ -81,10 +81,12 @@ pub fn export(
     Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
 }
 
-fn model_name(folder: &Path) -> String {
-    // Resolved, because `.` has no name.
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
-    folder.file_name().map_or_else(|| "slimgpt".into(), |name| name.to_string_lossy().into_owned())
+/// Whether llama.cpp cuts text as the tokenizer of a folder does.
+///
+/// # Errors
+/// With what stands in the way.
+pub fn check_tokenizer(folder: &Path, config: &ModelConfig) -> Result<(), ExportError> {
+    Vocabulary::read(folder, config).map(drop)
 }
 
 /// Writes the tensors in the order of the table.

@@ -8,10 +8,12 @@ use crate::shape::{LayerShape, ModelConfig};
 
 /// What a model card tells.
 pub struct Card<'a> {
-    /// The model that was pruned.
-    pub source: Option<&'a str>,
+    /// Name of the model that was pruned.
+    pub source: Option<String>,
     /// The model as it is.
     pub config: &'a ModelConfig,
+    /// Whether its tokenizer is a class of its own, in Python files beside it.
+    pub tokenizer_has_code: bool,
     /// The program and its version.
     pub version: &'a str,
     /// Parameters before and after, embeddings included.
@@ -34,7 +36,7 @@ impl Card<'_> {
 
     /// The card as Markdown.
     pub fn to_markdown(&self) -> String {
-        let name = self.source.map_or("a model", |s| s.trim_end_matches('/').rsplit('/').next().unwrap_or(s));
+        let name = self.source.as_deref().unwrap_or("a model");
         let [before, after] = self.parameters;
         format!(
             "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- pruned\n- slimgpt\n---\n\n\
@@ -77,10 +79,11 @@ impl Card<'_> {
                 ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
             }
         };
+        let of_tokenizer = if self.tokenizer_has_code { ", trust_remote_code=True" } else { "" };
         format!(
             "## Loading\n\n{remark}\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\
              model = AutoModelForCausalLM.from_pretrained(\"PATH\"{argument})\n\
-             tokenizer = AutoTokenizer.from_pretrained(\"PATH\")\n```\n\n\
+             tokenizer = AutoTokenizer.from_pretrained(\"PATH\"{of_tokenizer})\n```\n\n\
              llama.cpp, LM Studio, llama-cpp-python, koboldcpp: `slimgpt export gguf PATH --out model.gguf`.\n\
              mlx-lm: `slimgpt export mlx PATH --out DIR`. Anything else: `slimgpt export padded PATH --out DIR`.\n\
              `slimgpt inspect --compat PATH` lists who opens it, and how.\n"

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{OutputFolder, weights_name};
 use crate::checkpoint::{self, Checkpoint, encode_outer, output_config};
-use crate::disk::{self, DiskError};
-use crate::export::huggingface::{self, COPIED, Card};
+use crate::disk;
+use crate::export::huggingface::{self, Card};
 use crate::pipeline::{PipelineError, Report};
 use crate::shape::ModelConfig;
 
@@ -34,19 +34,21 @@ pub(super) fn assemble(
     for (name, text) in huggingface::python_files(&pruned) {
         put(name, text.as_bytes())?;
     }
-    put(Card::FILE, card(report, &pruned).to_markdown().as_bytes())?;
+    put(Card::FILE, card(report, &pruned, checkpoint).to_markdown().as_bytes())?;
     if let Some(source) = checkpoint.folder() {
-        copy(source, whole)?;
+        huggingface::carry(source, whole)?;
     }
     put(Report::FILE, &report.to_json())?;
     Ok(())
 }
 
 /// What the model card tells of a run.
-fn card<'a>(report: &'a Report, pruned: &'a ModelConfig) -> Card<'a> {
+fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, checkpoint: &Checkpoint) -> Card<'a> {
+    let source = checkpoint.folder();
     Card {
-        source: report.source.as_deref(),
+        source: source.map(|folder| huggingface::name(folder, checkpoint.raw_config())),
         config: pruned,
+        tokenizer_has_code: source.is_some_and(huggingface::tokenizer_has_code),
         version: &report.version,
         parameters: [report.parameters_before, report.parameters_after],
         bytes: [report.bytes_before, report.bytes_after],
@@ -61,10 +63,4 @@ fn card<'a>(report: &'a Report, pruned: &'a ModelConfig) -> Card<'a> {
 fn parts(out: &OutputFolder) -> Vec<PathBuf> {
     let layers = (0..out.config.layers.len()).map(weights_name);
     std::iter::once(OUTER.to_owned()).chain(layers).map(|name| out.partial.join(name)).collect()
-}
-
-/// What the source has besides its weights.
-fn copy(source: &Path, whole: &Path) -> Result<(), DiskError> {
-    let present = COPIED.iter().filter(|name| source.join(name).is_file());
-    present.into_iter().try_for_each(|name| disk::copy(&source.join(name), &whole.join(name)))
 }

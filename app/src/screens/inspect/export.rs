@@ -64,14 +64,14 @@ fn forms(ui: &mut Ui, folder: &Path, exporting: bool) -> Option<Action> {
 #[cfg(not(target_arch = "wasm32"))]
 fn programs(ui: &mut Ui, model: &Model) {
     use eframe::egui::{CollapsingHeader, Grid, Label, RichText, vec2};
-    use slimgpt::export::compat::{Opens, clients};
+    use slimgpt::export::compat::Opens;
 
     let p = crate::theme::palette(ui);
     CollapsingHeader::new("Opens in").default_open(true).show(ui, |ui| {
         Grid::new("opens-in").num_columns(2).spacing(vec2(18.0, 5.0)).min_row_height(18.0).show(ui, |ui| {
-            for client in clients(model.checkpoint.config()) {
+            for client in &model.clients {
                 let (ink, words) = match client.opens {
-                    Opens::Folder | Opens::Export => (p.accent, client.how),
+                    Opens::Folder | Opens::Export => (p.accent, client.how.clone()),
                     Opens::Untried => (p.quiet, format!("{} (not tried)", client.how)),
                     Opens::No => (p.quiet, format!("no: {}", client.why_not)),
                 };

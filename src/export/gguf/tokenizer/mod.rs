@@ -16,6 +16,7 @@ use special::Special;
 use super::{ExportError, Value};
 use crate::format::without_mark;
 use crate::shape::ModelConfig;
+use crate::text::TokenizerSettings;
 
 /// GGUF's kinds of token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,12 +54,14 @@ impl Vocabulary {
         let path = folder.join("tokenizer.json");
         let bytes = crate::disk::read(&path)?;
         let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
-        let json: Json =
+        let mut json: Json =
             serde_json::from_slice(without_mark(&bytes)).map_err(|e| refused(format!("it is not JSON ({e})")))?;
-        Self::of(&json, folder, config).map_err(refused)
+        let settings = TokenizerSettings::open(folder).map_err(ExportError::Settings)?;
+        add(&mut json, &settings, config.vocab_size);
+        Self::of(&json, &settings, folder, config).map_err(refused)
     }
 
-    fn of(json: &Json, folder: &Path, config: &ModelConfig) -> Result<Self, String> {
+    fn of(json: &Json, settings: &TokenizerSettings, folder: &Path, config: &ModelConfig) -> Result<Self, String> {
         let kind = json["model"]["type"].as_str().unwrap_or("BPE");
         if kind != "BPE" {
             return Err(format!("its model is of type {kind}"));
@@ -71,7 +74,7 @@ impl Vocabulary {
         } else {
             byte_level::model(json)?
         };
-        let special = Special::read(json, folder, config);
+        let special = Special::read(json, settings, folder, config);
         Ok(Self { tokens, kinds, model, special })
     }
 
@@ -120,6 +123,19 @@ fn tokens(json: &Json, count: usize) -> Result<(Vec<String>, Vec<Kind>), String>
     // As llama.cpp's own conversion names them.
     let unused = |i: usize| (format!("[PAD{i}]"), Kind::Unused);
     Ok(tokens.into_iter().enumerate().map(|(i, token)| token.unwrap_or_else(|| unused(i))).unzip())
+}
+
+/// Adds the tokens that stand in files beside tokenizer.json, where the model has an embedding for them.
+fn add(json: &mut Json, settings: &TokenizerSettings, count: usize) {
+    for token in settings.added().iter().filter(|token| (token.id as usize) < count) {
+        let in_list = |list: &Json| list.as_array().into_iter().flatten().any(|a| a["content"] == token.content);
+        let is_known = in_list(&json["added_tokens"]) || !json["model"]["vocab"][&token.content].is_null();
+        let added = serde_json::json!({ "id": token.id, "content": token.content, "special": token.special });
+        match &mut json["added_tokens"] {
+            Json::Array(all) if !is_known => all.push(added),
+            _ => {}
+        }
+    }
 }
 
 /// The steps of a normalizer, pre-tokenizer or post-processor, whether it is one or a list of them.

@@ -1,14 +1,15 @@
-//! Tokens with a meaning, and the chat template: from tokenizer_config.json, else config.json.
+//! Tokens with a meaning, and the chat template: from the tokenizer's settings, else config.json.
 
 use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::{Value, kind_of, steps};
+use super::Value;
 use crate::format::without_mark;
 use crate::shape::ModelConfig;
+use crate::text::{Before, TokenizerSettings};
 
-/// What tokenizer_config.json says beside the tokens.
+/// What the settings say beside the tokens.
 pub(super) struct Special {
     bos: Option<u32>,
     eos: Option<u32>,
@@ -20,25 +21,29 @@ pub(super) struct Special {
 }
 
 impl Special {
-    /// Reads what there is; a folder without tokenizer_config.json has what config.json says.
-    pub fn read(json: &Json, folder: &Path, config: &ModelConfig) -> Self {
-        let read = |name: &str| std::fs::read(folder.join(name)).ok();
-        let settings =
-            read("tokenizer_config.json").and_then(|bytes| serde_json::from_slice(without_mark(&bytes)).ok());
-        let settings: Json = settings.unwrap_or(Json::Null);
-        let named = |key: &str| number(json, text(&settings[key])?);
-        let bos = named("bos_token").or(config.bos_token);
-        let template =
-            read("chat_template.jinja").and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
+    /// Takes what there is; a folder without settings has what config.json says.
+    pub fn read(json: &Json, settings: &TokenizerSettings, folder: &Path, config: &ModelConfig) -> Self {
+        let template = std::fs::read(folder.join("chat_template.jinja")).ok();
+        let template = template.and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
+        // A token beyond the embeddings can be neither read nor written.
+        let named = |key: &str| number(json, settings.token(key)?).filter(|&id| (id as usize) < config.vocab_size);
+        let before = Before::of(&json["post_processor"]);
+        let own = named("bos_token").or(config.bos_token);
+        // What tokenizer.json puts before a text is the begin token, whatever it is called elsewhere.
+        let bos = if let Before::Token(id) = before { Some(id) } else { own };
         Self {
             bos,
             eos: named("eos_token").or(config.eos_tokens.first().copied()),
             unknown: named("unk_token").or_else(|| number(json, json["model"]["unk_token"].as_str()?)),
             padding: named("pad_token"),
-            add_bos: settings["add_bos_token"].as_bool().unwrap_or_else(|| begins_with_special(json)) && bos.is_some(),
-            add_eos: settings["add_eos_token"] == true,
+            add_bos: match before {
+                Before::Token(_) => true,
+                Before::Nothing => false,
+                Before::Unsaid => settings.add_bos() == Some(true) && bos.is_some(),
+            },
+            add_eos: settings.json()["add_eos_token"] == true,
             // The file goes before the configuration, as in transformers.
-            chat_template: template.or_else(|| chat_template(&settings["chat_template"])),
+            chat_template: template.or_else(|| chat_template(&settings.json()["chat_template"])),
         }
     }
 
@@ -59,24 +64,12 @@ impl Special {
     }
 }
 
-/// A special token is written as its text, or as an object with it.
-fn text(token: &Json) -> Option<&str> {
-    token.as_str().or_else(|| token["content"].as_str())
-}
-
 /// The number of a token.
 fn number(json: &Json, token: &str) -> Option<u32> {
     let added = json["added_tokens"].as_array().into_iter().flatten();
     let added = added.into_iter().find(|a| a["content"] == token).map(|a| &a["id"]);
     let id = added.unwrap_or(&json["model"]["vocab"][token]).as_u64()?;
     u32::try_from(id).ok()
-}
-
-/// Whether the post-processor puts a special token before every text.
-fn begins_with_special(json: &Json) -> bool {
-    let all = steps(&json["post_processor"], "processors");
-    let mut templates = all.into_iter().filter(|step| kind_of(step) == "TemplateProcessing");
-    templates.any(|template| template["single"][0]["SpecialToken"].is_object())
 }
 
 /// One template, or the one called "default" of several.

@@ -1,0 +1,139 @@
+//! What belongs to a model besides its weights and comes along: the tokenizer with the code it
+//! needs, chat templates, settings of processors, and the texts its licence wants kept.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::disk::{self, DiskError};
+
+/// Files that hold for what is made of a model too.
+const BY_NAME: [&str; 17] = [
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+];
+/// Further chat templates, one a file, by name.
+const TEMPLATES: &str = "additional_chat_templates";
+/// How the names of texts begin that a licence wants kept.
+const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT", "USE_POLICY"];
+/// Settings that may name classes of their own.
+const NAME_CODE: [&str; 3] = ["tokenizer_config.json", "preprocessor_config.json", "processor_config.json"];
+
+/// Copies what belongs to the model of `source` beside the weights in `whole`, whose config.json
+/// is written already.
+///
+/// # Errors
+/// When a file cannot be read, or the disk refuses.
+pub fn carry(source: &Path, whole: &Path) -> Result<(), DiskError> {
+    for name in belongings(source, whole)? {
+        let to = whole.join(&name);
+        to.parent().map_or(Ok(()), disk::make_folder)?;
+        disk::copy(&source.join(name), &to)?;
+    }
+    Ok(())
+}
+
+/// Whether the tokenizer of a folder is a class of its own, which runs only where code is trusted.
+pub fn tokenizer_has_code(folder: &Path) -> bool {
+    !json(&folder.join("tokenizer_config.json"))["auto_map"]["AutoTokenizer"].is_null()
+}
+
+/// The files that come along, by their names within the folder.
+fn belongings(source: &Path, whole: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let names = disk::names(source)?;
+    let is_ours = |name: &&String| {
+        let upper = name.to_uppercase();
+        BY_NAME.contains(&name.as_str()) || LEGAL.iter().any(|legal| upper.starts_with(legal))
+    };
+    let mut all: Vec<PathBuf> = names.iter().filter(is_ours).map(PathBuf::from).collect();
+    let templates = disk::names(&source.join(TEMPLATES)).unwrap_or_default();
+    all.extend(templates.iter().filter(|name| name.ends_with(".jinja")).map(|name| Path::new(TEMPLATES).join(name)));
+    all.extend(code(source, whole));
+    all.retain(|name| source.join(name).is_file());
+    Ok(all)
+}
+
+/// The Python files that the written settings refer to, with those that these import; what is
+/// written for the model itself stays as it is. They are copied and never run.
+fn code(source: &Path, whole: &Path) -> BTreeSet<PathBuf> {
+    let settings = NAME_CODE.map(|name| source.join(name)).into_iter().chain([whole.join("config.json")]);
+    let mut wanted: Vec<String> = settings.flat_map(|path| modules(&json(&path)["auto_map"])).collect();
+    let mut found = BTreeSet::new();
+    while let Some(module) = wanted.pop() {
+        let file = PathBuf::from(format!("{module}.py"));
+        if whole.join(&file).exists() || found.contains(&file) {
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(source.join(&file)) {
+            wanted.extend(imports(&text));
+            found.insert(file);
+        }
+    }
+    found
+}
+
+/// The modules of an `auto_map`: `"module.Class"`, or a list of such and nulls.
+fn modules(auto_map: &Value) -> Vec<String> {
+    let references = auto_map.as_object().into_iter().flatten().flat_map(|(_, value)| match value {
+        Value::Array(all) => all.iter().collect(),
+        one => vec![one],
+    });
+    // A reference to another repository has a path in its name, and its file is not here.
+    references.filter_map(|r| r.as_str()?.rsplit_once('.')).filter_map(|(module, _)| plain(module)).collect()
+}
+
+/// The modules beside it that a Python file imports.
+fn imports(text: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let rest = line.trim_start().strip_prefix("from .").or(line.trim_start().strip_prefix("import ."))?;
+        plain(rest.split_whitespace().next()?)
+    };
+    text.lines().filter_map(name).collect()
+}
+
+/// A name that leads to a file in the folder and nowhere else.
+fn plain(module: &str) -> Option<String> {
+    let is_plain = !module.is_empty() && module.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_plain.then(|| module.to_owned())
+}
+
+/// A JSON file; null where there is none that can be read.
+fn json(path: &Path) -> Value {
+    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_lead_to_files_of_the_folder_only() {
+        let map = json!({
+            "AutoTokenizer": [null, "tokenization_x.Fast"], "AutoConfig": "org/repo--configuration_x.Config",
+            "AutoModel": "../up.Model", "AutoProcessor": "deep/er.Processor", "AutoOther": 3,
+        });
+        assert_eq!(modules(&map), ["tokenization_x"]);
+        assert_eq!(
+            imports("import os\nfrom .a import b\n    from .c.d import e\nimport .f\nfrom x import y"),
+            ["a", "f"]
+        );
+    }
+}
