@@ -10,6 +10,8 @@ use anyhow::Result;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::text::Tokenizer;
 
+use super::out;
+
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length};
 pub use device::DeviceArgument;
 pub use pruning::{Knobs, Pruning};
@@ -35,5 +37,5 @@ pub fn open_weights(model: &Path) -> Result<Checkpoint> {
 
 /// Says what was found to contradict itself and which was taken: silence would hide another model.
 fn tell(model: &Path, notes: &[String]) {
-    notes.iter().for_each(|note| eprintln!("note: {}: {note}", model.display()));
+    notes.iter().for_each(|note| out::note(format_args!("note: {}: {note}", model.display())));
 }

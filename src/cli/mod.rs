@@ -11,6 +11,7 @@ mod evaluate;
 mod exit;
 mod export;
 mod generate;
+mod headless;
 mod inspect;
 mod interrupt;
 mod out;
@@ -86,6 +87,7 @@ enum Command {
 
 /// Runs what was typed.
 pub fn main() -> ExitCode {
+    headless::quiet_drivers();
     let result = match Cli::parse().command {
         Command::Prune(command) => command.run(),
         Command::Ppl(command) => command.run(),

@@ -3,7 +3,6 @@
 //! Of standard output, a reader that goes away (`| head`) is an error to hand on, not a panic. What
 //! is said on standard error beside the work must never end the work: a log on a full disk or a
 //! terminal that was closed loses the words and nothing else.
-
 //!
 //! Names and texts come from files of strangers. A terminal would take control characters in them
 //! for commands (titles, colours, the clipboard), so they are shown escaped; what a file or a

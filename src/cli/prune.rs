@@ -109,7 +109,7 @@ impl Prune {
 
     fn announce(&self, job: &Job<'_>) {
         if let Some(Err(error)) = job.checkpoint.folder().map(|f| gguf::check_tokenizer(f, job.checkpoint.config())) {
-            eprintln!("note: no GGUF can be made of the result: {error}");
+            out::note(format_args!("note: no GGUF can be made of the result: {error}"));
         }
         if !self.json {
             out::note(format_args!(

@@ -11,7 +11,7 @@ use slimgpt::format::without_mark;
 use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
 
 use super::{Prompt, Usage, Writer};
-use crate::cli::arguments;
+use crate::cli::{arguments, out};
 
 /// Which text, and whether it is put to the model as a conversation.
 #[derive(Args)]
@@ -106,11 +106,14 @@ impl PromptArguments {
         let template = ChatTemplate::new(settings.json(), jinja, self.chat_template.as_deref())?;
         if template.asks_for_the_date() && self.date.is_none() {
             let what = "the chat template puts today's date into the prompt; --date gives the same prompt every day";
-            eprintln!("note: {}: {what}", model.display());
+            out::note(format_args!("note: {}: {what}", model.display()));
         }
         let template = template.at(self.date.unwrap_or_else(today));
         for token in template.undefined_tokens() {
-            eprintln!("note: {}: the chat template names {token}, which the tokenizer does not have", model.display());
+            out::note(format_args!(
+                "note: {}: the chat template names {token}, which the tokenizer does not have",
+                model.display()
+            ));
         }
         let system = self.system.clone().map(|content| Message { role: "system", content });
         let messages: Vec<Message> = system.into_iter().chain([Message { role: "user", content: said }]).collect();
