@@ -155,7 +155,7 @@ fn windows_of_a_part_are_those_of_the_whole() {
         let of_rows = windows(&tokenizer(), &lines, Some(BOS), &asked).unwrap();
         assert_eq!(of_files(&paths[2..], None, &asked).unwrap(), of_rows);
         for join in [Join::Plain, Join::Wikitext2, Join::Ptb] {
-            let joined = cut(&join.text(&[text.clone()]), &asked).unwrap();
+            let joined = cut(&join.text(std::slice::from_ref(&text)), &asked).unwrap();
             assert_eq!(of_files(&paths[..1], Some(join), &asked).unwrap(), joined, "{join:?}");
             let joined = cut(&join.text(&lines), &asked).unwrap();
             assert_eq!(of_files(&paths[2..], Some(join), &asked).unwrap(), joined, "{join:?}");

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_real_files_replace_is_fine() {
-        let spaces = vec![
+        let spaces = [
             (json!({ "Regex": " {2,}" }), " "),
             (json!({ "String": "``" }), "\""),
             (json!({ "Regex": "\n+" }), " "),
