@@ -75,7 +75,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DiskError> 
 }
 
 /// Has a library write a file into a folder in the making. Libraries that know only temporary files
-/// leave them to their owner; here everybody may read what they may read of other new files.
+/// leave them to their owner; here everybody may read what they may read of other new files, where the
+/// file system knows such a thing.
 ///
 /// # Errors
 /// Those of `write`, or when the disk refuses.
@@ -85,9 +86,9 @@ pub fn write_with<E: From<DiskError>>(path: &Path, write: impl FnOnce(&Path) -> 
     // What the system gives a file that is simply made here, by its umask and the folder's own rules.
     let usual = permissions(File::create(path).and_then(|f| f.metadata())).map_err(refused())?;
     write(path)?;
-    // Some file systems know no permissions, and refuse to be told some.
     if permissions(fs::metadata(path)).map_err(refused())? != usual {
-        fs::set_permissions(path, usual).map_err(refused())?;
+        // Refused where a file system knows no permissions: the bytes are there, and no work is lost for it.
+        let _ = fs::set_permissions(path, usual);
     }
     Ok(())
 }
