@@ -1,11 +1,11 @@
 //! Files that are whole under their name, or not there.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::TempPath;
+use tempfile::{PathPersistError, TempPath};
 
 use super::DiskError;
 use super::hold::{builder, clear_abandoned, new_held, prefix_of};
@@ -46,12 +46,34 @@ impl NewFile {
     /// # Errors
     /// When the disk refuses; what stood there before still does.
     pub fn finish(self) -> Result<(), DiskError> {
+        self.finish_if(|| Ok(true))
+    }
+
+    /// [`Self::finish`], if `stands` allows what it would replace. It is asked when the bytes are on the
+    /// disk, and says whether something stands there.
+    ///
+    /// # Errors
+    /// Those of `stands`, or when the disk refuses; what stood there before still does.
+    pub fn finish_if<E: From<DiskError>>(self, stands: impl FnOnce() -> Result<bool, E>) -> Result<(), E> {
         let Self { out, unfinished, mut writer } = self;
         // Bytes first: after a power cut the name must not stand for an empty file.
         let flushed = writer.flush().and_then(|()| writer.get_ref().sync_all());
         flushed.map_err(DiskError::at("flushed", &out))?;
-        unfinished.persist(&out).map_err(|e| DiskError::at("given its name", &out)(e.error))?;
-        flush_names(parent_of(&out))
+        let named = match stands()? {
+            true => unfinished.persist(&out),
+            false => named_anew(unfinished, &out),
+        };
+        named.map_err(|e| DiskError::at("given its name", &out)(e.error))?;
+        Ok(flush_names(parent_of(&out))?)
+    }
+}
+
+/// Gives a file a name that nothing has; what took it meanwhile keeps it.
+fn named_anew(unfinished: TempPath, out: &Path) -> Result<(), PathPersistError> {
+    match unfinished.persist_noclobber(out) {
+        // Not every file system can refuse to replace.
+        Err(e) if e.error.kind() != ErrorKind::AlreadyExists && out.symlink_metadata().is_err() => e.path.persist(out),
+        named => named,
     }
 }
 
