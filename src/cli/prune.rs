@@ -96,6 +96,7 @@ impl Prune {
             memory: &memory,
         };
         self.announce(&job);
+        export::hint_at_links(&self.model);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
         let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {

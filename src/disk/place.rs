@@ -71,7 +71,10 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 /// # Errors
 /// When it cannot be read, or the disk refuses.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DiskError> {
-    put(to, &read(from)?)
+    // Not `fs::copy`, which takes permissions over; and not held in memory as a whole.
+    let mut read = File::open(from).map_err(DiskError::at("read", from))?;
+    let mut written = File::create(to).map_err(DiskError::at("written", to))?;
+    io::copy(&mut read, &mut written).map(drop).map_err(DiskError::at("written", to))
 }
 
 /// Removes a file; that it is gone already is no error.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ExportError;
-use super::huggingface::COPIED;
+use super::huggingface::copied;
 use crate::checkpoint::{self, Checkpoint, Dtype, HostTensor, encode_tensors};
 use crate::disk::{self, NewFile, NewFolder};
 use crate::place::{Kind, Place};
@@ -78,8 +78,7 @@ impl NewCheckpoint {
     pub fn finish(self) -> Result<(), ExportError> {
         let source = self.source.as_deref();
         checkpoint::assemble(&self.parts, self.folder.path(), SHARD_BYTES)?;
-        let sources = COPIED.iter().filter_map(|name| Some((name, source?.join(name))));
-        for (name, from) in sources.filter(|(_, from)| from.is_file()) {
+        for (name, from) in source.map(copied).unwrap_or_default() {
             disk::copy(&from, &self.folder.path().join(name))?;
         }
         // Both copies of the weights need not lie there while an older result is replaced.

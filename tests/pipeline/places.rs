@@ -296,3 +296,25 @@ fn behind_a_link_lies_the_result_and_the_link_stays() {
     let error = place.open("dangling", true).err().unwrap();
     assert!(matches!(error, FolderError::Place(PlaceError::NotOurs { .. })), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_model_are_not_copied() {
+    use std::os::unix::fs::symlink;
+    let place = Run::new();
+    put(&place.path("secret"), "PRIVATE KEY");
+    symlink(place.path("secret"), place.path("source/merges.txt")).unwrap();
+    symlink("tokenizer_config.json", place.path("source/generation_config.json")).unwrap();
+    assert_eq!(slimgpt::export::huggingface::left_behind(&place.path("source")), ["merges.txt"]);
+    place.run("out", false, go_on).unwrap();
+    assert!(!place.path("out/merges.txt").exists() && place.path("out/generation_config.json").is_file());
+    // A folder of nothing but links, as download caches have: what they lead to is the model's.
+    let cache = place.path("cache");
+    std::fs::create_dir(&cache).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer_config.json"] {
+        symlink(place.path("source").join(name), cache.join(name)).unwrap();
+    }
+    symlink(place.path("secret"), cache.join("vocab.json")).unwrap();
+    let names: Vec<&str> = slimgpt::export::huggingface::copied(&cache).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["tokenizer_config.json"]);
+}

@@ -2,8 +2,10 @@
 //! a model whose layers differ, and the model card.
 
 mod card;
+mod copied;
 
 pub use card::Card;
+pub use copied::{copied, left_behind};
 
 use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;
@@ -12,19 +14,6 @@ use crate::shape::ModelConfig;
 const PYTHON: [(&str, &str); 2] = [
     ("configuration_slimllama.py", include_str!("configuration_slimllama.py")),
     ("modeling_slimllama.py", include_str!("modeling_slimllama.py")),
-];
-
-/// Files of a source that hold for what is made of it too.
-pub const COPIED: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "generation_config.json",
 ];
 
 /// The Python files, by name, that a folder with these layers needs; none for a plain class.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::OutputFolder;
 use crate::checkpoint::{self, Checkpoint, encode_outer, output_config};
 use crate::disk::{self, DiskError};
-use crate::export::huggingface::{self, COPIED, Card};
+use crate::export::huggingface::{self, Card};
 use crate::pipeline::{FolderError, PipelineError, Report};
 use crate::shape::ModelConfig;
 
@@ -66,6 +66,6 @@ fn parts(out: &OutputFolder) -> Result<Vec<PathBuf>, FolderError> {
 
 /// What the source has besides its weights.
 fn copy(source: &Path, whole: &Path) -> Result<(), DiskError> {
-    let present = COPIED.iter().filter(|name| source.join(name).is_file());
-    present.into_iter().try_for_each(|name| disk::copy(&source.join(name), &whole.join(name)))
+    let files = huggingface::copied(source);
+    files.into_iter().try_for_each(|(name, from)| disk::copy(&from, &whole.join(name)))
 }
