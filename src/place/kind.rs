@@ -92,13 +92,15 @@ pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
     NAMES.contains(&name)
         || is_shard(name)
         || name.starts_with("slimgpt-eval.json")
-        || ["LICENSE", "NOTICE"].iter().any(|legal| name.starts_with(legal))
+        || LEGAL.iter().any(|legal| name.to_uppercase().starts_with(legal))
         || ["configuration_", "modeling_", "tokenization_"].iter().any(|code| name.starts_with(code))
             && name.ends_with(".py")
 }
 
+/// How the names of texts begin that a licence wants kept.
+const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT", "USE_POLICY"];
 /// What is in a checkpoint's folder besides its weights.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 23] = [
     "README.md",
     "added_tokens.json",
     "chat_template.jinja",
@@ -110,12 +112,16 @@ const NAMES: [&str; 19] = [
     "model.safetensors.index.json",
     "preprocessor_config.json",
     "processor_config.json",
+    "sentencepiece.bpe.model",
     "slimgpt-report.html",
     "slimgpt-report.json",
     "special_tokens_map.json",
+    "spiece.model",
+    "tekken.json",
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
+    "video_preprocessor_config.json",
     "vocab.json",
     "vocab.txt",
 ];

@@ -167,6 +167,10 @@ fn a_folder_of_ours_with_something_else_in_it_is_not_replaced() {
     }
     // What systems and killed processes leave is nobody's.
     put(&place.path("out/.DS_Store"), "");
+    // What comes along from a model may go with it.
+    for name in ["License.txt", "NOTICE", "spiece.model", "additional_chat_templates/tools.jinja"] {
+        put(&place.path("out").join(name), "the model's");
+    }
     put(&place.path("out/slimgpt-report.html.abc123.unfinished"), "");
     place.run("out", true, go_on).unwrap();
     // A report that cannot be read is no proof that the folder is ours.
