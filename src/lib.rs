@@ -19,6 +19,8 @@ pub mod model;
 pub mod names;
 pub mod obs;
 pub mod pipeline;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod place;
 pub mod remedy;
 pub mod report;
 pub mod session;

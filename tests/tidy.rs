@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// on lines below its own; rooms on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["shape", "format", "names", "remedy", "disk"],
-    &["device", "gpu"],
+    &["device", "gpu", "place"],
     &["obs", "checkpoint", "text"],
     &["error", "allocate"],
     &["model", "shipped"],

@@ -14,14 +14,27 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// Maps a file, of which then only what is read is loaded.
+    /// Maps a file, of which then only what is read is loaded. Some file systems share no maps, and
+    /// some have none: what stands there is mapped for this process alone, or else read as a whole.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn map(path: &std::path::Path) -> std::io::Result<Self> {
         let file = std::fs::File::open(path)?;
-        // SAFETY: the map is only read. A program that shortens the file meanwhile would end ours, as
+        // SAFETY: the maps are only read. A program that shortens the file meanwhile would end ours, as
         // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
         #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]
-        unsafe { memmap2::Mmap::map(&file) }.map(Self::Mapped)
+        let mapped =
+            unsafe { memmap2::Mmap::map(&file).or_else(|_| memmap2::MmapOptions::new().map_copy_read_only(&file)) };
+        match mapped {
+            Ok(map) => Ok(Self::Mapped(map)),
+            Err(_) => Self::read(file),
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn read(mut file: std::fs::File) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes)?;
+        Ok(Self::Held(bytes.into()))
     }
 }
 
@@ -145,5 +158,19 @@ impl Shard {
         let info = self.info(tensor)?;
         let (start, end) = info.data_offsets;
         Some((info.dtype, info.shape.clone(), &self.bytes.as_ref()[self.data + start..self.data + end]))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_mapped_is_read() {
+        // The system refuses maps of its own files.
+        let path = std::path::Path::new("/proc/version");
+        let bytes = Bytes::map(path).unwrap();
+        assert!(matches!(bytes, Bytes::Held(_)));
+        assert_eq!(bytes.as_ref(), std::fs::read(path).unwrap());
     }
 }

@@ -6,18 +6,20 @@ mod show;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pollster::block_on;
 use slimgpt::compare::{Cell, GridContext, plot, run};
-use slimgpt::disk;
 use slimgpt::pipeline::Limits;
+use slimgpt::place::{Kind, Place};
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
 
 pub use arguments::Compare;
 use progress::Cells;
 
+use super::exit::named;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::counting;
@@ -28,6 +30,7 @@ impl Compare {
         // What was typed wrong is told before a device is opened.
         let (checkpoint, tokenizer) = shared::open(&self.model)?;
         let grid = self.grid(checkpoint.config())?;
+        let plot_place = self.places()?;
         let texts = self.calibration_texts(&checkpoint)?;
         let evaluation = self.evaluation(&checkpoint, &tokenizer)?;
         let device = self.device.open()?;
@@ -62,13 +65,25 @@ impl Compare {
         }))?;
         // The bar is cleared before anything else is printed.
         drop(cells);
-        if let Some(file) = &self.plot {
-            disk::write(file, plot(&comparison).standalone().as_bytes()).context("--plot")?;
+        if let Some(place) = plot_place {
+            named("--plot", place.write(plot(&comparison).standalone().as_bytes()))?;
         }
         if self.json {
             return out::json(&comparison);
         }
         show::print(&comparison, &self.out)
+    }
+}
+
+impl Compare {
+    /// Whether results and chart may be put where they are to be; the place of the chart, if one is wanted.
+    fn places(&self) -> Result<Option<Place>> {
+        let reads: Vec<PathBuf> = [&self.model].into_iter().chain(self.texts()).cloned().collect();
+        Place::new(&self.out, Kind::Results, true).ask(&reads)?;
+        let Some(file) = &self.plot else { return Ok(None) };
+        let place = Place::new(file, Kind::Figure, true);
+        named("--plot", place.ask(&reads))?;
+        Ok(Some(place))
     }
 }
 

@@ -87,6 +87,8 @@ impl Evaluate {
     pub fn run(&self) -> Result<()> {
         // Names and files come before the model: a file that is missing is told at once.
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
+        let files = chosen.iter().flat_map(select::Chosen::files).cloned();
+        let place = items::place(self.items.as_deref(), &files.chain([self.model.clone()]).collect::<Vec<_>>())?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let settings = load::Settings {
             tokenizer: &tokenizer,
@@ -100,7 +102,7 @@ impl Evaluate {
         let skipped = self.bad_rows(&tasks)?;
         let device = self.device.open()?;
         let started = Instant::now();
-        let mut items = Items::to(self.items.as_deref())?;
+        let mut items = Items::at(place)?;
         let runner = Runner {
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,

@@ -7,6 +7,7 @@ use slimgpt::compare::CompareError;
 use slimgpt::eval::EvalError;
 use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
+use slimgpt::place::PlaceError;
 use slimgpt::text::{ChatError, TextError};
 
 use super::{out, remedy};
@@ -26,6 +27,15 @@ pub struct Usage(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
+
+/// Says which of a command's files may not be put where it was to be. The remedy of a [`PlaceError`]
+/// speaks of the command's output, which this is not.
+pub fn named<T>(flag: &'static str, done: Result<T, PlaceError>) -> anyhow::Result<T> {
+    done.map_err(|error| match error {
+        PlaceError::Disk(error) => anyhow::Error::from(error).context(flag),
+        refused => Usage(format!("{flag} {refused}; give it another file")).into(),
+    })
+}
 
 /// The exit code of a command; an error is printed, once.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
@@ -58,7 +68,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
         // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
-        || matches!(error.downcast_ref(), Some(ExportError::Exists(_) | ExportError::NotOurs { .. }))
+        || matches!(error.downcast_ref(), Some(ExportError::Place(_)))
+        || error.is::<PlaceError>()
+        || matches!(error.downcast_ref(), Some(CompareError::Place(_)))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
 }

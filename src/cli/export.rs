@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use slimgpt::checkpoint::Dtype;
+use slimgpt::export::huggingface::left_behind;
 use slimgpt::export::{gguf, mlx, padded};
 use slimgpt::format;
 use slimgpt::shape::ModelConfig;
@@ -138,8 +139,19 @@ pub fn hint_at_widths(config: &ModelConfig) {
     }
 }
 
+/// Names what stays behind of a model's files.
+pub fn hint_at_links(model: &Path) {
+    for name in left_behind(model) {
+        out::note(format_args!(
+            "note: {} is a link out of the model's folder, so it is not copied; put the file itself there if it is the model's",
+            model.join(name).display()
+        ));
+    }
+}
+
 fn to_mlx(places: &Places) -> Result<()> {
     let checkpoint = arguments::open_weights(&places.model)?;
+    hint_at_links(&places.model);
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({ "out": out::path(&places.out), "model_type": "openelm" }));
@@ -149,6 +161,7 @@ fn to_mlx(places: &Places) -> Result<()> {
 
 fn to_padded(places: &Places) -> Result<()> {
     let checkpoint = arguments::open_weights(&places.model)?;
+    hint_at_links(&places.model);
     let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({

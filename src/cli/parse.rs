@@ -1,6 +1,6 @@
 //! Small values as they are typed: counts, bytes, schedules, steps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use slimgpt::allocate::{Curve, FinalShape, Schedule, SiteRatio};
 use slimgpt::names::Named;
@@ -84,16 +84,24 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
     (value >= 1.0 && value.is_finite()).then_some(value.round() as usize)
 }
 
+/// A schedule, and the file that it was read from.
+#[derive(Clone, Debug)]
+pub struct ScheduleArgument {
+    pub schedule: Schedule,
+    pub file: Option<PathBuf>,
+}
+
 /// A curve's name, or a file with an entry for each layer.
-pub fn schedule(text: &str) -> Result<Schedule, String> {
+pub fn schedule(text: &str) -> Result<ScheduleArgument, String> {
     // A curve's name goes before a file that is called the same.
     if let Some(curve) = Curve::named(text) {
-        return Ok(Schedule::Curve(curve));
+        return Ok(ScheduleArgument { schedule: Schedule::Curve(curve), file: None });
     }
     let file = Path::new(text);
     let content = std::fs::read_to_string(file)
         .map_err(|e| format!("{} is neither one of {} nor a readable file ({e})", file.display(), Curve::names()))?;
-    Schedule::parse(&content).map_err(|wrong| format!("{}: {wrong}", file.display()))
+    let schedule = Schedule::parse(&content).map_err(|wrong| format!("{}: {wrong}", file.display()))?;
+    Ok(ScheduleArgument { schedule, file: Some(file.to_owned()) })
 }
 
 /// "0.5", a factor; or "0.1,0.2,0.3", one ratio for each layer.

@@ -9,7 +9,8 @@ use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::export::gguf;
-use slimgpt::pipeline::{Job, Limits, Report, plan};
+use slimgpt::pipeline::{FolderError, Job, Limits, Report, plan};
+use slimgpt::place::{Kind, Place};
 use slimgpt::session::{Pruned, prune_to_folder};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
@@ -71,6 +72,10 @@ impl Prune {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let request =
             self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
+        let reads = [&self.model].into_iter().chain(self.calibration.files()).chain(self.pruning.files());
+        // An earlier result may be this very run's, which only the run itself knows.
+        let place = Place::new(&self.out, Kind::Pruned, true);
+        place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
         self.calibration.check(&checkpoint)?;
         plan(&request, checkpoint.config(), &Limits::default())?;
@@ -92,6 +97,7 @@ impl Prune {
             memory: &memory,
         };
         self.announce(&job);
+        export::hint_at_links(&self.model);
         let interrupt = Interrupt::listen();
         let mut progress = Progress::new(self.json, &plan);
         let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {

@@ -2,16 +2,15 @@
 
 mod samples;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use slimgpt::disk;
+use slimgpt::place::{Kind, Place};
 use slimgpt::report::{Folder, page};
 
 use super::arguments::DeviceArgument;
-use super::exit::Usage;
 use super::{out, parse};
 
 const EXAMPLES: &str = "\
@@ -67,12 +66,13 @@ pub struct ReportCommand {
 impl ReportCommand {
     pub fn run(&self) -> Result<()> {
         // Before anything is measured.
-        self.refuse_strangers()?;
+        let place = Place::new(&self.out, Kind::Page, true);
+        place.ask(&self.reads())?;
         let mut folders = self.folders.iter().map(|f| Folder::open(f)).collect::<Result<Vec<_>, _>>()?;
         tell_apart(&mut folders, &self.folders);
         let samples = self.measured(&mut folders)?;
         let page = page(&folders, &samples)?;
-        disk::write(&self.out, page.as_bytes())?;
+        place.write(page.as_bytes())?;
         if self.json {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).collect();
             return out::json(
@@ -82,21 +82,10 @@ impl ReportCommand {
         Ok(out::line(format_args!("{}", self.out.display()))?)
     }
 
-    /// A file that is no page of ours is not replaced.
-    fn refuse_strangers(&self) -> Result<()> {
-        match std::fs::read_to_string(&self.out) {
-            Ok(text) if text.contains("<meta name=\"generator\" content=\"slimgpt") => Ok(()),
-            Ok(_) => Err(strange(&self.out)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            // What is no UTF-8 is no page either.
-            Err(_) => Err(strange(&self.out)),
-        }
+    /// What is read for the page.
+    fn reads(&self) -> Vec<PathBuf> {
+        self.folders.iter().chain(&self.text).chain(&self.dense).cloned().collect()
     }
-}
-
-fn strange(file: &Path) -> anyhow::Error {
-    Usage(format!("{} is there and is no page of slimgpt, so it is not touched; give another --out", file.display()))
-        .into()
 }
 
 /// Folders of one name are called by their paths.

@@ -1,12 +1,11 @@
 //! Runs a comparison, cell by cell, from where it stood.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::store::{self, Store};
 use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
-use crate::disk::{self, DiskError};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
 use crate::pipeline::{self, Fingerprint, Flow, Job, Limits, PipelineError, Report, Request, plan, windows_sha256};
 use crate::report::{self, Folder};
@@ -87,8 +86,9 @@ type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 /// # Errors
 /// When the folder cannot be used or the device fails; what cannot be pruned is a row instead.
 pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
-    let store = Store::open(setting.out)?;
     let cells = grid.cells();
+    let reads: Vec<PathBuf> = setting.checkpoint.folder().map(Path::to_owned).into_iter().collect();
+    let store = Store::open(setting.out, &reads, &cells.iter().map(Cell::name).collect::<Vec<_>>())?;
     // First, so that a model or a text that cannot be measured fails before anything is pruned.
     let dense = dense(setting, &store, on_event).await?;
     let mut rows = Vec::with_capacity(cells.len());
@@ -115,15 +115,8 @@ pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) 
         dense,
         rows,
     };
-    write(setting.out, &comparison)?;
+    store.summarise(&comparison)?;
     Ok(comparison)
-}
-
-/// `compare.json`, `compare.csv` and `compare.svg`.
-fn write(out: &Path, comparison: &Comparison) -> Result<(), DiskError> {
-    disk::write_json(&out.join("compare.json"), comparison)?;
-    disk::write(&out.join("compare.csv"), comparison.to_csv().as_bytes())?;
-    disk::write(&out.join("compare.svg"), super::plot(comparison).standalone().as_bytes())
 }
 
 /// What decides a measurement besides the model: the tokens and the device.
@@ -135,13 +128,13 @@ async fn dense(setting: &GridContext<'_>, store: &Store, on_event: OnEvent<'_>) 
     let config = setting.checkpoint.config();
     let model = Fingerprint::source_of(setting.checkpoint)?;
     let identity = format!("{model} measured {}", evaluation_identity(setting));
-    if let Some(dense) = store.get("dense", &identity) {
+    if let Some(dense) = store.get(store::DENSE, &identity) {
         return Ok(dense);
     }
     on_event(Event::Started { index: 0, cell: None });
     let perplexity = measure(setting, setting.checkpoint, "dense", on_event).await?;
     let dense = Dense { parameters: config.parameters(), perplexity };
-    store.put("dense", &identity, &dense)?;
+    store.put(store::DENSE, &identity, &dense)?;
     Ok(dense)
 }
 

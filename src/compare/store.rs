@@ -1,16 +1,20 @@
 //! The folder of results: `NAME.json` for each finished cell, beside the folder it was pruned to.
 //! A row is used again only if everything that decides it is the same.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::{CompareError, Comparison, plot};
 use crate::disk::{self, DiskError};
+use crate::place::{Kind, Place, PlaceError};
 
-/// The folder of results.
+/// The folder of results, held by one process.
 pub(super) struct Store {
     folder: PathBuf,
+    _lock: File,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -21,10 +25,21 @@ struct Identified<T> {
 }
 
 impl Store {
-    /// Makes the folder if it is not there.
-    pub fn open(folder: &Path) -> Result<Self, DiskError> {
+    /// Makes the folder if it is not there, and holds it. Whatever will be written is asked for
+    /// beforehand, while all of `reads` is read: a comparison takes hours.
+    pub fn open(folder: &Path, reads: &[PathBuf], cells: &[String]) -> Result<Self, CompareError> {
+        Place::new(folder, Kind::Results, true).ask(reads)?;
+        for (name, kind) in SUMMARIES {
+            Place::new(&folder.join(name), kind, true).ask(reads)?;
+        }
+        for name in cells.iter().map(String::as_str).chain([DENSE]) {
+            Place::new(&file(folder, name), Kind::Row, true).ask(reads)?;
+            Place::new(&folder.join(name), Kind::Pruned, true).ask(reads)?;
+        }
         disk::make_folder(folder)?;
-        Ok(Self { folder: folder.into() })
+        let lock = disk::lock(&folder.join(LOCK))?;
+        let lock = lock.ok_or_else(|| CompareError::Busy { folder: folder.into() })?;
+        Ok(Self { folder: folder.into(), _lock: lock })
     }
 
     /// Where a cell is pruned to.
@@ -34,19 +49,43 @@ impl Store {
 
     /// What was kept under a name, if it is of this identity. What cannot be read is not there.
     pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str) -> Option<T> {
-        let json = disk::read(&self.file(name)).ok()?;
+        let json = disk::read(&file(&self.folder, name)).ok()?;
         let kept: Identified<T> = serde_json::from_slice(&json).ok()?;
         (kept.identity == identity).then_some(kept.result)
     }
 
     /// Keeps a result under a name, wholly or not at all.
-    pub fn put<T: Serialize>(&self, name: &str, identity: &str, result: &T) -> Result<(), DiskError> {
-        disk::write_json(&self.file(name), &Identified { identity: identity.to_owned(), result })
+    pub fn put<T: Serialize>(&self, name: &str, identity: &str, result: &T) -> Result<(), PlaceError> {
+        let place = Place::new(&file(&self.folder, name), Kind::Row, true);
+        place.write_json(&Identified { identity: identity.to_owned(), result })
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.json"))
+    /// Writes `compare.json`, `compare.csv` and `compare.svg`.
+    pub fn summarise(&self, comparison: &Comparison) -> Result<(), PlaceError> {
+        let [json, table, figure] = SUMMARIES.map(|(name, kind)| Place::new(&self.folder.join(name), kind, true));
+        json.write_json(comparison)?;
+        table.write(comparison.to_csv().as_bytes())?;
+        figure.write(plot(comparison).standalone().as_bytes())
     }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // While it is held, so that nobody takes the name of a file that goes.
+        let _ = disk::remove_file(&self.folder.join(LOCK));
+    }
+}
+
+/// The name of the dense model's row.
+pub(super) const DENSE: &str = "dense";
+/// Held while a process works in the folder.
+const LOCK: &str = "compare.lock";
+/// What tells of all cells together.
+const SUMMARIES: [(&str, Kind); 3] =
+    [("compare.json", Kind::Comparison), ("compare.csv", Kind::Table), ("compare.svg", Kind::Figure)];
+
+fn file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.json"))
 }
 
 /// Whether a pruned folder still has its weights.

@@ -22,14 +22,43 @@ pub fn disk_bytes(folder: &Path) -> Option<u64> {
         let path = std::path::absolute(folder).ok()?;
         // A folder still to be made will be on the disk of the nearest one around it that stands.
         let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
-        let disks = sysinfo::Disks::new_with_refreshed_list();
-        let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
-        // Mount points lie within each other; the longest is the one that holds the folder.
-        holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+        free_bytes(&standing)
     }
     #[cfg(target_arch = "wasm32")]
     {
         let _ = folder;
         None
+    }
+}
+
+/// What the file system itself says of the folder: lists of disks leave out those in memory and those
+/// of the network.
+#[cfg(unix)]
+fn free_bytes(standing: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(standing).ok()?;
+    // File systems that know no sizes say zero of everything.
+    (found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(not(any(unix, target_arch = "wasm32")))]
+fn free_bytes(standing: &Path) -> Option<u64> {
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let holding = disks.iter().filter(|d| standing.starts_with(d.mount_point()));
+    // Mount points lie within each other; the longest is the one that holds the folder.
+    holding.max_by_key(|d| d.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_that_of_the_file_system_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let still_to_be_made = disk_bytes(&folder.path().join("a/b"));
+        assert!(still_to_be_made.is_some_and(|bytes| bytes > 0));
+        // In memory, and in no list of disks.
+        #[cfg(target_os = "linux")]
+        assert_eq!(disk_bytes(Path::new("/proc/self")), None);
     }
 }

@@ -1,11 +1,11 @@
 //! Files that are whole under their name, or not there.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::TempPath;
+use tempfile::{PathPersistError, TempPath};
 
 use super::DiskError;
 use super::hold::{builder, clear_abandoned, new_held, prefix_of};
@@ -46,12 +46,34 @@ impl NewFile {
     /// # Errors
     /// When the disk refuses; what stood there before still does.
     pub fn finish(self) -> Result<(), DiskError> {
+        self.finish_if(|| Ok(true))
+    }
+
+    /// [`Self::finish`], if `stands` allows what it would replace. It is asked when the bytes are on the
+    /// disk, and says whether something stands there.
+    ///
+    /// # Errors
+    /// Those of `stands`, or when the disk refuses; what stood there before still does.
+    pub fn finish_if<E: From<DiskError>>(self, stands: impl FnOnce() -> Result<bool, E>) -> Result<(), E> {
         let Self { out, unfinished, mut writer } = self;
         // Bytes first: after a power cut the name must not stand for an empty file.
         let flushed = writer.flush().and_then(|()| writer.get_ref().sync_all());
         flushed.map_err(DiskError::at("flushed", &out))?;
-        unfinished.persist(&out).map_err(|e| DiskError::at("given its name", &out)(e.error))?;
-        flush_names(parent_of(&out))
+        let named = match stands()? {
+            true => unfinished.persist(&out),
+            false => named_anew(unfinished, &out),
+        };
+        named.map_err(|e| DiskError::at("given its name", &out)(e.error))?;
+        Ok(flush_names(parent_of(&out))?)
+    }
+}
+
+/// Gives a file a name that nothing has; what took it meanwhile keeps it.
+fn named_anew(unfinished: TempPath, out: &Path) -> Result<(), PathPersistError> {
+    match unfinished.persist_noclobber(out) {
+        // Not every file system can refuse to replace.
+        Err(e) if e.error.kind() != ErrorKind::AlreadyExists && out.symlink_metadata().is_err() => e.path.persist(out),
+        named => named,
     }
 }
 
@@ -75,7 +97,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DiskError> 
 }
 
 /// Has a library write a file into a folder in the making. Libraries that know only temporary files
-/// leave them to their owner; here everybody may read what they may read of other new files.
+/// leave them to their owner; here everybody may read what they may read of other new files, where the
+/// file system knows such a thing.
 ///
 /// # Errors
 /// Those of `write`, or when the disk refuses.
@@ -85,9 +108,9 @@ pub fn write_with<E: From<DiskError>>(path: &Path, write: impl FnOnce(&Path) -> 
     // What the system gives a file that is simply made here, by its umask and the folder's own rules.
     let usual = permissions(File::create(path).and_then(|f| f.metadata())).map_err(refused())?;
     write(path)?;
-    // Some file systems know no permissions, and refuse to be told some.
     if permissions(fs::metadata(path)).map_err(refused())? != usual {
-        fs::set_permissions(path, usual).map_err(refused())?;
+        // Refused where a file system knows no permissions: the bytes are there, and no work is lost for it.
+        let _ = fs::set_permissions(path, usual);
     }
     Ok(())
 }

@@ -49,11 +49,12 @@ impl NewFolder {
         self.work.path()
     }
 
-    /// Flushes the folder and gives it its name.
+    /// Flushes the folder and gives it its name, if `may_go` allows of what stands there, at the place
+    /// where it lies, that it is replaced.
     ///
     /// # Errors
-    /// When the disk refuses; what stood there before still does.
-    pub fn finish(self) -> Result<(), DiskError> {
-        publish(self.work.path(), &self.out)
+    /// Those of `may_go`, or when the disk refuses; what stood there before still does.
+    pub fn finish<E: From<DiskError>>(self, may_go: impl Fn(&Path) -> Result<(), E>) -> Result<(), E> {
+        publish(self.work.path(), &self.out, may_go)
     }
 }

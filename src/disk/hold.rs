@@ -5,11 +5,12 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::DiskError;
-use super::place::{names, parent_of, remove_file, remove_folder};
-use super::publish::put_back;
+use super::place::{UNFINISHED, names, parent_of, remove_file, remove_folder};
+use super::publish::{REPLACED, put_back};
 
-/// The ending of a name in the making.
-pub const UNFINISHED: &str = ".unfinished";
+/// How often a lock that lost its name is looked for anew; some file systems have no lasting numbers of
+/// files, and there nothing is found to be what it was.
+const ATTEMPTS: usize = 1000;
 /// Random letters that tell names in the making apart.
 const LETTERS: usize = 6;
 
@@ -19,16 +20,60 @@ const LETTERS: usize = 6;
 /// # Errors
 /// When it cannot be opened.
 pub fn lock(path: &Path) -> Result<Option<File>, DiskError> {
+    let mut file = open_lock(path)?;
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Between the two calls whoever held it may have removed it: then it keeps nobody out.
+            Ok(()) if !is_still(&file, path) => file = open_lock(path)?,
+            // Some network file systems have no locks; work must not fail for that.
+            Ok(()) | Err(TryLockError::Error(_)) => break,
+        }
+    }
+    Ok(Some(file))
+}
+
+/// Does `work` while no other process does any under this lock, waiting for its turn. The file is gone
+/// afterwards.
+///
+/// # Errors
+/// Those of `work`, or when the file cannot be made.
+pub fn in_turn<T, E: From<DiskError>>(path: &Path, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let mut held = open_lock(path)?;
+    // Whoever had the turn before has removed the file: the next is that of the file now there.
+    for _ in 0..ATTEMPTS {
+        if held.lock().is_err() || is_still(&held, path) {
+            break;
+        }
+        held = open_lock(path)?;
+    }
+    let done = work();
+    // While it is held: whoever waits for it sees that it is gone. Windows removes it when it is closed.
+    let _ = std::fs::remove_file(path);
+    drop(held);
+    done
+}
+
+fn open_lock(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-    let file = options.open(path).map_err(DiskError::at("written", path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(None),
-        // Some network file systems have no locks; work must not fail for that.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
-    }
+    options.open(path).map_err(DiskError::at("written", path))
+}
+
+/// Whether an open file still has its name.
+#[cfg(unix)]
+fn is_still(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let of = |data: &std::fs::Metadata| (data.dev(), data.ino());
+    matches!((file.metadata(), path.symlink_metadata()), (Ok(a), Ok(b)) if of(&a) == of(&b))
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_still(_: &File, _: &Path) -> bool {
+    true
 }
 
 /// Removes from a folder what an interrupted process was writing. Whoever calls holds the folder's lock.
@@ -67,8 +112,29 @@ pub(super) fn builder(prefix: &str) -> tempfile::Builder<'_, 'static> {
     builder
 }
 
+/// Removes an abandoned working folder, unless what had the name still lies in it.
+fn if_nothing_is_aside(work: &Path) -> Result<(), DiskError> {
+    if work.join(REPLACED).symlink_metadata().is_ok() { Ok(()) } else { remove_folder(work) }
+}
+
+/// Removes a folder that nobody is to find again, nor a part of it: it loses its name first, and what a
+/// killed process leaves of it is cleared away by the next that works at `folder`. The caller holds it.
+/// What cannot be removed is in nobody's way.
+pub fn discard(folder: &Path) {
+    clear_abandoned(folder);
+    let aside = builder(&prefix_of(folder)).make_in(parent_of(folder), |aside| std::fs::rename(folder, aside));
+    // Where an open folder cannot lose its name it is removed under it.
+    let _ = match aside {
+        Ok(aside) => {
+            let aside = aside.into_temp_path().keep();
+            aside.map_or(Ok(()), |aside| remove_folder(&aside))
+        }
+        Err(_) => remove_folder(folder),
+    };
+}
+
 /// Removes what killed processes left of `out`. What cannot be removed is in nobody's way.
-pub(super) fn clear_abandoned(out: &Path) {
+pub fn clear_abandoned(out: &Path) {
     let (folder, prefix) = (parent_of(out), prefix_of(out));
     let of_out = |name: &String| {
         // Exactly the form that `builder` gives: a file of the user's that looks alike stays.
@@ -79,7 +145,7 @@ pub(super) fn clear_abandoned(out: &Path) {
         let Some(_held) = hold(&path) else { continue };
         let _ = match path.is_dir() {
             // What had the name may have been put aside in here, and must not go with the rest.
-            true => put_back(&path, out).and_then(|()| remove_folder(&path)),
+            true => put_back(&path, out).and_then(|()| if_nothing_is_aside(&path)),
             false => remove_file(&path),
         };
     }

@@ -12,6 +12,7 @@
 
 mod error;
 mod file;
+mod fill;
 mod folder;
 mod hold;
 mod place;
@@ -19,7 +20,10 @@ mod publish;
 
 pub use error::DiskError;
 pub use file::{NewFile, write, write_json, write_with};
+pub use fill::{ARRIVING, fill, is_mount_point, settle};
 pub use folder::NewFolder;
-pub use hold::{UNFINISHED, clear_unfinished, lock};
-pub use place::{copy, is_empty, make_folder, names, put, read, remove_file, remove_folder};
+pub use hold::{clear_abandoned, clear_unfinished, discard, in_turn, lock};
+pub use place::{
+    UNFINISHED, copy, is_empty, is_nobodys, make_folder, names, put, read, real, remove_file, remove_folder,
+};
 pub use publish::{FINAL, REPLACED, publish, put_back};

@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::DiskError;
+
+/// The ending of a name in the making.
+pub const UNFINISHED: &str = ".unfinished";
 
 /// The names in a folder, sorted.
 ///
@@ -22,6 +25,20 @@ pub fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
 /// Whether a folder is there and holds nothing that could be lost.
 pub fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Whether nobody misses something of this name: systems leave it in folders, and killed processes.
+pub fn is_nobodys(name: &str) -> bool {
+    [".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"].contains(&name) || name.ends_with(UNFINISHED)
+}
+
+/// Where a folder really is that a link leads to; any other path as it is, without `.` and `/` at its
+/// end. So a link stays when the folder behind it is replaced.
+pub fn real(path: &Path) -> PathBuf {
+    let plain: PathBuf = path.components().collect();
+    let is_link = plain.symlink_metadata().is_ok_and(|data| data.is_symlink());
+    let behind = plain.canonicalize().ok().filter(|real| is_link && real.is_dir());
+    behind.unwrap_or(plain)
 }
 
 /// A file's bytes.
@@ -54,7 +71,10 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 /// # Errors
 /// When it cannot be read, or the disk refuses.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DiskError> {
-    put(to, &read(from)?)
+    // Not `fs::copy`, which takes permissions over; and not held in memory as a whole.
+    let mut read = File::open(from).map_err(DiskError::at("read", from))?;
+    let mut written = File::create(to).map_err(DiskError::at("written", to))?;
+    io::copy(&mut read, &mut written).map(drop).map_err(DiskError::at("written", to))
 }
 
 /// Removes a file; that it is gone already is no error.

@@ -13,23 +13,31 @@ pub const FINAL: &str = "final";
 pub const REPLACED: &str = "replaced";
 
 /// Flushes `work/final` and gives it the name `out`. What stands there is removed when it has lost
-/// the name. `work` is held by the caller, and on the file system of `out`.
+/// the name, if `may_go` allows it of the place where it lies: it is asked before anything moves, and
+/// again of what really had the name. `work` is held by the caller, and on the file system of `out`.
 ///
 /// # Errors
-/// When the disk refuses; what stood there before still does.
-pub fn publish(work: &Path, out: &Path) -> Result<(), DiskError> {
+/// Those of `may_go`, or when the disk refuses; what stood there before still does.
+pub fn publish<E: From<DiskError>>(work: &Path, out: &Path, may_go: impl Fn(&Path) -> Result<(), E>) -> Result<(), E> {
     let (whole, replaced) = (work.join(FINAL), work.join(REPLACED));
     // A process that died in here before may have left nothing at `out`.
     put_back(work, out)?;
     flush(&whole)?;
+    may_go(out)?;
     // It also fails where nothing stands at `out`: then one rename is enough.
-    if exchange(&whole, out).is_err() {
+    if exchange(&whole, out).is_ok() {
+        // Somebody may have put it there between the question and the exchange.
+        if let Err(refused) = may_go(&whole) {
+            exchange(&whole, out).map_err(|e| DiskError::at("given its name back", out)(e))?;
+            return Err(refused);
+        }
+    } else {
         // Not `exists`, which follows links: a link to nowhere has the name too.
         if out.symlink_metadata().is_ok() {
             rename(out, &replaced)?;
         }
-        if let Err(refused) = rename(&whole, out) {
-            put_back(work, out)?;
+        if let Err(refused) = may_go(&replaced).and_then(|()| Ok(rename(&whole, out)?)) {
+            rename_back(&replaced, out)?;
             return Err(refused);
         }
     }
@@ -37,7 +45,7 @@ pub fn publish(work: &Path, out: &Path) -> Result<(), DiskError> {
     flush_names(parent_of(out))?;
     // After an exchange this is what `out` was; after two renames it is gone already.
     remove_folder(&whole)?;
-    remove_folder(&replaced)
+    Ok(remove_folder(&replaced)?)
 }
 
 /// Ends a [`publish`] whose process died between two renames: what had the name `out` has it again,
@@ -47,12 +55,22 @@ pub fn publish(work: &Path, out: &Path) -> Result<(), DiskError> {
 /// When the disk refuses.
 pub fn put_back(work: &Path, out: &Path) -> Result<(), DiskError> {
     let replaced = work.join(REPLACED);
-    match replaced.symlink_metadata() {
-        Err(_) => Ok(()),
-        // The process died after the second rename: `out` is whole and new.
-        Ok(_) if out.symlink_metadata().is_ok() && !is_empty(out) => remove_folder(&replaced),
-        Ok(_) => rename(&replaced, out),
+    if replaced.symlink_metadata().is_err() {
+        return Ok(());
     }
+    let taken = out.symlink_metadata().is_ok() && !is_empty(out);
+    match (taken, work.join(FINAL).is_dir()) {
+        // The process died after the second rename: `out` is whole and new.
+        (true, false) => remove_folder(&replaced),
+        // It died before, and somebody else has taken the name since: both stay.
+        (true, true) => Ok(()),
+        (false, _) => rename(&replaced, out),
+    }
+}
+
+/// Undoes the first of two renames, if there was one.
+fn rename_back(replaced: &Path, out: &Path) -> Result<(), DiskError> {
+    if replaced.symlink_metadata().is_ok() { rename(replaced, out) } else { Ok(()) }
 }
 
 /// Gives a folder another name; an empty folder at the new name gives way.

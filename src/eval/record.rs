@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// The file's name in a model folder.
 #[cfg(not(target_arch = "wasm32"))]
 const EVAL_FILE: &str = "slimgpt-eval.json";
+/// Beside it, while somebody adds to it.
+#[cfg(not(target_arch = "wasm32"))]
+const EVAL_LOCK: &str = "slimgpt-eval.json.lock";
 
 /// One figure of a model, with its protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +54,7 @@ mod files {
     use std::io::ErrorKind;
     use std::path::Path;
 
-    use super::{EVAL_FILE, EvalEntry, EvalRecord};
+    use super::{EVAL_FILE, EVAL_LOCK, EvalEntry, EvalRecord};
     use crate::disk;
     use crate::eval::EvalError;
 
@@ -77,10 +80,13 @@ mod files {
         /// # Errors
         /// When the record there cannot be read, or the folder cannot be written to.
         pub fn add_to(folder: &Path, entries: impl IntoIterator<Item = EvalEntry>) -> Result<Self, EvalError> {
-            let mut record = Self::read(folder)?;
-            record.put(entries);
-            disk::write_json(&folder.join(EVAL_FILE), &record)?;
-            Ok(record)
+            // Between reading and writing nobody else may add a figure, which would be lost.
+            disk::in_turn(&folder.join(EVAL_LOCK), || {
+                let mut record = Self::read(folder)?;
+                record.put(entries);
+                disk::write_json(&folder.join(EVAL_FILE), &record)?;
+                Ok(record)
+            })
         }
     }
 }
@@ -104,6 +110,23 @@ mod tests {
         assert_eq!(read.entries, [entry("a", "ppl", 2.0), entry("b", "ppl", 4.0), with_error]);
         let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, [EVAL_FILE]);
+    }
+
+    #[test]
+    fn figures_that_are_added_at_once_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for i in 0..8 {
+                let path = folder.path();
+                let add = move || EvalRecord::add_to(path, [entry(&i.to_string(), "ppl", f64::from(i))]).unwrap();
+                scope.spawn(move || (0..8).for_each(|_| drop(add())));
+            }
+        });
+        let mut kept: Vec<String> =
+            EvalRecord::read(folder.path()).unwrap().entries.into_iter().map(|e| e.what).collect();
+        kept.sort();
+        assert_eq!(kept, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+        assert_eq!(crate::disk::names(folder.path()).unwrap(), [EVAL_FILE]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::checkpoint::{ReadError, WriteError};
 use crate::disk::DiskError;
+use crate::place::PlaceError;
 use crate::remedy::{Remedied, Remedy};
 use crate::text::TextError;
 
@@ -32,17 +33,9 @@ pub enum ExportError {
     /// The settings of the tokenizer cannot be read.
     #[error(transparent)]
     Settings(TextError),
-    /// Something stands where the result is to appear.
-    #[error("{} exists", .0.display())]
-    Exists(PathBuf),
-    /// Something that is not an earlier result stands there.
-    #[error("{} exists and is not {what}, so it is not touched", path.display())]
-    NotOurs {
-        /// Where the result was to appear.
-        path: PathBuf,
-        /// What would be replaced.
-        what: &'static str,
-    },
+    /// The result may not be put there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The model was not opened from a folder.
     #[error("the model has no folder, and so no tokenizer; save it to a folder first")]
     NoFolder,
@@ -60,8 +53,7 @@ pub enum ExportError {
 impl Remedied for ExportError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
-            Self::Exists(_) => Some(Remedy::Replace),
-            Self::NotOurs { .. } => Some(Remedy::OtherPlace),
+            Self::Place(error) => error.remedy(),
             Self::Write(error) => error.remedy(),
             _ => None,
         }

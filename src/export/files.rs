@@ -4,43 +4,56 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 use super::huggingface;
-use crate::checkpoint::{self, Dtype, HostTensor, encode_tensors};
+use crate::checkpoint::{self, Checkpoint, Dtype, HostTensor, encode_tensors};
 use crate::disk::{self, NewFile, NewFolder};
+use crate::place::{Kind, Place};
 
 /// Largest shard of a folder: what Hugging Face's own tools write.
 const SHARD_BYTES: usize = 5_000_000_000;
 
-/// Begins a file that will be `out`; a file there is replaced at the end, with `overwrite`.
-pub(super) fn new_file(out: &Path, overwrite: bool) -> Result<NewFile, ExportError> {
-    if out.is_dir() {
-        return Err(ExportError::NotOurs { path: out.into(), what: "a file" });
+/// What a command that exports `checkpoint` reads.
+fn reads(checkpoint: &Checkpoint) -> Vec<PathBuf> {
+    checkpoint.folder().map(Path::to_owned).into_iter().collect()
+}
+
+/// A file in the making that is to replace what stands at its place only if that may go.
+pub(super) struct NewExport {
+    pub file: NewFile,
+    place: Place,
+}
+
+impl NewExport {
+    /// Begins a file of `kind` that will be `out`; an earlier one there is replaced at the end, with
+    /// `overwrite`.
+    pub fn begin(checkpoint: &Checkpoint, out: &Path, kind: Kind, overwrite: bool) -> Result<Self, ExportError> {
+        let place = Place::new(out, kind, overwrite);
+        place.ask(&reads(checkpoint))?;
+        Ok(Self { file: place.begin()?, place })
     }
-    if out.exists() && !overwrite {
-        return Err(ExportError::Exists(out.into()));
+
+    /// Gives the file its name.
+    pub fn finish(self) -> Result<(), ExportError> {
+        Ok(self.place.finish(self.file)?)
     }
-    Ok(NewFile::begin(out)?)
 }
 
 /// A checkpoint folder in the making.
 pub(super) struct NewCheckpoint {
+    place: Place,
     folder: NewFolder,
     parts: Vec<PathBuf>,
+    source: Option<PathBuf>,
 }
 
 impl NewCheckpoint {
-    /// Begins a folder that will be `out`. A folder there is replaced at the end, with
-    /// `overwrite`, if it is a checkpoint.
-    pub fn begin(out: &Path, overwrite: bool) -> Result<Self, ExportError> {
-        if out.exists() && !disk::is_empty(out) {
-            // config.json marks a checkpoint; anything else may be somebody's work.
-            if !out.join("config.json").is_file() {
-                return Err(ExportError::NotOurs { path: out.into(), what: "a checkpoint folder" });
-            }
-            if !overwrite {
-                return Err(ExportError::Exists(out.into()));
-            }
-        }
-        Ok(Self { folder: NewFolder::begin(out)?, parts: vec![] })
+    /// Begins a folder that will be `out`, made of `checkpoint`. A folder there is replaced at the end,
+    /// with `overwrite`, if it is a checkpoint and nothing else.
+    pub fn begin(checkpoint: &Checkpoint, out: &Path, overwrite: bool) -> Result<Self, ExportError> {
+        let place = Place::new(out, Kind::Checkpoint, overwrite);
+        place.ask(&reads(checkpoint))?;
+        let source = checkpoint.folder().map(Path::to_owned);
+        let folder = NewFolder::begin(place.out())?;
+        Ok(Self { place, folder, parts: vec![], source })
     }
 
     /// Writes a file of the folder.
@@ -62,11 +75,13 @@ impl NewCheckpoint {
     }
 
     /// Joins the weights, takes over what the source has besides them, and gives the folder its name.
-    pub fn finish(self, source: Option<&Path>) -> Result<(), ExportError> {
+    pub fn finish(self) -> Result<(), ExportError> {
+        let source = self.source.as_deref();
         checkpoint::assemble(&self.parts, self.folder.path(), SHARD_BYTES)?;
         source.map_or(Ok(()), |source| huggingface::carry(source, self.folder.path()))?;
         // Both copies of the weights need not lie there while an older result is replaced.
         self.parts.iter().try_for_each(|part| disk::remove_file(part))?;
-        Ok(self.folder.finish()?)
+        // Asked again: what stands there now may not be what stood there.
+        Ok(self.folder.finish(|at| self.place.may_go(at).map(drop))?)
     }
 }

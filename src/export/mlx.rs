@@ -41,7 +41,7 @@ pub fn export(
     let (config, types) = (checkpoint.config(), checkpoint.types(None));
     // Before anything is written.
     check(config)?;
-    let mut folder = NewCheckpoint::begin(out, overwrite)?;
+    let mut folder = NewCheckpoint::begin(checkpoint, out, overwrite)?;
     let outer = checkpoint.outer()?;
     let mut named = vec![
         ("transformer.token_embeddings.weight".to_owned(), &outer.embedding, types.embedding()),
@@ -59,7 +59,7 @@ pub fn export(
         "config.json",
         format!("{:#}\n", mlx_config(config, checkpoint.raw_config(), types.bulk())).as_bytes(),
     )?;
-    folder.finish(checkpoint.folder())
+    folder.finish()
 }
 
 /// OpenELM's name of a part, or of the matrix that it is fused into; `None` where it has no place

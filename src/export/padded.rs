@@ -57,7 +57,7 @@ pub fn export(
     let padded = padded_config(config);
     // Before anything is written.
     let written = plain_config(checkpoint.raw_config(), &padded, types.bulk()).ok_or_else(|| cannot_hold(config))?;
-    let mut folder = NewCheckpoint::begin(out, overwrite)?;
+    let mut folder = NewCheckpoint::begin(checkpoint, out, overwrite)?;
     folder.part(&encode_outer(&checkpoint.outer()?, &types)?)?;
     for (i, &shape) in config.layers.iter().enumerate() {
         let layer = pad(&checkpoint.layer(i)?, shape, padded.layers[i], config);
@@ -65,7 +65,7 @@ pub fn export(
         on_layer(i + 1, config.layers.len());
     }
     folder.write("config.json", format!("{written:#}\n").as_bytes())?;
-    folder.finish(checkpoint.folder())?;
+    folder.finish()?;
     Ok(Summary {
         layer: common_layer(config),
         parameters_before: config.parameters(),

@@ -9,27 +9,35 @@
 //! OUT.partial/final/                    the folder being put together, then renamed to OUT
 //! ```
 //!
+//! Where OUT is a mount point, all this lies in OUT/slimgpt.partial, and what is whole moves into OUT
+//! with `config.json` last.
+//!
 //! Every file is whole as soon as it has its name ([`crate::disk`]): a process killed at any moment
 //! leaves whole layers and rubbish that the next one clears away.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::batches::hex;
 use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
+use crate::allocate::LayerPlan;
 use crate::checkpoint::{Checkpoint, LayerWeights, Types, decode_layer, encode_layer};
 use crate::disk::{self, DiskError};
+use crate::place::{Kind, Place, PlaceError};
 use crate::shape::ModelConfig;
 
 mod assemble;
+mod room;
 mod spill;
+mod stored;
 
 use spill::FolderSpill;
+use stored::{Sidecar, sha256_of};
 
 /// What stands at the output's place.
 #[allow(clippy::large_enum_variant, reason = "one of it exists in a run")]
@@ -43,22 +51,16 @@ pub enum Opened {
 /// The working folder of a run.
 pub struct OutputFolder {
     out: PathBuf,
+    place: Place,
     partial: PathBuf,
     fingerprint: Fingerprint,
     config: ModelConfig,
     types: Types,
+    plan: Vec<LayerPlan>,
     shard_bytes: usize,
     finished: usize,
     // Held until the run ends; the system lets go of it when the process dies.
     lock: Option<File>,
-}
-
-/// What `layer-00012.json` holds of a finished layer.
-#[derive(Serialize, Deserialize)]
-struct Sidecar {
-    seconds: f64,
-    weights_sha256: String,
-    record: LayerRecord,
 }
 
 impl OutputFolder {
@@ -72,32 +74,30 @@ impl OutputFolder {
     /// or when the disk refuses.
     pub fn open(out: &Path, job: &Job<'_>, overwrite: bool) -> Result<Opened, FolderError> {
         let fingerprint = Fingerprint::of(job)?;
-        let partial = partial_of(out)?;
         // The source is read until the end of the run, so it cannot be replaced by its result.
-        if job.checkpoint.folder().is_some_and(|source| is_same(source, out)) {
-            return Err(FolderError::IsSource { path: out.into() });
-        }
-        // A process died between two renames: the earlier output must have its name back first.
-        if partial.join(disk::REPLACED).is_dir() {
-            let _lock = lock(&partial)?;
-            disk::put_back(&partial, out)?;
-        }
-        if let Some(report) = standing(out, overwrite)? {
-            if !overwrite && fingerprint.made(&report) {
-                // A process killed between the last rename and the clearing leaves this behind.
-                disk::remove_folder(&partial)?;
+        let reads: Vec<PathBuf> = job.checkpoint.folder().map(Path::to_owned).into_iter().collect();
+        let place = Place::new(out, Kind::Pruned, overwrite);
+        place.keeps(&reads)?;
+        let (out, partial) = (place.out().to_owned(), place.working_folder()?);
+        settle(&place, &partial)?;
+        match place.stands() {
+            Err(exists @ PlaceError::Exists { .. }) => {
+                // The report of another version is still ours, but of another run.
+                let report = read_json::<Report>(&out, Report::FILE).ok().filter(|r| fingerprint.made(r));
+                let report = report.ok_or(exists)?;
+                clear_finished(&partial, &fingerprint)?;
                 return Ok(Opened::Finished(Box::new(report)));
             }
-            if !overwrite {
-                return Err(FolderError::Exists { path: out.into() });
-            }
-        }
+            stands => stands?,
+        };
         let lock = Some(claim(&partial, &fingerprint, overwrite)?);
         let config = job.plan.biased_config(job.checkpoint.config());
         // After the claim, which may have removed another run's layers.
         let finished = count_finished(&partial, config.layers.len());
-        let (out, shard_bytes) = (out.to_owned(), SHARD_BYTES);
-        Ok(Opened::Work(Self { out, partial, fingerprint, config, types: job.types(), shard_bytes, finished, lock }))
+        let types = job.types();
+        room::ask(&partial, job.plan, types.bulk())?;
+        let (plan, shard_bytes) = (job.plan.layers.clone(), SHARD_BYTES);
+        Ok(Opened::Work(Self { out, place, partial, fingerprint, config, plan, types, shard_bytes, finished, lock }))
     }
 
     /// The same folder with shards of at most so many bytes.
@@ -111,7 +111,26 @@ impl OutputFolder {
     }
 
     fn sidecar(&self, layer: usize) -> Result<Sidecar, FolderError> {
-        read_json(&self.partial, &sidecar_name(layer))
+        let name = sidecar_name(layer);
+        let sidecar: Sidecar = read_json(&self.partial, &name)?;
+        match sidecar.is_whole(layer, &self.plan[layer]) {
+            true => Ok(sidecar),
+            false => Err(self.damaged(&name)),
+        }
+    }
+
+    /// The file of a finished layer's weights, which are those that were written.
+    fn whole_weights(&self, layer: usize) -> Result<PathBuf, FolderError> {
+        let name = weights_name(layer);
+        let path = self.partial.join(&name);
+        match sha256_of(&path)? == self.sidecar(layer)?.weights_sha256 {
+            true => Ok(path),
+            false => Err(self.damaged(&name)),
+        }
+    }
+
+    fn damaged(&self, name: &str) -> FolderError {
+        FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }
     }
 }
 
@@ -131,7 +150,7 @@ impl LayerSink for OutputFolder {
         let sidecar = self.sidecar(layer)?;
         // A replayed layer feeds all later ones, so damage must not go unnoticed.
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
-            return Err(FolderError::Damaged { path: self.partial.join(name), folder: self.partial.clone() }.into());
+            return Err(self.damaged(&name).into());
         }
         Ok(decode_layer(layer, bytes, &self.config, sidecar.record.after)?)
     }
@@ -139,11 +158,7 @@ impl LayerSink for OutputFolder {
     fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
         let layer = finished.record.layer;
         let bytes = encode_layer(layer, &finished.weights, &self.types)?;
-        let sidecar = Sidecar {
-            seconds: finished.seconds,
-            weights_sha256: hex(&Sha256::digest(&bytes)),
-            record: finished.record,
-        };
+        let sidecar = Sidecar::new(finished.seconds, &bytes, finished.record);
         self.keep(layer, &bytes, &sidecar)?;
         // Only now: a layer counts when its mark is on the disk.
         self.finished = layer + 1;
@@ -177,62 +192,65 @@ impl OutputFolder {
     }
 
     /// Gives the whole folder its name and clears the working folder away.
-    fn publish(&mut self) -> Result<(), DiskError> {
-        disk::publish(&self.partial, &self.out)?;
+    fn publish(&mut self) -> Result<(), FolderError> {
+        // Asked again: hours have passed since the run began.
+        let may_go = |at: &Path| self.place.may_go(at).map(drop);
+        let published = match self.place.is_filled() {
+            true => disk::fill(&self.partial, &self.out, may_go),
+            false => disk::publish(&self.partial, &self.out, may_go),
+        };
+        published.map_err(|cause| match cause {
+            PlaceError::Disk(error) => error.into(),
+            cause => FolderError::Taken { path: self.partial.clone(), cause },
+        })?;
         if cfg!(windows) {
             // Windows does not remove a file that is open.
             self.lock = None;
         }
-        disk::remove_folder(&self.partial)
+        Ok(clear(&self.partial)?)
     }
 }
 
-/// Whether two paths lead to one folder.
-fn is_same(a: &Path, b: &Path) -> bool {
-    // Resolved, because links and `..` give one folder many names.
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+/// Ends what a process was doing that died between two renames: the earlier output has its name back,
+/// or the new one is whole.
+fn settle(place: &Place, partial: &Path) -> Result<(), FolderError> {
+    if ![disk::REPLACED, disk::ARRIVING].iter().any(|name| partial.join(name).is_dir()) {
+        return Ok(());
+    }
+    let _lock = lock(partial)?;
+    match place.is_filled() {
+        true => Ok(disk::settle(partial, place.out())?),
+        false => Ok(disk::put_back(partial, place.out())?),
+    }
 }
 
-/// The working folder: `OUT.partial` beside `OUT`.
-fn partial_of(out: &Path) -> Result<PathBuf, FolderError> {
-    // Beside the output and so on its file system: the last step is a rename.
-    let name = out.file_name().ok_or_else(|| FolderError::NoName { path: out.into() })?;
-    let mut name = name.to_owned();
-    name.push(".partial");
-    Ok(out.with_file_name(name))
+/// Clears away what a finished run left of its working folder, and nothing of another run.
+fn clear_finished(partial: &Path, fingerprint: &Fingerprint) -> Result<(), FolderError> {
+    if !partial.is_dir() || refuse_strangers(partial).is_err() {
+        return Ok(());
+    }
+    // Whoever works there works for another run: this one is finished.
+    let Some(_lock) = disk::lock(&partial.join(LOCK))? else { return Ok(()) };
+    let theirs = read_json::<Fingerprint>(partial, RUN);
+    let is_own = match theirs {
+        Ok(theirs) => theirs.differences(fingerprint).is_empty(),
+        // Without it nobody can go on from here: the folder was being cleared, or had just been made.
+        Err(_) => !partial.join(RUN).exists() && count_finished(partial, 1) == 0,
+    };
+    if is_own { Ok(clear(partial)?) } else { Ok(()) }
 }
 
-/// The report of the folder that stands at `out`; `None` when nothing does.
-fn standing(out: &Path, overwrite: bool) -> Result<Option<Report>, FolderError> {
-    match std::fs::metadata(out) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(DiskError::at("looked at", out)(e).into()),
-        Ok(data) if !data.is_dir() => return Err(FolderError::NotOurs { path: out.into() }),
-        Ok(_) => {}
-    }
-    let names = disk::names(out)?;
-    if names.is_empty() {
-        // An empty folder holds nothing to lose.
-        return Ok(None);
-    }
-    // The report is our mark; without it the folder may be somebody's work.
-    if !names.iter().any(|name| name == Report::FILE) {
-        return Err(FolderError::NotOurs { path: out.into() });
-    }
-    match read_json(out, Report::FILE) {
-        Ok(report) => Ok(Some(report)),
-        // The report of another version is still ours, but of another run.
-        Err(_) if overwrite => Ok(None),
-        Err(_) => Err(FolderError::Exists { path: out.into() }),
-    }
+/// Removes a working folder that is held. No part of it can be mistaken for a run's.
+fn clear(partial: &Path) -> Result<(), DiskError> {
+    clear_layers(partial)?;
+    disk::discard(partial);
+    Ok(())
 }
 
 /// Makes or takes over the working folder and locks it.
 fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<File, FolderError> {
-    disk::make_folder(partial)?;
-    // Before the lock, which is a file: nothing is written into a folder of somebody else.
-    refuse_strangers(partial)?;
-    let lock = lock(partial)?;
+    disk::clear_abandoned(partial);
+    let lock = made_and_locked(partial)?;
     // Under the lock, so what is unfinished here was left by a process that died.
     disk::clear_unfinished(partial)?;
     disk::remove_folder(&partial.join(ACTIVATIONS))?;
@@ -245,11 +263,28 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
         if !overwrite {
             return Err(FolderError::OtherRun { path: partial.into(), differences });
         }
-        // Before the new name of the run: killed in between, what is left still says whose it is.
-        clear_layers(partial)?;
     }
+    // Without a name of their run nobody knows whose layers they are. And before the new name is
+    // written: killed in between, what is left still says whose it is.
+    clear_layers(partial)?;
     disk::write_json(&partial.join(RUN), fingerprint)?;
     Ok(lock)
+}
+
+/// Makes the working folder where it is not there, and locks it.
+fn made_and_locked(partial: &Path) -> Result<File, FolderError> {
+    let mut attempt = 0;
+    loop {
+        disk::make_folder(partial)?;
+        // Before the lock, which is a file: nothing is written into a folder of somebody else.
+        refuse_strangers(partial)?;
+        attempt += 1;
+        match lock(partial) {
+            // The run that has just finished took the folder away.
+            Err(FolderError::Disk(e)) if e.cause.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => {}
+            locked => return locked,
+        }
+    }
 }
 
 /// The lock of a working folder.
@@ -266,7 +301,8 @@ fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, Folder
 /// The working folder holds what we put there, or nothing of it is touched.
 fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
     for name in disk::names(partial)? {
-        let ours = [RUN, LOCK, disk::FINAL, disk::REPLACED, ACTIVATIONS, assemble::OUTER].contains(&name.as_str())
+        let ours = [RUN, LOCK, disk::FINAL, disk::REPLACED, disk::ARRIVING, ACTIVATIONS, assemble::OUTER]
+            .contains(&name.as_str())
             || name.starts_with("layer-")
             || name.ends_with(disk::UNFINISHED);
         if !ours {
@@ -291,6 +327,9 @@ fn count_finished(partial: &Path, layers: usize) -> usize {
 
 /// Larger outputs are cut into shards of at most this size.
 const SHARD_BYTES: usize = 5_000_000_000;
+
+/// How often a folder is made that another run takes away.
+const ATTEMPTS: usize = 100;
 
 const RUN: &str = "run.json";
 const LOCK: &str = "lock";

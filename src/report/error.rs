@@ -28,10 +28,10 @@ pub enum ReportError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The page could not be written.
+    /// The page could not be written where it is to be.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
-    Disk(#[from] crate::disk::DiskError),
+    Place(#[from] crate::place::PlaceError),
     /// The folder's figures cannot be read.
     #[error(transparent)]
     Evaluation(#[from] crate::eval::EvalError),

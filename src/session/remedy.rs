@@ -14,6 +14,8 @@ use crate::export::ExportError;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::pipeline::FolderError;
 use crate::pipeline::{PipelineError, PlanError};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::place::PlaceError;
 use crate::remedy::{Remedied, Remedy};
 use crate::text::{ChatError, TextError};
 
@@ -34,6 +36,8 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<EvalError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<ExportError>,
+        #[cfg(not(target_arch = "wasm32"))]
+        of::<PlaceError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<SessionError>,
     ];

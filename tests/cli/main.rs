@@ -3,6 +3,7 @@
 mod bench;
 mod export;
 mod generate;
+mod places;
 mod reports;
 mod resume;
 mod strangers;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, Dtype, HostTensor, WriteError};
 use slimgpt::export::ExportError;
 use slimgpt::export::gguf::{Arch, Options, export, uneven_rows};
+use slimgpt::place::PlaceError;
 use slimgpt::shape::{Norm, Part, Projection};
 
 use crate::support::assert_says;
@@ -258,13 +259,27 @@ fn what_stands_there_is_replaced_only_when_asked() {
     let out = place.path().join("model.gguf");
     std::fs::write(&out, "a letter").unwrap();
     let options = |overwrite| Options { dtype: None, overwrite };
-    let stands = export(&checkpoint, &out, options(false), &mut nothing);
-    assert!(matches!(&stands, Err(ExportError::Exists(path)) if *path == out));
+    // Whatever is asked, a letter is no earlier export.
+    for overwrite in [false, true] {
+        assert_says(export(&checkpoint, &out, options(overwrite), &mut nothing), &["is not a GGUF file"]);
+    }
     assert_eq!(std::fs::read(&out).unwrap(), b"a letter");
+    std::fs::write(&out, "GGUF of an older run").unwrap();
+    let stands = export(&checkpoint, &out, options(false), &mut nothing);
+    assert!(matches!(&stands, Err(ExportError::Place(PlaceError::Exists { path })) if *path == out));
+    assert_eq!(std::fs::read(&out).unwrap(), b"GGUF of an older run");
     export(&checkpoint, &out, options(true), &mut nothing).unwrap();
     assert_eq!(File::read(&out).text("general.architecture"), "deci");
     let folder = place.path().join("model");
-    assert_says(export(&checkpoint, &folder, options(true), &mut nothing), &["not a file"]);
+    assert_says(export(&checkpoint, &folder, options(true), &mut nothing), &["folder of the model itself"]);
+    assert_says(export(&checkpoint, place.path(), options(true), &mut nothing), &["still read"]);
+    let weights = folder.join("model.safetensors");
+    assert_says(
+        export(&checkpoint, &weights, options(true), &mut nothing),
+        &["model.safetensors", "is not a GGUF file"],
+    );
+    // Beside the model's own files there is room for a new one.
+    export(&checkpoint, &folder.join("model.gguf"), options(false), &mut nothing).unwrap();
 }
 
 #[test]

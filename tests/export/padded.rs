@@ -7,6 +7,7 @@ use slimgpt::device::Device;
 use slimgpt::export::ExportError;
 use slimgpt::export::padded::export;
 use slimgpt::model::{Decoder, token_tensor};
+use slimgpt::place::PlaceError;
 
 use crate::support::oracle::Oracle;
 use crate::support::{assert_says, tokens};
@@ -83,5 +84,5 @@ fn a_folder_that_is_no_checkpoint_is_not_replaced() {
     assert_says(export(&model, &out, true, &mut nothing), &["out", "not a checkpoint folder"]);
     assert_eq!(names(&out), ["letter.txt"]);
     let source = place.path().join("model");
-    assert!(matches!(export(&model, &source, false, &mut nothing), Err(ExportError::Exists(_))));
+    assert!(matches!(export(&model, &source, false, &mut nothing), Err(ExportError::Place(PlaceError::IsRead { .. }))));
 }

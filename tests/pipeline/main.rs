@@ -5,6 +5,7 @@ mod allocate;
 mod driver;
 mod families;
 mod folder;
+mod places;
 mod plan;
 mod qwen2;
 mod sizes;

@@ -83,6 +83,11 @@ Good is text of the kind the model will be used for, varied, and not what it wil
 (C4, FineWeb-Edu) suit most models. 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB";
 
 impl Calibration {
+    /// The files that are read.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.calibration
+    }
+
     /// Refuses a run that has no text, before anything is computed.
     pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let shipped = checkpoint.folder().is_some_and(shipped::is_in);

@@ -1,5 +1,7 @@
 //! What is to go, and how it is chosen: one flag for each knob of a [`Request`].
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
@@ -10,7 +12,7 @@ use slimgpt::shape::ModelConfig;
 
 use super::{CalibrationSize, window_length};
 use crate::cli::choice::choice;
-use crate::cli::parse;
+use crate::cli::parse::{self, ScheduleArgument};
 
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
@@ -25,7 +27,7 @@ pub struct Pruning {
     /// linear-decrease, or a FILE with an entry for each layer, which needs no target: a ratio, a
     /// pair {"heads": r, "channels": r}, or exact sizes {"heads": n, "kv_heads": n, "channels": n}
     #[arg(long, default_value = "log", value_name = "CURVE|FILE", value_parser = parse::schedule)]
-    schedule: Schedule,
+    schedule: ScheduleArgument,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024, instead of a
     /// target and a schedule
     #[arg(
@@ -118,13 +120,18 @@ impl Knobs {
 }
 
 impl Pruning {
+    /// The files that are read.
+    pub fn files(&self) -> Option<&PathBuf> {
+        self.schedule.file.as_ref()
+    }
+
     /// What is asked for, with so many calibration windows.
     ///
     /// # Errors
     /// When nothing says how much is to go, or a window is longer than the model's context.
     pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
         let shared = self.knobs.request(seed);
-        let schedule = self.shape.map_or_else(|| self.schedule.clone(), Schedule::Shape);
+        let schedule = self.shape.map_or_else(|| self.schedule.schedule.clone(), Schedule::Shape);
         let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
         // Lists and sizes say by themselves how much goes; a curve only says where.
         if target.is_none() && !schedule.needs_no_target() {

@@ -134,6 +134,11 @@ impl Compare {
         self.cutting.windows(samples, length)
     }
 
+    /// The files of texts that are read.
+    pub fn texts(&self) -> impl Iterator<Item = &PathBuf> {
+        self.text.iter().chain(&self.calibration)
+    }
+
     fn calibration_names(&self) -> Vec<String> {
         let stem =
             |file: &PathBuf| file.file_stem().map_or_else(|| "text".into(), |s| s.to_string_lossy().into_owned());

@@ -1,20 +1,32 @@
 //! `--items`: what came of every item, one JSON object a line, in a file that appears when it is whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use slimgpt::disk::{DiskError, NewFile};
+use slimgpt::disk::NewFile;
 use slimgpt::eval::longbench::Reply;
 use slimgpt::eval::tasks::{Answer, Placed, Question};
+use slimgpt::place::{Kind, Place, PlaceError};
+
+use crate::cli::exit::named;
+
+/// Where the file is to be, if one is wanted. All of `reads` is read meanwhile.
+pub fn place(path: Option<&Path>, reads: &[PathBuf]) -> Result<Option<Place>> {
+    let Some(path) = path else { return Ok(None) };
+    let place = Place::new(path, Kind::Items, true);
+    named("--items", place.ask(reads))?;
+    Ok(Some(place))
+}
 
 /// The file, if one is wanted.
-pub struct Items(Option<NewFile>);
+pub struct Items(Option<(NewFile, Place)>);
 
 impl Items {
-    /// Begins the file; without a path nothing is written later either.
-    pub fn to(path: Option<&Path>) -> Result<Self> {
-        Ok(Self(named(path.map(NewFile::begin).transpose())?))
+    /// Begins the file; without a place nothing is written later either.
+    pub fn at(place: Option<Place>) -> Result<Self> {
+        let begin = |place: Place| Ok::<_, PlaceError>((place.begin()?, place));
+        Ok(Self(named("--items", place.map(begin).transpose())?))
     }
 
     /// The answer to a question with choices.
@@ -38,16 +50,12 @@ impl Items {
     }
 
     fn line(&mut self, value: &Value) -> Result<()> {
-        self.0.as_mut().map_or(Ok(()), |file| named(file.write(format!("{value}\n").as_bytes())))
+        let Some((file, _)) = &mut self.0 else { return Ok(()) };
+        file.write(format!("{value}\n").as_bytes()).context("--items")
     }
 
     /// Gives the file its name.
     pub fn finish(self) -> Result<()> {
-        self.0.map_or(Ok(()), |file| named(file.finish()))
+        self.0.map_or(Ok(()), |(file, place)| named("--items", place.finish(file)))
     }
-}
-
-/// Says which of the command's files it is.
-fn named<T>(done: Result<T, DiskError>) -> Result<T> {
-    done.context("--items")
 }

@@ -19,6 +19,16 @@ pub enum Chosen {
     Long(&'static Dataset, PathBuf),
 }
 
+impl Chosen {
+    /// The files that its rows are in.
+    pub fn files(&self) -> Vec<&PathBuf> {
+        match self {
+            Self::ZeroShot(_, file) | Self::Long(_, file) => vec![file],
+            Self::Mmlu(development, test) => vec![development, test],
+        }
+    }
+}
+
 /// The tasks that are named, each once, with the files they have in `folder`.
 pub fn tasks(names: &[String], folder: &Path) -> Result<Vec<Chosen>> {
     let mut wanted: Vec<Kind> = Vec::new();

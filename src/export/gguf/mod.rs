@@ -17,9 +17,10 @@ pub use format::{ElementType, Value};
 use tensors::Entry;
 use tokenizer::Vocabulary;
 
-use super::files::new_file;
+use super::files::NewExport;
 use super::{ExportError, huggingface};
 use crate::checkpoint::{Checkpoint, Dtype};
+use crate::place::Kind;
 use crate::shape::ModelConfig;
 
 /// How the file is to be.
@@ -69,14 +70,14 @@ pub fn export(
     keys.extend(vocabulary.keys());
 
     // Only now, when neither architecture nor tokenizer was refused.
-    let mut file = new_file(out, options.overwrite)?;
+    let mut new = NewExport::begin(checkpoint, out, Kind::Gguf, options.overwrite)?;
     let header = format::header(&keys, &infos);
-    file.write(&header)?;
-    let mut writer = Writer { file: &mut file, infos: &infos, written: 0, on_tensor };
+    new.file.write(&header)?;
+    let mut writer = Writer { file: &mut new.file, infos: &infos, written: 0, on_tensor };
     // In the order of the table, whose offsets are written already.
     writer.outer(checkpoint, &entries)?;
     writer.layers(checkpoint, &entries)?;
-    file.finish()?;
+    new.finish()?;
     let data: u64 = infos.iter().map(|i| i.bytes() + padding(i.bytes())).sum();
     Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::links;
 use crate::disk::{self, DiskError};
 
 /// Files that hold for what is made of a model too.
@@ -54,8 +55,23 @@ pub fn tokenizer_has_code(folder: &Path) -> bool {
     !json(&folder.join("tokenizer_config.json"))["auto_map"]["AutoTokenizer"].is_null()
 }
 
+/// Files that would come along, but are links to something that is not part of the model.
+pub fn left_behind(source: &Path) -> Vec<PathBuf> {
+    let mut all = named(source).unwrap_or_default();
+    all.retain(|name| source.join(name).is_file() && !links::belongs(source, name));
+    all
+}
+
 /// The files that come along, by their names within the folder.
 fn belongings(source: &Path, whole: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let mut all = named(source)?;
+    all.extend(code(source, whole));
+    all.retain(|name| source.join(name).is_file() && links::belongs(source, name));
+    Ok(all)
+}
+
+/// Files whose names say that they belong to the model, whatever they are.
+fn named(source: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let names = disk::names(source)?;
     let is_ours = |name: &&String| {
         let upper = name.to_uppercase();
@@ -64,8 +80,6 @@ fn belongings(source: &Path, whole: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let mut all: Vec<PathBuf> = names.iter().filter(is_ours).map(PathBuf::from).collect();
     let templates = disk::names(&source.join(TEMPLATES)).unwrap_or_default();
     all.extend(templates.iter().filter(|name| name.ends_with(".jinja")).map(|name| Path::new(TEMPLATES).join(name)));
-    all.extend(code(source, whole));
-    all.retain(|name| source.join(name).is_file());
     Ok(all)
 }
 

@@ -3,10 +3,11 @@
 
 mod card;
 mod carry;
+mod links;
 mod name;
 
 pub use card::Card;
-pub use carry::{carry, tokenizer_has_code};
+pub use carry::{carry, left_behind, tokenizer_has_code};
 pub use name::name;
 
 use crate::checkpoint::ModelClass;

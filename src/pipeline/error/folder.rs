@@ -3,35 +3,24 @@
 use std::path::PathBuf;
 
 use crate::disk::DiskError;
+use crate::format::bytes;
+use crate::place::PlaceError;
 use crate::remedy::{Remedied, Remedy};
 
 /// Why the output folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// The path ends in `..` or is the root.
-    #[error("{} has no name of its own", path.display())]
-    NoName {
-        /// The output's path, as it was given.
+    /// The output may not be put there.
+    #[error("{0}")]
+    Place(PlaceError),
+    /// Something came to the output's place while the run went on, and is not to be replaced.
+    #[error("{cause}; the pruned model is whole and kept in {}: make room for it, and the same command puts it there", path.display())]
+    Taken {
+        /// The working folder, `OUT.partial`.
         path: PathBuf,
-    },
-    /// The model itself stands there.
-    #[error("{} is the folder of the model itself, which is still read", path.display())]
-    IsSource {
-        /// The output's path, which leads to the model's folder.
-        path: PathBuf,
-    },
-    /// Something stands there that this program did not make.
-    #[error("{} exists and was not made by slimgpt, so it is not touched", path.display())]
-    NotOurs {
-        /// The output's path, where it stands.
-        path: PathBuf,
-    },
-    /// An earlier output stands there.
-    #[error("{} is an earlier output", path.display())]
-    Exists {
-        /// The output's path, where the earlier one stands.
-        path: PathBuf,
+        /// What stands at the output's place.
+        cause: PlaceError,
     },
     /// The working folder has something in it that this program did not put there.
     #[error("{} holds \"{name}\", which slimgpt did not put there", path.display())]
@@ -57,6 +46,18 @@ pub enum FolderError {
         /// The working folder, `OUT.partial`.
         path: PathBuf,
     },
+    /// The disk has too little room for what will stand there at once.
+    #[error(
+        "{} needs {} more at its worst moment, when the finished layers and the folder made of them stand side by side, but its disk has {}", path.display(), bytes(*needed), bytes(*free)
+    )]
+    Room {
+        /// The working folder, `OUT.partial`.
+        path: PathBuf,
+        /// Bytes that are still to be written there.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// A stored file is not what was written.
     #[error("{} is damaged; delete {} and run the same command again", path.display(), folder.display())]
     Damaged {
@@ -70,12 +71,21 @@ pub enum FolderError {
     Disk(#[from] DiskError),
 }
 
+impl From<PlaceError> for FolderError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Disk(error) => error.into(),
+            error => Self::Place(error),
+        }
+    }
+}
+
 impl Remedied for FolderError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
-            Self::Exists { .. } => Some(Remedy::Replace),
+            Self::Place(error) => error.remedy(),
             Self::OtherRun { .. } => Some(Remedy::StartAfresh),
-            Self::Damaged { .. } | Self::Disk(_) => None,
+            Self::Damaged { .. } | Self::Taken { .. } | Self::Disk(_) => None,
             _ => Some(Remedy::OtherPlace),
         }
     }

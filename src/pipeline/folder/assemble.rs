@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{OutputFolder, weights_name};
+use super::OutputFolder;
 use crate::checkpoint::{self, Checkpoint, encode_outer, output_config};
 use crate::disk;
 use crate::export::huggingface::{self, Card};
-use crate::pipeline::{PipelineError, Report};
+use crate::pipeline::{FolderError, PipelineError, Report};
 use crate::shape::ModelConfig;
 
 /// Embedding, last norm and output head, in the working folder.
@@ -26,7 +26,7 @@ pub(super) fn assemble(
     disk::make_folder(whole)?;
     // In the working folder, to be joined like one more layer.
     disk::write(&out.partial.join(OUTER), &outer)?;
-    checkpoint::assemble(&parts(out), whole, out.shard_bytes)?;
+    checkpoint::assemble(&parts(out)?, whole, out.shard_bytes)?;
     let pruned = report.pruned_config(checkpoint.config());
     // From the source's own JSON, so that keys we do not read are kept.
     let config = output_config(checkpoint.raw_config(), &pruned, out.types.bulk());
@@ -59,8 +59,9 @@ fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, checkpoint: &Checkpoint
     }
 }
 
-/// The stored layers behind what stands outside of them.
-fn parts(out: &OutputFolder) -> Vec<PathBuf> {
-    let layers = (0..out.config.layers.len()).map(weights_name);
-    std::iter::once(OUTER.to_owned()).chain(layers).map(|name| out.partial.join(name)).collect()
+/// The stored layers behind what stands outside of them. Layers of earlier sessions may not have been
+/// looked at in this one.
+fn parts(out: &OutputFolder) -> Result<Vec<PathBuf>, FolderError> {
+    let layers = (0..out.plan.len()).map(|layer| out.whole_weights(layer));
+    std::iter::once(Ok(out.partial.join(OUTER))).chain(layers).collect()
 }
