@@ -71,7 +71,7 @@ proptest! {
     fn a_process_may_die_between_any_two_renames(older in "[a-z]*", newer in proptest::option::of("[a-z]*")) {
         // Where names cannot be exchanged: the older lies aside, and perhaps its successor has the name.
         let place = tempfile::tempdir().unwrap();
-        let (work, out) = (place.path().join("out.abc123.unfinished"), place.path().join("out"));
+        let (work, out) = (place.path().join("out.unfinished.abc123"), place.path().join("out"));
         fs::create_dir_all(work.join(REPLACED)).unwrap();
         fs::write(work.join(REPLACED).join("weights"), &older).unwrap();
         if let Some(text) = &newer {
@@ -129,14 +129,14 @@ fn a_replaced_folder_is_there_at_every_moment() {
 fn only_what_nobody_holds_is_cleared_away() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    for name in ["out.abc123.unfinished", "out.abc.unfinished", "other.abc123.unfinished", "out.abc123"] {
+    for name in ["out.unfinished.abc123", "out.unfinished.abc", "other.unfinished.abc123", "out.abc123"] {
         fs::write(place.path().join(name), "half").unwrap();
     }
     let (first, second) = (NewFile::begin(&out).unwrap(), NewFile::begin(&out).unwrap());
     assert_eq!(names(place.path()).len(), 5, "the abandoned file is gone, both new ones are there");
     second.finish().unwrap();
     first.finish().unwrap();
-    assert_eq!(names(place.path()), ["other.abc123.unfinished", "out", "out.abc.unfinished", "out.abc123"]);
+    assert_eq!(names(place.path()), ["other.unfinished.abc123", "out", "out.unfinished.abc", "out.abc123"]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_is_discarded_has_no_name_and_a_killed_process_leaves_no_part_of_it() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("out.partial");
     // Left by a process that was killed in here.
-    fs::create_dir_all(place.path().join("out.partial.abc123.unfinished/half")).unwrap();
+    fs::create_dir_all(place.path().join("out.partial.unfinished.abc123/half")).unwrap();
     fs::create_dir_all(folder.join("inner")).unwrap();
     disk::discard(&folder);
     assert!(names(place.path()).is_empty());

@@ -1,7 +1,5 @@
 //! Why a comparison ended early. Finished cells stay finished.
 
-use std::path::PathBuf;
-
 use crate::disk::DiskError;
 use crate::eval::EvalError;
 use crate::pipeline::{FolderError, PipelineError};
@@ -39,12 +37,6 @@ pub enum CompareError {
     /// Results may not be put where they are to be.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// Another process works in the folder of results.
-    #[error("another slimgpt is working in {}; wait for it", folder.display())]
-    Busy {
-        /// The folder of results.
-        folder: PathBuf,
-    },
     /// The folder of results, or what stands in it, cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -66,7 +58,6 @@ impl Remedied for CompareError {
             Self::Measuring { cause, .. } => cause.remedy(),
             Self::Folder(error) => error.remedy(),
             Self::Place(error) => error.remedy(),
-            Self::Busy { .. } => Some(Remedy::OtherPlace),
             Self::Evaluation(error) => error.remedy(),
             _ => None,
         }

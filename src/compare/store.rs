@@ -38,7 +38,7 @@ impl Store {
         }
         disk::make_folder(folder)?;
         let lock = disk::lock(&folder.join(LOCK))?;
-        let lock = lock.ok_or_else(|| CompareError::Busy { folder: folder.into() })?;
+        let lock = lock.ok_or_else(|| PlaceError::Busy { path: folder.into() })?;
         Ok(Self { folder: folder.into(), _lock: lock })
     }
 

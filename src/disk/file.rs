@@ -1,15 +1,15 @@
 //! Files that are whole under their name, or not there.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::{PathPersistError, TempPath};
+use tempfile::TempPath;
 
 use super::DiskError;
-use super::hold::{builder, clear_abandoned, new_held, prefix_of};
-use super::place::{flush_names, parent_of};
+use super::hold::{builder, clear_abandoned, new_held};
+use super::place::{flush_names, parent_of, prefix_of};
 
 /// Bytes that are gathered before they are handed to the system.
 const BUFFER: usize = 1 << 20;
@@ -60,20 +60,28 @@ impl NewFile {
         let flushed = writer.flush().and_then(|()| writer.get_ref().sync_all());
         flushed.map_err(DiskError::at("flushed", &out))?;
         let named = match stands()? {
-            true => unfinished.persist(&out),
+            true => named(unfinished, &out),
             false => named_anew(unfinished, &out),
         };
-        named.map_err(|e| DiskError::at("given its name", &out)(e.error))?;
+        named.map_err(DiskError::at("given its name", &out))?;
         Ok(flush_names(parent_of(&out))?)
     }
 }
 
+/// Gives a file a name that another file may have.
+fn named(unfinished: TempPath, out: &Path) -> io::Result<()> {
+    fs::rename(&unfinished, out)?;
+    // Nothing is left under the name in the making.
+    let _ = unfinished.keep();
+    Ok(())
+}
+
 /// Gives a file a name that nothing has; what took it meanwhile keeps it.
-fn named_anew(unfinished: TempPath, out: &Path) -> Result<(), PathPersistError> {
+fn named_anew(unfinished: TempPath, out: &Path) -> io::Result<()> {
     match unfinished.persist_noclobber(out) {
         // Not every file system can refuse to replace.
-        Err(e) if e.error.kind() != ErrorKind::AlreadyExists && out.symlink_metadata().is_err() => e.path.persist(out),
-        named => named,
+        Err(e) if e.error.kind() != ErrorKind::AlreadyExists && out.symlink_metadata().is_err() => named(e.path, out),
+        named => Ok(named?),
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::DiskError;
-use super::hold::{builder, clear_abandoned, hold, prefix_of};
-use super::place::parent_of;
+use super::hold::{builder, clear_abandoned, hold};
+use super::place::{parent_of, prefix_of};
 use super::publish::{FINAL, publish};
 
 /// A folder in the making. Dropped before it is finished it leaves nothing behind.

@@ -2,17 +2,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::DiskError;
-use super::place::{UNFINISHED, names, parent_of, remove_file, remove_folder};
+use super::place::{LETTERS, is_unfinished, names, parent_of, prefix_of, remove_file, remove_folder};
 use super::publish::{REPLACED, put_back};
 
 /// How often a lock that lost its name is looked for anew; some file systems have no lasting numbers of
 /// files, and there nothing is found to be what it was.
 const ATTEMPTS: usize = 1000;
-/// Random letters that tell names in the making apart.
-const LETTERS: usize = 6;
+/// In place of the random letters.
+const ALONE: &str = "locked";
+const _: () = assert!(ALONE.len() == LETTERS);
 
 /// A file that no other process holds until it is dropped; `None` while another does. The file is
 /// made where it is missing, never emptied, and never looked for behind a link.
@@ -76,12 +77,35 @@ fn is_still(_: &File, _: &Path) -> bool {
     true
 }
 
+/// That no other process makes the same file or folder meanwhile.
+pub struct Alone {
+    path: PathBuf,
+    _held: File,
+}
+
+/// Keeps others from making `out` until it is dropped; `None` while another process makes it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn alone_at(out: &Path) -> Result<Option<Alone>, DiskError> {
+    // A name in the making: what a killed process leaves of it is cleared away like the rest.
+    let path = parent_of(out).join(format!("{}{ALONE}", prefix_of(out)));
+    Ok(lock(&path)?.map(|held| Alone { path, _held: held }))
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // While it is held, so that it is nobody else's. Windows removes it when it is closed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// Removes from a folder what an interrupted process was writing. Whoever calls holds the folder's lock.
 ///
 /// # Errors
 /// When the disk refuses.
 pub fn clear_unfinished(folder: &Path) -> Result<(), DiskError> {
-    let unfinished = names(folder)?.into_iter().filter(|name| name.ends_with(UNFINISHED));
+    let unfinished = names(folder)?.into_iter().filter(|name| is_unfinished(name));
     unfinished.map(|name| folder.join(name)).try_for_each(|path| remove_file(&path))
 }
 
@@ -100,15 +124,10 @@ pub(super) fn hold(path: &Path) -> Option<File> {
     file.try_lock().is_ok().then_some(file)
 }
 
-/// How the name of something in the making begins: as that of `out`.
-pub(super) fn prefix_of(out: &Path) -> String {
-    format!("{}.", out.file_name().unwrap_or_default().to_string_lossy())
-}
-
 /// Names in the making, each to be met only once.
 pub(super) fn builder(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).suffix(UNFINISHED).rand_bytes(LETTERS);
+    builder.prefix(prefix).rand_bytes(LETTERS);
     builder
 }
 
@@ -136,11 +155,8 @@ pub fn discard(folder: &Path) {
 /// Removes what killed processes left of `out`. What cannot be removed is in nobody's way.
 pub fn clear_abandoned(out: &Path) {
     let (folder, prefix) = (parent_of(out), prefix_of(out));
-    let of_out = |name: &String| {
-        // Exactly the form that `builder` gives: a file of the user's that looks alike stays.
-        let letters = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(UNFINISHED));
-        letters.is_some_and(|l| l.len() == LETTERS && l.bytes().all(|b| b.is_ascii_alphanumeric()))
-    };
+    let of_out =
+        |name: &String| is_unfinished(name) && name.len() == prefix.len() + LETTERS && name.starts_with(&prefix);
     for path in names(folder).unwrap_or_default().iter().filter(|name| of_out(name)).map(|name| folder.join(name)) {
         let Some(_held) = hold(&path) else { continue };
         let _ = match path.is_dir() {

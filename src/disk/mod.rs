@@ -2,7 +2,7 @@
 //! all, and what it replaces stays until then.
 //!
 //! ```text
-//! OUT.a1b2c3.unfinished   a file or folder in the making: a name of its own, beside what it will be
+//! OUT.unfinished.a1b2c3   a file or folder in the making: a name of its own, beside what it will be
 //!   final/                in such a folder: what OUT will be
 //!   replaced/             what OUT was, where the system cannot exchange two names at once
 //! ```
@@ -22,8 +22,8 @@ pub use error::DiskError;
 pub use file::{NewFile, write, write_json, write_with};
 pub use fill::{ARRIVING, fill, is_mount_point, settle};
 pub use folder::NewFolder;
-pub use hold::{clear_abandoned, clear_unfinished, discard, in_turn, lock};
+pub use hold::{Alone, alone_at, clear_abandoned, clear_unfinished, discard, in_turn, lock};
 pub use place::{
-    UNFINISHED, copy, is_empty, is_nobodys, make_folder, names, put, read, real, remove_file, remove_folder,
+    copy, is_empty, is_nobodys, is_unfinished, make_folder, names, put, read, real, remove_file, remove_folder,
 };
 pub use publish::{FINAL, REPLACED, publish, put_back};

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::DiskError;
 
-/// The ending of a name in the making.
-pub const UNFINISHED: &str = ".unfinished";
+/// Between the name that something in the making will have and the letters that make it one of its own.
+const UNFINISHED: &str = ".unfinished.";
+/// Random letters that tell names in the making apart.
+pub(super) const LETTERS: usize = 6;
 
 /// The names in a folder, sorted.
 ///
@@ -29,7 +31,18 @@ pub fn is_empty(folder: &Path) -> bool {
 
 /// Whether nobody misses something of this name: systems leave it in folders, and killed processes.
 pub fn is_nobodys(name: &str) -> bool {
-    [".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"].contains(&name) || name.ends_with(UNFINISHED)
+    [".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"].contains(&name) || is_unfinished(name)
+}
+
+/// Whether a name has exactly the form of one in the making: a file of the user's that looks alike stays.
+pub fn is_unfinished(name: &str) -> bool {
+    let letters = name.rsplit_once(UNFINISHED).map(|(_, letters)| letters);
+    letters.is_some_and(|l| l.len() == LETTERS && l.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// How the name of something in the making begins that will be `out`.
+pub(super) fn prefix_of(out: &Path) -> String {
+    format!("{}{UNFINISHED}", out.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Where a folder really is that a link leads to; any other path as it is, without `.` and `/` at its
@@ -105,9 +118,13 @@ pub(super) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes sure that the files right in a folder, and then their names, are on the disk.
+/// Makes sure that the files in a folder and in those it holds, and then their names, are on the disk.
 pub(super) fn flush(folder: &Path) -> Result<(), DiskError> {
-    for path in names(folder)?.iter().map(|name| folder.join(name)).filter(|p| p.is_file()) {
+    for path in names(folder)?.iter().map(|name| folder.join(name)) {
+        if path.is_dir() {
+            flush(&path)?;
+            continue;
+        }
         // Windows flushes only what is open for writing.
         let file = File::options().read(true).append(cfg!(windows)).open(&path);
         file.and_then(|f| f.sync_all()).map_err(DiskError::at("flushed", &path))?;

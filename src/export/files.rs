@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::ExportError;
 use super::huggingface;
 use crate::checkpoint::{self, Checkpoint, Dtype, HostTensor, encode_tensors};
-use crate::disk::{self, NewFile, NewFolder};
+use crate::disk::{self, Alone, NewFile, NewFolder};
 use crate::place::{Kind, Place};
 
 /// Largest shard of a folder: what Hugging Face's own tools write.
@@ -20,6 +20,8 @@ fn reads(checkpoint: &Checkpoint) -> Vec<PathBuf> {
 pub(super) struct NewExport {
     pub file: NewFile,
     place: Place,
+    // Dropped last, when nothing unfinished is left.
+    _alone: Alone,
 }
 
 impl NewExport {
@@ -28,7 +30,8 @@ impl NewExport {
     pub fn begin(checkpoint: &Checkpoint, out: &Path, kind: Kind, overwrite: bool) -> Result<Self, ExportError> {
         let place = Place::new(out, kind, overwrite);
         place.ask(&reads(checkpoint))?;
-        Ok(Self { file: place.begin()?, place })
+        let alone = place.alone()?;
+        Ok(Self { file: place.begin()?, place, _alone: alone })
     }
 
     /// Gives the file its name.
@@ -43,6 +46,7 @@ pub(super) struct NewCheckpoint {
     folder: NewFolder,
     parts: Vec<PathBuf>,
     source: Option<PathBuf>,
+    _alone: Alone,
 }
 
 impl NewCheckpoint {
@@ -52,8 +56,9 @@ impl NewCheckpoint {
         let place = Place::new(out, Kind::Checkpoint, overwrite);
         place.ask(&reads(checkpoint))?;
         let source = checkpoint.folder().map(Path::to_owned);
+        let alone = place.alone()?;
         let folder = NewFolder::begin(place.out())?;
-        Ok(Self { place, folder, parts: vec![], source })
+        Ok(Self { place, folder, parts: vec![], source, _alone: alone })
     }
 
     /// Writes a file of the folder.

@@ -289,7 +289,7 @@ fn made_and_locked(partial: &Path) -> Result<File, FolderError> {
 
 /// The lock of a working folder.
 fn lock(partial: &Path) -> Result<File, FolderError> {
-    disk::lock(&partial.join(LOCK))?.ok_or_else(|| FolderError::Busy { path: partial.into() })
+    disk::lock(&partial.join(LOCK))?.ok_or_else(|| PlaceError::Busy { path: partial.into() }.into())
 }
 
 /// The value of a file in a folder of ours.
@@ -304,7 +304,7 @@ fn refuse_strangers(partial: &Path) -> Result<(), FolderError> {
         let ours = [RUN, LOCK, disk::FINAL, disk::REPLACED, disk::ARRIVING, ACTIVATIONS, assemble::OUTER]
             .contains(&name.as_str())
             || name.starts_with("layer-")
-            || name.ends_with(disk::UNFINISHED);
+            || disk::is_unfinished(&name);
         if !ours {
             return Err(FolderError::Stranger { path: partial.into(), name });
         }

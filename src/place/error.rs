@@ -67,6 +67,12 @@ pub enum PlaceError {
         /// The output's path, where the earlier one stands.
         path: PathBuf,
     },
+    /// Another process works there.
+    #[error("another slimgpt is working at {}; wait for it", path.display())]
+    Busy {
+        /// The output's path, or the working folder.
+        path: PathBuf,
+    },
     /// The disk refused something; the cause names the path.
     #[error(transparent)]
     Disk(#[from] DiskError),

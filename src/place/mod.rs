@@ -16,7 +16,7 @@ pub use kind::Kind;
 
 use serde::Serialize;
 
-use crate::disk::{self, DiskError, NewFile};
+use crate::disk::{self, Alone, DiskError, NewFile};
 
 /// Where a result of some kind is to appear.
 #[derive(Clone, Debug)]
@@ -108,6 +108,14 @@ impl Place {
             // An empty file has the name, though it is no loss.
             false => Ok(holds_something || data.is_file()),
         }
+    }
+
+    /// Keeps other processes from making something here until what is returned is dropped.
+    ///
+    /// # Errors
+    /// While another does, or when the disk refuses.
+    pub fn alone(&self) -> Result<Alone, PlaceError> {
+        disk::alone_at(&self.out)?.ok_or_else(|| PlaceError::Busy { path: self.out.clone() })
     }
 
     /// Writes a whole file here; a result that stands here is replaced as [`Self::stands`] allows.

@@ -86,3 +86,20 @@ fn a_folder_that_is_no_checkpoint_is_not_replaced() {
     let source = place.path().join("model");
     assert!(matches!(export(&model, &source, false, &mut nothing), Err(ExportError::Place(PlaceError::IsRead { .. }))));
 }
+
+#[test]
+fn two_do_not_make_the_same_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let model = folder(&place.path().join("model"), pruned("llama", &DIFFERENT, &json!({})));
+    let out = place.path().join("out");
+    let mut refused = 0;
+    export(&model, &out, false, &mut |_, _| {
+        let second = export(&model, &out, true, &mut nothing);
+        assert!(matches!(second, Err(ExportError::Place(PlaceError::Busy { .. }))), "{second:?}");
+        refused += 1;
+    })
+    .unwrap();
+    assert_eq!(refused, DIFFERENT.len());
+    assert_eq!(names(place.path()), ["model", "out"], "no lock is left");
+    export(&model, &out, true, &mut nothing).unwrap();
+}

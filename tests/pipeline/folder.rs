@@ -191,7 +191,7 @@ fn rubbish_of_a_killed_process_is_cleared_away() {
     place.run("whole", go_on).unwrap();
     let _ = place.run("killed", |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue });
     let partial = place.path("killed.partial");
-    std::fs::write(partial.join("layer-00001.safetensors.unfinished"), "half").unwrap();
+    std::fs::write(partial.join("layer-00001.safetensors.unfinished.abc123"), "half").unwrap();
     // Weights without their mark: the process died between the two renames.
     std::fs::write(partial.join("layer-00001.safetensors"), "whole but not marked").unwrap();
     std::fs::create_dir(partial.join("final")).unwrap();
@@ -324,7 +324,7 @@ fn two_processes_do_not_share_a_working_folder() {
     let place = Place::new(&request());
     let _held = place.work("out");
     let error = place.open("out", false).err().unwrap();
-    assert!(matches!(error, FolderError::Busy { .. }), "{error}");
+    assert!(matches!(error, FolderError::Place(PlaceError::Busy { .. })), "{error}");
 }
 
 #[test]

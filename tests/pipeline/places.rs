@@ -171,7 +171,7 @@ fn a_folder_of_ours_with_something_else_in_it_is_not_replaced() {
     for name in ["License.txt", "NOTICE", "spiece.model", "additional_chat_templates/tools.jinja"] {
         put(&place.path("out").join(name), "the model's");
     }
-    put(&place.path("out/slimgpt-report.html.abc123.unfinished"), "");
+    put(&place.path("out/slimgpt-report.html.unfinished.abc123"), "");
     place.run("out", true, go_on).unwrap();
     // A report that cannot be read is no proof that the folder is ours.
     put(&place.path("out").join(Report::FILE), "{}");

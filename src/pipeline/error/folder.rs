@@ -40,12 +40,6 @@ pub enum FolderError {
         /// What is not the same.
         differences: Vec<String>,
     },
-    /// Another process works there.
-    #[error("another slimgpt is working in {}; wait for it", path.display())]
-    Busy {
-        /// The working folder, `OUT.partial`.
-        path: PathBuf,
-    },
     /// The disk has too little room for what will stand there at once.
     #[error(
         "{} needs {} more at its worst moment, when the finished layers and the folder made of them stand side by side, but its disk has {}", path.display(), bytes(*needed), bytes(*free)
