@@ -136,7 +136,7 @@ fn only_what_nobody_holds_is_cleared_away() {
     assert_eq!(names(place.path()).len(), 5, "the abandoned file is gone, both new ones are there");
     second.finish().unwrap();
     first.finish().unwrap();
-    assert_eq!(names(place.path()), ["other.unfinished.abc123", "out", "out.unfinished.abc", "out.abc123"]);
+    assert_eq!(names(place.path()), ["other.unfinished.abc123", "out", "out.abc123", "out.unfinished.abc"]);
 }
 
 #[test]

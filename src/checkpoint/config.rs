@@ -228,7 +228,8 @@ impl Reader<'_> {
             ));
         }
         match self.0["hidden_act"].as_str() {
-            None | Some("silu") => {}
+            // Two names of one function.
+            None | Some("silu" | "swish") => {}
             Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
         }
         self.refuse_partial()?;

@@ -81,7 +81,8 @@ fn indexed(folder: &Path, index: &Value) -> Result<Vec<Shard>, ReadError> {
     // Files and index may be of two downloads: told now, before anything is computed.
     for (tensor, file) in map {
         let shard = files.iter().position(|f| file == f).map(|i| &shards[i]);
-        if !shard.is_some_and(|s| s.names().any(|name| name == tensor)) {
+        // The index has names as they stand in the files, which some tools shorten.
+        if !shard.is_some_and(|s| s.has(tensor) || s.has(&names::completed(tensor))) {
             return Err(wrong(format!("weight_map puts {tensor} in {file}, but it is not there; download both again")));
         }
     }

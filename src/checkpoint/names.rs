@@ -20,6 +20,8 @@ pub(super) struct Stored {
 
 pub(super) const EMBEDDING: &str = "model.embed_tokens.weight";
 pub(super) const FINAL_NORM: &str = "model.norm.weight";
+/// What stands before the name of every tensor but the head's.
+const BASE: &str = "model.";
 /// The output head, where it is not the embedding.
 pub(super) const HEAD: &str = "lm_head.weight";
 
@@ -27,6 +29,20 @@ impl From<Expected> for Stored {
     fn from(tensor: Expected) -> Self {
         Self { shape: tensor.shape.clone(), first_row: 0, tensor }
     }
+}
+
+/// Adds what is left out of names in files that were written of a decoder without its head: both kinds
+/// are one model to transformers.
+pub(super) fn complete(names: &mut [&mut String]) {
+    if names.iter().all(|name| !name.starts_with(BASE)) {
+        names.iter_mut().for_each(|name| **name = completed(name));
+    }
+}
+
+/// A tensor's name as it is in a model with its head.
+pub(super) fn completed(name: &str) -> String {
+    let shortened = ["embed_tokens.", "layers.", "norm."].iter().any(|start| name.starts_with(start));
+    if shortened { format!("{BASE}{name}") } else { name.to_owned() }
 }
 
 /// The name of a part of layer `i`, or of another tensor that stands with it.

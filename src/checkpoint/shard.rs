@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 
-use super::names::{Expected, Stored};
+use super::names::{Expected, Stored, complete};
 use super::{Dtype, HostTensor, ReadError};
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
@@ -48,6 +48,8 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
+/// How the note begins that a clone without Git LFS has in a large file's place.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Elements that are looked at together.
 const PIECE: usize = 1 << 16;
 
@@ -65,9 +67,13 @@ impl Shard {
     /// overlap nor leave the file. The error is the format's reader's; whose file it is, and so
     /// what to do about it, only the caller knows.
     pub fn open(file: String, bytes: Bytes) -> Result<Self, String> {
+        if bytes.as_ref().starts_with(LFS) {
+            return Err("a pointer of Git LFS, which `git lfs pull` replaces by the file".into());
+        }
         SafeTensors::deserialize(bytes.as_ref()).map_err(|e| e.to_string())?;
         let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| e.to_string())?;
-        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        let mut tensors: Vec<_> = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        complete(&mut tensors.iter_mut().map(|(name, _)| name).collect::<Vec<_>>());
         // The length of the header stands before it, in eight bytes.
         Ok(Self { file, bytes, tensors, data: header + size_of::<u64>() })
     }

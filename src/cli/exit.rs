@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
 use slimgpt::eval::EvalError;
-use slimgpt::export::ExportError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::place::PlaceError;
 use slimgpt::text::{ChatError, TextError};
@@ -68,11 +67,14 @@ fn is_usage(error: &anyhow::Error) -> bool {
         // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
-        || matches!(error.downcast_ref(), Some(ExportError::Place(_)))
-        || error.is::<PlaceError>()
-        || matches!(error.downcast_ref(), Some(CompareError::Place(_)))
+        // Whichever command was to put something there.
+        || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
+}
+
+fn is_refusal(error: &PlaceError) -> bool {
+    !matches!(error, PlaceError::Disk(_) | PlaceError::Busy { .. })
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -101,6 +103,7 @@ fn causes(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use slimgpt::allocate::AllocateError;
+    use slimgpt::pipeline::FolderError;
 
     use super::*;
 
@@ -125,6 +128,10 @@ mod tests {
         assert_eq!(code_of(&Usage("no".into()).into()), 2);
         assert_eq!(code_of(&PlanError::from(AllocateError::NoTarget).into()), 2);
         assert_eq!(code_of(&TextError::NoBos.into()), 2);
+        let refused = || PlaceError::Exists { path: "out".into() };
+        assert_eq!(code_of(&PipelineError::from(FolderError::from(refused())).into()), 2);
+        assert_eq!(code_of(&CompareError::from(refused()).into()), 2);
+        assert_eq!(code_of(&PlaceError::Busy { path: "out".into() }.into()), 1);
         assert_eq!(code_of(&PipelineError::NoWindows.into()), 1);
     }
 }

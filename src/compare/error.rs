@@ -35,7 +35,7 @@ pub enum CompareError {
         cause: Box<EvalError>,
     },
     /// Results may not be put where they are to be.
-    #[error(transparent)]
+    #[error("{0}")]
     Place(#[from] PlaceError),
     /// The folder of results, or what stands in it, cannot be used.
     #[error(transparent)]

@@ -34,7 +34,7 @@ pub enum ExportError {
     #[error(transparent)]
     Settings(TextError),
     /// The result may not be put there.
-    #[error(transparent)]
+    #[error("{0}")]
     Place(#[from] PlaceError),
     /// The model was not opened from a folder.
     #[error("the model has no folder, and so no tokenizer; save it to a folder first")]

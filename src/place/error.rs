@@ -16,7 +16,7 @@ pub enum PlaceError {
         path: PathBuf,
     },
     /// What the command reads stands there.
-    #[error("{} is {}, which is still read", path.display(), if *model { "the folder of the model itself" } else { "read by this very command" })]
+    #[error("{} is {}", path.display(), if *model { "the folder of the model itself, which is still read" } else { "read by this very command" })]
     IsRead {
         /// The output's path.
         path: PathBuf,

@@ -30,7 +30,7 @@ pub enum ReportError {
     },
     /// The page could not be written where it is to be.
     #[cfg(not(target_arch = "wasm32"))]
-    #[error(transparent)]
+    #[error("{0}")]
     Place(#[from] crate::place::PlaceError),
     /// The folder's figures cannot be read.
     #[error(transparent)]

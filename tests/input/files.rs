@@ -275,6 +275,30 @@ fn shards_that_hold_the_whole_model_serve_without_their_index() {
 }
 
 #[test]
+fn a_model_that_was_saved_without_its_head_has_shorter_names() {
+    let mut model = llama();
+    for tensor in &mut model.tensors {
+        tensor.name = tensor.name.trim_start_matches("model.").to_owned();
+    }
+    opened(&holding(&model.safetensors()));
+    let shards = in_shards(|index, folder| {
+        let map = index["weight_map"].as_object().unwrap().clone();
+        index["weight_map"] = map
+            .into_iter()
+            .map(|(name, _)| (name.trim_start_matches("model.").to_owned(), json!("a.safetensors")))
+            .collect();
+        std::fs::write(folder.join("a.safetensors"), model.safetensors()).unwrap();
+    });
+    opened(&shards);
+}
+
+#[test]
+fn a_pointer_in_place_of_the_weights_is_told_as_such() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 15\n";
+    refused(&holding(pointer.as_bytes()), &[SINGLE, "git lfs pull"]);
+}
+
+#[test]
 fn a_tensor_with_two_values_is_named_with_both_files() {
     let second = "model-00002-of-00002.safetensors";
     let twice = |change: f32| {

@@ -13,7 +13,7 @@ use crate::remedy::{Remedied, Remedy};
 pub enum FolderError {
     /// The output may not be put there.
     #[error("{0}")]
-    Place(PlaceError),
+    Place(#[source] PlaceError),
     /// Something came to the output's place while the run went on, and is not to be replaced.
     #[error("{cause}; the pruned model is whole and kept in {}: make room for it, and the same command puts it there", path.display())]
     Taken {
