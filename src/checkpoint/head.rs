@@ -36,6 +36,12 @@ impl Head {
                 );
                 Self { tied: false, note: Some(note) }
             }
+            (true, Some(_), None) if config[FLAG].is_null() => {
+                let note = format!(
+                    "config.json says nothing of {FLAG} and no {HEAD} is stored: the embedding is taken as the head"
+                );
+                Self { tied: true, note: Some(note) }
+            }
             _ => Self { tied: flag, note: None },
         }
     }

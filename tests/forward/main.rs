@@ -120,6 +120,7 @@ fn a_tied_head_may_be_stored_twice_or_alone() {
     let silent = silent.open();
     let written = output_config(silent.raw_config(), silent.config(), silent.dtype());
     assert_eq!((silent.config().tied_head, &written["tie_word_embeddings"]), (true, &json!(true)));
+    assert!(silent.notes()[0].contains("the embedding is taken as the head"), "{:?}", silent.notes());
     // An embedding that is missing beside a head of its own cannot be guessed.
     let mut headless = Model::llama(json!({ "tie_word_embeddings": false }));
     headless.tensors.retain(|t| !t.name.ends_with("embed_tokens.weight"));
