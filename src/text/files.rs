@@ -1,5 +1,5 @@
-//! Calibration files: plain text, JSON lines, and Alpaca-style rows, gzipped or not. They are read
-//! only as far as they are wanted: a file may be larger than the memory, and a small gzipped one may
+//! Calibration files: plain text, JSON lines, and Alpaca-style rows, packed or not. They are read
+//! only as far as they are wanted: a file may be larger than the memory, and a small packed one may
 //! hold a text that is.
 
 use std::path::Path;
@@ -9,6 +9,7 @@ use crate::device::room;
 
 mod input;
 mod pass;
+mod zstd;
 
 /// The share of the free memory that texts may take: what is made of them needs room too.
 const SHARE: u64 = 2;
@@ -54,8 +55,8 @@ impl Documents {
 
 /// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
 /// of a `.json` list (as Alpaca: instruction, input and output joined by line ends). A `.json` that
-/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz`. Rows whose text is
-/// null are left out.
+/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz` or `.zst`. Rows whose
+/// text is null are left out.
 ///
 /// # Errors
 /// When the file is unreadable, has another ending or more text than memory holds, or a row lacks

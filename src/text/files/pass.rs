@@ -58,16 +58,14 @@ impl<'a> Pass<'a> {
         let file = path.display().to_string();
         let wrong = |reason: String| TextError::File { file: file.clone(), reason };
         let unreadable = |e: std::io::Error| wrong(format!("{e}; {READABLE}"));
-        let (name, gzipped) = input::plain_name(path);
-        let mut input = input::open(path, gzipped).map_err(unreadable)?;
-        let kind = input::kind(&name, &mut input).map_err(unreadable)?;
+        let (kind, mut input) = input::open(path).map_err(unreadable)?;
         let (before, mut odd) = (self.read.texts.len(), Odd::default());
         let taken = match kind {
             Some(Kind::Text) => self.whole(&mut input).map_err(BadRow::Wrong),
             Some(Kind::Lines) => self.lines(&mut input, &mut odd),
             Some(Kind::List) => self.list(&mut input, &mut odd),
             None => Err(BadRow::Wrong(
-                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz".into(),
+                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz or .zst".into(),
             )),
         };
         let no_text = |row: String| TextError::NoText { file: file.clone(), row, key: self.key.to_owned() };
