@@ -1,10 +1,17 @@
 //! Numbers, bytes and durations as people read them: on the command line, in the window, on pages
 //! and in errors; and the mark that people's programs write before a text.
 
+use std::borrow::Cow;
+
 /// A file's bytes without the byte order mark that Notepad and PowerShell write first, which is no
 /// part of any text, JSON or template.
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// A text with the line ends of Unix, which Python makes of those of Windows whenever it reads a text.
+pub fn unix_line_ends(text: &str) -> Cow<'_, str> {
+    if text.contains("\r\n") { text.replace("\r\n", "\n").into() } else { text.into() }
 }
 
 /// "1,173,120": digits in groups of three.

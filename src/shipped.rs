@@ -50,5 +50,5 @@ pub fn is_in(folder: &std::path::Path) -> bool {
 #[cfg(not(target_arch = "wasm32"))]
 fn holds(file: &std::path::Path, bytes: &[u8]) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.len() == bytes.len() as u64)
-        && std::fs::read(file).is_ok_and(|there| there == bytes)
+        && crate::disk::read_within(file, bytes.len() as u64).is_ok_and(|there| there == bytes)
 }

@@ -228,6 +228,25 @@ fn whatever_is_written_goes_through_one_room() {
     assert!(writes("src/disk/file.rs", "fn f() { fs::write(p, b); }").is_empty());
 }
 
+fn reads(path: &str, text: &str) -> Vec<String> {
+    // What the system tells of itself is no file of anybody's.
+    if path.starts_with("src/disk/") || path == "src/cli/peak.rs" {
+        return vec![];
+    }
+    let calls = ["fs::read(", "fs::read_to_string", "File::open"];
+    let code = source::code(text.split("#[cfg(test)]").next().unwrap_or_default());
+    let called = calls.iter().filter(|name| code.contains(*name));
+    called.map(|name| format!("calls {name}; a pipe or a device may have the name: read through src/disk")).collect()
+}
+
+#[test]
+fn whatever_is_read_goes_through_one_room() {
+    check(&files(&["src", "app/src"], "rs"), reads);
+    assert_eq!(reads("src/cli/prune.rs", "fn f() { std::fs::read(p); File::open(p); }").len(), 2);
+    assert!(reads("src/disk/given.rs", "fn f() { fs::read(p); }").is_empty());
+    assert!(reads("src/text/mod.rs", "fn f() { disk::read(p); }").is_empty());
+}
+
 /// What rooms export without need.
 fn unused_exports(files: &[(String, String)]) -> Vec<String> {
     let room = |path: &str| module_of(path).unwrap_or_default().to_owned();

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::Checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
+use slimgpt::disk;
+#[cfg(not(target_arch = "wasm32"))]
 use slimgpt::export::compat::{Client, clients};
 use slimgpt::pipeline::Report;
 use slimgpt::shipped;
@@ -51,7 +53,7 @@ impl Model {
         let checkpoint = Checkpoint::open(folder).map_err(told)?;
         // Its error is kept: a model without a tokenizer can still be inspected.
         let tokenizer = Tokenizer::open(folder, checkpoint.config().vocab_size).map_err(told);
-        let report = std::fs::read(folder.join(Report::FILE)).ok();
+        let report = disk::read_within(&folder.join(Report::FILE), disk::REPORT).ok();
         // A report of another version is as good as none.
         let report = report.and_then(|json| serde_json::from_slice(&json).ok());
         let begin = tokenizer.as_ref().ok().and_then(|tokenizer| begin(folder, tokenizer));

@@ -30,8 +30,10 @@ fn words(remedy: Remedy) -> String {
         Remedy::LessText => "choose a smaller text".into(),
         Remedy::TextKey => "name the right Key of the text".into(),
         Remedy::NoBegin => "let windows begin without the token".into(),
-        Remedy::WiderType => "store it as bf16 or f32".into(),
-        Remedy::WiderTypeAfresh => "store it as bf16 or f32, and check Replace what is there".into(),
+        Remedy::WiderType => "store it in the next wider type: bf16 after f16, f32 after bf16".into(),
+        Remedy::WiderTypeAfresh => {
+            "store it in the next wider type (bf16 after f16, f32 after bf16), and check Replace what is there".into()
+        }
         Remedy::OtherPlace => "choose another folder".into(),
         Remedy::Replace | Remedy::StartAfresh => "choose another folder, or check Replace what is there".into(),
         // What the window does not offer cannot go wrong in it.

@@ -83,22 +83,35 @@ impl Dtype {
     pub(crate) fn narrow(self, tensor: &str, values: &[f32]) -> Result<Vec<u8>, WriteError> {
         let mut bytes = Vec::with_capacity(values.len() * self.bytes());
         for &value in values {
+            // An infinity must not be written.
+            if self != Self::F32 && !self.holds(value) {
+                return Err(WriteError::Overflow { tensor: tensor.to_owned(), value, dtype: self });
+            }
             match self {
                 Self::F32 => bytes.extend(value.to_le_bytes()),
-                Self::F16 => bytes.extend(half(tensor, value)?.to_le_bytes()),
+                Self::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
                 Self::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
             }
         }
         Ok(bytes)
     }
-}
 
-fn half(tensor: &str, value: f32) -> Result<f16, WriteError> {
-    // A cast makes infinities of what is too large, and an infinity must not be written.
-    let narrow = f16::from_f32(value);
-    match narrow.is_finite() {
-        true => Ok(narrow),
-        false => Err(WriteError::Overflow { tensor: tensor.to_owned(), value }),
+    /// Whether a number is one in this type too: what is too large becomes infinite when it is rounded.
+    pub(super) fn holds(self, value: f32) -> bool {
+        match self {
+            Self::F32 => value.is_finite(),
+            Self::F16 => f16::from_f32(value).is_finite(),
+            Self::Bf16 => bf16::from_f32(value).is_finite(),
+        }
+    }
+
+    /// The largest number that it holds, in words.
+    pub(super) fn largest(self) -> &'static str {
+        match self {
+            Self::F32 => "3.4028e38",
+            Self::F16 => "65504",
+            Self::Bf16 => "3.3895e38",
+        }
     }
 }
 
@@ -129,7 +142,22 @@ mod tests {
     #[test]
     fn a_value_too_large_for_half_names_the_tensor() {
         let error = Dtype::F16.narrow("model.norm.weight", &[70000.0]).unwrap_err();
-        let WriteError::Overflow { tensor, value } = error else { panic!("{error}") };
+        let WriteError::Overflow { tensor, value, .. } = error else { panic!("{error}") };
         assert_eq!((&*tensor, value), ("model.norm.weight", 70000.0));
+    }
+
+    #[test]
+    fn a_value_that_rounds_to_infinity_does_not_fit() {
+        // Half a step beyond the largest bf16, from which on it is rounded up.
+        let largest = f32::from_bits(0x7f7f_7fff);
+        assert!(Dtype::Bf16.narrow("w", &[largest, -largest]).is_ok());
+        for value in [f32::from_bits(0x7f7f_8000), f32::MAX, f32::MIN, f32::INFINITY] {
+            let error = Dtype::Bf16.narrow("w", &[value]).unwrap_err();
+            assert!(error.to_string().contains("does not fit bf16 (largest 3.3895e38)"), "{error}");
+            assert!(!Dtype::Bf16.holds(value));
+        }
+        assert!(
+            Dtype::F32.narrow("w", &[f32::MAX]).is_ok() && Dtype::F16.holds(65_519.0) && !Dtype::F16.holds(65_520.0)
+        );
     }
 }

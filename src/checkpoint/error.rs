@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Dtype;
 use crate::remedy::{Remedied, Remedy};
 
 /// Why a checkpoint cannot be read.
@@ -145,12 +146,14 @@ pub enum WriteError {
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
     /// A value does not fit the output's element type.
-    #[error("{tensor}: {value} does not fit f16 (largest 65504)")]
+    #[error("{tensor}: {value} does not fit {dtype} (largest {})", .dtype.largest())]
     Overflow {
         /// Its name in the output.
         tensor: String,
         /// The first value that is too large.
         value: f32,
+        /// The element type.
+        dtype: Dtype,
     },
     /// The format has no place for the tensors as they are.
     #[error("the tensors cannot be written as safetensors: {0}")]

@@ -1,8 +1,6 @@
 //! All weights looked through before any work: one that is no number, or that the wanted type
 //! cannot hold, stands in the file from the beginning and need not wait for its layer's turn.
 
-use half::f16;
-
 use super::names::{self, HEAD};
 use super::{Checkpoint, Dtype, ReadError, WriteError};
 
@@ -16,13 +14,12 @@ impl Checkpoint {
         for tensor in names::all(self.config()) {
             // The rows of a normed head are written at length one, whatever they are now.
             let is_kept = tensor.name != HEAD || !names::has_normed_head(self.config());
-            let narrowed = asked == Some(Dtype::F16) && is_kept;
-            // What is too large for f16 becomes infinite in it.
-            let fits = |value: f32| if narrowed { f16::from_f32(value).is_finite() } else { value.is_finite() };
+            let dtype = asked.filter(|_| is_kept).unwrap_or(Dtype::F32);
+            let fits = |value: f32| dtype.holds(value);
             match self.shard(&tensor)?.first(&tensor.name, |value| !fits(value)) {
                 None => {}
                 Some((_, value)) if value.is_finite() => {
-                    return Err(WriteError::Overflow { tensor: tensor.name, value }.into());
+                    return Err(WriteError::Overflow { tensor: tensor.name, value, dtype }.into());
                 }
                 Some((index, value)) => return Err(ReadError::NotFinite { tensor: tensor.name, index, value }.into()),
             }

@@ -18,7 +18,7 @@ impl Bytes {
     /// some have none: what stands there is mapped for this process alone, or else read as a whole.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn map(path: &std::path::Path) -> std::io::Result<Self> {
-        let file = std::fs::File::open(path)?;
+        let file = crate::disk::open(path).map_err(|e| e.cause)?;
         // SAFETY: the maps are only read. A program that shortens the file meanwhile would end ours, as
         // it would any reader that maps weights; copying 14 GB to avoid it is not worth it.
         #[allow(unsafe_code, reason = "memory-mapping is how weights larger than memory are read")]

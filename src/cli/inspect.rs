@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::disk;
 use slimgpt::export::compat::{Opens, clients};
 use slimgpt::format;
 use slimgpt::pipeline::Report;
@@ -67,7 +68,7 @@ impl Inspect {
 /// The report of a folder that this program pruned.
 fn report(folder: &Path) -> Option<Report> {
     // A dense folder has none.
-    let json = std::fs::read(folder.join(Report::FILE)).ok()?;
+    let json = disk::read_within(&folder.join(Report::FILE), disk::REPORT).ok()?;
     match serde_json::from_slice(&json) {
         Ok(report) => Some(report),
         // The folder itself can be shown without its report.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use slimgpt::allocate::{Curve, FinalShape, Schedule, SiteRatio};
+use slimgpt::disk;
 use slimgpt::names::Named;
 
 /// "5.4B", "350M", "12k" or a plain number.
@@ -98,7 +99,10 @@ pub fn schedule(text: &str) -> Result<ScheduleArgument, String> {
         return Ok(ScheduleArgument { schedule: Schedule::Curve(curve), file: None });
     }
     let file = Path::new(text);
-    let content = std::fs::read_to_string(file)
+    let content = disk::read_named(file, disk::SETTINGS).map_err(|e| e.cause).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e.utf8_error()))
+    });
+    let content = content
         .map_err(|e| format!("{} is neither one of {} nor a readable file ({e})", file.display(), Curve::names()))?;
     let schedule = Schedule::parse(&content).map_err(|wrong| format!("{}: {wrong}", file.display()))?;
     Ok(ScheduleArgument { schedule, file: Some(file.to_owned()) })

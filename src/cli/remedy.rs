@@ -41,8 +41,8 @@ fn flags(remedy: Remedy) -> String {
         Remedy::WindowProtocol => "use --protocol window".into(),
         Remedy::NoChat => "write the prompt out and leave --chat away".into(),
         Remedy::SkipRows => "correct them, or leave them out with --skip-bad-rows".into(),
-        Remedy::WiderType => "use --dtype bf16 or f32".into(),
-        Remedy::WiderTypeAfresh => "start afresh with --dtype bf16 or f32, and --overwrite".into(),
+        Remedy::WiderType => "use the next wider --dtype: bf16 after f16, f32 after bf16".into(),
+        Remedy::WiderTypeAfresh => "start afresh with the next wider --dtype (bf16 after f16, f32 after bf16), and --overwrite".into(),
         Remedy::OtherPlace => "choose another --out".into(),
         Remedy::Replace => "choose another --out, or replace it with --overwrite".into(),
         Remedy::StartAfresh => {

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::DiskError;
+use super::given::open;
 
 /// Between the name that something in the making will have and the letters that make it one of its own.
 const UNFINISHED: &str = ".unfinished.";
@@ -54,14 +55,6 @@ pub fn real(path: &Path) -> PathBuf {
     behind.unwrap_or(plain)
 }
 
-/// A file's bytes.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn read(path: &Path) -> Result<Vec<u8>, DiskError> {
-    fs::read(path).map_err(DiskError::at("read", path))
-}
-
 /// Makes a folder and those around it, where they are not there yet.
 ///
 /// # Errors
@@ -85,7 +78,7 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 /// When it cannot be read, or the disk refuses.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DiskError> {
     // Not `fs::copy`, which takes permissions over; and not held in memory as a whole.
-    let mut read = File::open(from).map_err(DiskError::at("read", from))?;
+    let mut read = open(from)?;
     let mut written = File::create(to).map_err(DiskError::at("written", to))?;
     io::copy(&mut read, &mut written).map(drop).map_err(DiskError::at("written", to))
 }

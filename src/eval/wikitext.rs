@@ -1,8 +1,11 @@
 //! Raw WikiText as lm-eval takes it: cut into pages, and freed of the marks of its tokenisation.
 
+use crate::format::unix_line_ends;
+
 /// The pages of a raw WikiText file: each begins with its ` = Title = `. What stands before the
 /// first title is a page of its own unless it is white space; a text without titles is one page.
 pub fn pages(text: &str) -> Vec<String> {
+    let text = unix_line_ends(text);
     let (mut pages, mut page) = (Vec::new(), Vec::new());
     for line in text.split('\n') {
         if is_title(line) {
@@ -89,6 +92,7 @@ mod tests {
         let text = " \n = One = \n \n a . \n = = Part = = \n b \n = Two = \n c \n";
         assert_eq!(pages(text), [" = One = \n \n a . \n = = Part = = \n b ", " = Two = \n c \n"]);
         assert!(has_titles(text) && !has_titles("a = b = \n = = Part = = \n"));
+        assert_eq!(pages(&text.replace('\n', "\r\n")), pages(text));
         assert_eq!(pages("no title"), ["no title"]);
         assert_eq!(pages("before\n = One = \n"), ["before", " = One = \n"]);
     }

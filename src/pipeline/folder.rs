@@ -146,7 +146,8 @@ impl LayerSink for OutputFolder {
 
     fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError> {
         let name = weights_name(layer);
-        let bytes = disk::read(&self.partial.join(&name))?;
+        // As large as it was written: its hash says whether it is that.
+        let bytes = disk::read_within(&self.partial.join(&name), u64::MAX - 1)?;
         let sidecar = self.sidecar(layer)?;
         // A replayed layer feeds all later ones, so damage must not go unnoticed.
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
@@ -295,7 +296,8 @@ fn lock(partial: &Path) -> Result<File, FolderError> {
 /// The value of a file in a folder of ours.
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, FolderError> {
     let path = folder.join(name);
-    serde_json::from_slice(&disk::read(&path)?).map_err(|_| FolderError::Damaged { path, folder: folder.into() })
+    serde_json::from_slice(&disk::read_within(&path, disk::REPORT)?)
+        .map_err(|_| FolderError::Damaged { path, folder: folder.into() })
 }
 
 /// The working folder holds what we put there, or nothing of it is touched.

@@ -1,10 +1,10 @@
 //! What the program's own results look like. What cannot be read as one is none.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde_json::Value;
+use super::keys::{Keys, Sort};
+use crate::disk;
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,28 +134,29 @@ fn is_shard(name: &str) -> bool {
 }
 
 /// A report of any version of this program.
-fn is_report(report: &Value) -> bool {
-    report["version"].is_string() && report["plan"].is_object() && report["layers"].is_array()
+fn is_report(report: &Keys) -> bool {
+    let sorts = [("version", Sort::Text), ("plan", Sort::Object), ("layers", Sort::List)];
+    sorts.iter().all(|(key, sort)| report.get(*key) == Some(sort))
 }
 
-fn has_keys(value: Option<&Value>, keys: &[&str]) -> bool {
-    value.and_then(Value::as_object).is_some_and(|object| keys.iter().all(|key| object.contains_key(*key)))
+fn has_keys(object: Option<&Keys>, keys: &[&str]) -> bool {
+    object.is_some_and(|object| keys.iter().all(|key| object.contains_key(*key)))
 }
 
-fn json(path: &Path) -> Option<Value> {
-    serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
+fn json(path: &Path) -> Option<Keys> {
+    serde_json::from_reader(BufReader::new(disk::open(path).ok()?)).ok()
 }
 
-fn first_line(path: &Path) -> Option<Value> {
+fn first_line(path: &Path) -> Option<Keys> {
     let mut line = Vec::new();
     // A context may be long, but a line without an end is no item.
-    BufReader::new(File::open(path).ok()?).take(1 << 30).read_until(b'\n', &mut line).ok()?;
+    BufReader::new(disk::open(path).ok()?).take(1 << 30).read_until(b'\n', &mut line).ok()?;
     serde_json::from_slice(&line).ok()
 }
 
 fn beginning(path: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    disk::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -5,6 +5,7 @@
 //! asked before any work, and once more at the moment in which a result gets its name.
 
 mod error;
+mod keys;
 mod kind;
 mod reads;
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::ReportError;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::disk;
 use crate::eval::EvalEntry;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::eval::EvalRecord;
@@ -49,7 +51,7 @@ impl Folder {
             return Err(ReportError::NotPruned { folder: folder.into(), file: Report::FILE });
         }
         let wrong = |reason: String| ReportError::Unreadable { file: file.clone(), reason };
-        let json = std::fs::read(&file).map_err(|e| wrong(e.to_string()))?;
+        let json = disk::read_within(&file, disk::REPORT).map_err(|e| wrong(e.cause.to_string()))?;
         let report = serde_json::from_slice(&json)
             .map_err(|e| wrong(format!("{e}; it is damaged or of another version: prune again")))?;
         let name =

@@ -1,14 +1,19 @@
-//! Calibration files: plain text, JSON lines, and Alpaca-style rows, gzipped or not. They are read
-//! only as far as they are wanted: a file may be larger than the memory, and a small gzipped one may
+//! Calibration files: plain text, JSON lines, and Alpaca-style rows, packed or not. They are read
+//! only as far as they are wanted: a file may be larger than the memory, and a small packed one may
 //! hold a text that is.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::TextError;
+use super::piece::Piece;
 use crate::device::room;
 
 mod input;
 mod pass;
+mod zstd;
+
+use pass::Found;
 
 /// The share of the free memory that texts may take: what is made of them needs room too.
 const SHARE: u64 = 2;
@@ -22,13 +27,21 @@ pub(super) struct Bounds {
     pub documents: usize,
     /// Bytes after which reading stops, wherever that is.
     pub bytes: usize,
+    /// Bytes of the longest row, which is held as a whole.
+    pub held: usize,
 }
 
 impl Bounds {
     /// So many documents, as long as memory holds them.
     pub fn of_memory(documents: usize) -> Self {
         let bytes = room::host_bytes().map_or(USUAL_BYTES, |free| free / SHARE);
-        Self { documents, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self { documents, bytes, held: bytes }
+    }
+
+    /// However many bytes, for whoever holds none of them.
+    pub fn endless(self) -> Self {
+        Self { bytes: usize::MAX, ..self }
     }
 }
 
@@ -54,8 +67,8 @@ impl Documents {
 
 /// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
 /// of a `.json` list (as Alpaca: instruction, input and output joined by line ends). A `.json` that
-/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz`. Rows whose text is
-/// null are left out.
+/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz` or `.zst`. Rows whose
+/// text is null are left out.
 ///
 /// # Errors
 /// When the file is unreadable, has another ending or more text than memory holds, or a row lacks
@@ -81,12 +94,30 @@ pub(super) fn read<'a>(
     key: &str,
     bounds: Bounds,
 ) -> Result<Documents, TextError> {
-    let mut pass = pass::Pass::new(key, bounds);
+    let mut texts: Vec<String> = Vec::new();
+    let found = pass(files, key, bounds, &mut |piece| {
+        match texts.last_mut().filter(|_| !piece.begins) {
+            Some(last) => last.push_str(piece.text),
+            None => texts.push(piece.text.to_owned()),
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Documents { texts, notes: found.notes, is_part: found.is_part, is_cut: found.is_cut })
+}
+
+/// Shows the documents of the files to `each`, one after the other, within the bounds.
+pub(super) fn pass<'a>(
+    files: impl IntoIterator<Item = &'a Path>,
+    key: &str,
+    bounds: Bounds,
+    each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
+) -> Result<Found, TextError> {
+    let mut pass = pass::Pass::new(key, bounds, each);
     for path in files {
         if pass.is_full() {
             break;
         }
         pass.file(path)?;
     }
-    Ok(pass.read)
+    Ok(pass.found)
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::format::unix_line_ends;
+
 /// Documents that `c4` takes from the beginning.
 const C4_DOCUMENTS: usize = 1100;
 
@@ -34,7 +36,7 @@ impl Join {
     pub fn text(self, documents: &[String]) -> String {
         match (self, documents) {
             // A single document is the raw file, of which the hub makes a row of each line.
-            (Self::Wikitext2, [whole]) => hub_rows(whole).join("\n\n"),
+            (Self::Wikitext2, [whole]) => hub_rows(&unix_line_ends(whole)).join("\n\n"),
             (Self::Plain | Self::Wikitext2, several) => several.join("\n\n"),
             (Self::Ptb, [whole]) => whole.lines().map(str::trim).collect::<Vec<_>>().join(" "),
             (Self::Ptb, several) => several.join(" "),
@@ -59,6 +61,9 @@ mod tests {
         assert_eq!(Join::Plain.text(&one), one[0]);
         assert_eq!(Join::Plain.text(&two), "x\n\ny");
         assert_eq!(Join::Wikitext2.text(&one), "\n\n = A = \n\n\n\n\n b \n");
+        let windows = [one[0].replace('\n', "\r\n")];
+        assert_eq!(Join::Wikitext2.text(&windows), Join::Wikitext2.text(&one));
+        assert_eq!(Join::Plain.text(&windows), windows[0]);
         assert_eq!(Join::Wikitext2.text(&two), "x\n\ny");
         assert_eq!(Join::Ptb.text(&[" a b \n c \n".to_owned()]), "a b c");
         assert_eq!(Join::Ptb.text(&two), "x y");

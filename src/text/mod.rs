@@ -2,10 +2,14 @@
 
 mod begin;
 mod chat;
+mod drawn;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
 mod guarded;
+mod held;
 mod join;
+mod parallel;
+mod piece;
 #[cfg(not(target_arch = "wasm32"))]
 mod rows;
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,6 +24,7 @@ pub use begin::Before;
 pub use chat::{ChatError, ChatTemplate, Message, Moment};
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::{Documents, read_documents};
+pub use held::{windows, windows_watched};
 pub use join::Join;
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::Files;
@@ -27,7 +32,7 @@ pub use special::{AddedToken, TokenizerSettings};
 pub use stops::StopTexts;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
-pub use windows::{Bos, Cut, Sampling, Windows, windows, windows_watched};
+pub use windows::{Bos, Cut, Sampling, Windows};
 
 use crate::format;
 use crate::remedy::{Remedied, Remedy};

@@ -1,10 +1,13 @@
 //! Windows from files: read only as far as the windows reach, where the choice of windows allows it.
 
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Bounds, Documents};
+use super::piece::{Passing, Piece};
 use super::windows::{Cut, Part, cut, enough};
-use super::{Join, TextError, Tokenizer, Windows};
+use super::{Join, Sampling, TextError, Tokenizer, Windows, drawn};
 
 /// Bytes that are read for each token that is wanted: far more than a token has in any language.
 const BYTES_A_TOKEN: usize = 64;
@@ -34,7 +37,7 @@ impl Files<'_> {
     }
 
     /// Windows of the documents, or of the one text that they are joined to. `progress` is told how
-    /// many of how many documents are encoded.
+    /// many of how many documents are encoded, or windows where they are drawn.
     ///
     /// # Errors
     /// When a file cannot be read or is too short, or the model has no begin-of-sequence token that
@@ -48,6 +51,9 @@ impl Files<'_> {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Cut, TextError> {
         let most = Bounds::of_memory(self.wanted());
+        if let Some(cut) = self.drawn(join, tokenizer, bos, which, most, progress)? {
+            return Ok(cut);
+        }
         let mut bytes = self.first_bytes(which, most.bytes);
         loop {
             let mut read = files::read(self.each(), self.key, Bounds { bytes, ..most })?;
@@ -74,13 +80,35 @@ impl Files<'_> {
         }
     }
 
+    /// Windows at drawn places, of documents that are not held; `None` where the text is to be cut as a whole.
+    fn drawn(
+        &self,
+        join: Option<Join>,
+        tokenizer: &Tokenizer,
+        bos: Option<u32>,
+        which: &Windows,
+        most: Bounds,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Option<Cut>, TextError> {
+        if join.is_some() || which.sampling != Sampling::Random || !self.can_be_read_again() {
+            return Ok(None);
+        }
+        let text = Unheld { files: *self, bounds: most.endless(), notes: OnceCell::new() };
+        let windows = drawn::windows(tokenizer, &text, bos, which, progress)?;
+        let notes = text.notes.into_inner().unwrap_or_default();
+        Ok(windows.map(|windows| Cut { windows, notes }))
+    }
+
+    /// What comes through a pipe can be read only once.
+    fn can_be_read_again(&self) -> bool {
+        self.paths.iter().all(|path| path.metadata().is_ok_and(|data| data.is_file()))
+    }
+
     /// How far the first try reads.
     fn first_bytes(&self, which: &Windows, most: usize) -> usize {
-        // What comes through a pipe can be read only once.
-        let is_file = |path: &PathBuf| path.metadata().is_ok_and(|data| data.is_file());
         match enough(which) {
             usize::MAX => most,
-            _ if !self.paths.iter().all(is_file) => most,
+            _ if !self.can_be_read_again() => most,
             tokens => tokens.saturating_mul(BYTES_A_TOKEN).clamp(LEAST_BYTES.min(most), most),
         }
     }
@@ -97,5 +125,24 @@ impl Files<'_> {
 
     fn wanted(&self) -> usize {
         self.documents.unwrap_or(usize::MAX)
+    }
+}
+
+/// Documents of files that pass by and are not held.
+struct Unheld<'a> {
+    files: Files<'a>,
+    bounds: Bounds,
+    /// What is to be said of the first pass, which sees all of them.
+    notes: OnceCell<Vec<String>>,
+}
+
+impl Passing for Unheld<'_> {
+    fn pass(&self, each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> Result<(), TextError> {
+        let found = files::pass(self.files.each(), self.files.key, self.bounds, each)?;
+        if found.is_part {
+            return Err(TextError::TooLarge { limit: self.bounds.held as u64 });
+        }
+        self.notes.get_or_init(|| found.notes);
+        Ok(())
     }
 }

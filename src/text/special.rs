@@ -6,6 +6,8 @@ use serde_json::Value;
 #[cfg(not(target_arch = "wasm32"))]
 use super::TextError;
 #[cfg(not(target_arch = "wasm32"))]
+use crate::disk;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::format::without_mark;
 
 /// The settings of a tokenizer.
@@ -55,10 +57,10 @@ impl TokenizerSettings {
         let read = |name: &str| {
             let path = folder.join(name);
             let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
-            match std::fs::read(&path) {
+            match disk::read(&path) {
                 Ok(json) => serde_json::from_slice(without_mark(&json)).map_err(|e| wrong(format!("not JSON: {e}"))),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-                Err(e) => Err(wrong(e.to_string())),
+                Err(e) if e.cause.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
+                Err(e) => Err(wrong(e.cause.to_string())),
             }
         };
         let [config, map, added] = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"].map(read);

@@ -6,6 +6,8 @@ use super::TextError;
 use super::begin::Before;
 use super::guarded::guarded;
 use super::special::{AddedToken, TokenizerSettings};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::disk;
 use crate::format::without_mark;
 
 mod growth;
@@ -45,10 +47,11 @@ impl Tokenizer {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &std::path::Path, vocab: usize) -> Result<Self, TextError> {
         let path = folder.join("tokenizer.json");
-        let json = std::fs::read(&path).map_err(|e| TextError::File {
+        let json = disk::read_within(&path, disk::TOKENIZER).map_err(|e| TextError::File {
             file: path.display().to_string(),
             reason: format!(
-                "{e}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class"
+                "{}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class",
+                e.cause
             ),
         })?;
         Ok(Self::from_bytes(&json, vocab)?.with_added(TokenizerSettings::open(folder)?.added()))
@@ -117,7 +120,7 @@ impl Tokenizer {
     }
 
     /// The tokens of `text`, without special tokens, each with the byte where it begins.
-    fn placed(&self, text: &str) -> Result<Vec<pieces::Placed>, TextError> {
+    pub(super) fn placed(&self, text: &str) -> Result<Vec<pieces::Placed>, TextError> {
         let encoded = self.encoded(text, false)?;
         Ok(encoded.get_ids().iter().copied().zip(encoded.get_offsets().iter().map(|&(begin, _)| begin)).collect())
     }

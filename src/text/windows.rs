@@ -5,7 +5,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{TextError, Tokenizer};
+use super::{TextError, Tokenizer, parallel};
 
 /// Where a begin-of-sequence token stands.
 #[derive(
@@ -50,7 +50,8 @@ pub enum Bos {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Sampling {
-    /// At random starts, no start twice: the paper's way.
+    /// At random starts, no start twice: the paper's way. In a text of more than 8 MiB at random places,
+    /// around which alone it is cut into tokens.
     #[default]
     Random,
     /// One after the other from the beginning.
@@ -88,42 +89,37 @@ pub(super) struct Part {
     pub is_cut: bool,
 }
 
+/// What stands after each of several documents.
+pub(super) const AFTER_DOCUMENT: &str = "\n\n";
 /// At the end of a document that was cut its tokens may be others than those of the whole.
 const UNSURE_TOKENS: usize = 1024;
+/// Bytes of documents that are cut into tokens at once.
+const TOGETHER: usize = 1 << 20;
 /// Windows that use each token more often than this are told.
 const OFTEN: usize = 4;
 /// Windows that use each token more often than this are a mistake, as a count too high by zeros.
 const TOO_OFTEN: usize = 1000;
 
-/// Cuts windows from documents. A single document is encoded whole; several are each followed by
-/// an empty line, as the paper's calibration does.
-///
-/// # Errors
-/// When the text is too short or the model has no begin-of-sequence token that is asked for.
-pub fn windows(
-    tokenizer: &Tokenizer,
-    documents: &[String],
-    bos: Option<u32>,
-    which: &Windows,
-) -> Result<Vec<Vec<u32>>, TextError> {
-    windows_watched(tokenizer, documents, bos, which, &mut |_, _| {})
+/// The begin-of-sequence token, where windows have one.
+pub(super) fn begin(tokenizer: &Tokenizer, bos: Option<u32>, which: &Windows) -> Result<Option<u32>, TextError> {
+    if which.length < 2 {
+        return Err(TextError::WindowTooShort(which.length));
+    }
+    match which.bos {
+        // Not looked up: a model without a begin token can have windows too.
+        Bos::None => Ok(None),
+        _ => Ok(Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?)),
+    }
 }
 
-/// [`windows`], telling `progress` how many of how many documents are encoded.
-///
-/// # Errors
-/// As [`windows`].
-pub fn windows_watched(
-    tokenizer: &Tokenizer,
-    documents: &[String],
-    bos: Option<u32>,
-    which: &Windows,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<Vec<u32>>, TextError> {
-    Ok(cut(tokenizer, documents, Part::default(), bos, which, progress)?.windows)
+/// A window of so many tokens of the text.
+pub(super) fn with_begin(bos: Option<u32>, own: &[u32], which: &Windows) -> Vec<u32> {
+    // It takes the place of a token of the text, so that all windows are of one length.
+    let head = if own.len() < which.length { bos } else { None };
+    head.into_iter().chain(own.iter().copied()).collect()
 }
 
-/// [`windows_watched`] of documents that may be a part of all.
+/// Cuts windows from the tokens of documents, which may be a part of all.
 pub(super) fn cut(
     tokenizer: &Tokenizer,
     documents: &[String],
@@ -132,22 +128,10 @@ pub(super) fn cut(
     which: &Windows,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Cut, TextError> {
-    if which.length < 2 {
-        return Err(TextError::WindowTooShort(which.length));
-    }
-    let bos = match which.bos {
-        // Not looked up: a model without a begin token can have windows too.
-        Bos::None => None,
-        _ => Some(tokenizer.known(bos.ok_or(TextError::NoBos)?)?),
-    };
+    let bos = begin(tokenizer, bos, which)?;
     let tokens = encode(tokenizer, documents, part, enough(which), progress)?;
     let starts = starts(tokens.len(), which)?;
-    let cut = |i: usize, start: usize| {
-        let own = own_tokens(which, i);
-        // It takes the place of a token of the text, so that all windows are of one length.
-        let head = if own < which.length { bos } else { None };
-        head.into_iter().chain(tokens[start..start + own].iter().copied()).collect()
-    };
+    let cut = |i: usize, start: usize| with_begin(bos, &tokens[start..start + own_tokens(which, i)], which);
     let windows: Vec<Vec<u32>> = starts.into_iter().enumerate().map(|(i, start)| cut(i, start)).collect();
     // Windows that do not overlap use a token once.
     let times = windows.len().saturating_mul(which.length) / tokens.len().max(1);
@@ -173,18 +157,31 @@ fn encode(
     if let [whole] = documents {
         return Ok(sure(tokenizer.encode(whole)?));
     }
-    let mut tokens = Vec::new();
-    for (done, document) in documents.iter().enumerate() {
+    let (mut tokens, mut done) = (Vec::new(), 0);
+    while done < documents.len() {
         if tokens.len() >= enough {
             // Stopping early is an end too.
             progress(documents.len(), documents.len());
             return Ok(tokens);
         }
-        tokens.extend(tokenizer.encode(&format!("{document}\n\n"))?);
-        progress(done + 1, documents.len());
+        let together = &documents[done..done + together(&documents[done..])];
+        for one in parallel::map(together, |document| tokenizer.encode(&format!("{document}{AFTER_DOCUMENT}"))) {
+            tokens.extend(one?);
+        }
+        done += together.len();
+        progress(done, documents.len());
     }
     progress(documents.len(), documents.len());
     Ok(sure(tokens))
+}
+
+/// How many of the documents are cut into tokens at once: one at least.
+fn together(documents: &[String]) -> usize {
+    let lengths = documents.iter().scan(0, |sum, document| {
+        *sum += document.len();
+        Some(*sum)
+    });
+    lengths.take_while(|&sum| sum <= TOGETHER).count().max(1)
 }
 
 /// After so many tokens the rest of the text cannot matter.
@@ -196,7 +193,7 @@ pub(super) fn enough(which: &Windows) -> usize {
 }
 
 /// Text tokens of window `i`: one less where a begin-of-sequence token stands.
-fn own_tokens(which: &Windows, i: usize) -> usize {
+pub(super) fn own_tokens(which: &Windows, i: usize) -> usize {
     match which.bos {
         Bos::Each => which.length - 1,
         Bos::First if i == 0 => which.length - 1,

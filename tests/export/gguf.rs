@@ -292,7 +292,7 @@ fn a_failure_in_the_middle_leaves_nothing() {
     std::fs::write(path.join("tokenizer.json"), crate::tokenizer::byte_level().to_string()).unwrap();
     let options = Options { dtype: Some(Dtype::F16), overwrite: false };
     let result = export(&Checkpoint::open(&path).unwrap(), &place.path().join("model.gguf"), options, &mut nothing);
-    let Err(ExportError::Write(WriteError::Overflow { tensor, value })) = result else { panic!("{result:?}") };
+    let Err(ExportError::Write(WriteError::Overflow { tensor, value, .. })) = result else { panic!("{result:?}") };
     assert_eq!((&*tensor, value), ("blk.2.ffn_up.weight", 1e6));
     assert_eq!(names(place.path()), ["model"]);
 }

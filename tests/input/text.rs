@@ -61,6 +61,29 @@ fn a_shard_of_c4_is_read_as_it_is_downloaded() {
     assert_says(read("a.csv.gz", &gzipped(b"a"), "text"), &["a.csv.gz", ".jsonl"]);
 }
 
+/// A file of Zstandard with these frames.
+fn zstd(frames: &[&[u8]]) -> Vec<u8> {
+    let packed =
+        |content: &&[u8]| ruzstd::encoding::compress_to_vec(*content, ruzstd::encoding::CompressionLevel::Fastest);
+    // A frame that holds something else stands before them.
+    let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"any"].concat();
+    std::iter::once(skipped).chain(frames.iter().map(packed)).flatten().collect()
+}
+
+#[test]
+fn a_text_packed_with_zstd_is_read_to_its_last_frame() {
+    let lines = "{\"text\": \"one\"}\n".repeat(30_000);
+    let packed = zstd(&[lines.as_bytes(), b"{\"text\": \"last\"}\n"]);
+    let found = read("rows.jsonl.zst", &packed, "text").unwrap();
+    assert_eq!((found.len(), found.last().map(String::as_str)), (30_001, Some("last")));
+    assert_eq!(read("a.txt.zst", &zstd(&[b"wh", b"ole"]), "text").unwrap(), ["whole"]);
+    assert_says(read("a.txt.zst", &packed[..packed.len() - 3], "text"), &["a.txt.zst"]);
+    assert_says(read("a.txt.zst", b"plain text", "text"), &["a.txt.zst"]);
+    let mut damaged = zstd(&[b"whole"]);
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_says(read("a.txt.zst", &damaged, "text"), &["a.txt.zst", "damaged"]);
+}
+
 #[test]
 fn a_tokenizer_is_the_models_own() {
     assert_says(Tokenizer::from_bytes(b"{}", 8).map(drop), &["tokenizer.json"]);

@@ -198,3 +198,45 @@ fn windows_that_say_the_same_again_are_told_and_then_refused() {
     let half = tokenizer().encode(&words).unwrap().len() / 2;
     assert_says(cut(&words, &which(Some(half), half, Sampling::Random, Bos::None)), &["times", "no more than a few"]);
 }
+
+/// A text of more than 8 MiB, of which every line is another.
+fn long() -> Vec<String> {
+    (0..200_000).map(|i| format!("the cat number {i} sat and the dog ran after {}", i * 7 % 1000)).collect()
+}
+
+#[test]
+fn a_long_text_is_cut_only_around_its_windows_and_alike_from_rows_text_and_packed() {
+    let lines = long();
+    let rows: Vec<u8> = lines.iter().flat_map(|l| format!("{}\n", json!({ "text": l })).into_bytes()).collect();
+    let list = json!(lines.iter().map(|l| json!({ "text": l })).collect::<Vec<_>>()).to_string();
+    let text = lines.iter().map(|l| format!("{l}\n\n")).collect::<String>();
+    let packed = gzipped(&rows);
+    let contents: [(&str, &[u8]); 4] =
+        [("a.jsonl", &rows), ("b.json", list.as_bytes()), ("c.jsonl.gz", &packed), ("d.txt", text.as_bytes())];
+    let (_folder, paths) = files(&contents);
+    let asked = which(Some(40), 32, Sampling::Random, Bos::Each);
+    let found = of_files(&paths[..1], None, &asked).unwrap();
+    assert!(found.len() == 40 && found.iter().all(|w| w.len() == 32 && w[0] == BOS));
+    for other in [1, 2] {
+        assert_eq!(of_files(&paths[other..=other], None, &asked).unwrap(), found, "{:?}", paths[other]);
+    }
+    assert_eq!(windows(&tokenizer(), &lines, Some(BOS), &asked).unwrap(), found);
+    // One document of the same bytes has windows at the same places.
+    let of_text = of_files(&paths[3..], None, &asked).unwrap();
+    assert_eq!(of_text.iter().map(Vec::len).collect::<Vec<_>>(), [32; 40]);
+    let seeds = [asked.clone(), Windows { seed: 4, ..asked }].map(|asked| of_files(&paths[..1], None, &asked).unwrap());
+    assert!(seeds[0] == found && seeds[1] != found);
+}
+
+#[test]
+fn what_cannot_be_used_of_a_long_text_is_told_wherever_it_stands() {
+    let mut rows: String = long().iter().map(|l| format!("{}\n", json!({ "text": l }))).collect();
+    rows.push_str("{\"text\": null}\n");
+    let (_folder, paths) =
+        files(&[("a.jsonl", rows.as_bytes()), ("b.jsonl", format!("{rows}{{\"story\": 1}}\n").as_bytes())]);
+    let asked = which(Some(4), 32, Sampling::Random, Bos::None);
+    let files = Files { paths: &paths[..1], key: "text", documents: None };
+    let cut = files.windows(None, &tokenizer(), None, &asked, &mut |_, _| {}).unwrap();
+    assert!(cut.notes.len() == 1 && cut.notes[0].contains("line 200001"), "{:?}", cut.notes);
+    assert_says(of_files(&paths[1..], None, &asked), &["b.jsonl", "line 200002", "\"text\""]);
+}

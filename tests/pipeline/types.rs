@@ -92,7 +92,7 @@ fn what_cannot_be_stored_is_found_before_the_first_layer_and_the_advice_works() 
         let (result, begun) = pruned(&checkpoint, &Request { dtype: Some(Dtype::F16), ..request() }, &out);
         let error = result.unwrap_err();
         assert_eq!((begun, error.remedy()), (0, Some(Remedy::WiderType)), "{error}");
-        let SessionError::Pruning(PipelineError::Write(WriteError::Overflow { tensor, value })) = error else {
+        let SessionError::Pruning(PipelineError::Write(WriteError::Overflow { tensor, value, .. })) = error else {
             panic!("another error: {error}")
         };
         assert!(tensor.ends_with(name) && value == 70_144.0, "{tensor} {value}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
+use slimgpt::disk;
 use slimgpt::format::without_mark;
 use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
 
@@ -123,7 +124,7 @@ impl PromptArguments {
 
 /// A text without the mark that some programs write first.
 fn read_text(file: &Path) -> std::io::Result<String> {
-    let bytes = std::fs::read(file)?;
+    let bytes = disk::read_named(file, disk::SETTINGS).map_err(|e| e.cause)?;
     let text = std::str::from_utf8(without_mark(&bytes));
     text.map(str::to_owned).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
 }
@@ -131,13 +132,13 @@ fn read_text(file: &Path) -> std::io::Result<String> {
 /// generation_config.json; null where there is none.
 fn generation(model: &Path) -> Result<Value> {
     let path = model.join("generation_config.json");
-    match std::fs::read(&path) {
+    match disk::read(&path) {
         Ok(json) => {
             serde_json::from_slice(without_mark(&json)).with_context(|| format!("{}: not JSON", path.display()))
         }
         // Whatever is asked of null is null, so a missing file is one that says nothing.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e).with_context(|| path.display().to_string()),
+        Err(e) if e.cause.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(e) => Err(e.into()),
     }
 }
 

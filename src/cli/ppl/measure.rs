@@ -65,19 +65,23 @@ impl Measure<'_> {
             [whole] if has_titles(whole) => (pages(whole), "WikiText pages, detokenised"),
             several => (several.to_vec(), if several.len() == 1 { "document" } else { "documents" }),
         };
-        // An empty row has nothing to predict, as in lm-eval; its words and bytes count.
-        let empty = texts.iter().filter(|text| text.is_empty()).count();
-        if empty > 0 && empty < texts.len() {
-            out::note(format_args!(
-                "note: {empty} of {} {kind} are empty, and nothing is predicted there",
-                texts.len()
-            ));
-        }
-        let mut requests: Vec<Request> = Vec::new();
-        for text in texts.iter().filter(|text| !text.is_empty() || empty == texts.len()) {
+        let (mut requests, mut empty) = (Vec::<Request>::new(), 0);
+        for text in &texts {
             let tokens =
                 if kind.starts_with("WikiText") { self.encode(&detokenised(text))? } else { self.encode(text)? };
-            requests.extend(rolling(&tokens, prefix, self.length)?);
+            // An empty row has nothing to predict, as in lm-eval; its words and bytes count.
+            let is_empty = text.is_empty() || tokens.is_empty();
+            empty += usize::from(is_empty);
+            if !is_empty {
+                requests.extend(rolling(&tokens, prefix, self.length)?);
+            }
+        }
+        if empty == texts.len() {
+            return Err(EvalError::TooShort { tokens: 0, needed: 1 }.into());
+        }
+        if empty > 0 {
+            let of = format_args!("{empty} of {} {kind} are empty", texts.len());
+            out::note(format_args!("note: {of}, and nothing is predicted there"));
         }
         let perplexity = self.of(&requests, device)?;
         // lm-eval divides by the words and bytes of the page as it is, not of the detokenised one.

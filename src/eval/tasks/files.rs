@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::eval::EvalError;
 use crate::format::without_mark;
 
@@ -44,7 +45,7 @@ pub fn read(file: &Path) -> Result<(String, String), EvalError> {
         file: file.display().to_string(),
         reason: format!("{e}; give readable UTF-8 text"),
     };
-    let bytes = std::fs::read(file).map_err(|e| wrong(e.to_string()))?;
+    let bytes = disk::read_named(file, disk::ROWS).map_err(|e| wrong(e.cause.to_string()))?;
     let text = std::str::from_utf8(without_mark(&bytes)).map_err(|e| wrong(e.to_string()))?;
     Ok((name, text.to_owned()))
 }

@@ -94,7 +94,7 @@ fn code(source: &Path, whole: &Path) -> BTreeSet<PathBuf> {
         if whole.join(&file).exists() || found.contains(&file) {
             continue;
         }
-        if let Ok(text) = std::fs::read_to_string(source.join(&file)) {
+        if let Some(text) = disk::read(&source.join(&file)).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
             wanted.extend(imports(&text));
             found.insert(file);
         }
@@ -129,7 +129,7 @@ fn plain(module: &str) -> Option<String> {
 
 /// A JSON file; null where there is none that can be read.
 fn json(path: &Path) -> Value {
-    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
+    disk::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
 }
 
 #[cfg(test)]

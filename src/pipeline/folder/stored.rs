@@ -1,6 +1,5 @@
 //! A finished layer as it is kept: what stands beside its weights, and how damage is noticed.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::allocate::LayerPlan;
-use crate::disk::DiskError;
+use crate::disk::{self, DiskError};
 use crate::pipeline::LayerRecord;
 use crate::pipeline::batches::hex;
 
@@ -61,8 +60,9 @@ fn are_ascending(indices: &[usize], below: usize) -> bool {
 
 /// The SHA-256 of a file, which is not held in memory as a whole.
 pub(super) fn sha256_of(path: &Path) -> Result<String, DiskError> {
-    let read = || {
-        let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; PIECE]);
+    let mut file = disk::open(path)?;
+    let mut read = || {
+        let (mut hash, mut piece) = (Sha256::new(), vec![0; PIECE]);
         loop {
             match file.read(&mut piece)? {
                 0 => return Ok(hex(&hash.finalize())),

@@ -1,9 +1,10 @@
-//! A file as its text: decompressed, without the mark before it, by its kind.
+//! A file as its text: unpacked, without the mark before it, by its kind.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
+use super::zstd::Frames;
+use crate::disk;
 use crate::format::without_mark;
 
 /// What a file holds.
@@ -17,37 +18,73 @@ pub(super) enum Kind {
     List,
 }
 
-/// The name without `.gz`, and whether it had it.
-pub(super) fn plain_name(path: &Path) -> (String, bool) {
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// Endings of packed files, and the bytes that such files begin with.
+const PACKED: [(&str, &[u8], Packing); 2] =
+    [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
+/// Bytes at the beginning that tell what a text is whose name says nothing.
+const HEAD: u64 = 512;
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 16;
+
+/// Opens a file; what is read is its text. Its kind is what its name says, `None` where that is nothing
+/// known; a pipe has no name, and tells by its first sign.
+pub(super) fn open(path: &Path) -> io::Result<(Option<Kind>, impl BufRead + use<>)> {
+    let mut packed = BufReader::with_capacity(BUFFER, disk::open_named(path).map_err(|e| e.cause)?);
+    let is_nameless = disk::is_pipe(path);
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    match name.strip_suffix(".gz") {
-        Some(inner) => (inner.to_owned(), true),
-        None => (name, false),
+    let (name, packing) = match is_nameless {
+        true => (name, begins_as(packed.fill_buf()?)),
+        false => ends_as(&name),
+    };
+    let mut text: Box<dyn Read> = match packing {
+        Packing::Plain => Box::new(packed),
+        // A file may be several members one after the other.
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        Packing::Zstd => Box::new(Frames::new(packed)),
+    };
+    let mut head = Vec::new();
+    (&mut text).take(HEAD).read_to_end(&mut head)?;
+    let head = without_mark(&head).to_vec();
+    let sign = head.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+    let mut text = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(text));
+    let kind = if is_nameless { Some(kind_by(sign)) } else { kind(&name, &mut text)? };
+    Ok((kind, text))
+}
+
+/// The name without the ending of a packed file, and how it is packed.
+fn ends_as(name: &str) -> (String, Packing) {
+    let known = PACKED.iter().find_map(|&(ending, _, packing)| Some((name.strip_suffix(ending)?.to_owned(), packing)));
+    known.unwrap_or((name.to_owned(), Packing::Plain))
+}
+
+fn begins_as(head: &[u8]) -> Packing {
+    PACKED.iter().find(|(_, mark, _)| head.starts_with(mark)).map_or(Packing::Plain, |&(.., packing)| packing)
+}
+
+fn kind_by(sign: Option<u8>) -> Kind {
+    match sign {
+        Some(b'{') => Kind::Lines,
+        Some(b'[') => Kind::List,
+        _ => Kind::Text,
     }
 }
 
-/// What the ending of a name says: `None` where it says nothing known.
-pub(super) fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
+/// What the ending of a name says.
+fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
     Ok(match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("txt" | "md" | "raw") => Some(Kind::Text),
         Some("json") if first_sign(input)? == Some(b'[') => Some(Kind::List),
         Some("jsonl" | "json") => Some(Kind::Lines),
         _ => None,
     })
-}
-
-/// Opens a file; what is read is its text.
-pub(super) fn open(path: &Path, gzipped: bool) -> io::Result<impl BufRead> {
-    let file = File::open(path)?;
-    let mut text: Box<dyn Read> = match gzipped {
-        // A file may be several gzip members one after the other.
-        true => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(file))),
-        false => Box::new(file),
-    };
-    let mut head = Vec::new();
-    (&mut text).take(3).read_to_end(&mut head)?;
-    let head = without_mark(&head).to_vec();
-    Ok(BufReader::new(Cursor::new(head).chain(text)))
 }
 
 /// The first byte that is no white space, which is taken; the byte itself is not.

@@ -1,24 +1,47 @@
 //! One pass over files: their documents, as far as the bounds reach.
 
 use std::io::{BufRead, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::Bounds;
 use super::input::{self, Kind};
-use super::{Bounds, Documents};
+use crate::text::piece::Piece;
 use crate::text::{TextError, rows};
 
 /// What kind of file is wanted.
 const READABLE: &str = "give a readable UTF-8 text file, gzipped or not";
 
-/// Documents read so far, and how much more is wanted.
+/// Bytes of a text that are shown at once.
+const PIECE: usize = 1 << 18;
+
+/// How much more of files is wanted, and what was found.
 pub(super) struct Pass<'a> {
     key: &'a str,
+    /// Documents.
     wanted: usize,
     /// Bytes that may still be read.
     left: usize,
-    pub read: Documents,
+    /// Bytes of what has to be held as a whole.
+    held: usize,
+    /// Who is shown the documents.
+    each: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
+    taken: usize,
+    has_enough: bool,
+    pub found: Found,
+}
+
+/// What is to be said of a pass.
+#[derive(Default)]
+pub(in crate::text) struct Found {
+    /// What was not taken as it stands, in sentences that name the file.
+    pub notes: Vec<String>,
+    /// Whether the bytes did not reach for all that was wanted.
+    pub is_part: bool,
+    /// Whether the last text is only the beginning of its document.
+    pub is_cut: bool,
 }
 
 /// What is wrong with a row: it is no JSON, or it has no text.
@@ -44,13 +67,19 @@ struct Odd {
 }
 
 impl<'a> Pass<'a> {
-    pub fn new(key: &'a str, bounds: Bounds) -> Self {
-        Self { key, wanted: bounds.documents, left: bounds.bytes, read: Documents::default() }
+    pub fn new(key: &'a str, bounds: Bounds, each: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> Self {
+        let Bounds { documents: wanted, bytes: left, held } = bounds;
+        Self { key, wanted, left, held, each, taken: 0, has_enough: false, found: Found::default() }
     }
 
     /// Whether nothing more is wanted, or nothing more may be read.
     pub fn is_full(&self) -> bool {
-        self.read.is_part || self.read.texts.len() >= self.wanted
+        self.has_enough || self.found.is_part || self.taken >= self.wanted
+    }
+
+    fn show(&mut self, text: &str, begins: bool) {
+        self.taken += usize::from(begins);
+        self.has_enough = (self.each)(Piece { text, begins }).is_break();
     }
 
     /// Takes the documents of one more file.
@@ -58,16 +87,14 @@ impl<'a> Pass<'a> {
         let file = path.display().to_string();
         let wrong = |reason: String| TextError::File { file: file.clone(), reason };
         let unreadable = |e: std::io::Error| wrong(format!("{e}; {READABLE}"));
-        let (name, gzipped) = input::plain_name(path);
-        let mut input = input::open(path, gzipped).map_err(unreadable)?;
-        let kind = input::kind(&name, &mut input).map_err(unreadable)?;
-        let (before, mut odd) = (self.read.texts.len(), Odd::default());
+        let (kind, mut input) = input::open(path).map_err(unreadable)?;
+        let (before, mut odd) = (self.taken, Odd::default());
         let taken = match kind {
             Some(Kind::Text) => self.whole(&mut input).map_err(BadRow::Wrong),
             Some(Kind::Lines) => self.lines(&mut input, &mut odd),
             Some(Kind::List) => self.list(&mut input, &mut odd),
             None => Err(BadRow::Wrong(
-                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz".into(),
+                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz or .zst".into(),
             )),
         };
         let no_text = |row: String| TextError::NoText { file: file.clone(), row, key: self.key.to_owned() };
@@ -75,42 +102,48 @@ impl<'a> Pass<'a> {
             Err(BadRow::Wrong(reason)) => Err(wrong(reason)),
             Err(BadRow::NoText(row)) => Err(no_text(row)),
             // A key under which nothing ever stands is not the one that was meant.
-            Ok(()) if odd.nulls > 0 && self.read.texts.len() == before && !self.read.is_part => {
-                Err(no_text("every row".into()))
-            }
+            Ok(()) if odd.nulls > 0 && self.taken == before && !self.found.is_part => Err(no_text("every row".into())),
             Ok(()) => {
-                self.read.notes.extend(odd.notes(&file, self.key));
+                self.found.notes.extend(odd.notes(&file, self.key));
                 Ok(())
             }
         }
     }
 
-    /// The whole of a file, or its beginning.
-    fn whole(&mut self, input: &mut impl Read) -> Result<(), String> {
-        let mut bytes = Vec::new();
-        self.fill(input, &mut bytes).map_err(|e| format!("{e}; {READABLE}"))?;
-        let cut = self.read.is_part;
-        match String::from_utf8(bytes) {
-            Ok(text) => self.read.texts.push(text),
-            // The bytes may end in the middle of a character.
-            Err(e) if cut && e.utf8_error().error_len().is_none() => {
-                let valid = e.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(&e.as_bytes()[..valid]).into_owned();
-                self.read.texts.push(text);
+    /// The whole of a file, or its beginning, in pieces.
+    fn whole(&mut self, input: &mut impl BufRead) -> Result<(), String> {
+        let (mut bytes, mut before, mut begins) = (Vec::new(), 0, true);
+        loop {
+            let most = self.left.min(PIECE);
+            let count = (&mut *input).take(most as u64).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+            self.left -= count;
+            let goes_on = !input.fill_buf().map_err(|e| unreadable(&e))?.is_empty();
+            self.found.is_part = goes_on && self.left == 0;
+            let whole = match std::str::from_utf8(&bytes) {
+                Ok(text) => text.len(),
+                // The piece may end in the middle of a character.
+                Err(e) if goes_on && e.error_len().is_none() => e.valid_up_to(),
+                Err(e) => return Err(format!("no UTF-8 at byte {}; {READABLE}", before + e.valid_up_to())),
+            };
+            // What precedes was checked.
+            self.show(std::str::from_utf8(&bytes[..whole]).unwrap_or_default(), begins);
+            if !goes_on || self.found.is_part || self.has_enough {
+                self.found.is_cut = self.found.is_part;
+                return Ok(());
             }
-            Err(e) => return Err(format!("{}; {READABLE}", e.utf8_error())),
+            bytes.drain(..whole);
+            before += whole;
+            begins = false;
         }
-        self.read.is_cut = cut;
-        Ok(())
     }
 
-    /// Reads what is left of a file, as far as it may be read, and notes whether that was all.
+    /// Reads what is left of a file, as far as it may be read and held, and notes whether that was all.
     fn fill(&mut self, input: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        let most = self.left.min(self.held);
         // One byte more tells a file that ends here from one that goes on.
-        let most = self.left.saturating_add(1);
-        let count = input.take(most as u64).read_to_end(bytes)?;
-        self.read.is_part = count > self.left;
-        bytes.truncate(self.left);
+        let count = input.take(most.saturating_add(1) as u64).read_to_end(bytes)?;
+        self.found.is_part = count > most;
+        bytes.truncate(most);
         self.left -= bytes.len();
         Ok(())
     }
@@ -125,14 +158,12 @@ impl<'a> Pass<'a> {
             bytes.clear();
             let place = || format!("line {number}");
             let wrong = |e: &dyn std::fmt::Display| BadRow::Wrong(format!("{}: {e}", place()));
-            let most = self.left.saturating_add(1);
-            let mut limited = (&mut *input).take(most as u64);
+            let most = self.left.min(self.held);
+            let mut limited = (&mut *input).take(most.saturating_add(1) as u64);
             let count = limited.read_until(b'\n', &mut bytes);
-            let count = count.map_err(|e| BadRow::Wrong(format!("{}: {e}; {READABLE}", place())))?;
-            if count > self.left {
-                self.read.is_part = true;
-            }
-            if count == 0 || count > self.left {
+            let count = count.map_err(|e| BadRow::Wrong(format!("{}: {}", place(), unreadable(&e))))?;
+            self.found.is_part = count > most;
+            if count == 0 || count > most {
                 break;
             }
             self.left -= count;
@@ -153,8 +184,8 @@ impl<'a> Pass<'a> {
     fn list(&mut self, input: &mut impl Read, odd: &mut Odd) -> Result<(), BadRow> {
         let wrong = |e: &dyn std::fmt::Display| BadRow::Wrong(format!("not a JSON list of rows: {e}"));
         let mut bytes = Vec::new();
-        self.fill(input, &mut bytes).map_err(|e| BadRow::Wrong(format!("{e}; {READABLE}")))?;
-        if self.read.is_part {
+        self.fill(input, &mut bytes).map_err(|e| BadRow::Wrong(unreadable(&e)))?;
+        if self.found.is_part {
             // A list has an end, and half of one is no JSON.
             return Ok(());
         }
@@ -180,12 +211,16 @@ impl<'a> Pass<'a> {
         unfit: impl Fn() -> String,
     ) -> Result<(), BadRow> {
         match text {
-            Text::There(text) => self.read.texts.push(text),
+            Text::There(text) => self.show(&text, true),
             Text::Null => odd.null(place),
             Text::Missing => return Err(BadRow::NoText(unfit())),
         }
         Ok(())
     }
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("{error}; {READABLE}")
 }
 
 impl Odd {

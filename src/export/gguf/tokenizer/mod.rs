@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use special::Special;
 
 use super::{ExportError, Value};
+use crate::disk;
 use crate::format::without_mark;
 use crate::shape::ModelConfig;
 use crate::text::TokenizerSettings;
@@ -52,7 +53,7 @@ impl Vocabulary {
     /// When there is none, or llama.cpp has no tokenizer that would cut text as it does.
     pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self, ExportError> {
         let path = folder.join("tokenizer.json");
-        let bytes = crate::disk::read(&path)?;
+        let bytes = disk::read_within(&path, disk::TOKENIZER)?;
         let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
         let mut json: Json =
             serde_json::from_slice(without_mark(&bytes)).map_err(|e| refused(format!("it is not JSON ({e})")))?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::Value;
+use crate::disk;
 use crate::format::without_mark;
 use crate::shape::ModelConfig;
 use crate::text::{Before, TokenizerSettings};
@@ -23,7 +24,7 @@ pub(super) struct Special {
 impl Special {
     /// Takes what there is; a folder without settings has what config.json says.
     pub fn read(json: &Json, settings: &TokenizerSettings, folder: &Path, config: &ModelConfig) -> Self {
-        let template = std::fs::read(folder.join("chat_template.jinja")).ok();
+        let template = disk::read(&folder.join("chat_template.jinja")).ok();
         let template = template.and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
         // A token beyond the embeddings can be neither read nor written.
         let named = |key: &str| number(json, settings.token(key)?).filter(|&id| (id as usize) < config.vocab_size);
