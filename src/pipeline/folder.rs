@@ -227,6 +227,8 @@ fn settle(place: &Place, partial: &Path) -> Result<(), FolderError> {
 
 /// Clears away what a finished run left of its working folder, and nothing of another run.
 fn clear_finished(partial: &Path, fingerprint: &Fingerprint) -> Result<(), FolderError> {
+    // Killed after the result had its name, a process may have left what it was clearing.
+    disk::clear_abandoned(partial);
     if !partial.is_dir() || refuse_strangers(partial).is_err() {
         return Ok(());
     }

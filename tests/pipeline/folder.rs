@@ -211,6 +211,10 @@ fn a_finished_run_is_not_done_again() {
         Opened::Work(_) => panic!("done again"),
     }
     assert!(!place.path("out.partial").exists());
+    // Killed while it was cleared, when it had lost its name already.
+    std::fs::create_dir(place.path("out.partial.unfinished.abc123")).unwrap();
+    assert!(matches!(place.open("out", false), Ok(Opened::Finished(_))));
+    assert!(!place.path("out.partial.unfinished.abc123").exists());
 }
 
 #[test]
