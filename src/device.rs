@@ -10,12 +10,14 @@ mod driver;
 mod memory;
 pub mod readback;
 pub mod room;
+mod trouble;
 
 use burn::tensor::Device as TensorDevice;
 
 use driver::Selector;
 pub use driver::adapters;
 pub use memory::Peak;
+pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};
 

@@ -26,6 +26,12 @@ impl Progress {
         Self { json, bar, started: Instant::now(), meter, layers: plan.layers.len() }
     }
 
+    /// A plan, which is told again where a run has to do with less.
+    fn begin(&mut self, plan: &Plan) {
+        self.meter = Meter::new(plan);
+        self.bar.set_length(self.meter.length() as u64);
+    }
+
     pub fn show(&mut self, event: &Event) {
         let second = self.started.elapsed().as_secs_f64();
         self.meter.note(event, second);
@@ -36,6 +42,13 @@ impl Progress {
         }
         self.bar.set_position(self.meter.position() as u64);
         match event {
+            Event::Planned { plan } => self.begin(plan),
+            Event::OutOfMemory { batch_windows, from_the_first_layer: true, .. } => self.line(&format!(
+                "the device ran out of memory: starting again from the first layer with batches of {batch_windows} windows"
+            )),
+            Event::OutOfMemory { .. } => {
+                self.line("the device ran out of memory: going on with the activations elsewhere")
+            }
             Event::Resumed { finished, layers } => self.line(&format!("going on after {finished} of {layers} layers")),
             Event::Batch { layer, pass, .. } => self.bar.set_message(self.batch(*layer, *pass, second)),
             Event::LayerDone { record } => self.line(&self.layer(record, second)),

@@ -118,8 +118,7 @@ impl Remedied for EvalError {
         match self {
             Self::Text(error) => error.remedy(),
             Self::Device(error) => error.remedy(),
-            // What is measured is batched already.
-            Self::Readback(_) => Some(Remedy::Cpu),
+            Self::Readback(error) => error.remedy(),
             Self::BadRows(_) => Some(Remedy::SkipRows),
             Self::Stride { length, .. } => Some(Remedy::Stride(*length)),
             Self::NoPrefix => Some(Remedy::WindowProtocol),

@@ -13,7 +13,7 @@ use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::device::readback::floats;
+use crate::device::readback::{floats, settled};
 use crate::model::{Block, Outer, Positions, fits, token_tensor};
 use crate::shape::ModelConfig;
 
@@ -191,6 +191,8 @@ async fn run_group(
         let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
             *batch = block.forward(batch.clone(), &positions.first(longest(rows)));
+            // Told when it is done: a GPU takes hours of work in seconds.
+            settled(batch).await?;
             step();
         }
     }

@@ -27,6 +27,8 @@ mod error;
 pub use error::{MemoryError, WouldFit};
 
 const F32: u64 = 4;
+/// The line of the plan that may lie anywhere.
+const ACTIVATIONS: &str = "activations";
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 const BATCH_TOKENS: usize = 4096;
 /// What attention may use for its scores at once, twice: before and after the softmax.
@@ -227,7 +229,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Device, needs.solver),
             part("one batch", Placement::Device, needs.batch),
-            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
         ],
@@ -250,7 +252,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Host, needs.solver),
             part("one batch", Placement::Host, needs.batch),
-            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("embeddings", Placement::Host, needs.outer),
         ],
         place,
@@ -320,6 +322,19 @@ fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
 }
 
 impl MemoryPlan {
+    /// The same with the device's activations in the host's memory; `None` where they are not on the device.
+    pub(super) fn with_activations_off_device(&self) -> Option<Self> {
+        let moved = |part: &MemoryPart| match part.what.as_str() {
+            ACTIVATIONS => MemoryPart { place: Placement::Host, ..part.clone() },
+            _ => part.clone(),
+        };
+        (self.activations == Placement::Device).then(|| Self {
+            batch_windows: self.batch_windows,
+            // Where the activations did not fit there is no room to spare.
+            ..summed(self.parts.iter().map(moved).collect(), Placement::Host, false)
+        })
+    }
+
     /// "activations 1.2 GiB + one batch …", the parts of one place.
     fn list(&self, place: Placement) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);
