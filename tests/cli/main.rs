@@ -4,6 +4,7 @@ mod bench;
 mod export;
 mod generate;
 mod places;
+mod progress;
 mod reports;
 mod resume;
 mod strangers;
