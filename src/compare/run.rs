@@ -221,7 +221,7 @@ async fn measured(
     let what = setting.evaluation.protocol.evaluation();
     EvalRecord::add_to(
         folder,
-        [EvalEntry { what, metric: "ppl".into(), value: perplexity, stderr: None, n: predictions }],
+        [EvalEntry { what, metric: EvalEntry::PPL.into(), value: perplexity, stderr: None, n: predictions }],
     )?;
     // Again, now that the figure for the page stands in the folder.
     report::write_into(folder)?;

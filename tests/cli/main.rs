@@ -3,6 +3,7 @@
 mod bench;
 mod export;
 mod generate;
+mod measured;
 mod places;
 mod progress;
 mod reports;

@@ -67,12 +67,17 @@ pub struct CalibrationSize {
 
 /// Tokens of a window: as asked, else 2048, and never more than the model was made for.
 pub fn window_length(asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
+    window_length_of("--seq-len", asked, config)
+}
+
+/// [`window_length`] where another flag asks.
+pub fn window_length_of(flag: &str, asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
     match asked {
         // The paper's windows have 2048 tokens.
         None => Ok(2048.min(config.max_positions)),
         Some(n) if n <= config.max_positions => Ok(n),
         Some(n) => {
-            Err(Usage(format!("--seq-len {n} is longer than the model's context of {} tokens", config.max_positions))
+            Err(Usage(format!("{flag} {n} is longer than the model's context of {} tokens", config.max_positions))
                 .into())
         }
     }
@@ -86,6 +91,11 @@ impl Calibration {
     /// The files that are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.calibration
+    }
+
+    /// The key of the text in a row.
+    pub fn key(&self) -> &str {
+        &self.text_key
     }
 
     /// Refuses a run that has no text, before anything is computed.

@@ -14,7 +14,7 @@ use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Cut, Files, Sampling, Tokenizer, Windows};
 
-use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length};
+use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length, window_length_of};
 use crate::cli::choice::{choice, listed};
 use crate::cli::exit::Usage;
 use crate::cli::progress::counting;
@@ -174,13 +174,7 @@ impl Compare {
         let config = checkpoint.config();
         let which = Windows {
             count: self.windows,
-            // Said again, because `window_length` names the flag of the calibration's windows.
-            length: window_length(Some(self.eval_seq_len), config).map_err(|_| {
-                Usage(format!(
-                    "--eval-seq-len {} is longer than the model's context of {} tokens",
-                    self.eval_seq_len, config.max_positions
-                ))
-            })?,
+            length: window_length_of("--eval-seq-len", Some(self.eval_seq_len), config)?,
             // In order and from the beginning, so that the seed does not change what is measured.
             sampling: Sampling::Sequential,
             bos: self.eval_bos,
