@@ -23,6 +23,7 @@ use super::exit::named;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::counting;
+use super::typed::typed;
 use super::{arguments as shared, out};
 
 impl Compare {
@@ -56,6 +57,7 @@ impl Compare {
             keep_weights: self.keep_weights,
             clock: &|| started.elapsed().as_secs_f64(),
             memory: &|| watch.look(),
+            typed: Some(&typed("compare")),
         };
         let interrupt = Interrupt::listen();
         let mut cells = Cells::new(self.json, grid.cells().len());

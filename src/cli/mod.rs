@@ -25,6 +25,7 @@ mod remedy;
 mod report;
 mod show;
 mod summary;
+mod typed;
 
 use std::process::ExitCode;
 

@@ -21,6 +21,7 @@ use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
+use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
 use measured::{Figure, Text, keep, told};
@@ -111,6 +112,7 @@ impl Prune {
             device: &device,
             clock: &clock,
             memory: &memory,
+            typed: Some(&typed("prune")),
         };
         self.announce(&job);
         export::hint_at_links(&self.model);

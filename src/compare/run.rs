@@ -7,7 +7,9 @@ use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Ou
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
 use crate::eval::{EvalEntry, EvalRecord, perplexity};
-use crate::pipeline::{self, Fingerprint, Flow, Job, Limits, PipelineError, Report, Request, plan, windows_sha256};
+use crate::pipeline::{
+    self, Fingerprint, Flow, Job, Limits, PipelineError, Report, Request, Typed, plan, windows_sha256,
+};
 use crate::report::{self, Folder};
 use crate::session::{SessionError, prune_to_folder};
 use crate::text::TextError;
@@ -36,6 +38,8 @@ pub struct GridContext<'a> {
     pub clock: &'a dyn Fn() -> f64,
     /// The most memory seen in use so far.
     pub memory: &'a dyn Fn() -> Peak,
+    /// What was typed to start the comparison.
+    pub typed: Option<&'a Typed>,
 }
 
 /// Cuts the calibration windows of a cell.
@@ -155,8 +159,8 @@ async fn row(
         Ok(windows) => windows,
         Err(error) => return Ok(refused(error.to_string())),
     };
-    let GridContext { checkpoint, device, clock, memory, .. } = *setting;
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
+    let GridContext { checkpoint, device, clock, memory, typed, .. } = *setting;
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory, typed };
     // The tokens are part of the identity, so they are cut for a row that is there as well.
     let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
     let name = cell.name();

@@ -48,6 +48,7 @@ struct FolderView<'a> {
     dense_perplexity: Option<String>,
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
+    typed: Vec<Setting>,
 }
 
 /// A line of the table of layers.
@@ -138,6 +139,7 @@ impl<'a> FolderView<'a> {
                 .map(|e| Metric::new(e, [Some(e)])),
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
+            typed: settings::typed(report),
         }
     }
 }

@@ -81,3 +81,39 @@ fn what_cannot_be_measured_is_told_before_anything_is_pruned() {
     assert!(prune(&out, &["--text", "no/such.txt"]).with(1).err.contains("no/such.txt"));
     assert!(!Path::new(&out).exists() && !folder.path().join("out.partial").exists());
 }
+
+#[test]
+fn the_report_has_the_command_line_and_every_setting() {
+    let folder = temporary();
+    let out = path(&folder.path().join("my out"));
+    prune(&out, &["--damping", "0.02"]).with(0);
+    let report: Value = serde_json::from_str(&read(&out, "slimgpt-report.json")).unwrap();
+    let typed = &report["timing"]["typed"];
+    let words: Vec<&str> = typed["command"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    assert!(words[0].ends_with("slimgpt"), "{words:?}");
+    assert_eq!(words[1..6], ["prune", &shipped(), "--out", &out, "--target"]);
+    let settings = &typed["settings"];
+    // As typed, by default, and neither.
+    assert_eq!(
+        (&settings["damping"], &settings["target"], &settings["out"]),
+        (&json!(["0.02"]), &json!(["0.3"]), &json!([out]))
+    );
+    assert_eq!(
+        (&settings["schedule"], &settings["seed"], &settings["bos"]),
+        (&json!(["log"]), &json!(["0"]), &json!(["none"]))
+    );
+    assert_eq!(
+        (&settings["sampling"], &settings["method"], &settings["text"]),
+        (&json!(["random"]), &json!([]), &json!([]))
+    );
+    let page = read(&out, "slimgpt-report.html");
+    for word in [
+        "prune ",
+        "--damping 0.02",
+        "my out&#x27;",
+        "<dt>channel-multiple</dt><dd>not given</dd>",
+        "<dt>seed</dt><dd>0</dd>",
+    ] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+}

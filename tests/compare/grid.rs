@@ -61,6 +61,7 @@ fn compared(
         keep_weights,
         clock: &|| 0.0,
         memory: &Peak::unknown,
+        typed: None,
     };
     block_on(run(&setting, &grid(), &mut |event| on_event(&event)))
 }
