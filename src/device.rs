@@ -7,6 +7,7 @@ mod driver;
 #[cfg(not(feature = "gpu"))]
 #[path = "device/no_driver.rs"]
 mod driver;
+mod lost;
 mod memory;
 pub mod readback;
 pub mod room;

@@ -8,31 +8,57 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use super::readback::ReadbackError;
+use super::lost::ReadbackError;
 
-/// What the driver said first and nobody has heard yet.
-static SAID: Mutex<Option<ReadbackError>> = Mutex::new(None);
+/// What the drivers said.
+static SAID: Said = Said(Mutex::new(None));
 
-/// Keeps what a driver said, unless something is kept already: what follows is a consequence.
-#[cfg_attr(not(all(feature = "gpu", not(target_arch = "wasm32"))), allow(dead_code, reason = "nobody says anything"))]
-fn keep(said: ReadbackError) {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(said);
+/// What was said first and nobody has heard yet.
+struct Said(Mutex<Option<ReadbackError>>);
+
+impl Said {
+    /// Keeps what a driver said, unless something is kept already: what follows is a consequence. Whether
+    /// it is the first.
+    #[cfg_attr(
+        not(all(feature = "gpu", not(target_arch = "wasm32"))),
+        allow(dead_code, reason = "nobody says anything")
+    )]
+    fn keep(&self, said: ReadbackError) -> bool {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = kept.is_none();
+        kept.get_or_insert(said);
+        is_first
+    }
+
+    fn take(&self) -> Option<ReadbackError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What a panic is about; a fault of our own goes on as one.
+    fn told(&self, panic: Box<dyn Any + Send>) -> ReadbackError {
+        self.take().unwrap_or_else(|| resume_unwind(panic))
+    }
 }
 
 /// What was said since somebody asked last.
 pub(super) fn take() -> Option<ReadbackError> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).take()
+    SAID.take()
 }
 
 /// Listens to a device.
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub(super) fn listen(device: &wgpu::Device) {
     device.on_uncaptured_error(std::sync::Arc::new(|error: wgpu::Error| {
-        keep(match error {
-            wgpu::Error::OutOfMemory { .. } => ReadbackError::OutOfMemory,
-            other => ReadbackError::lost(&other.to_string()),
+        let is_out_of_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
+        let is_first = SAID.keep(match is_out_of_memory {
+            true => ReadbackError::OutOfMemory,
+            false => ReadbackError::lost(&error.to_string()),
         });
-        // burn's thread has to leave the work undone, as it does by itself; but this way nothing prints.
+        // burn's thread has to leave the work undone, as it does by itself. What is no want of memory is a
+        // fault of ours, which is shown; whatever else is told by whoever reads the results.
+        if is_first && !is_out_of_memory {
+            panic!("wgpu error: {error}");
+        }
         resume_unwind(Box::new("the driver refused"));
     }));
 }
@@ -43,7 +69,7 @@ pub(super) fn listen(device: &wgpu::Device) {
 /// # Errors
 /// With what the driver said.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ReadbackError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(told)
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| SAID.told(panic))
 }
 
 /// As [`caught`], for work that waits.
@@ -59,23 +85,20 @@ pub async fn caught_async<T>(work: impl Future<Output = T>) -> Result<T, Readbac
     .await
 }
 
-fn told(panic: Box<dyn Any + Send>) -> ReadbackError {
-    take().unwrap_or_else(|| resume_unwind(panic))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_word_is_kept_until_it_is_heard() {
-        keep(ReadbackError::OutOfMemory);
-        keep(ReadbackError::lost("a buffer is invalid"));
-        let ended = caught(|| -> u8 { resume_unwind(Box::new("the driver refused")) });
-        assert_eq!(ended, Err(ReadbackError::OutOfMemory));
-        assert_eq!(take(), None);
-        assert_eq!(caught(|| 3), Ok(3));
+        // Not the one of all: other tests read results meanwhile.
+        let said = Said(Mutex::new(None));
+        assert!(said.keep(ReadbackError::OutOfMemory));
+        assert!(!said.keep(ReadbackError::lost("a buffer is invalid")));
+        assert_eq!(said.told(Box::new("the driver refused")), ReadbackError::OutOfMemory);
+        assert_eq!(said.take(), None);
         // A fault of our own is not the driver's.
-        assert!(catch_unwind(|| caught(|| -> u8 { resume_unwind(Box::new("ours")) })).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| said.told(Box::new("ours")))).is_err());
+        assert_eq!(caught(|| 3), Ok(3));
     }
 }
