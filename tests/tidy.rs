@@ -45,6 +45,7 @@ const REACHED: &[&str] = &[
     "Timing",
     "Seconds",
     "Figures",
+    "Needs",
     "Calibrate",
 ];
 
