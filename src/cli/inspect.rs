@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::eval::EvalRecord;
 use slimgpt::export::compat::{Opens, clients};
 use slimgpt::format;
 use slimgpt::pipeline::Report;
@@ -92,6 +93,7 @@ fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
         "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
         "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
         "report": report,
+        "evaluation": checkpoint.folder().and_then(|folder| EvalRecord::read(folder).ok()).map(|record| record.entries),
     })
 }
 

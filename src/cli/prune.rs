@@ -5,7 +5,7 @@ mod measured;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -83,8 +83,7 @@ impl Prune {
 
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let request =
-            self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
+        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
         let texts = self.calibration.files().iter().chain(self.text.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files());
         // An earlier result may be this very run's, which only the run itself knows.
@@ -162,7 +161,10 @@ impl Prune {
         if dense.is_empty() {
             return Ok(Vec::new());
         }
-        let figures = self.measured("pruned", &Checkpoint::open(&self.out)?, tokenizer, device)?;
+        let figures = Checkpoint::open(&self.out).map_err(anyhow::Error::from);
+        let figures = figures.and_then(|pruned| self.measured("pruned", &pruned, tokenizer, device));
+        let whole = || format!("{} is whole, but it could not be measured", self.out.display());
+        let figures = figures.with_context(whole)?;
         keep(&self.out, dense, &figures)?;
         Ok(figures)
     }

@@ -40,6 +40,7 @@ fn perplexity_before_and_after_is_that_of_ppl() {
     let kept: Value = serde_json::from_str(&read(&out, "slimgpt-eval.json")).unwrap();
     assert_eq!(kept["entries"][0]["metric"], "ppl, dense");
     assert_eq!((&kept["entries"][0]["value"], &kept["entries"][1]["value"]), (&json!(before), &json!(after)));
+    assert_eq!(run(&["inspect", &out, "--json"]).with(0).json()["evaluation"], kept["entries"]);
     // Typed again, it is measured again, to the same bytes.
     let again = prune(&out, &["--text", &text]).with(0);
     assert!(again.err.contains("finished already") && again.out.contains(&figures), "{}", again.out);
