@@ -21,8 +21,9 @@ mod select;
 
 use finished::Finished;
 use items::Items;
-use load::Loaded;
+pub use load::{Loaded, Settings};
 use run::Runner;
+pub use select::{Chosen, tasks as chosen};
 
 const EXAMPLES: &str = "\
 Examples:

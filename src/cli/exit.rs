@@ -70,7 +70,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         || matches!(error.downcast_ref(), Some(ExportError::Place(_)))
         || error.is::<PlaceError>()
-        || matches!(error.downcast_ref(), Some(CompareError::Place(_)))
+        || matches!(error.downcast_ref(), Some(CompareError::Place(_) | CompareError::OtherModel { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
 }

@@ -83,7 +83,7 @@ impl Prune {
 
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
+        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
         let texts = self.calibration.files().iter().chain(self.text.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files());
         // An earlier result may be this very run's, which only the run itself knows.

@@ -1,6 +1,7 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
 mod bench;
+mod compare;
 mod export;
 mod generate;
 mod measured;

@@ -31,6 +31,9 @@ pub struct Calibration {
     pub size: CalibrationSize,
     #[command(flatten)]
     pub cutting: Cutting,
+    /// Seed of the random windows, and of the method random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// How a calibration text is cut.
@@ -42,15 +45,12 @@ pub struct Cutting {
     /// Where the begin-of-sequence token stands in a calibration window
     #[arg(long, value_name = "WHERE", value_parser = choice_of(&[Bos::Each, Bos::None]), default_value = "none")]
     pub bos: Bos,
-    /// Seed of the random windows, and of the method random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
 }
 
 impl Cutting {
     /// `count` windows of `length` tokens.
-    pub fn windows(&self, count: usize, length: usize) -> Windows {
-        Windows { count: Some(count), length, sampling: self.sampling, bos: self.bos, seed: self.seed }
+    pub fn windows(&self, count: usize, length: usize, seed: u64) -> Windows {
+        Windows { count: Some(count), length, sampling: self.sampling, bos: self.bos, seed }
     }
 }
 
@@ -109,7 +109,7 @@ impl Calibration {
     /// is the shipped text, for the shipped model only.
     pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
         let length = window_length(self.size.seq_len, checkpoint.config())?;
-        let which = self.cutting.windows(self.size.samples, length);
+        let which = self.cutting.windows(self.size.samples, length, self.seed);
         let files = Files { paths: &self.calibration, key: &self.text_key, documents: self.documents };
         let mut counting = progress::counting("reading the text", hidden);
         let cut = session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;

@@ -106,7 +106,7 @@ impl Drop for Cells {
 }
 
 fn told(row: &CellResult) -> String {
-    let name = row.cell.name();
+    let name = row.folder.clone().unwrap_or_else(|| row.cell.name());
     match &row.outcome {
         Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {}", f.perplexity, seconds(f.seconds)),
         Outcome::Refused(reason) => format!("{name}  not done: {reason}"),
