@@ -150,7 +150,7 @@ const EACH: usize = 100 << 20;
 fn in_a_process_without_memory() {
     let gpu = software_gpu();
     let one = |n: usize| Tensor::<1>::ones([n], gpu.tensor_device()) + 1.0;
-    let first = |x: Tensor<1>| block_on(floats(x.slice([0..1])));
+    let first = |x: Tensor<1>| block_on(floats(x.narrow(0, 0, 1)));
     // What is compiled now need not be compiled in want of memory.
     assert_eq!(first(one(EACH / 4)), Ok(vec![2.0]));
     gpu.release_unused();
@@ -164,7 +164,7 @@ fn in_a_process_without_memory() {
     let found = block_on(caught_async(async {
         for _ in 0..8 {
             held.push(one(EACH / 4));
-            floats(held[held.len() - 1].clone().slice([0..1])).await?;
+            floats(held[held.len() - 1].clone().narrow(0, 0, 1)).await?;
         }
         Ok::<_, ReadbackError>(())
     }));
