@@ -7,15 +7,18 @@ mod driver;
 #[cfg(not(feature = "gpu"))]
 #[path = "device/no_driver.rs"]
 mod driver;
+mod lost;
 mod memory;
 pub mod readback;
 pub mod room;
+mod trouble;
 
 use burn::tensor::Device as TensorDevice;
 
 use driver::Selector;
 pub use driver::adapters;
 pub use memory::Peak;
+pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};
 

@@ -5,6 +5,7 @@
 //! question, a loop over a grid. What they share stands here, and what an executor is stands in one
 //! `match`.
 
+use crate::device::caught_async;
 use crate::obs::CpuExecutor;
 use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune};
 
@@ -13,7 +14,7 @@ mod folder;
 mod remedy;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, windows};
+pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_to_folder_by, windows};
 pub use remedy::remedy_of;
 
 /// Carries a job out on the executor that goes with its device.
@@ -25,9 +26,12 @@ pub async fn execute(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
-    match job.device.is_gpu() {
-        #[cfg(feature = "gpu")]
-        true => prune(job, &crate::obs::WgpuExecutor::new(job.device.tensor_device()), sink, on_event).await,
-        _ => prune(job, &CpuExecutor::<f32>::new(), sink, on_event).await,
-    }
+    let work = async {
+        match job.device.is_gpu() {
+            #[cfg(feature = "gpu")]
+            true => prune(job, &crate::obs::WgpuExecutor::new(job.device.tensor_device()), sink, on_event).await,
+            _ => prune(job, &CpuExecutor::<f32>::new(), sink, on_event).await,
+        }
+    };
+    caught_async(work).await?
 }

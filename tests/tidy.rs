@@ -45,6 +45,9 @@ const REACHED: &[&str] = &[
     "Timing",
     "Seconds",
     "Figures",
+    "TaskFigure",
+    "Needs",
+    "OverSeeds",
     "Calibrate",
 ];
 

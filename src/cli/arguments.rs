@@ -12,7 +12,7 @@ use slimgpt::text::Tokenizer;
 
 use super::out;
 
-pub use calibration::{Calibration, CalibrationSize, Cutting, window_length};
+pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
 pub use device::DeviceArgument;
 pub use pruning::{Knobs, Pruning};
 

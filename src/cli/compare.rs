@@ -1,6 +1,7 @@
 //! `slimgpt compare`: methods, ratios, schedules and calibrations against each other.
 
 mod arguments;
+mod further;
 mod progress;
 mod show;
 
@@ -23,6 +24,7 @@ use super::exit::named;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::counting;
+use super::typed::typed;
 use super::{arguments as shared, out};
 
 impl Compare {
@@ -30,9 +32,11 @@ impl Compare {
         // What was typed wrong is told before a device is opened.
         let (checkpoint, tokenizer) = shared::open(&self.model)?;
         let grid = self.grid(checkpoint.config())?;
-        let plot_place = self.places()?;
+        let tasks = self.measures.chosen()?;
+        let files = tasks.iter().flat_map(|task| task.files()).cloned().collect::<Vec<_>>();
+        let plot_place = self.places(&files)?;
         let texts = self.calibration_texts(&checkpoint)?;
-        let evaluation = self.evaluation(&checkpoint, &tokenizer)?;
+        let evaluation = self.evaluation(&checkpoint, &tokenizer, &tasks)?;
         let device = self.device.open()?;
         let cut = Cutter {
             command: self,
@@ -56,6 +60,7 @@ impl Compare {
             keep_weights: self.keep_weights,
             clock: &|| started.elapsed().as_secs_f64(),
             memory: &|| watch.look(),
+            typed: Some(&typed("compare")),
         };
         let interrupt = Interrupt::listen();
         let mut cells = Cells::new(self.json, grid.cells().len());
@@ -77,8 +82,8 @@ impl Compare {
 
 impl Compare {
     /// Whether results and chart may be put where they are to be; the place of the chart, if one is wanted.
-    fn places(&self) -> Result<Option<Place>> {
-        let reads: Vec<PathBuf> = [&self.model].into_iter().chain(self.texts()).cloned().collect();
+    fn places(&self, tasks: &[PathBuf]) -> Result<Option<Place>> {
+        let reads: Vec<PathBuf> = [&self.model].into_iter().chain(self.texts()).chain(tasks).cloned().collect();
         Place::new(&self.out, Kind::Results, true).ask(&reads)?;
         let Some(file) = &self.plot else { return Ok(None) };
         let place = Place::new(file, Kind::Figure, true);
@@ -87,8 +92,8 @@ impl Compare {
     }
 }
 
-/// Windows by calibration, samples and tokens of a window.
-type WindowsByCalibration = HashMap<(String, usize, usize), Vec<Vec<u32>>>;
+/// Windows by calibration, samples, tokens of a window and seed.
+type WindowsByCalibration = HashMap<(String, usize, usize, u64), Vec<Vec<u32>>>;
 
 /// Cuts calibration windows, and remembers those it has cut.
 struct Cutter<'a> {
@@ -104,13 +109,13 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     fn windows(&self, cell: &Cell) -> Result<Vec<Vec<u32>>, TextError> {
         // Cells that differ in method, target or schedule share their windows.
-        let key = (cell.calibration.clone(), cell.samples, cell.seq_len);
+        let key = (cell.calibration.clone(), cell.samples, cell.seq_len, cell.seed);
         if let Some(kept) = self.kept.borrow().get(&key) {
             return Ok(kept.clone());
         }
         let text = self.texts.iter().find(|(name, _)| *name == cell.calibration);
         let documents = text.map(|(_, documents)| documents.as_slice()).unwrap_or_default();
-        let which = self.command.calibration_windows(cell.samples, cell.seq_len);
+        let which = self.command.calibration_windows(cell);
         let mut progress = counting("reading the text", self.command.json);
         let cut = windows_watched(self.tokenizer, documents, self.bos, &which, &mut progress)?;
         self.kept.borrow_mut().insert(key, cut.clone());

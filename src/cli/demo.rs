@@ -77,8 +77,9 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
     let clock = || started.elapsed().as_secs_f64();
     let watch = Watch::start(device);
     let memory = || watch.look();
-    let job = Job { checkpoint: &checkpoint, windows: &windows, plan: &plan, device, clock: &clock, memory: &memory };
-    let mut progress = Progress::new(false, &plan);
+    let (checkpoint, windows, plan) = (&checkpoint, &windows, &plan);
+    let job = Job { checkpoint, windows, plan, device, clock: &clock, memory: &memory, typed: None };
+    let mut progress = Progress::new(false, plan);
     let out = dense.with_file_name(&name);
     out::note(format_args!("{name}:"));
     block_on(prune_to_folder(&job, &out, false, &mut |event| {

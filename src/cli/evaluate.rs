@@ -21,8 +21,9 @@ mod select;
 
 use finished::Finished;
 use items::Items;
-use load::Loaded;
+pub use load::{Loaded, Settings};
 use run::Runner;
+pub use select::{Chosen, tasks as chosen};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +115,7 @@ impl Evaluate {
         items.finish()?;
         match self.json {
             true => out::json(&json!({
-                "model": self.model, "bos": self.bos, "device": device.name(), "limit": self.limit,
+                "model": out::path(&self.model), "bos": self.bos, "device": device.name(), "limit": self.limit,
                 "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
                 "seconds": started.elapsed().as_secs_f64(),
             }))?,

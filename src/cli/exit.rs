@@ -69,6 +69,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))
+        || matches!(error.downcast_ref(), Some(CompareError::OtherModel { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
 }

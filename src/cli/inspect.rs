@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::disk;
+use slimgpt::eval::EvalRecord;
 use slimgpt::export::compat::{Opens, clients};
 use slimgpt::format;
 use slimgpt::pipeline::Report;
@@ -93,6 +94,7 @@ fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
         "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
         "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
         "report": report,
+        "evaluation": checkpoint.folder().and_then(|folder| EvalRecord::read(folder).ok()).map(|record| record.entries),
     })
 }
 

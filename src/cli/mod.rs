@@ -25,6 +25,7 @@ mod remedy;
 mod report;
 mod show;
 mod summary;
+mod typed;
 
 use std::process::ExitCode;
 
@@ -88,7 +89,14 @@ enum Command {
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     headless::quiet_drivers();
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // What a driver refuses may come as an unwinding, wherever its results were wanted.
+    let result = slimgpt::device::caught(|| run(command)).unwrap_or_else(|trouble| Err(trouble.into()));
+    exit::code(result)
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Prune(command) => command.run(),
         Command::Ppl(command) => command.run(),
         Command::Eval(command) => command.run(),
@@ -102,8 +110,7 @@ pub fn main() -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions { shell } => completions(shell),
-    };
-    exit::code(result)
+    }
 }
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! `slimgpt ppl`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -20,7 +20,8 @@ use super::{out, parse};
 mod datasets;
 mod measure;
 
-use measure::{Found, Measure};
+use measure::Found;
+pub use measure::Measure;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,12 +154,7 @@ impl Ppl {
     /// What cannot be meant together, and names of data sets where a file is wanted.
     fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Usage(text.into()).into());
-        // A file that is really called so is taken.
-        if !self.text.exists()
-            && let Some(advice) = datasets::advice(&self.text.to_string_lossy())
-        {
-            return Err(Usage(format!("--text {}: {advice}", self.text.display())).into());
-        }
+        check_name(&self.text)?;
         if self.protocol != Protocol::Window && self.bos == Bos::Each {
             return wrong("--bos each is for --protocol window; use --bos first or none");
         }
@@ -208,15 +204,8 @@ impl Ppl {
         Ok(out::line(line)?)
     }
 
-    /// Data and protocol in words.
     fn what(&self, found: &Found) -> String {
-        let file = self.text.file_name().unwrap_or_default().to_string_lossy();
-        let joined = match self.join {
-            Join::Plain => String::new(),
-            join => format!(" joined as {}", join.name()),
-        };
-        let first = self.windows.map_or_else(String::new, |n| format!(", the first {n}"));
-        format!("{file}{joined}, {}{first}", found.protocol)
+        what(&self.text, self.join, self.windows, found)
     }
 
     fn entries(&self, found: &Found) -> Vec<EvalEntry> {
@@ -227,7 +216,7 @@ impl Ppl {
             stderr: None,
             n,
         };
-        let mut entries = vec![entry("ppl", found.perplexity.perplexity, found.perplexity.tokens)];
+        let mut entries = vec![entry(EvalEntry::PPL, found.perplexity.perplexity, found.perplexity.tokens)];
         if let Some(by_word) = &found.by_word {
             entries.push(entry("word_ppl", by_word.word_perplexity, by_word.words));
             entries.push(entry("byte_ppl", by_word.byte_perplexity, by_word.bytes));
@@ -235,4 +224,24 @@ impl Ppl {
         }
         entries
     }
+}
+
+/// Refuses the name of a data set where a file is wanted.
+pub fn check_name(text: &Path) -> Result<()> {
+    // A file that is really called so is taken.
+    match datasets::advice(&text.to_string_lossy()).filter(|_| !text.exists()) {
+        Some(advice) => Err(Usage(format!("--text {}: {advice}", text.display())).into()),
+        None => Ok(()),
+    }
+}
+
+/// Data and protocol in words: two figures compare when this is the same.
+pub fn what(text: &Path, join: Join, windows: Option<usize>, found: &Found) -> String {
+    let file = text.file_name().unwrap_or_default().to_string_lossy();
+    let joined = match join {
+        Join::Plain => String::new(),
+        join => format!(" joined as {}", join.name()),
+    };
+    let first = windows.map_or_else(String::new, |n| format!(", the first {n}"));
+    format!("{file}{joined}, {}{first}", found.protocol)
 }

@@ -1,6 +1,7 @@
-//! The event stream as a bar with an ETA, as plain lines where there is no terminal, or as JSON lines.
+//! The event stream as a bar with an ETA, as plain lines where there is no terminal, or as JSON lines;
+//! and how far anything else is that only counts steps.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ pub struct Progress {
     started: Instant,
     meter: Meter,
     layers: usize,
+    lines: Lines,
 }
 
 impl Progress {
@@ -23,7 +25,13 @@ impl Progress {
     pub fn new(json: bool, plan: &Plan) -> Self {
         let meter = Meter::new(plan);
         let bar = bar(json, meter.length());
-        Self { json, bar, started: Instant::now(), meter, layers: plan.layers.len() }
+        Self { json, bar, started: Instant::now(), meter, layers: plan.layers.len(), lines: Lines::new() }
+    }
+
+    /// A plan, which is told again where a run has to do with less.
+    fn begin(&mut self, plan: &Plan) {
+        self.meter = Meter::new(plan);
+        self.bar.set_length(self.meter.length() as u64);
     }
 
     pub fn show(&mut self, event: &Event) {
@@ -36,13 +44,31 @@ impl Progress {
         }
         self.bar.set_position(self.meter.position() as u64);
         match event {
+            Event::Planned { plan } => self.begin(plan),
+            Event::OutOfMemory { batch_windows, from_the_first_layer: true, .. } => self.line(&format!(
+                "the device ran out of memory: starting again from the first layer with batches of {batch_windows} windows"
+            )),
+            Event::OutOfMemory { .. } => self.line("the device ran out of memory: going on with the activations elsewhere"),
             Event::Resumed { finished, layers } => self.line(&format!("going on after {finished} of {layers} layers")),
-            Event::Batch { layer, pass, .. } => self.bar.set_message(self.batch(*layer, *pass, second)),
+            Event::Batch { layer, pass, .. } => self.on_the_way(&self.batch(*layer, *pass, second)),
             Event::LayerDone { record } => self.line(&self.layer(record, second)),
             Event::Writing => self.bar.set_message("writing"),
             Event::Finished { .. } => self.bar.finish_and_clear(),
             _ => {}
         }
+    }
+
+    /// Within a layer: beside the bar; where there is no terminal, a plain line now and then.
+    fn on_the_way(&mut self, text: &str) {
+        self.bar.set_message(text.to_owned());
+        if self.bar.is_hidden() && self.lines.is_due() {
+            out::note(text);
+        }
+    }
+
+    /// Clears the bar, for something else to be said.
+    pub fn pause(&self) {
+        self.bar.finish_and_clear();
     }
 
     fn batch(&self, layer: usize, pass: Pass, second: f64) -> String {
@@ -120,16 +146,81 @@ pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
     bar
 }
 
-/// A bar for something that only counts steps.
+/// A bar for something that only counts steps. Where there is no terminal, or the bar is `hidden`
+/// because standard output is for a program, standard error gets a line now and then.
 pub fn counting(label: &'static str, hidden: bool) -> impl FnMut(usize, usize) {
     // The true length comes with the first call.
     let bar = bar(hidden, 1);
+    let (started, mut lines) = (Instant::now(), Lines::new());
     move |done, total| {
+        let left = left(started.elapsed(), done, total);
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-        bar.set_message(format!("{label}  {}", eta(bar.eta().as_secs_f64())));
+        bar.set_message(format!("{label}  {left}"));
         if done == total {
             bar.finish_and_clear();
+        } else if bar.is_hidden() && lines.is_due() {
+            out::note(format_args!("{label}  {done} of {total}  {left}"));
         }
+    }
+}
+
+/// When it will be done, at the mean rate so far.
+fn left(elapsed: Duration, done: usize, total: usize) -> String {
+    match done {
+        0 => String::new(),
+        done => eta(elapsed.as_secs_f64() / done as f64 * total.saturating_sub(done) as f64),
+    }
+}
+
+/// When the next line is due where there is no bar.
+pub struct Lines {
+    every: Duration,
+    last: Instant,
+}
+
+/// Seconds between two lines, for whoever wants more or fewer of them.
+const INTERVAL: &str = "SLIMGPT_PROGRESS_SECONDS";
+/// A log of a day has three thousand lines, and who looks at it sees at once that the work goes on.
+const USUAL_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Lines {
+    /// The first line is due an interval from now.
+    pub fn new() -> Self {
+        let asked = std::env::var(INTERVAL).ok().and_then(|seconds| seconds.trim().parse().ok());
+        let every = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Self { every: every.unwrap_or(USUAL_INTERVAL), last: Instant::now() }
+    }
+
+    /// Whether a line is due now; then the next is an interval away.
+    pub fn is_due(&mut self) -> bool {
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&mut self, now: Instant) -> bool {
+        let due = now.duration_since(self.last) >= self.every;
+        if due {
+            self.last = now;
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_due_once_in_an_interval() {
+        let began = Instant::now();
+        let mut lines = Lines { every: Duration::from_secs(30), last: began };
+        let due: Vec<u64> = (0..200).filter(|&second| lines.is_due_at(began + Duration::from_secs(second))).collect();
+        assert_eq!(due, [30, 60, 90, 120, 150, 180]);
+    }
+
+    #[test]
+    fn what_is_left_follows_the_mean_rate() {
+        assert_eq!(left(Duration::from_secs(60), 3, 12), eta(180.0));
+        assert_eq!(left(Duration::from_secs(60), 0, 12), "");
     }
 }

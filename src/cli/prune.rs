@@ -1,33 +1,44 @@
 //! `slimgpt prune`.
 
+mod measured;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::Device;
 use slimgpt::export::gguf;
-use slimgpt::pipeline::{FolderError, Job, Limits, Report, plan};
+use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::session::{Pruned, prune_to_folder};
+use slimgpt::text::Tokenizer;
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
+use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
+
+use measured::{Figure, Text, keep, told};
 
 const EXAMPLES: &str = "\
 Examples:
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target-params 5.4B --calibration a.txt --calibration b.txt
   slimgpt prune ./model --out ./slim --target 0.5 --paper --calibration c4.jsonl --device cpu
+  slimgpt prune ./model --out ./slim --target 0.2 --calibration c4.jsonl --text wiki.test.raw
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
 result is the same to the last byte. OUT appears only when it is whole; until then the finished
 layers lie in OUT.partial.
+
+With --text the perplexity of the model is measured before its first layer and that of OUT at the
+end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the page).
 
 With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
@@ -44,6 +55,8 @@ pub struct Prune {
     pruning: Pruning,
     #[command(flatten)]
     calibration: Calibration,
+    #[command(flatten)]
+    text: Text,
     #[command(flatten)]
     device: DeviceArgument,
     /// Print the events as JSON lines on standard output
@@ -70,20 +83,23 @@ impl Prune {
 
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
-        let request =
-            self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.cutting.seed)?;
-        let reads = [&self.model].into_iter().chain(self.calibration.files()).chain(self.pruning.files());
+        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
+        let texts = self.calibration.files().iter().chain(self.text.files());
+        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files());
         // An earlier result may be this very run's, which only the run itself knows.
         let place = Place::new(&self.out, Kind::Pruned, true);
         place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
         self.calibration.check(&checkpoint)?;
+        self.text.check(checkpoint.config())?;
         plan(&request, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
         let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
-        // Seconds count from here: cutting the text is no part of the pruning.
+        let interrupt = Interrupt::listen();
+        let dense = self.measured("dense", &checkpoint, &tokenizer, &device)?;
+        // Seconds count from here: cutting the text and measuring are no part of the pruning.
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(&device);
@@ -95,22 +111,62 @@ impl Prune {
             device: &device,
             clock: &clock,
             memory: &memory,
+            typed: Some(&typed("prune")),
         };
         self.announce(&job);
         export::hint_at_links(&self.model);
-        let interrupt = Interrupt::listen();
-        let mut progress = Progress::new(self.json, &plan);
+        let (mut progress, mut last) = (Progress::new(self.json, &plan), None);
         let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {
-            progress.show(&event);
+            match event {
+                // Told when the result is measured too: whoever reads it goes away.
+                Event::Finished { .. } => last = Some(event),
+                event => progress.show(&event),
+            }
             interrupt.flow()
         }));
         // The bar is cleared before an error or the table is printed.
-        drop(progress);
+        progress.pause();
         let Pruned { report, was_finished } = pruned?;
         if was_finished {
             out::note(format_args!("{} is finished already: nothing is left to do", self.out.display()));
         }
-        self.show(&report)
+        let pruned = self.measured_again(&dense, &tokenizer, &device)?;
+        last.iter().for_each(|event| progress.show(event));
+        self.show(&report, dense.iter().zip(&pruned))
+    }
+
+    /// The perplexity of a model on every text that was given, told as it is found.
+    fn measured(&self, name: &str, model: &Checkpoint, tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
+        let figures = self.text.of(model, tokenizer, device, self.calibration.key(), self.json)?;
+        for figure in &figures {
+            match self.json {
+                true => {
+                    let mut event = json!({ "event": "perplexity", "model": name, "device": device.name() });
+                    if let (Some(event), Ok(Value::Object(own))) = (event.as_object_mut(), serde_json::to_value(figure))
+                    {
+                        event.extend(own);
+                    }
+                    // A reader that goes away does not stop the run.
+                    let _ = out::json_line(&event);
+                }
+                false if name == "dense" => out::note(figure.alone()),
+                false => {}
+            }
+        }
+        Ok(figures)
+    }
+
+    /// The same of what was made of it, kept there.
+    fn measured_again(&self, dense: &[Figure], tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
+        if dense.is_empty() {
+            return Ok(Vec::new());
+        }
+        let figures = Checkpoint::open(&self.out).map_err(anyhow::Error::from);
+        let figures = figures.and_then(|pruned| self.measured("pruned", &pruned, tokenizer, device));
+        let whole = || format!("{} is whole, but it could not be measured", self.out.display());
+        let figures = figures.with_context(whole)?;
+        keep(&self.out, dense, &figures)?;
+        Ok(figures)
     }
 
     fn announce(&self, job: &Job<'_>) {
@@ -127,12 +183,15 @@ impl Prune {
         }
     }
 
-    fn show(&self, report: &Report) -> Result<()> {
+    fn show<'a>(&self, report: &Report, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {
         if self.json {
             return Ok(());
         }
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
+        for (dense, pruned) in perplexities {
+            out::line(told(dense, pruned))?;
+        }
         let page = self.out.join(slimgpt::report::FILE);
         out::line(format_args!(
             "the pruned model is in {}; what went is shown by {}",

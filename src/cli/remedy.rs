@@ -31,7 +31,7 @@ fn flags(remedy: Remedy) -> String {
         Remedy::WindowTokens(tokens) => format!("use --seq-len {tokens} or --device cpu"),
         Remedy::Stride(tokens) => format!("use --stride {tokens} or less, or a longer --seq-len"),
         Remedy::MoreTokensOrDamping => "use more calibration tokens (--samples, --seq-len) or more --damping".into(),
-        Remedy::LessAtOnce => "fewer --samples, a shorter --seq-len or --device cpu avoid it".into(),
+        Remedy::LessAtOnce => "use --device cpu, or a shorter --seq-len where the command has it".into(),
         Remedy::MoreText => "give more text, or ask for less with --samples, --windows or --seq-len".into(),
         Remedy::LessText => {
             "give a smaller file, or take from its beginning with --sampling sequential, --documents or --windows".into()

@@ -75,9 +75,12 @@ impl ReportCommand {
         place.write(page.as_bytes())?;
         if self.json {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).collect();
-            return out::json(
-                &json!({ "out": out::path(&self.out), "bytes": page.len(), "folders": names, "samples": samples.len() }),
-            );
+            let figures: Vec<_> =
+                folders.iter().map(|f| json!({ "folder": f.name, "evaluation": f.evaluation })).collect();
+            return out::json(&json!({
+                "out": out::path(&self.out), "bytes": page.len(), "folders": names, "samples": samples.len(),
+                "figures": figures,
+            }));
         }
         Ok(out::line(format_args!("{}", self.out.display()))?)
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocate::{Allocation, Curve, Schedule, Target};
 use crate::names::Named;
+use crate::obs::{HeadUnit, Options};
 use crate::pipeline::{Method, Request};
 
 /// Lists of choices; every combination is a cell.
@@ -21,6 +22,12 @@ pub struct Grid {
     pub samples: Vec<usize>,
     /// Tokens of a calibration window.
     pub seq_lens: Vec<usize>,
+    /// What goes from attention as one.
+    pub heads: Vec<HeadUnit>,
+    /// λ in units of the mean of the Hessian's diagonal.
+    pub dampings: Vec<f64>,
+    /// Seeds of the calibration windows and of random pruning; they change slowest.
+    pub seeds: Vec<u64>,
 }
 
 /// One combination: a method, how much goes from where, and what it is fitted to.
@@ -38,38 +45,51 @@ pub struct Cell {
     pub samples: usize,
     /// Tokens of a calibration window.
     pub seq_len: usize,
+    /// What goes from attention as one.
+    pub heads: HeadUnit,
+    /// λ in units of the mean of the Hessian's diagonal.
+    pub damping: f64,
+    /// Seed of the calibration windows and of random pruning.
+    pub seed: u64,
 }
 
 impl Grid {
     /// Every combination: methods change fastest, so that what is to be compared stands together.
     pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for calibration in &self.calibrations {
-            for &seq_len in &self.seq_lens {
-                for &samples in &self.samples {
-                    for &schedule in &self.schedules {
-                        for &target in &self.targets {
-                            cells.extend(self.methods.iter().map(|&method| Cell {
-                                method,
-                                target,
-                                schedule,
-                                calibration: calibration.clone(),
-                                samples,
-                                seq_len,
-                            }));
-                        }
-                    }
-                }
-            }
-        }
-        cells
+        let first = Cell {
+            method: Method::Exact,
+            target: 0.0,
+            schedule: Curve::default(),
+            calibration: String::new(),
+            samples: 0,
+            seq_len: 0,
+            heads: HeadUnit::default(),
+            damping: 0.0,
+            seed: 0,
+        };
+        // Each list is a loop inside of those before it.
+        let cells = each(vec![first], &self.seeds, |cell, &seed| Cell { seed, ..cell });
+        let cells = each(cells, &self.calibrations, |cell, name| Cell { calibration: name.clone(), ..cell });
+        let cells = each(cells, &self.seq_lens, |cell, &seq_len| Cell { seq_len, ..cell });
+        let cells = each(cells, &self.samples, |cell, &samples| Cell { samples, ..cell });
+        let cells = each(cells, &self.dampings, |cell, &damping| Cell { damping, ..cell });
+        let cells = each(cells, &self.heads, |cell, &heads| Cell { heads, ..cell });
+        let cells = each(cells, &self.schedules, |cell, &schedule| Cell { schedule, ..cell });
+        let cells = each(cells, &self.targets, |cell, &target| Cell { target, ..cell });
+        each(cells, &self.methods, |cell, &method| Cell { method, ..cell })
     }
 }
 
+/// Every cell with every choice.
+fn each<T>(cells: Vec<Cell>, choices: &[T], with: impl Fn(Cell, &T) -> Cell) -> Vec<Cell> {
+    cells.iter().flat_map(|cell| choices.iter().map(|choice| with(cell.clone(), choice))).collect()
+}
+
 impl Cell {
-    /// A name for its folder, the same whenever the choices are.
+    /// A name to read, the same whenever method, amount, schedule and text are. What else tells cells
+    /// apart stands in their rows.
     pub fn name(&self) -> String {
-        let Self { method, target, schedule, calibration, samples, seq_len } = self;
+        let Self { method, target, schedule, calibration, samples, seq_len, .. } = self;
         // Any other character might leave the folder of results.
         let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
         let calibration: String = calibration.chars().map(safe).collect();
@@ -82,12 +102,20 @@ impl Cell {
             allocation: Allocation {
                 target: Some(Target::Ratio(self.target)),
                 schedule: Schedule::Curve(self.schedule),
+                head_unit: self.heads,
                 ..base.allocation.clone()
             },
+            options: Options { damping: self.damping, ..base.options },
+            seed: self.seed,
             windows: self.samples,
             window_tokens: self.seq_len,
             ..base.clone()
         })
+    }
+
+    /// Whether it is the same but for the seed.
+    pub fn is_same_but_for_the_seed(&self, other: &Self) -> bool {
+        *self == Self { seed: self.seed, ..other.clone() }
     }
 }
 
@@ -114,19 +142,22 @@ mod tests {
             calibrations: vec!["c4".into(), "al/paca".into()],
             samples: vec![8],
             seq_lens: vec![64, 128],
+            heads: vec![HeadUnit::KeyValue],
+            dampings: vec![0.01, 0.1],
+            seeds: vec![0, 1],
         }
     }
 
     #[test]
-    fn every_combination_is_a_cell_with_a_name_of_its_own() {
+    fn every_combination_is_a_cell_and_methods_change_fastest() {
         let cells = grid().cells();
-        assert_eq!(cells.len(), 2 * 2 * 2 * 2);
-        let mut names: Vec<String> = cells.iter().map(Cell::name).collect();
-        assert_eq!(names[1], "exact-0.2-log-c4-8x64");
-        assert!(names.iter().all(|n| !n.contains('/')), "{names:?}");
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), cells.len());
+        assert_eq!(cells.len(), 2 * 2 * 2 * 2 * 2 * 2);
+        assert_eq!(cells[1].name(), "exact-0.2-log-c4-8x64");
+        assert!(cells.iter().all(|c| !c.name().contains('/')));
+        assert!((0..cells.len()).all(|i| !cells[..i].contains(&cells[i])));
+        assert_eq!((cells[0].method, cells[1].method), (Method::Random, Method::Exact));
+        assert_eq!((cells[31].seed, cells[32].seed), (0, 1));
+        assert!(cells[0].is_same_but_for_the_seed(&cells[32]) && !cells[0].is_same_but_for_the_seed(&cells[1]));
     }
 
     #[test]

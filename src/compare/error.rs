@@ -27,7 +27,7 @@ pub enum CompareError {
         cause: Box<PipelineError>,
     },
     /// A model could not be measured.
-    #[error("{cell}: perplexity: {cause}")]
+    #[error("{cell}: measuring: {cause}")]
     Measuring {
         /// The cell's name, or "dense".
         cell: String,
@@ -37,6 +37,19 @@ pub enum CompareError {
     /// Results may not be put where they are to be.
     #[error("{0}")]
     Place(#[from] PlaceError),
+    /// The folder has results of another model.
+    #[error(
+        "{} holds a comparison of another model, {theirs}; results of {ours} would stand beside it as if they compared",
+        folder.display()
+    )]
+    OtherModel {
+        /// The folder of results.
+        folder: PathBuf,
+        /// What the other model is called.
+        theirs: String,
+        /// What this one is called.
+        ours: String,
+    },
     /// The folder of results, or what stands in it, cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -58,6 +71,7 @@ impl Remedied for CompareError {
             Self::Measuring { cause, .. } => cause.remedy(),
             Self::Folder(error) => error.remedy(),
             Self::Place(error) => error.remedy(),
+            Self::OtherModel { .. } => Some(Remedy::OtherPlace),
             Self::Evaluation(error) => error.remedy(),
             _ => None,
         }

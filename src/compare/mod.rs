@@ -6,20 +6,28 @@
 
 mod cell;
 #[cfg(not(target_arch = "wasm32"))]
+mod context;
+#[cfg(not(target_arch = "wasm32"))]
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+mod measure;
 mod plot;
 mod row;
 #[cfg(not(target_arch = "wasm32"))]
 mod run;
+mod seeds;
 #[cfg(not(target_arch = "wasm32"))]
 mod store;
 mod table;
 
 pub use cell::{Cell, Grid, distinct};
 #[cfg(not(target_arch = "wasm32"))]
+pub use context::{Calibrate, Evaluation, Event, GridContext, TaskSet};
+#[cfg(not(target_arch = "wasm32"))]
 pub use error::CompareError;
 pub use plot::plot;
-pub use row::{CellResult, Dense, Figures, Outcome};
+pub use row::{CellResult, Dense, Figures, Further, Latency, Outcome, TaskFigure};
 #[cfg(not(target_arch = "wasm32"))]
-pub use run::{Calibrate, Evaluation, Event, GridContext, run};
+pub use run::run;
+pub use seeds::{OverSeeds, over_seeds};
 pub use table::{Comparison, Protocol};

@@ -77,9 +77,16 @@ fn series(name: &str, members: &[&CellResult], colour: usize, across: Across, or
     let mut points: Vec<(f64, f64)> = origin.into_iter().chain(members.iter().filter_map(point)).collect();
     // Cells come in the grid's order, and a line joins its points as they come.
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let points = averaged(&points);
     let refits = members.iter().all(|row| row.cell.method.refits());
     let marks = if refits { Marks::Line } else { Marks::Dashes };
     Series { name: name.into(), legend: Some(name.into()), points, colour, marks }
+}
+
+/// One point for each place: seeds that differ there are one line.
+fn averaged(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let places = points.chunk_by(|a, b| a.0 == b.0);
+    places.map(|place| (place[0].0, place.iter().map(|p| p.1).sum::<f64>() / place.len() as f64)).collect()
 }
 
 /// The method, and whatever else tells this curve from the others.
@@ -96,6 +103,8 @@ fn series_name(rows: &[CellResult], row: &CellResult, across: Across) -> String 
     add(false, &|c| c.calibration.clone());
     add(across == Across::Samples, &|c| format!("{} windows", c.samples));
     add(across == Across::SeqLen, &|c| format!("{} tokens", c.seq_len));
+    add(false, &|c| format!("{} heads", c.heads.name()));
+    add(false, &|c| format!("damping {}", c.damping));
     name
 }
 

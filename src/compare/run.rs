@@ -2,83 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::store::{self, Store};
-use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, Protocol};
+use super::context::{Event, GridContext, OnEvent};
+use super::measure::{entries, identity, measure};
+use super::store::{self, Named, Store};
+use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, over_seeds};
 use crate::checkpoint::Checkpoint;
-use crate::device::{Device, Peak};
-use crate::eval::{EvalEntry, EvalRecord, perplexity};
-use crate::pipeline::{self, Fingerprint, Flow, Job, Limits, PipelineError, Report, Request, plan, windows_sha256};
+use crate::eval::{EvalEntry, EvalRecord};
+use crate::pipeline::{self, Fingerprint, Flow, Job, PipelineError, Report, plan};
 use crate::report::{self, Folder};
 use crate::session::{SessionError, prune_to_folder};
-use crate::text::TextError;
-
-/// What all cells share.
-pub struct GridContext<'a> {
-    /// The dense model, from which every cell is pruned.
-    pub checkpoint: &'a Checkpoint,
-    /// What it is called.
-    pub model: &'a str,
-    /// Where it is computed.
-    pub device: &'a Device,
-    /// What the device and the machine can hold.
-    pub limits: Limits,
-    /// Everything that the cells do not say.
-    pub base: Request,
-    /// The text that every model is measured on.
-    pub evaluation: Evaluation,
-    /// Cuts a cell's calibration windows.
-    pub calibrate: &'a Calibrate<'a>,
-    /// Where results and pruned folders lie.
-    pub out: &'a Path,
-    /// Whether the pruned weights stay when they are measured.
-    pub keep_weights: bool,
-    /// Seconds since any fixed moment.
-    pub clock: &'a dyn Fn() -> f64,
-    /// The most memory seen in use so far.
-    pub memory: &'a dyn Fn() -> Peak,
-}
-
-/// Cuts the calibration windows of a cell.
-pub type Calibrate<'a> = dyn Fn(&Cell) -> Result<Vec<Vec<u32>>, TextError> + 'a;
-
-/// What every model is measured on.
-pub struct Evaluation {
-    /// Token ids, window by window; at least two in each.
-    pub windows: Vec<Vec<u32>>,
-    /// Where they come from.
-    pub protocol: Protocol,
-}
-
-/// What a comparison tells its observer.
-pub enum Event<'a> {
-    /// A cell begins; `None` is the dense model.
-    Started {
-        /// Its place among the cells.
-        index: usize,
-        /// What will be pruned and measured.
-        cell: Option<&'a Cell>,
-    },
-    /// The pipeline told something.
-    Pruning(&'a pipeline::Event),
-    /// A model is being measured.
-    Measuring {
-        /// Steps that are done.
-        done: usize,
-        /// Steps of the whole measurement.
-        total: usize,
-    },
-    /// A cell has its row.
-    Finished {
-        /// Its place among the cells.
-        index: usize,
-        /// What became of the cell.
-        row: &'a CellResult,
-        /// Whether it was there already.
-        reused: bool,
-    },
-}
-
-type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 
 /// Prunes and measures every cell that has no row yet. The observer's [`Flow::Stop`] ends the run
 /// with everything finished kept.
@@ -88,9 +20,11 @@ type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> Flow;
 pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) -> Result<Comparison, CompareError> {
     let cells = grid.cells();
     let reads: Vec<PathBuf> = setting.checkpoint.folder().map(Path::to_owned).into_iter().collect();
-    let store = Store::open(setting.out, &reads, &cells.iter().map(Cell::name).collect::<Vec<_>>())?;
+    let identity = Fingerprint::source_of(setting.checkpoint)?;
+    let model = Named { identity: &identity, name: setting.model };
+    let store = Store::open(setting.out, &reads, model)?;
     // First, so that a model or a text that cannot be measured fails before anything is pruned.
-    let dense = dense(setting, &store, on_event).await?;
+    let dense = dense(setting, &store, model, on_event).await?;
     let mut rows = Vec::with_capacity(cells.len());
     for (index, cell) in cells.iter().enumerate() {
         if on_event(Event::Started { index, cell: Some(cell) }) == Flow::Stop {
@@ -113,28 +47,27 @@ pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) 
         device: setting.device.name().into(),
         protocol: setting.evaluation.protocol.clone(),
         dense,
+        over_seeds: over_seeds(&rows),
         rows,
     };
     store.summarise(&comparison)?;
     Ok(comparison)
 }
 
-/// What decides a measurement besides the model: the tokens and the device.
-fn evaluation_identity(setting: &GridContext<'_>) -> String {
-    format!("{} on {}", windows_sha256(&setting.evaluation.windows), setting.device.name())
-}
-
-async fn dense(setting: &GridContext<'_>, store: &Store, on_event: OnEvent<'_>) -> Result<Dense, CompareError> {
-    let config = setting.checkpoint.config();
-    let model = Fingerprint::source_of(setting.checkpoint)?;
-    let identity = format!("{model} measured {}", evaluation_identity(setting));
-    if let Some(dense) = store.get(store::DENSE, &identity) {
+async fn dense(
+    setting: &GridContext<'_>,
+    store: &Store,
+    model: Named<'_>,
+    on_event: OnEvent<'_>,
+) -> Result<Dense, CompareError> {
+    let measured = identity(setting);
+    if let Some(dense) = store.get(store::DENSE, model.identity, &measured) {
         return Ok(dense);
     }
     on_event(Event::Started { index: 0, cell: None });
-    let perplexity = measure(setting, setting.checkpoint, "dense", on_event).await?;
-    let dense = Dense { parameters: config.parameters(), perplexity };
-    store.put(store::DENSE, &identity, &dense)?;
+    let (perplexity, further) = measure(setting, setting.checkpoint, "dense", on_event).await?;
+    let dense = Dense { parameters: setting.checkpoint.config().parameters(), perplexity, further };
+    store.put(store::DENSE, model, &measured, dense.clone())?;
     Ok(dense)
 }
 
@@ -145,7 +78,8 @@ async fn row(
     cell: &Cell,
     on_event: OnEvent<'_>,
 ) -> Result<(CellResult, bool), CompareError> {
-    let refused = |reason: String| (CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) }, false);
+    let outcome = |folder: Option<String>, outcome| CellResult { cell: cell.clone(), folder, outcome };
+    let refused = |reason: String| (outcome(None, Outcome::Refused(reason)), false);
     // Planned before the windows are cut: a cell that cannot be costs nothing.
     let plan = match plan(&cell.request(&setting.base), setting.checkpoint.config(), &setting.limits) {
         Ok(plan) => plan,
@@ -155,34 +89,42 @@ async fn row(
         Ok(windows) => windows,
         Err(error) => return Ok(refused(error.to_string())),
     };
-    let GridContext { checkpoint, device, clock, memory, .. } = *setting;
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory };
+    let GridContext { checkpoint, device, clock, memory, typed, .. } = *setting;
+    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory, typed };
     // The tokens are part of the identity, so they are cut for a row that is there as well.
-    let identity = format!("{} measured {}", Fingerprint::of(&job)?.digest(), evaluation_identity(setting));
-    let name = cell.name();
-    if let Some(row) = store.get(&name, &identity) {
+    let (made, measured) = (Fingerprint::of(&job)?.digest(), identity(setting));
+    let name = format!("{}-{}", cell.name(), &made[..DIGITS]);
+    if let Some(row) = store.get(&name, &made, &measured) {
         return Ok((row, true));
     }
-    let report = match pruned(&job, &store.cell_folder(&name), on_event).await {
+    let folder = store.place(&name)?;
+    // Weights that an earlier comparison was to keep stay, whatever this one is to keep.
+    let stay = setting.keep_weights || store.is_kept(&name);
+    // Where the weights were removed the folder is made again, and what was measured then is still so.
+    let earlier = EvalRecord::read(&folder).unwrap_or_default().entries;
+    let report = match pruned(&job, &folder, on_event).await {
         Ok(report) => report,
         // The mathematics or the element type failed: that is a result of this cell.
         Err(SessionError::Pruning(
             error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
-        )) => return Ok(refused(error.to_string())),
+        )) if !error.is_out_of_memory() => return Ok(refused(error.to_string())),
         // Anything else, such as a disk that is full, would end the other cells too.
         Err(SessionError::Pruning(cause)) => {
             return Err(CompareError::Pruning { cell: name, cause: Box::new(cause) });
         }
         Err(SessionError::Page(error)) => return Err(error.into()),
     };
-    let row = measured(setting, cell, &report, &store.cell_folder(&name), on_event).await?;
+    let row = outcome(Some(name.clone()), figures(setting, &name, &report, &folder, earlier, on_event).await?);
     // The row first: a process that dies between the two has nothing to prune again.
-    store.put(&name, &identity, &row)?;
-    if !setting.keep_weights {
-        store::remove_weights(&store.cell_folder(&name))?;
+    store.put(&name, Named { identity: &made, name: setting.model }, &measured, row.clone())?;
+    if !stay {
+        store::remove_weights(&folder)?;
     }
     Ok((row, false))
 }
+
+/// Digits of the digest in a cell's name: of a million cells no two have the same.
+const DIGITS: usize = 10;
 
 /// Prunes into a folder, or takes what stands there if it is of this run and whole.
 async fn pruned(job: &Job<'_>, folder: &Path, on_event: OnEvent<'_>) -> Result<Report, SessionError> {
@@ -198,47 +140,26 @@ fn is_of(job: &Job<'_>, folder: &Path) -> Result<bool, PipelineError> {
     Ok(Folder::open(folder).is_ok_and(|f| fingerprint.made(&f.report)))
 }
 
-/// Measures a pruned folder and leaves the figure and a page in it.
-async fn measured(
+/// Measures a pruned folder and leaves the figures, with those that were measured `earlier`, and a page
+/// in it.
+async fn figures(
     setting: &GridContext<'_>,
-    cell: &Cell,
+    name: &str,
     report: &Report,
     folder: &Path,
+    earlier: Vec<EvalEntry>,
     on_event: OnEvent<'_>,
-) -> Result<CellResult, CompareError> {
-    let name = cell.name();
+) -> Result<Outcome, CompareError> {
     let checkpoint = Checkpoint::open(folder)
-        .map_err(|cause| CompareError::Measuring { cell: name.clone(), cause: Box::new(cause.into()) })?;
-    // What was written is read back, so that the figure is that of the folder.
-    let perplexity = measure(setting, &checkpoint, &name, on_event).await?;
+        .map_err(|cause| CompareError::Measuring { cell: name.into(), cause: Box::new(cause.into()) })?;
+    // What was written is read back, so that the figures are those of the folder.
+    let (perplexity, further) = measure(setting, &checkpoint, name, on_event).await?;
     if !perplexity.is_finite() {
         let reason = format!("the perplexity is {perplexity}: the pruned model computes no numbers");
-        return Ok(CellResult { cell: cell.clone(), outcome: Outcome::Refused(reason) });
+        return Ok(Outcome::Refused(reason));
     }
-    let windows = &setting.evaluation.windows;
-    // All tokens of a window are predicted but the first.
-    let predictions = windows.iter().map(|w| w.len() - 1).sum();
-    let what = setting.evaluation.protocol.evaluation();
-    EvalRecord::add_to(
-        folder,
-        [EvalEntry { what, metric: "ppl".into(), value: perplexity, stderr: None, n: predictions }],
-    )?;
-    // Again, now that the figure for the page stands in the folder.
+    EvalRecord::add_to(folder, earlier.into_iter().chain(entries(setting, perplexity, &further)))?;
+    // Again, now that the figures for the page stand in the folder.
     report::write_into(folder)?;
-    Ok(CellResult { cell: cell.clone(), outcome: Outcome::Measured(Figures::new(report, perplexity)) })
-}
-
-async fn measure(
-    setting: &GridContext<'_>,
-    checkpoint: &Checkpoint,
-    name: &str,
-    on_event: OnEvent<'_>,
-) -> Result<f64, CompareError> {
-    let mut progress = |done, total| {
-        // `perplexity` cannot be stopped in between, so the answer is left alone.
-        on_event(Event::Measuring { done, total });
-    };
-    let found = perplexity(checkpoint, &setting.evaluation.windows, setting.device, &mut progress).await;
-    let found = found.map_err(|cause| CompareError::Measuring { cell: name.into(), cause: Box::new(cause) })?;
-    Ok(found.perplexity)
+    Ok(Outcome::Measured(Figures::new(report, perplexity, further)))
 }

@@ -1,6 +1,8 @@
-//! The folder of results: `NAME.json` for each finished cell, beside the folder it was pruned to.
-//! A row is used again only if everything that decides it is the same.
+//! The folder of results: `NAME.json` for each finished cell, beside the folder it was pruned to, where
+//! the name ends in a digest of everything that decides the cell. A row is used again only if how it
+//! was measured is the same too.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -11,53 +13,95 @@ use super::{CompareError, Comparison, plot};
 use crate::disk::{self, DiskError};
 use crate::place::{Kind, Place, PlaceError};
 
+/// What a model is, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub identity: &'a str,
+    pub name: &'a str,
+}
+
 /// The folder of results, held by one process.
 pub(super) struct Store {
     folder: PathBuf,
+    reads: Vec<PathBuf>,
     _lock: File,
 }
 
+/// Results of one model, by what they were measured with.
 #[derive(Serialize, Deserialize)]
-struct Identified<T> {
-    /// What the result was made of.
+struct Kept<T> {
+    /// What the model is and was made of.
     identity: String,
-    result: T,
+    /// What it is called.
+    model: String,
+    /// By the identity of the measurement.
+    result: BTreeMap<String, T>,
 }
 
 impl Store {
-    /// Makes the folder if it is not there, and holds it. Whatever will be written is asked for
-    /// beforehand, while all of `reads` is read: a comparison takes hours.
-    pub fn open(folder: &Path, reads: &[PathBuf], cells: &[String]) -> Result<Self, CompareError> {
+    /// Makes the folder if it is not there, and holds it for the comparison of a `model`. What will be
+    /// written beside the cells is asked for beforehand, while all of `reads` is read: a comparison takes
+    /// hours.
+    pub fn open(folder: &Path, reads: &[PathBuf], model: Named<'_>) -> Result<Self, CompareError> {
         Place::new(folder, Kind::Results, true).ask(reads)?;
         for (name, kind) in SUMMARIES {
             Place::new(&folder.join(name), kind, true).ask(reads)?;
         }
-        for name in cells.iter().map(String::as_str).chain([DENSE]) {
-            Place::new(&file(folder, name), Kind::Row, true).ask(reads)?;
-            Place::new(&folder.join(name), Kind::Pruned, true).ask(reads)?;
-        }
+        Place::new(&file(folder, DENSE), Kind::Row, true).ask(reads)?;
         disk::make_folder(folder)?;
         let lock = disk::lock(&folder.join(LOCK))?;
         let lock = lock.ok_or_else(|| PlaceError::Busy { path: folder.into() })?;
-        Ok(Self { folder: folder.into(), _lock: lock })
+        let store = Self { folder: folder.into(), reads: reads.to_vec(), _lock: lock };
+        match store.kept::<serde_json::Value>(DENSE) {
+            // Its rows would stand beside those of another model as if they could be compared.
+            Some(theirs) if theirs.identity != model.identity => {
+                Err(CompareError::OtherModel { folder: folder.into(), theirs: theirs.model, ours: model.name.into() })
+            }
+            _ => Ok(store),
+        }
     }
 
-    /// Where a cell is pruned to.
-    pub fn cell_folder(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    /// Where a cell is pruned to. A name of its own for everything that decides the result, so that
+    /// no comparison takes away what another has left.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    pub fn place(&self, name: &str) -> Result<PathBuf, PlaceError> {
+        let folder = self.folder.join(name);
+        Place::new(&file(&self.folder, name), Kind::Row, true).ask(&self.reads)?;
+        Place::new(&folder, Kind::Pruned, true).ask(&self.reads)?;
+        Ok(folder)
     }
 
-    /// What was kept under a name, if it is of this identity. What cannot be read is not there.
-    pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str) -> Option<T> {
-        let json = disk::read(&file(&self.folder, name)).ok()?;
-        let kept: Identified<T> = serde_json::from_slice(&json).ok()?;
-        (kept.identity == identity).then_some(kept.result)
+    /// What was kept under a name, if it is of this identity and was measured so. What cannot be read
+    /// is not there.
+    pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str, measured: &str) -> Option<T> {
+        let mut kept = self.kept::<T>(name).filter(|kept| kept.identity == identity)?;
+        kept.result.remove(measured)
     }
 
-    /// Keeps a result under a name, wholly or not at all.
-    pub fn put<T: Serialize>(&self, name: &str, identity: &str, result: &T) -> Result<(), PlaceError> {
-        let place = Place::new(&file(&self.folder, name), Kind::Row, true);
-        place.write_json(&Identified { identity: identity.to_owned(), result })
+    /// Keeps a result under a name, beside those that were measured otherwise.
+    pub fn put<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        model: Named<'_>,
+        measured: &str,
+        result: T,
+    ) -> Result<(), PlaceError> {
+        let earlier = self.kept::<T>(name).filter(|kept| kept.identity == model.identity);
+        let mut all = earlier.map(|kept| kept.result).unwrap_or_default();
+        all.insert(measured.into(), result);
+        let kept = Kept { identity: model.identity.into(), model: model.name.into(), result: all };
+        Place::new(&file(&self.folder, name), Kind::Row, true).write_json(&kept)
+    }
+
+    /// Whether a finished cell still has its weights: who finished it was to keep them.
+    pub fn is_kept(&self, name: &str) -> bool {
+        self.kept::<serde_json::Value>(name).is_some() && has_weights(&self.folder.join(name))
+    }
+
+    fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<Kept<T>> {
+        serde_json::from_slice(&disk::read(&file(&self.folder, name)).ok()?).ok()
     }
 
     /// Writes `compare.json`, `compare.csv` and `compare.svg`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CellResult, Dense, Outcome};
+use super::{CellResult, Dense, Further, Outcome, OverSeeds};
 use crate::allocate::Rounding;
 use crate::names::Named;
 use crate::text::{Bos, Sampling};
@@ -22,10 +22,6 @@ pub struct Protocol {
     pub calibration_sampling: Sampling,
     /// Where the begin-of-sequence token stands in a calibration window.
     pub calibration_bos: Bos,
-    /// Seed of calibration windows and of random pruning.
-    pub seed: u64,
-    /// λ in units of the mean of the Hessian's diagonal.
-    pub damping: f64,
     /// Kept channels are a multiple of this.
     pub channel_multiple: usize,
     /// What is rounded to whole heads and channels, the same for all methods.
@@ -47,15 +43,23 @@ pub struct Comparison {
     pub dense: Dense,
     /// The cells in their order.
     pub rows: Vec<CellResult>,
+    /// Where there are several seeds: means and deviations over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_seeds: Vec<OverSeeds>,
 }
 
-const COLUMNS: [&str; 15] = [
+/// The columns of every comparison; those of tasks and latency follow.
+const COLUMNS: [&str; 19] = [
     "method",
     "target",
     "schedule",
     "calibration",
     "samples",
     "seq_len",
+    "heads",
+    "damping",
+    "seed",
+    "folder",
     "parameters",
     "decoder_ratio",
     "perplexity",
@@ -84,16 +88,15 @@ impl Protocol {
     /// How everything was calibrated, in words.
     pub fn calibration(&self) -> String {
         let sampling = match self.calibration_sampling {
-            Sampling::Random => format!("at random starts (seed {})", self.seed),
-            Sampling::Sequential => "one after the other from the beginning".into(),
+            Sampling::Random => "at random starts",
+            Sampling::Sequential => "one after the other from the beginning",
         };
         let bos = match self.calibration_bos {
             Bos::None => "without",
             _ => "with",
         };
         format!(
-            "windows {sampling}, {bos} begin-of-sequence token; damping {}; kept channels are a multiple of {}; rounded by {}",
-            self.damping,
+            "windows {sampling}, {bos} begin-of-sequence token; kept channels are a multiple of {}; rounded by {}",
             self.channel_multiple,
             self.rounding.name()
         )
@@ -103,45 +106,83 @@ impl Protocol {
 impl Comparison {
     /// As comma-separated values: a header, the dense model, one line for each cell.
     pub fn to_csv(&self) -> String {
+        let further = further_columns(&self.dense.further);
+        let header: Vec<String> = COLUMNS.map(str::to_owned).into_iter().chain(further.clone()).collect();
+        let line = |known: Vec<(&str, String)>| -> Vec<String> {
+            let of = |column: &String| known.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone());
+            header.iter().map(|column| of(column).unwrap_or_default()).collect()
+        };
         let protocol = self.protocol.evaluation();
-        let mut dense = vec![String::new(); COLUMNS.len()];
-        // Places of COLUMNS. The dense model has no choices and no errors.
-        dense[0] = "dense".into();
-        dense[6] = self.dense.parameters.to_string();
-        dense[8] = self.dense.perplexity.to_string();
-        dense[13].clone_from(&protocol);
-        let header = COLUMNS.map(str::to_owned).to_vec();
-        let rows = self.rows.iter().map(|row| fields(row, &protocol));
-        let lines = [header, dense].into_iter().chain(rows);
+        // The dense model has no choices and no errors.
+        let mut dense = vec![
+            ("method", "dense".to_owned()),
+            ("parameters", self.dense.parameters.to_string()),
+            ("perplexity", self.dense.perplexity.to_string()),
+            ("protocol", protocol.clone()),
+        ];
+        dense.extend(further.iter().map(String::as_str).zip(further_values(&self.dense.further)));
+        let row = |row: &CellResult| {
+            let mut known = fields(row, &protocol);
+            if let Some(figures) = row.figures() {
+                known.extend(further.iter().map(String::as_str).zip(further_values(&figures.further)));
+            }
+            line(known)
+        };
+        let lines = [header.clone(), line(dense)].into_iter().chain(self.rows.iter().map(row));
         lines.map(|fields| fields.iter().map(|f| quoted(f)).collect::<Vec<_>>().join(",") + "\n").collect()
     }
 }
 
-fn fields(row: &CellResult, protocol: &str) -> Vec<String> {
+fn fields(row: &CellResult, protocol: &str) -> Vec<(&'static str, String)> {
     let cell = &row.cell;
     let mut fields = vec![
-        cell.method.to_string(),
-        cell.target.to_string(),
-        cell.schedule.name().into(),
-        cell.calibration.clone(),
-        cell.samples.to_string(),
-        cell.seq_len.to_string(),
+        ("method", cell.method.to_string()),
+        ("target", cell.target.to_string()),
+        ("schedule", cell.schedule.name().into()),
+        ("calibration", cell.calibration.clone()),
+        ("samples", cell.samples.to_string()),
+        ("seq_len", cell.seq_len.to_string()),
+        ("heads", cell.heads.name().into()),
+        ("damping", cell.damping.to_string()),
+        ("seed", cell.seed.to_string()),
+        ("folder", row.folder.clone().unwrap_or_default()),
     ];
     match &row.outcome {
-        Outcome::Measured(f) => {
-            // `to_string` writes as many digits as give the same f64 again.
-            let numbers = [f.decoder_ratio, f.perplexity, f.error, f.predicted_error, f.relative_error, f.seconds];
-            fields.push(f.parameters.to_string());
-            fields.extend(numbers.map(|n| n.to_string()));
+        // `to_string` writes as many digits as give the same f64 again.
+        Outcome::Measured(f) => fields.extend([
+            ("parameters", f.parameters.to_string()),
+            ("decoder_ratio", f.decoder_ratio.to_string()),
+            ("perplexity", f.perplexity.to_string()),
+            ("error", f.error.to_string()),
+            ("predicted_error", f.predicted_error.to_string()),
+            ("relative_error", f.relative_error.to_string()),
+            ("seconds", f.seconds.to_string()),
             // In every row, so that rows of several files can be put together.
-            fields.extend([protocol.to_owned(), String::new()]);
-        }
-        Outcome::Refused(reason) => {
-            fields.resize(COLUMNS.len() - 1, String::new());
-            fields.push(reason.clone());
-        }
+            ("protocol", protocol.to_owned()),
+        ]),
+        Outcome::Refused(reason) => fields.push(("refused", reason.clone())),
     }
     fields
+}
+
+/// The columns of what else was measured: the same for every model of a comparison.
+fn further_columns(further: &Further) -> Vec<String> {
+    let tasks = further.tasks.iter().map(|t| format!("{}_{}", t.task, t.metric));
+    let average = further.average_of_seven.map(|_| "average_of_seven".to_owned());
+    let latency = further.latency.map(|_| {
+        ["latency_seconds", "latency_deviation", "prefill_tokens_per_second", "decode_tokens_per_second"]
+            .map(str::to_owned)
+    });
+    tasks.chain(average).chain(latency.into_iter().flatten()).collect()
+}
+
+/// Their values, in the same order.
+fn further_values(further: &Further) -> Vec<String> {
+    let tasks = further.tasks.iter().map(|t| t.value);
+    let latency = further
+        .latency
+        .map(|l| [l.seconds, l.standard_deviation, l.prefill_tokens_per_second, l.decode_tokens_per_second]);
+    tasks.chain(further.average_of_seven).chain(latency.into_iter().flatten()).map(|n| n.to_string()).collect()
 }
 
 /// A field in quotes where it holds what would end it (RFC 4180).

@@ -10,6 +10,8 @@ use burn::tensor::DeviceKind;
 use burn_wgpu::WgpuBackend;
 use burn_wgpu::WgpuSetup;
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::trouble;
 use super::{Adapter, Device, DeviceError};
 
 /// What burn opens an adapter by.
@@ -45,6 +47,9 @@ impl Device {
         let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
         let tensor = TensorDevice::wgpu_options().setup(setup).init();
         let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
+        // After burn, which listens itself.
+        #[cfg(not(target_arch = "wasm32"))]
+        trouble::listen(device);
         let device = Self { tensor, name, max_binding_bytes };
         open.push(device.clone());
         Ok(device)
@@ -79,6 +84,8 @@ impl Device {
 
     fn started(adapter: &Adapter, started: Result<(TensorDevice, WgpuSetup), String>) -> Result<Self, DeviceError> {
         let (tensor, setup) = started.map_err(|reason| DeviceError::Open { name: adapter.name.clone(), reason })?;
+        #[cfg(not(target_arch = "wasm32"))]
+        trouble::listen(&setup.device);
         let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
         Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes })
     }

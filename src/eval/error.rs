@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Needs;
+use crate::format;
 use crate::remedy::{Remedied, Remedy};
 
 /// Bad rows that are named in a message; of more, only the number is said.
@@ -23,6 +25,14 @@ pub enum EvalError {
     /// The device lost its work.
     #[error(transparent)]
     Readback(#[from] crate::device::readback::ReadbackError),
+    /// There is no memory for what is to be measured.
+    #[error("{}", no_room(needs, *free))]
+    Room {
+        /// What it takes.
+        needs: Needs,
+        /// Bytes that are free; `None` where only the device knew.
+        free: Option<u64>,
+    },
     /// The disk refused something; the cause names the path.
     #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
@@ -102,6 +112,14 @@ impl std::fmt::Display for BadRow {
     }
 }
 
+fn no_room(needs: &Needs, free: Option<u64>) -> String {
+    let total = format::bytes(needs.total());
+    match free {
+        Some(free) => format!("measuring takes {total} of memory, but {} are free: {needs}", format::bytes(free)),
+        None => format!("the device ran out of memory; measuring takes {total} there: {needs}"),
+    }
+}
+
 fn rows(n: usize) -> String {
     if n == 1 { "1 row".into() } else { format!("{n} rows") }
 }
@@ -118,8 +136,8 @@ impl Remedied for EvalError {
         match self {
             Self::Text(error) => error.remedy(),
             Self::Device(error) => error.remedy(),
-            // What is measured is batched already.
-            Self::Readback(_) => Some(Remedy::Cpu),
+            Self::Readback(error) => error.remedy(),
+            Self::Room { free: None, .. } => Some(Remedy::Cpu),
             Self::BadRows(_) => Some(Remedy::SkipRows),
             Self::Stride { length, .. } => Some(Remedy::Stride(*length)),
             Self::NoPrefix => Some(Remedy::WindowProtocol),

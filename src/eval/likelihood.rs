@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 
-use super::EvalError;
+use super::{EvalError, Needs, room};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::device::readback::floats;
+use crate::device::readback::{floats, settled};
 use crate::model::{Block, Outer, Positions, fits, token_tensor};
 use crate::shape::ModelConfig;
 
@@ -85,17 +85,37 @@ pub async fn log_likelihoods(
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
     fits(config, device)?;
+    let rows = rows(requests, config.max_positions);
+    let batch_tokens = batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu()));
+    let batches = batches(&rows, batch_tokens);
+    let groups = groups(&batches, config.hidden_size);
+    let needs = needs(config, &groups);
+    room::check(&needs, device)?;
+    let sums = room::within(&needs, sums(checkpoint, requests.len(), &groups, on, progress)).await?;
+    // −∞ too: in range no log-softmax gives it.
+    match sums.iter().position(|sum| !sum.is_finite()) {
+        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
+        None => Ok(sums),
+    }
+}
+
+/// Σ log p of each of `count` requests, group by group.
+async fn sums(
+    checkpoint: &Checkpoint,
+    count: usize,
+    groups: &[&[&[Row]]],
+    on: &TensorDevice,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<f64>, EvalError> {
+    let config = checkpoint.config();
     // Loaded once: embedding and head serve every group.
     let outer = Outer::load(&checkpoint.outer()?, config, on);
-    let rows = rows(requests, config.max_positions);
-    let batches = batches(&rows, batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu())));
-    let groups = groups(&batches, config.hidden_size);
-    let (mut done, steps) = (0, batches.len() * config.layers.len());
+    let (mut done, steps) = (0, groups.iter().map(|group| group.len()).sum::<usize>() * config.layers.len());
     let mut step = || {
         done += 1;
         progress(done, steps);
     };
-    let mut sums = vec![0.0; requests.len()];
+    let mut sums = vec![0.0; count];
     for group in groups {
         for batch in run_group(checkpoint, &outer, group, on, &mut step).await? {
             for (request, log_p) in batch {
@@ -103,11 +123,15 @@ pub async fn log_likelihoods(
             }
         }
     }
-    // −∞ too: in range no log-softmax gives it.
-    match sums.iter().position(|sum| !sum.is_finite()) {
-        Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
-        None => Ok(sums),
-    }
+    Ok(sums)
+}
+
+/// What the largest batch and the largest group take.
+fn needs(config: &ModelConfig, groups: &[&[&[Row]]]) -> Needs {
+    let tokens = |batch: &[Row]| batch.len() * batch[0].input.len();
+    let batch = groups.iter().flat_map(|group| group.iter()).map(|batch| tokens(batch)).max().unwrap_or(0);
+    let hidden = groups.iter().map(|group| group.iter().map(|batch| tokens(batch)).sum::<usize>()).max().unwrap_or(0);
+    Needs::new(config, batch, hidden * config.hidden_size * size_of::<f32>())
 }
 
 fn check(requests: &[Request], max_positions: usize) -> Result<(), EvalError> {
@@ -191,6 +215,8 @@ async fn run_group(
         let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
             *batch = block.forward(batch.clone(), &positions.first(longest(rows)));
+            // Told when it is done: a GPU takes hours of work in seconds.
+            settled(batch).await?;
             step();
         }
     }

@@ -6,6 +6,7 @@
 //! tasks/          multiple choice: the seven zero-shot tasks and MMLU
 //! longbench/      generated answers, judged by scorers.rs
 //! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
+//! needs.rs, room.rs     the memory that measuring takes, and where there is none
 //! record.rs       the figures kept in a model's folder
 //! ```
 
@@ -14,9 +15,11 @@ mod error;
 mod latency;
 mod likelihood;
 pub mod longbench;
+mod needs;
 mod perplexity;
 mod record;
 mod rolling;
+mod room;
 pub mod scorers;
 mod strided;
 pub mod tasks;
@@ -25,6 +28,7 @@ mod wikitext;
 pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};
+pub use needs::Needs;
 pub use perplexity::{Perplexity, perplexity, perplexity_of};
 pub use record::{EvalEntry, EvalRecord};
 pub use rolling::{ByWord, Size, rolling};

@@ -29,6 +29,13 @@ pub struct EvalEntry {
     pub n: usize,
 }
 
+impl EvalEntry {
+    /// The metric of a model's perplexity.
+    pub const PPL: &'static str = "ppl";
+    /// The metric of the perplexity of the model that it was pruned from.
+    pub const DENSE_PPL: &'static str = "ppl, dense";
+}
+
 /// The figures of one model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalRecord {

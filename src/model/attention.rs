@@ -11,7 +11,7 @@ use super::{Linear, Positions, RmsNorm};
 use crate::shape::LayerShape;
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
-const SCORE_BYTES: usize = 64 << 20;
+pub(super) const SCORE_BYTES: usize = 64 << 20;
 
 /// Keys and values of earlier tokens, `(b, kv_heads, t, head_dim)` each.
 #[derive(Clone, Debug, Default)]

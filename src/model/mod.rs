@@ -4,6 +4,7 @@
 
 mod attention;
 mod block;
+mod bytes;
 mod decoder;
 mod fits;
 mod generate;
@@ -16,6 +17,7 @@ mod transfer;
 
 pub use attention::{Attention, LayerCache};
 pub use block::Block;
+pub use bytes::{batch_bytes, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
 pub use decoder::{Decoder, KvCache};
 pub use fits::fits;
 pub use generate::{Stop, generate};

@@ -9,7 +9,7 @@ use crate::checkpoint::OuterWeights;
 use crate::shape::ModelConfig;
 
 /// Largest tensor of logits, in bytes: half of the smallest binding limit there is (128 MiB).
-const LOGIT_BYTES: usize = 64 << 20;
+pub(super) const LOGIT_BYTES: usize = 64 << 20;
 
 /// Embedding, last norm and output head: the modules of [`OuterWeights`].
 #[derive(Module, Debug)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{PipelineError, Placement, Spill};
+use crate::device::readback::data;
 
 /// Where activations go that no memory can hold; `None` where there is no such place.
 pub(super) type SharedSpill = Option<Rc<dyn Spill>>;
@@ -92,6 +93,5 @@ impl Cache {
 }
 
 async fn read_back(layer: usize, tensor: Tensor<3>) -> Result<TensorData, PipelineError> {
-    let data = tensor.into_data_async().await;
-    data.map_err(|e| PipelineError::Readback { layer, reason: format!("{e:?}") })
+    data(tensor).await.map_err(|cause| PipelineError::Readback { layer, cause })
 }

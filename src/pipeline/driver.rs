@@ -59,7 +59,8 @@ pub async fn prune<E: Executor, S: LayerSink>(
     let Peak { host_bytes: peak_host_bytes, device_bytes: peak_device_bytes } = run.peak;
     // The report is part of the output, so the time to write it cannot stand in it.
     let session_seconds = (job.clock)() - started;
-    let timing = Timing { session_seconds, layer_seconds, peak_host_bytes, peak_device_bytes };
+    let typed = job.typed.cloned();
+    let timing = Timing { session_seconds, layer_seconds, peak_host_bytes, peak_device_bytes, typed };
     let report = run.report(sink.run_id(), records, timing);
     sink.finish(job.checkpoint, &report)?;
     // After the output has its name: what is announced is there.

@@ -2,6 +2,7 @@
 //! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
 use crate::checkpoint::{ReadError, WriteError};
+use crate::device::readback::ReadbackError;
 use crate::obs::ObsError;
 use crate::remedy::{Remedied, Remedy};
 use crate::shape::Site;
@@ -79,13 +80,16 @@ pub enum PipelineError {
         cause: WriteError,
     },
     /// Activations could not be read back.
-    #[error("layer {layer}: activations could not be read from the device: {reason}")]
+    #[error("layer {layer}: {cause}")]
     Readback {
         /// Index of the layer, from 0.
         layer: usize,
-        /// What the device said, as it said it.
-        reason: String,
+        /// What became of the work.
+        cause: ReadbackError,
     },
+    /// The device refused work that no layer was told of yet.
+    #[error(transparent)]
+    Device(#[from] ReadbackError),
     /// An activation is no number.
     #[error("layer {layer}: the squared error is {value}: activations or weights are not finite; check the checkpoint")]
     NotFinite {
@@ -119,13 +123,26 @@ pub enum PipelineError {
     Folder(#[from] FolderError),
 }
 
+impl PipelineError {
+    /// Whether the device had no room for what was to be computed.
+    pub fn is_out_of_memory(&self) -> bool {
+        let cause = match self {
+            Self::Readback { cause, .. }
+            | Self::Device(cause)
+            | Self::Site { cause: ObsError::Readback(cause), .. } => cause,
+            _ => return false,
+        };
+        *cause == ReadbackError::OutOfMemory
+    }
+}
+
 impl Remedied for PipelineError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Site { cause, .. } => cause.remedy(),
             // Layers before this one may be finished, in the type that is too narrow.
             Self::Rounding { cause, .. } => cause.remedy().map(|_| Remedy::WiderTypeAfresh),
-            Self::Readback { .. } => Some(Remedy::LessAtOnce),
+            Self::Readback { cause, .. } | Self::Device(cause) => cause.remedy(),
             Self::NotFinite { .. } => Some(Remedy::Cpu),
             Self::Write(error) => error.remedy(),
             #[cfg(not(target_arch = "wasm32"))]

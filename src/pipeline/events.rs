@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerRecord, Plan};
+use super::{LayerRecord, Placement, Plan};
 use crate::allocate::LayerRatio;
 use crate::obs::Removal;
 use crate::shape::{LayerShape, Site};
@@ -40,6 +40,16 @@ pub enum Event {
         finished: usize,
         /// How many there are.
         layers: usize,
+    },
+    /// The device had no room. The same run goes on with less on it, and tells its plan again.
+    OutOfMemory {
+        /// Windows that run together from now on.
+        batch_windows: usize,
+        /// Where the activations lie from now on.
+        activations: Placement,
+        /// Whether it starts again from its first layer: smaller batches have other last bits, and one
+        /// result is made in batches of one size.
+        from_the_first_layer: bool,
     },
     /// A layer begins, to be pruned or replayed.
     LayerStarted {

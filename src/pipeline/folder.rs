@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::batches::hex;
-use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Report, Spill};
+use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Plan, Report, Spill};
 use crate::allocate::LayerPlan;
 use crate::checkpoint::{Checkpoint, LayerWeights, Types, decode_layer, encode_layer};
 use crate::disk::{self, DiskError};
@@ -98,6 +98,30 @@ impl OutputFolder {
         room::ask(&partial, job.plan, types.bulk())?;
         let (plan, shard_bytes) = (job.plan.layers.clone(), SHARD_BYTES);
         Ok(Opened::Work(Self { out, place, partial, fingerprint, config, plan, types, shard_bytes, finished, lock }))
+    }
+
+    /// The plan by which a run like `job` was begun at `out`, or finished there: its own, or one with
+    /// the smaller batches that a device without room for more has led to.
+    pub fn begun(out: &Path, job: &Job<'_>) -> Option<Plan> {
+        let place = Place::new(out, Kind::Pruned, false);
+        let begun = read_json::<Fingerprint>(&place.working_folder().ok()?, RUN).ok();
+        let finished = read_json::<Report>(place.out(), Report::FILE).ok();
+        if begun.is_none() && finished.is_none() {
+            return None;
+        }
+        let is_it = |plan: &Plan| {
+            let own = Fingerprint::of(&Job { plan, ..*job }).ok();
+            own.is_some_and(|own| finished.as_ref().is_some_and(|f| own.made(f)) || begun.as_ref() == Some(&own))
+        };
+        std::iter::successors(Some(job.plan.clone()), Plan::with_smaller_batches).find(is_it)
+    }
+
+    /// Forgets the finished layers and takes up the run of `job` instead.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn begin_anew(&self, job: &Job<'_>) -> Result<(), FolderError> {
+        Ok(begin(&self.partial, &Fingerprint::of(job)?)?)
     }
 
     /// The same folder with shards of at most so many bytes.
@@ -267,11 +291,16 @@ fn claim(partial: &Path, fingerprint: &Fingerprint, overwrite: bool) -> Result<F
             return Err(FolderError::OtherRun { path: partial.into(), differences });
         }
     }
-    // Without a name of their run nobody knows whose layers they are. And before the new name is
-    // written: killed in between, what is left still says whose it is.
-    clear_layers(partial)?;
-    disk::write_json(&partial.join(RUN), fingerprint)?;
+    begin(partial, fingerprint)?;
     Ok(lock)
+}
+
+/// Gives a working folder that is held to a run. Layers that are there have no name of their run, or
+/// another's.
+fn begin(partial: &Path, fingerprint: &Fingerprint) -> Result<(), DiskError> {
+    // Before the new name is written: killed in between, what is left still says whose it is.
+    clear_layers(partial)?;
+    disk::write_json(&partial.join(RUN), fingerprint)
 }
 
 /// Makes the working folder where it is not there, and locks it.

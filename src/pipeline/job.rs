@@ -1,6 +1,6 @@
 //! What a run works with.
 
-use super::Plan;
+use super::{Plan, Typed};
 use crate::checkpoint::{Checkpoint, Types};
 use crate::device::{Device, Peak};
 
@@ -19,6 +19,8 @@ pub struct Job<'a> {
     pub clock: &'a dyn Fn() -> f64,
     /// The most memory seen in use so far, asked after every event; [`Peak::unknown`] measures nothing.
     pub memory: &'a dyn Fn() -> Peak,
+    /// What was typed to start the run, for its report.
+    pub typed: Option<&'a Typed>,
 }
 
 impl Job<'_> {

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{HostTensor, LayerWeights};
+use crate::device::readback::{ReadbackError, floats};
 use crate::model::upload;
 use crate::shape::Projection;
 
@@ -75,8 +76,8 @@ impl NewProjection {
     /// over the tokens.
     ///
     /// # Errors
-    /// The device's words when the sums cannot be read back.
-    pub async fn loss(&self, input: Tensor<3>) -> Result<f64, String> {
+    /// When the device lost the work.
+    pub async fn loss(&self, input: Tensor<3>) -> Result<f64, ReadbackError> {
         // A site that lost nothing has no error to measure.
         let Some(difference) = &self.difference else { return Ok(0.0) };
         let error = flat(input).matmul(difference.clone());
@@ -86,7 +87,7 @@ impl NewProjection {
         };
         // A token's few thousand squares keep their digits in f32; a sum over all tokens would not.
         let per_token = (error.clone() * error).sum_dim(1);
-        let sums = values(per_token).await?;
+        let sums = floats(per_token).await?;
         Ok(sums.iter().map(|&s| f64::from(s)).sum())
     }
 }
@@ -94,31 +95,16 @@ impl NewProjection {
 /// A matrix back on the host.
 ///
 /// # Errors
-/// The device's words when the matrix cannot be read back.
-pub(super) async fn download(matrix: Tensor<2>) -> Result<HostTensor, String> {
+/// When the device lost the work.
+pub(super) async fn download(matrix: Tensor<2>) -> Result<HostTensor, ReadbackError> {
     let shape = matrix.dims().to_vec();
-    Ok(HostTensor { shape, values: values(matrix).await? })
+    Ok(HostTensor { shape, values: floats(matrix).await? })
 }
 
 /// `(windows, tokens, width)` as `(windows · tokens, width)`.
 pub(super) fn flat(x: Tensor<3>) -> Tensor<2> {
     let [windows, tokens, width] = x.dims();
     x.reshape([windows * tokens, width])
-}
-
-/// Waits until `x` is computed, so that progress tells what is done and not what is queued.
-///
-/// # Errors
-/// The device's words when it lost the work.
-pub(super) async fn settle(x: &Tensor<3>) -> Result<(), String> {
-    // Reading one element waits for all that it is made of, and transfers next to nothing.
-    let first = x.clone().slice([0..1, 0..1, 0..1]);
-    first.into_data_async().await.map(|_| ()).map_err(|e| format!("{e:?}"))
-}
-
-async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
-    let data = tensor.into_data_async().await.map_err(|e| format!("{e:?}"))?;
-    data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))
 }
 
 fn indices(columns: &[usize], device: &Device) -> Tensor<1, Int> {

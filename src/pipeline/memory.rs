@@ -20,17 +20,18 @@ use super::Request;
 use crate::allocate::LayerPlan;
 use crate::device::{Device, room};
 use crate::format;
-use crate::shape::{LayerShape, ModelConfig};
+use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
+use crate::shape::ModelConfig;
 
 mod error;
 
 pub use error::{MemoryError, WouldFit};
 
 const F32: u64 = 4;
+/// The line of the plan that may lie anywhere.
+const ACTIVATIONS: &str = "activations";
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 const BATCH_TOKENS: usize = 4096;
-/// What attention may use for its scores at once, twice: before and after the softmax.
-const SCORES: u64 = 2 * (64 << 20);
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
 const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
 
@@ -150,26 +151,17 @@ impl Needs {
         let batch_tokens = (batch_windows.min(request.windows.max(1)) * request.window_tokens) as u64;
         // There is one Hessian at a time; the wider site's is the larger.
         let n = q.max(c);
-        // One layer is on the device at a time.
-        let largest = config.layers.iter().map(|&l| config.layer_parameters(l)).max().unwrap_or(0) as u64;
-        // A tied head is the embedding itself.
-        let embeddings = if config.tied_head { 1 } else { 2 };
+        let (embedding, head) = embedding_bytes(config);
         Self {
-            weights: largest * F32,
+            // One layer is on the device at a time.
+            weights: largest_layer_bytes(config),
             solver: (4 * n * n + 3 * d * n) * F32,
             activations: tokens * (d + q) * F32,
             inner: tokens * c * F32,
-            batch: batch_tokens * (3 * c + 4 * d + 4 * q) * F32 + SCORES,
-            outer: embeddings * (config.vocab_size as u64) * d * F32,
+            batch: batch_bytes(config, batch_tokens),
+            outer: embedding + head,
         }
     }
-}
-
-/// Hidden width, and the widest attention context and feed-forward of any layer.
-fn widths(config: &ModelConfig) -> (u64, u64, u64) {
-    // Layers of a model that was pruned before differ.
-    let widest = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0) as u64;
-    (config.hidden_size as u64, widest(|l| l.heads) * config.head_dim as u64, widest(|l| l.channels))
 }
 
 fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64) -> Result<(), MemoryError> {
@@ -227,7 +219,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Device, needs.solver),
             part("one batch", Placement::Device, needs.batch),
-            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
         ],
@@ -250,7 +242,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Host, needs.solver),
             part("one batch", Placement::Host, needs.batch),
-            part("activations", place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("embeddings", Placement::Host, needs.outer),
         ],
         place,
@@ -320,6 +312,19 @@ fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
 }
 
 impl MemoryPlan {
+    /// The same with the device's activations in the host's memory; `None` where they are not on the device.
+    pub(super) fn with_activations_off_device(&self) -> Option<Self> {
+        let moved = |part: &MemoryPart| match part.what.as_str() {
+            ACTIVATIONS => MemoryPart { place: Placement::Host, ..part.clone() },
+            _ => part.clone(),
+        };
+        (self.activations == Placement::Device).then(|| Self {
+            batch_windows: self.batch_windows,
+            // Where the activations did not fit there is no room to spare.
+            ..summed(self.parts.iter().map(moved).collect(), Placement::Host, false)
+        })
+    }
+
     /// "activations 1.2 GiB + one batch …", the parts of one place.
     fn list(&self, place: Placement) -> String {
         let parts = self.parts.iter().filter(|p| p.place == place);

@@ -42,7 +42,7 @@ pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Placement, WouldFi
 pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan};
-pub use report::{LayerRecord, Report, SiteRecord, Timing};
+pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
 pub use request::{Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;

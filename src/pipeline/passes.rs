@@ -145,7 +145,7 @@ impl<E: Executor> Run<'_, E> {
             .await
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
-        let weight = weight.map_err(|reason| PipelineError::Readback { layer: index, reason })?;
+        let weight = weight.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
         let bias = shifted(old_bias, pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);
         // Before it is measured or handed on: the tokens see what is saved.

@@ -42,6 +42,21 @@ impl Plan {
         ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.biased_config(config) }
     }
 
+    /// The same with less on the device: activations elsewhere first, which changes no bit of the result,
+    /// then batches of half as many windows. `None` where both is done already.
+    pub fn with_less_on_device(&self) -> Option<Self> {
+        let elsewhere = self.memory.with_activations_off_device().map(|memory| Self { memory, ..self.clone() });
+        elsewhere.or_else(|| self.with_smaller_batches())
+    }
+
+    /// The same in batches of half as many windows, which has other last bits; `None` where a batch is
+    /// one window.
+    pub fn with_smaller_batches(&self) -> Option<Self> {
+        let batch_windows = Some(self.batch_windows / 2).filter(|&windows| windows > 0)?;
+        let memory = MemoryPlan { batch_windows, ..self.memory.clone() };
+        Some(Self { batch_windows, memory, ..self.clone() })
+    }
+
     /// `config` with the biases that the layers will have.
     pub fn biased_config(&self, config: &ModelConfig) -> ModelConfig {
         biased(&self.request, config)

@@ -2,6 +2,8 @@
 //!
 //! Everything but `timing` is the same for every run of the same plan on the same device.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -84,8 +86,18 @@ pub struct LayerRecord {
     pub channels: SiteRecord,
 }
 
-/// What was measured, by the caller's clock and the caller's look at the memory: the only part that
-/// differs between two equal runs.
+/// What a person typed to start a run. It decides nothing by itself; what it came to is in the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typed {
+    /// The command line, word by word.
+    pub command: Vec<String>,
+    /// Every setting by its name, also those that were left as they are by default; empty where a
+    /// setting has no value and was given none.
+    pub settings: BTreeMap<String, Vec<String>>,
+}
+
+/// What was measured, by the caller's clock and the caller's look at the memory, and how the session
+/// was started: the only part that differs between two equal runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// All layers and what lies between them, in the session that finished.
@@ -98,6 +110,9 @@ pub struct Timing {
     /// Most bytes held on the device, in the session that finished; `None` on the CPU.
     #[serde(default)]
     pub peak_device_bytes: Option<u64>,
+    /// What was typed for the session that finished; `None` where nothing was, as in a window.
+    #[serde(default)]
+    pub typed: Option<Typed>,
 }
 
 /// Everything about a run.

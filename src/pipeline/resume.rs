@@ -4,6 +4,8 @@
 //! the same fingerprint. Where activations lie and how much memory there is decide nothing about
 //! the result and are left out, so that a run may go on with another `--memory`.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -44,12 +46,14 @@ impl Fingerprint {
         Ok(Self { entries })
     }
 
-    /// A short name for a checkpoint: its configuration and, of a folder, its files.
+    /// A short name for a checkpoint, wherever it lies: its configuration, and of a folder the names, the
+    /// sizes and the last bytes of its weights.
     ///
     /// # Errors
     /// When the files cannot be looked at.
     pub fn source_of(checkpoint: &Checkpoint) -> Result<String, DiskError> {
-        let text = json!([source(checkpoint.folder())?, checkpoint.raw_config()]).to_string();
+        let files = checkpoint.folder().map(ends_of_weights).transpose()?;
+        let text = json!([files, checkpoint.raw_config()]).to_string();
         Ok(hex(&Sha256::digest(text))[..16].to_owned())
     }
 
@@ -94,6 +98,28 @@ fn source(path: Option<&Path>) -> Result<Value, DiskError> {
     }
     Ok(json!({ "path": path.to_string_lossy(), "files": files }))
 }
+
+/// Name, size and a digest of the end of every file of weights. No training leaves all of these as
+/// they were, and a whole model would take minutes to read.
+fn ends_of_weights(folder: &Path) -> Result<Vec<(String, u64, String)>, DiskError> {
+    let of = |name: String| {
+        let path = folder.join(&name);
+        let read = || {
+            let mut file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+            let mut end = Vec::new();
+            file.take(END).read_to_end(&mut end)?;
+            Ok((length, hex(&Sha256::digest(end))))
+        };
+        let (length, end) = read().map_err(DiskError::at("read", &path))?;
+        Ok((name, length, end))
+    };
+    disk::names(folder)?.into_iter().filter(|name| name.ends_with(".safetensors")).map(of).collect()
+}
+
+/// Bytes at the end of a file that are looked at.
+const END: u64 = 1 << 20;
 
 fn differing(prefix: &str, a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<String> {
     let mut names: Vec<&String> = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))).collect();

@@ -3,11 +3,12 @@
 use burn::tensor::{Device, Tensor};
 
 use super::cut::KeptIndices;
-use super::layer::{NewProjection, flat, settle};
+use super::layer::{NewProjection, flat};
 use super::report::SiteRecord;
 use super::run::Run;
 use super::{Event, LayerRecord, PipelineError, Propagate};
 use crate::checkpoint::LayerWeights;
+use crate::device::readback::settled;
 use crate::model::Block;
 use crate::obs::{Executor, HeadUnit, Hessian};
 use crate::shape::{Projection, Site};
@@ -36,7 +37,7 @@ impl Selected {
     /// Adds a batch's share to the measured loss.
     pub async fn measure(&mut self, layer: usize, input: &Tensor<3>) -> Result<(), PipelineError> {
         let loss = self.projection.loss(input.clone()).await;
-        let value = loss.map_err(|reason| PipelineError::Readback { layer, reason })?;
+        let value = loss.map_err(|cause| PipelineError::Readback { layer, cause })?;
         // At the batch where it appears, before NaN reaches every later layer.
         if !value.is_finite() {
             return Err(PipelineError::NotFinite { layer, value });
@@ -72,7 +73,7 @@ impl<E: Executor> Run<'_, E> {
             added.map_err(|cause| PipelineError::Site { layer, site, cause })?;
         }
         // Without a Hessian too, since progress is told after it.
-        settle(input).await.map_err(|reason| PipelineError::Readback { layer, reason })
+        settled(input).await.map_err(|cause| PipelineError::Readback { layer, cause })
     }
 
     /// The residual stream behind a site: of the pruned layer, or of the layer as it was.

@@ -11,8 +11,8 @@ use crate::pipeline::{Method, Plan, Report};
 /// A line of the table of settings.
 #[derive(Serialize)]
 pub struct Setting {
-    /// What is set, in words.
-    pub name: &'static str,
+    /// What is set, in words, or by the name that it has where it is typed.
+    pub name: String,
     /// What it is set to, in words.
     pub value: String,
 }
@@ -21,7 +21,7 @@ pub struct Setting {
 pub fn settings(report: &Report) -> Vec<Setting> {
     let plan = &report.plan;
     let request = &plan.request;
-    let set = |name, value: String| Setting { name, value };
+    let set = |name: &str, value: String| Setting { name: name.into(), value };
     let all = [
         set("Pruned from", report.source.clone().unwrap_or_else(|| "a model in memory".into())),
         set("Method", method(plan)),
@@ -33,6 +33,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Channels go", steps(plan)),
         set("Heads go", units(&plan.layers)),
         set("Damping", format!("{} of the mean of the Hessian's diagonal", request.options.damping)),
+        set("Windows that run together", plan.batch_windows.to_string()),
         set("Fitted to", request.propagate.about().into()),
         set("Calibration", calibration(report)),
         set("Calibration tokens, SHA-256", report.calibration_sha256.clone()),
@@ -43,7 +44,25 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Made by", format!("slimgpt {}", report.version)),
     ];
     let run = report.run_id.iter().map(|run| set("Run", run.clone()));
-    all.into_iter().chain(run).collect()
+    let typed = report.timing.typed.iter().map(|typed| set("Typed", command_line(&typed.command)));
+    all.into_iter().chain(run).chain(typed).collect()
+}
+
+/// Every setting as it was typed, or as it is when it is not typed.
+pub fn typed(report: &Report) -> Vec<Setting> {
+    let settings = report.timing.typed.iter().flat_map(|typed| &typed.settings);
+    let value = |values: &[String]| if values.is_empty() { "not given".into() } else { values.join(", ") };
+    settings.map(|(name, values)| Setting { name: name.clone(), value: value(values) }).collect()
+}
+
+/// The words so that a shell takes them apart again.
+fn command_line(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quoted = |word: &String| match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// The name of what was done.
@@ -121,4 +140,15 @@ fn memory(plan: &Plan) -> String {
     let places = [(memory.device_bytes, "device"), (memory.host_bytes, "host"), (memory.disk_bytes, "disk")];
     let used = places.into_iter().filter(|(bytes, _)| *bytes > 0);
     used.map(|(bytes, place)| format!("{} on the {place}", format::bytes(bytes))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_typed_again() {
+        let words = ["slimgpt", "prune", "my model", "--out=./slim", "it's", ""].map(str::to_owned);
+        assert_eq!(command_line(&words), r"slimgpt prune 'my model' --out=./slim 'it'\''s' ''");
+    }
 }

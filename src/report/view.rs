@@ -45,8 +45,10 @@ struct FolderView<'a> {
     channels_of: Gone,
     origin: String,
     perplexity: Option<Metric>,
+    dense_perplexity: Option<String>,
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
+    typed: Vec<Setting>,
 }
 
 /// A line of the table of layers.
@@ -129,11 +131,23 @@ impl<'a> FolderView<'a> {
             query_heads: Gone::new(heads_before, heads_after),
             channels_of: Gone::new(channels_before, channels_after),
             origin: origin(report),
-            perplexity: folder.evaluation.iter().find(|e| e.metric == "ppl").map(|e| Metric::new(e, [Some(e)])),
+            dense_perplexity: dense_perplexity(&folder.evaluation),
+            perplexity: folder
+                .evaluation
+                .iter()
+                .find(|e| e.metric == EvalEntry::PPL)
+                .map(|e| Metric::new(e, [Some(e)])),
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
+            typed: settings::typed(report),
         }
     }
+}
+
+/// The perplexity before, by the protocol of the first that was measured after.
+fn dense_perplexity(evaluation: &[EvalEntry]) -> Option<String> {
+    let after = evaluation.iter().find(|e| e.metric == EvalEntry::PPL)?;
+    evaluation.iter().find(|e| e.metric == EvalEntry::DENSE_PPL && e.what == after.what).map(value)
 }
 
 /// The name of the folder that was pruned.

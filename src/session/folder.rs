@@ -6,7 +6,7 @@ use super::execute;
 use crate::checkpoint::Checkpoint;
 use crate::disk;
 use crate::error::Error;
-use crate::pipeline::{Event, Flow, Job, Opened, OutputFolder, PipelineError, Report};
+use crate::pipeline::{Event, Flow, Job, LayerSink, Opened, OutputFolder, PipelineError, Plan, Report};
 use crate::remedy::{Remedied, Remedy};
 use crate::report::{self, ReportError};
 use crate::shipped;
@@ -76,11 +76,29 @@ pub fn windows(
 }
 
 /// Prunes into a folder and leaves the page about it there. A folder that this very run finished
-/// earlier is reported, with the event that would have ended the run.
+/// earlier is reported, with the event that would have ended the run. A run for which the device has no
+/// room goes on with less on it, and says so ([`Event::OutOfMemory`]).
 ///
 /// # Errors
 /// When pruning ends early, or the page cannot be made.
 pub async fn prune_to_folder(
+    job: &Job<'_>,
+    out: &Path,
+    overwrite: bool,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Pruned, SessionError> {
+    let work = async |job: &Job<'_>, folder: &mut OutputFolder, on_event: &mut dyn FnMut(Event) -> Flow| {
+        execute(job, folder, on_event).await
+    };
+    prune_to_folder_by(&work, job, out, overwrite, on_event).await
+}
+
+/// [`prune_to_folder`] with the `work` in between done by somebody else.
+///
+/// # Errors
+/// As [`prune_to_folder`].
+pub async fn prune_to_folder_by(
+    work: &impl AsyncFn(&Job<'_>, &mut OutputFolder, &mut dyn FnMut(Event) -> Flow) -> Result<Report, PipelineError>,
     job: &Job<'_>,
     out: &Path,
     overwrite: bool,
@@ -91,17 +109,50 @@ pub async fn prune_to_folder(
     if overwrite || !out.exists() || disk::is_empty(out) {
         job.checkpoint.scan::<PipelineError>(job.plan.request.dtype)?;
     }
-    let (report, was_finished) = match OutputFolder::open(out, job, overwrite).map_err(PipelineError::from)? {
-        Opened::Work(mut folder) => (execute(job, &mut folder, on_event).await?, false),
-        Opened::Finished(report) => {
-            let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
-            // Whoever waits for the end of the run is told it here too.
-            on_event(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
-            (*report, true)
-        }
-    };
-    report::write_into(out)?;
-    Ok(Pruned { report, was_finished })
+    let mut plan = OutputFolder::begun(out, job).unwrap_or_else(|| job.plan.clone());
+    loop {
+        let job = Job { plan: &plan, ..*job };
+        let mut folder = match OutputFolder::open(out, &job, overwrite).map_err(PipelineError::from)? {
+            Opened::Work(folder) => folder,
+            Opened::Finished(report) => {
+                let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
+                // Whoever waits for the end of the run is told it here too.
+                on_event(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
+                report::write_into(out)?;
+                return Ok(Pruned { report: *report, was_finished: true });
+            }
+        };
+        let error = match work(&job, &mut folder, on_event).await {
+            Ok(report) => {
+                report::write_into(out)?;
+                return Ok(Pruned { report, was_finished: false });
+            }
+            Err(error) => error,
+        };
+        let smaller = plan.with_less_on_device().filter(|_| error.is_out_of_memory());
+        plan = go_on(&job, &folder, smaller.ok_or(error)?, on_event)?;
+    }
+}
+
+/// The same run with less on the device: from its finished layers where they have the same bits, else
+/// from its first.
+fn go_on(
+    job: &Job<'_>,
+    folder: &OutputFolder,
+    plan: Plan,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Plan, PipelineError> {
+    let from_the_first_layer = plan.batch_windows != job.plan.batch_windows;
+    let (batch_windows, activations) = (plan.batch_windows, plan.memory.activations);
+    if on_event(Event::OutOfMemory { batch_windows, activations, from_the_first_layer }) == Flow::Stop {
+        return Err(PipelineError::Stopped { finished: folder.finished(), layers: plan.layers.len() });
+    }
+    // What could not be allocated may have left room that nobody uses.
+    job.device.release_unused();
+    if from_the_first_layer {
+        folder.begin_anew(&Job { plan: &plan, ..*job })?;
+    }
+    Ok(plan)
 }
 
 impl Remedied for SessionError {

@@ -1,9 +1,12 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
 mod bench;
+mod compare;
 mod export;
 mod generate;
+mod measured;
 mod places;
+mod progress;
 mod reports;
 mod resume;
 mod strangers;

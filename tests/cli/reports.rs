@@ -82,7 +82,15 @@ fn pruning_leaves_a_page_and_report_makes_one_of_several() {
     let told =
         run(&[&["report", &exact, &flap, "--out", &page, "--device", "cpu", "--windows", "3", "--json"], &more[..]]
             .concat());
-    assert_eq!(told.with(0).json()["samples"], 2);
+    let told = told.with(0).json();
+    assert_eq!(told["samples"], 2);
+    for (figures, name) in told["figures"].as_array().unwrap().iter().zip(["exact", "flap"]) {
+        assert_eq!(figures["folder"], name);
+        let metrics: Vec<&str> =
+            figures["evaluation"].as_array().unwrap().iter().map(|e| e["metric"].as_str().unwrap()).collect();
+        assert_eq!(metrics, ["ppl, dense", "ppl"]);
+        assert!(figures["evaluation"][1]["what"].as_str().unwrap().contains("3 windows of 128 tokens"));
+    }
     let both = std::fs::read_to_string(&page).unwrap();
     for word in ["2 pruned models", "One day &lt;Mia&gt;", "3 windows of 128 tokens", "ppl, dense"] {
         assert!(both.contains(word), "{word}");

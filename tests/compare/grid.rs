@@ -9,6 +9,7 @@ use slimgpt::compare::{
     Cell, CellResult, CompareError, Comparison, Evaluation, Event, Grid, GridContext, Outcome, Protocol, plot, run,
 };
 use slimgpt::device::{Device, Peak};
+use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{self, Flow, Limits, Method, Request};
 use slimgpt::text::{Bos, Sampling};
 
@@ -25,6 +26,9 @@ fn grid() -> Grid {
         calibrations: vec!["stories".into()],
         samples: vec![6],
         seq_lens: vec![64],
+        heads: vec![HeadUnit::KeyValue],
+        dampings: vec![0.01],
+        seeds: vec![0],
     }
 }
 
@@ -44,8 +48,6 @@ fn compared(
         bos: Bos::Each,
         calibration_sampling: Sampling::Sequential,
         calibration_bos: Bos::Each,
-        seed: 0,
-        damping: 0.01,
         channel_multiple: 1,
         rounding: Rounding::Layer,
     };
@@ -55,12 +57,18 @@ fn compared(
         device: &device,
         limits: Limits::default(),
         base: Request { allocation: rounded_by_layer(0.0), ..Request::default() },
-        evaluation: Evaluation { windows: cut(&tokenizer, "eval.txt", eval_windows, 64), protocol },
+        evaluation: Evaluation {
+            windows: cut(&tokenizer, "eval.txt", eval_windows, 64),
+            protocol,
+            tasks: Vec::new(),
+            timed: None,
+        },
         calibrate: &|cell: &Cell| Ok(cut(&tokenizer, "calibration.txt", cell.samples, cell.seq_len)),
         out,
         keep_weights,
         clock: &|| 0.0,
         memory: &Peak::unknown,
+        typed: None,
     };
     block_on(run(&setting, &grid(), &mut |event| on_event(&event)))
 }
@@ -99,7 +107,7 @@ fn the_weights_go_and_the_report_stays_unless_they_are_to_be_kept() {
     for keep in [false, true] {
         let place = tempfile::tempdir().unwrap();
         let found = compared(place.path(), 2, keep, &mut go_on).unwrap();
-        let folder = place.path().join(found.rows[1].cell.name());
+        let folder = place.path().join(found.rows[1].folder.as_ref().unwrap());
         assert_eq!(folder.join("model.safetensors").is_file(), keep);
         for file in ["slimgpt-report.json", "slimgpt-report.html", "slimgpt-eval.json", "config.json"] {
             assert!(folder.join(file).is_file(), "{file}");
@@ -134,6 +142,8 @@ fn what_is_finished_is_not_done_again_and_what_changed_is() {
     let (third, pruned, reused) = counted(place.path(), 3);
     assert_eq!((pruned, reused), (2, 0), "another evaluation is another figure");
     assert_ne!(third.dense, first.dense);
+    let (fourth, pruned, reused) = counted(place.path(), 2);
+    assert_eq!((pruned, reused, fourth), (0, 2, first), "and takes none of the earlier ones away");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod driver;
+mod exhausted;
 mod families;
 mod folder;
 mod places;

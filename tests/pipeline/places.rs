@@ -245,7 +245,8 @@ fn layers_without_the_name_of_their_run_do_not_count() {
 fn damage_is_noticed_in_every_layer_and_record_also_when_all_are_finished() {
     let place = Run::new();
     place.run("right", false, go_on).unwrap();
-    let stops: [(usize, fn(Event) -> Flow); 2] = [(1, after_first_layer), (LAYERS, when_all_are_finished)];
+    type Observer = fn(Event) -> Flow;
+    let stops: [(usize, Observer); 2] = [(1, after_first_layer), (LAYERS, when_all_are_finished)];
     for (layers, stop) in stops {
         let _ = place.run("out", false, stop);
         for name in (0..layers).flat_map(|l| ["safetensors", "json"].map(|end| format!("layer-{l:05}.{end}"))) {

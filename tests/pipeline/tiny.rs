@@ -66,7 +66,7 @@ pub fn with_job<T>(checkpoint: &Checkpoint, plan: &Plan, f: impl FnOnce(&Job<'_>
         ticks.set(ticks.get() + 1.0);
         ticks.get()
     };
-    f(&Job { checkpoint, windows: &windows, plan, device: &device, clock: &clock, memory: &Peak::unknown })
+    f(&Job { checkpoint, windows: &windows, plan, device: &device, clock: &clock, memory: &Peak::unknown, typed: None })
 }
 
 pub fn go_on(_: Event) -> Flow {

@@ -70,7 +70,7 @@ impl Toy {
 
 /// The CPU executor never waits for anything.
 fn unreachable_wait<T>() -> Result<T, ObsError> {
-    Err(ReadbackError("the CPU executor waited".into()).into())
+    Err(ReadbackError::lost("the CPU executor waited").into())
 }
 
 /// Numbers about zero with a deviation of one, the same on every machine (splitmix64; Steele, Lea

@@ -56,6 +56,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
         device: &device,
         clock: &clock,
         memory: &Peak::unknown,
+        typed: None,
     };
     let mut observe = |event: Event| {
         // Told before a pause, so that the screen shows where the run waits.

@@ -31,6 +31,9 @@ pub struct Calibration {
     pub size: CalibrationSize,
     #[command(flatten)]
     pub cutting: Cutting,
+    /// Seed of the random windows, and of the method random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// How a calibration text is cut.
@@ -42,15 +45,12 @@ pub struct Cutting {
     /// Where the begin-of-sequence token stands in a calibration window
     #[arg(long, value_name = "WHERE", value_parser = choice_of(&[Bos::Each, Bos::None]), default_value = "none")]
     pub bos: Bos,
-    /// Seed of the random windows, and of the method random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
 }
 
 impl Cutting {
     /// `count` windows of `length` tokens.
-    pub fn windows(&self, count: usize, length: usize) -> Windows {
-        Windows { count: Some(count), length, sampling: self.sampling, bos: self.bos, seed: self.seed }
+    pub fn windows(&self, count: usize, length: usize, seed: u64) -> Windows {
+        Windows { count: Some(count), length, sampling: self.sampling, bos: self.bos, seed }
     }
 }
 
@@ -67,12 +67,17 @@ pub struct CalibrationSize {
 
 /// Tokens of a window: as asked, else 2048, and never more than the model was made for.
 pub fn window_length(asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
+    window_length_of("--seq-len", asked, config)
+}
+
+/// [`window_length`] where another flag asks.
+pub fn window_length_of(flag: &str, asked: Option<usize>, config: &ModelConfig) -> Result<usize> {
     match asked {
         // The paper's windows have 2048 tokens.
         None => Ok(2048.min(config.max_positions)),
         Some(n) if n <= config.max_positions => Ok(n),
         Some(n) => {
-            Err(Usage(format!("--seq-len {n} is longer than the model's context of {} tokens", config.max_positions))
+            Err(Usage(format!("{flag} {n} is longer than the model's context of {} tokens", config.max_positions))
                 .into())
         }
     }
@@ -88,6 +93,11 @@ impl Calibration {
         &self.calibration
     }
 
+    /// The key of the text in a row.
+    pub fn key(&self) -> &str {
+        &self.text_key
+    }
+
     /// Refuses a run that has no text, before anything is computed.
     pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
         let shipped = checkpoint.folder().is_some_and(shipped::is_in);
@@ -99,7 +109,7 @@ impl Calibration {
     /// is the shipped text, for the shipped model only.
     pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
         let length = window_length(self.size.seq_len, checkpoint.config())?;
-        let which = self.cutting.windows(self.size.samples, length);
+        let which = self.cutting.windows(self.size.samples, length, self.seed);
         let files = Files { paths: &self.calibration, key: &self.text_key, documents: self.documents };
         let mut counting = progress::counting("reading the text", hidden);
         let cut = session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;

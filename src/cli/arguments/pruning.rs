@@ -70,6 +70,12 @@ pub struct Pruning {
     /// Element type of the output; by default the source's
     #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
     dtype: Option<Dtype>,
+    /// What goes from attention as one
+    #[arg(long, value_name = "UNIT", value_parser = choice::<HeadUnit>(), default_value = "kv")]
+    heads: HeadUnit,
+    /// λ in units of the mean of the Hessian's diagonal
+    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true)]
+    damping: f64,
     #[command(flatten)]
     pub knobs: Knobs,
 }
@@ -77,9 +83,6 @@ pub struct Pruning {
 /// The knobs that one pruning and a comparison of many share.
 #[derive(Args, Clone)]
 pub struct Knobs {
-    /// What goes from attention as one
-    #[arg(long, value_name = "UNIT", value_parser = choice::<HeadUnit>(), default_value = "kv")]
-    heads: HeadUnit,
     /// What is rounded to whole heads and channels; by default the model, but each layer with --paper
     /// and with a list of ratios
     #[arg(long, value_name = "WHAT", value_parser = choice::<Rounding>())]
@@ -89,9 +92,6 @@ pub struct Knobs {
     /// of 4 to 6 for each weight of a row that leaves a rest
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     channel_multiple: Option<usize>,
-    /// λ in units of the mean of the Hessian's diagonal
-    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true)]
-    damping: f64,
     /// Memory that may be used where the work is done, such as 8GiB
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
     memory: Option<u64>,
@@ -99,18 +99,9 @@ pub struct Knobs {
 
 impl Knobs {
     /// A request that says nothing else.
-    pub fn request(&self, seed: u64) -> Request {
-        Request {
-            allocation: Allocation {
-                head_unit: self.heads,
-                rounding: self.rounding,
-                channel_multiple: self.channel_multiple,
-                ..Allocation::default()
-            },
-            options: Options { damping: self.damping, ..Options::default() },
-            seed,
-            ..Request::default()
-        }
+    pub fn request(&self) -> Request {
+        let (rounding, channel_multiple) = (self.rounding, self.channel_multiple);
+        Request { allocation: Allocation { rounding, channel_multiple, ..Allocation::default() }, ..Request::default() }
     }
 
     /// `limits` within the memory that was allowed.
@@ -130,7 +121,7 @@ impl Pruning {
     /// # Errors
     /// When nothing says how much is to go, or a window is longer than the model's context.
     pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
-        let shared = self.knobs.request(seed);
+        let shared = self.knobs.request();
         let schedule = self.shape.map_or_else(|| self.schedule.schedule.clone(), Schedule::Shape);
         let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
         // Lists and sizes say by themselves how much goes; a curve only says where.
@@ -144,12 +135,15 @@ impl Pruning {
             head_ratio: self.head_ratio.clone(),
             channel_ratio: self.channel_ratio.clone(),
             keep_layers: self.keep_layers.clone(),
+            head_unit: self.heads,
             ..shared.allocation
         };
         let asked = Request {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
+            options: Options { damping: self.damping, ..shared.options },
+            seed,
             windows: size.samples,
             window_tokens: window_length(size.seq_len, config)?,
             ..shared

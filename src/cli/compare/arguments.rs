@@ -6,16 +6,19 @@ use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::{Allocation, Curve};
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::compare::{Evaluation, Grid, Protocol, distinct};
+use slimgpt::compare::{Cell, Evaluation, Grid, Protocol, distinct};
 use slimgpt::names::Named;
+use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Method, Request};
 use slimgpt::session::{documents, windows};
 use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Cut, Files, Sampling, Tokenizer, Windows};
 
-use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length};
+use super::further::Measures;
+use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length, window_length_of};
 use crate::cli::choice::{choice, listed};
+use crate::cli::evaluate::Chosen;
 use crate::cli::exit::Usage;
 use crate::cli::progress::counting;
 use crate::cli::{out, parse};
@@ -29,9 +32,13 @@ Examples:
       --methods exact --targets 0.5                       (every --calibration apart)
   slimgpt compare ./model --text eval.txt --calibration c4.jsonl --out ./how-much \\
       --methods exact --targets 0.5 --samples 128,256,512,1024 --seq-len 256
+  slimgpt compare ./model --text eval.txt --calibration c4.jsonl --out ./seeds --seed 0,1,2 --damping 0.01,0.1
+  slimgpt compare ./model --text eval.txt --calibration c4.jsonl --out ./tasks --tasks zero-shot --task-dir ./tasks --bench
   slimgpt compare examples/tiny_model --out ./compared    (the shipped model brings its own texts)
 
-OUT gets compare.json, compare.csv and compare.svg, and for every cell its report and page.
+OUT gets compare.json, compare.csv and compare.svg, and for every cell a folder with its report and
+page, whose name ends in a digest of everything that decides it: another comparison in the same OUT
+takes nothing of it away. OUT keeps to one model.
 Interrupted with Ctrl-C or killed, the same command goes on; finished cells are not done again.
 A cell that cannot be done, for instance because a layer would be empty, is a row that says why.";
 
@@ -69,6 +76,15 @@ pub struct Compare {
     /// How the ratio goes from layer to layer
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "log", value_parser = choice::<Curve>())]
     schedules: Vec<Curve>,
+    /// What goes from attention as one
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "kv", value_parser = choice::<HeadUnit>())]
+    heads: Vec<HeadUnit>,
+    /// λ in units of the mean of the Hessian's diagonal
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.01", value_parser = parse::not_negative)]
+    damping: Vec<f64>,
+    /// Seeds of the random windows, and of the method random; of several the mean is told too
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0")]
+    seed: Vec<u64>,
     /// Calibration windows
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "256", value_parser = parse::at_least_one)]
     samples: Vec<usize>,
@@ -86,6 +102,8 @@ pub struct Compare {
     /// Where the begin-of-sequence token stands in a measured window
     #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none")]
     eval_bos: Bos,
+    #[command(flatten)]
+    pub measures: Measures,
     #[command(flatten)]
     pub knobs: Knobs,
     /// Keep the weights of every cell
@@ -118,20 +136,23 @@ impl Compare {
             calibrations: self.calibration_names(),
             samples: without_repeats(&self.samples),
             seq_lens: without_repeats(&seq_lens),
+            heads: without_repeats(&self.heads),
+            dampings: without_repeats(&self.damping),
+            seeds: without_repeats(&self.seed),
         })
     }
 
     /// What all cells share. Any number of channels stays unless it is said otherwise, because the
     /// methods are to be told apart and not the widths.
     pub fn base(&self) -> Request {
-        let request = self.knobs.request(self.cutting.seed);
+        let request = self.knobs.request();
         let channel_multiple = request.allocation.channel_multiple.or(Some(1));
         Request { allocation: Allocation { channel_multiple, ..request.allocation }, ..request }
     }
 
     /// Which windows to cut for calibration.
-    pub fn calibration_windows(&self, samples: usize, length: usize) -> Windows {
-        self.cutting.windows(samples, length)
+    pub fn calibration_windows(&self, cell: &Cell) -> Windows {
+        self.cutting.windows(cell.samples, cell.seq_len, cell.seed)
     }
 
     /// The files of texts that are read.
@@ -170,17 +191,11 @@ impl Compare {
     }
 
     /// What every model is measured on.
-    pub fn evaluation(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Evaluation> {
+    pub fn evaluation(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, tasks: &[Chosen]) -> Result<Evaluation> {
         let config = checkpoint.config();
         let which = Windows {
             count: self.windows,
-            // Said again, because `window_length` names the flag of the calibration's windows.
-            length: window_length(Some(self.eval_seq_len), config).map_err(|_| {
-                Usage(format!(
-                    "--eval-seq-len {} is longer than the model's context of {} tokens",
-                    self.eval_seq_len, config.max_positions
-                ))
-            })?,
+            length: window_length_of("--eval-seq-len", Some(self.eval_seq_len), config)?,
             // In order and from the beginning, so that the seed does not change what is measured.
             sampling: Sampling::Sequential,
             bos: self.eval_bos,
@@ -200,12 +215,11 @@ impl Compare {
             bos: which.bos,
             calibration_sampling: self.cutting.sampling,
             calibration_bos: self.cutting.bos,
-            seed: self.cutting.seed,
-            damping: base.options.damping,
             channel_multiple: base.allocation.channel_multiple.unwrap_or(1),
             rounding: base.allocation.rounding(),
         };
-        Ok(Evaluation { windows, protocol })
+        let tasks = self.measures.tasks(tasks, checkpoint, tokenizer, self.json)?;
+        Ok(Evaluation { windows, protocol, tasks, timed: self.measures.timed(config) })
     }
 
     /// The model's folder without the way to it.

@@ -8,7 +8,7 @@ use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
 
 use crate::cli::out;
-use crate::cli::progress::{bar, eta};
+use crate::cli::progress::{Lines, bar, eta};
 
 /// Steps of the bar that one cell has.
 const STEPS: f64 = 1000.0;
@@ -29,13 +29,14 @@ pub struct Cells {
     share: f64,
     name: String,
     meter: Option<Meter>,
+    lines: Lines,
 }
 
 impl Cells {
     pub fn new(hidden: bool, cells: usize) -> Self {
         let bar = bar(hidden, cells * STEPS as usize);
         let (started, name) = (Instant::now(), "dense".into());
-        Self { hidden, bar, started, cells, done: 0, reused: 0, share: 0.0, name, meter: None }
+        Self { hidden, bar, started, cells, done: 0, reused: 0, share: 0.0, name, meter: None, lines: Lines::new() }
     }
 
     pub fn show(&mut self, event: &Event<'_>) {
@@ -58,14 +59,13 @@ impl Cells {
             }
         }
         self.bar.set_position(((self.done as f64 + self.share) * STEPS) as u64);
-        self.bar.set_message(format!(
-            "cell {}/{} {}  {}",
-            // After the last cell the next one would be one too many.
-            (self.done + 1).min(self.cells),
-            self.cells,
-            out::visible(&self.name),
-            self.left()
-        ));
+        // After the last cell the next one would be one too many.
+        let cell = (self.done + 1).min(self.cells);
+        let now = format!("cell {cell}/{} {}  {}", self.cells, out::visible(&self.name), self.left());
+        if self.bar.is_hidden() && self.lines.is_due() {
+            out::note(&now);
+        }
+        self.bar.set_message(now);
     }
 
     fn note(&mut self, event: &pipeline::Event) {
@@ -106,7 +106,7 @@ impl Drop for Cells {
 }
 
 fn told(row: &CellResult) -> String {
-    let name = row.cell.name();
+    let name = row.folder.clone().unwrap_or_else(|| row.cell.name());
     match &row.outcome {
         Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {}", f.perplexity, seconds(f.seconds)),
         Outcome::Refused(reason) => format!("{name}  not done: {reason}"),

@@ -39,7 +39,9 @@ impl Runner<'_> {
                         // Loaded once, for the first task that generates.
                         none => {
                             fits(self.checkpoint.config(), self.device)?;
-                            none.insert(Decoder::load(self.checkpoint, self.device.tensor_device())?)
+                            let mut loading = progress::counting("loading", self.hidden);
+                            let on = self.device.tensor_device();
+                            none.insert(Decoder::load_telling(self.checkpoint, on, &mut loading)?)
                         }
                     };
                     self.long(decoder, dataset, what, &rows, items)?

@@ -42,7 +42,8 @@ impl Measure<'_> {
         let which =
             Windows { count: self.count, length: self.length, sampling: Sampling::Sequential, bos: self.bos, seed: 0 };
         let bos = self.checkpoint.config().bos_token;
-        let cut = files.windows(Some(join), self.tokenizer, bos, &which, &mut |_, _| {})?;
+        let mut reading = progress::counting("reading the text", self.hidden);
+        let cut = files.windows(Some(join), self.tokenizer, bos, &which, &mut reading)?;
         out::notes(&cut.notes);
         let mut counting = progress::counting("perplexity", self.hidden);
         let place = match self.bos {

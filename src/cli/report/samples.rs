@@ -33,7 +33,7 @@ impl ReportCommand {
         if let Some(dense) = &self.dense {
             let entry = self.work("dense", dense, &device, &mut samples)?;
             // The dense figure stands beside each pruned one, under its own name.
-            let entries = entry.map(|e| EvalEntry { metric: "ppl, dense".into(), ..e });
+            let entries = entry.map(|e| EvalEntry { metric: EvalEntry::DENSE_PPL.into(), ..e });
             folders.iter_mut().for_each(|f| f.evaluation.extend(entries.clone()));
         }
         for (folder, path) in folders.iter_mut().zip(&self.folders) {
@@ -107,7 +107,7 @@ impl ReportCommand {
             found.windows,
             which.length
         );
-        Ok(EvalEntry { what, metric: "ppl".into(), value: found.perplexity, stderr: None, n: found.tokens })
+        Ok(EvalEntry { what, metric: EvalEntry::PPL.into(), value: found.perplexity, stderr: None, n: found.tokens })
     }
 
     fn windows(

@@ -41,7 +41,7 @@ impl Elements {
             Held::Lent(tensor) => tensor.as_slice::<f32>(),
             Held::Read(values) => Some(values.as_slice()),
         };
-        singles.map(T::of_singles).ok_or_else(|| ReadbackError("not single precision".into()))
+        singles.map(T::of_singles).ok_or_else(|| ReadbackError::lost("not single precision"))
     }
 
     /// The elements as a matrix, from what [`Self::values`] gave.

@@ -1,0 +1,126 @@
+//! `prune --text`: perplexity before and after, measured as `slimgpt ppl` does.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde::Serialize;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::Device;
+use slimgpt::eval::{EvalEntry, EvalRecord, Perplexity};
+use slimgpt::report;
+use slimgpt::shape::ModelConfig;
+use slimgpt::text::{Bos, Files, Join, Tokenizer};
+
+use crate::cli::arguments::window_length_of;
+use crate::cli::choice::choice;
+use crate::cli::ppl::{self, Measure};
+use crate::cli::{out, parse};
+
+/// Texts to measure on, and how: the flags of `ppl` with their defaults.
+#[derive(Args)]
+pub struct Text {
+    /// A text to measure perplexity on, before and after, as `slimgpt ppl` does; may be given several
+    /// times
+    #[arg(long, value_name = "FILE")]
+    text: Vec<PathBuf>,
+    /// How lines or rows of --text become one text
+    #[arg(long, value_name = "NAME", value_parser = choice::<Join>(), default_value = "plain", requires = "text")]
+    join: Join,
+    /// Tokens of a measured window; by default 2048, or the model's context if that is shorter. Papers
+    /// on structured pruning often use 128
+    #[arg(long, value_name = "N", value_parser = parse::window_length, requires = "text")]
+    eval_seq_len: Option<usize>,
+    /// Where the begin-of-sequence token stands in a measured window
+    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none", requires = "text")]
+    eval_bos: Bos,
+    /// Measured windows from the beginning of each text; by default all
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, requires = "text")]
+    windows: Option<usize>,
+}
+
+/// The perplexity of a model on one text, with everything it depends on.
+#[derive(Clone, Serialize)]
+pub struct Figure {
+    text: String,
+    #[serde(flatten)]
+    perplexity: Perplexity,
+    protocol: &'static str,
+    join: Join,
+    seq_len: usize,
+    bos: Bos,
+    what: String,
+}
+
+impl Text {
+    /// The files that are read.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.text
+    }
+
+    /// What was typed wrong, before anything is computed.
+    pub fn check(&self, config: &ModelConfig) -> Result<()> {
+        self.length(config)?;
+        self.text.iter().try_for_each(|text| ppl::check_name(text))
+    }
+
+    fn length(&self, config: &ModelConfig) -> Result<usize> {
+        window_length_of("--eval-seq-len", self.eval_seq_len, config)
+    }
+
+    /// The figures of a model, one for each text whose rows have the text under `key`.
+    pub fn of(
+        &self,
+        checkpoint: &Checkpoint,
+        tokenizer: &Tokenizer,
+        device: &Device,
+        key: &str,
+        hidden: bool,
+    ) -> Result<Vec<Figure>> {
+        let length = self.length(checkpoint.config())?;
+        let measure = Measure { checkpoint, tokenizer, length, bos: self.eval_bos, count: self.windows, hidden };
+        let figure = |text: &PathBuf| {
+            let paths = [text.clone()];
+            let found = measure.window(Files { paths: &paths, key, documents: None }, self.join, device)?;
+            Ok(Figure {
+                text: out::path(text),
+                perplexity: found.perplexity,
+                protocol: "window",
+                join: self.join,
+                seq_len: length,
+                bos: self.eval_bos,
+                what: ppl::what(text, self.join, self.windows, &found),
+            })
+        };
+        self.text.iter().map(figure).collect()
+    }
+}
+
+/// Keeps what was measured in the pruned folder, and on its page.
+pub fn keep(folder: &Path, dense: &[Figure], pruned: &[Figure]) -> Result<()> {
+    let entry = |figure: &Figure, metric: &str| EvalEntry {
+        what: figure.what.clone(),
+        metric: metric.into(),
+        value: figure.perplexity.perplexity,
+        stderr: None,
+        n: figure.perplexity.tokens,
+    };
+    let pairs = dense.iter().zip(pruned);
+    // The dense figure stands beside the pruned one, under its own name.
+    EvalRecord::add_to(folder, pairs.flat_map(|(d, p)| [entry(d, EvalEntry::DENSE_PPL), entry(p, EvalEntry::PPL)]))?;
+    report::write_into(folder).context("the pruned model is whole, but its page could not be made again")
+}
+
+/// "perplexity on wiki.txt: 6.3327 → 9.1590 (1.446 times)", and the protocol.
+pub fn told(dense: &Figure, pruned: &Figure) -> String {
+    let (before, after) = (dense.perplexity.perplexity, pruned.perplexity.perplexity);
+    let n = slimgpt::format::count(pruned.perplexity.tokens);
+    format!("perplexity {before:.4} → {after:.4}, {:.3} times ({n} predictions; {})", after / before, pruned.what)
+}
+
+impl Figure {
+    /// "perplexity 6.3327 (…)".
+    pub fn alone(&self) -> String {
+        format!("perplexity {:.4} as it is ({})", self.perplexity.perplexity, self.what)
+    }
+}
