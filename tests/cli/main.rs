@@ -6,6 +6,7 @@ mod generate;
 mod places;
 mod reports;
 mod resume;
+mod signals;
 mod strangers;
 mod usage;
 mod work;
