@@ -3,12 +3,15 @@
 mod bench;
 mod export;
 mod generate;
+mod loudness;
 mod places;
 mod reports;
 mod resume;
 mod signals;
 mod strangers;
+mod terminal;
 mod usage;
+mod words;
 mod work;
 
 use std::path::{Path, PathBuf};
