@@ -1,10 +1,13 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
+mod advice;
 mod bench;
 mod export;
 mod generate;
 mod loudness;
 mod places;
+#[cfg(unix)]
+mod readme;
 mod reports;
 mod resume;
 mod signals;
