@@ -2,6 +2,7 @@
 //!
 //! Without the feature `gpu` there is the CPU and nothing to choose.
 
+mod choice;
 #[cfg(feature = "gpu")]
 mod driver;
 #[cfg(not(feature = "gpu"))]
@@ -15,39 +16,14 @@ mod trouble;
 
 use burn::tensor::Device as TensorDevice;
 
+use choice::chosen;
+pub use choice::{DeviceChoice, gpus, typed};
 use driver::Selector;
 pub use driver::adapters;
 pub use memory::Peak;
 pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};
-
-/// What the user asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// A hardware GPU if there is one, else the CPU.
-    #[default]
-    Auto,
-    /// A hardware GPU, or an error.
-    Gpu,
-    /// The CPU executor, in f32 on all cores.
-    Cpu,
-    /// The adapter whose name contains this text, software adapters included.
-    Named(String),
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "gpu" => Self::Gpu,
-            "cpu" => Self::Cpu,
-            name => Self::Named(name.to_owned()),
-        })
-    }
-}
 
 /// Why no device could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +35,12 @@ pub enum DeviceError {
         /// Software adapters that would have to be asked for by name.
         software: Vec<String>,
     },
-    /// No adapter has this name.
-    #[error("no adapter's name contains \"{name}\"; there are: {}", .known.join(", "))]
+    /// No adapter is what was asked for.
+    #[error("no adapter {asked}; there are: {}", .known.join(", "))]
     NoSuchAdapter {
-        /// What was asked for.
-        name: String,
-        /// The names there are.
+        /// What was asked for: "is gpu:1", or "has … in its name".
+        asked: String,
+        /// All there are, as they can be asked for.
         known: Vec<String>,
     },
     /// A matrix is larger than the adapter can bind.
@@ -189,8 +165,7 @@ impl Device {
     async fn open_exactly(choice: &DeviceChoice) -> Result<Self, DeviceError> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Auto | DeviceChoice::Gpu => Self::open_adapter(&hardware(adapters().await)?).await,
-            DeviceChoice::Named(name) => Self::open_adapter(&named(adapters().await, name)?).await,
+            asked => Self::open_adapter(&chosen(&adapters().await, asked)?).await,
         }
     }
 
@@ -226,25 +201,6 @@ impl Device {
     pub fn max_binding_bytes(&self) -> Option<u64> {
         self.max_binding_bytes
     }
-}
-
-fn hardware(adapters: Vec<Adapter>) -> Result<Adapter, DeviceError> {
-    // Software computes on the cores that the CPU executor uses, so it must be asked for by name. "other"
-    // is taken last but is taken: a browser does not say what its adapter is.
-    let rank = |a: &Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
-    let best = adapters.iter().filter(|a| rank(a).is_some()).min_by_key(|a| rank(a)).cloned();
-    // None of them has a rank, so all there are compute in software.
-    best.ok_or_else(|| DeviceError::NoGpu { software: adapters.into_iter().map(|a| a.name).collect() })
-}
-
-fn named(adapters: Vec<Adapter>, name: &str) -> Result<Adapter, DeviceError> {
-    let wanted = name.to_lowercase();
-    let found = adapters.iter().find(|a| a.name.to_lowercase().contains(&wanted)).cloned();
-    found.ok_or_else(|| DeviceError::NoSuchAdapter {
-        name: name.to_owned(),
-        // "cpu" is no adapter, but it is asked for in the same place.
-        known: adapters.into_iter().map(|a| a.name).chain(["cpu".into()]).collect(),
-    })
 }
 
 #[cfg(test)]

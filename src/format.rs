@@ -95,9 +95,27 @@ pub fn arrow(before: usize, after: usize) -> String {
     if before == after { before.to_string() } else { format!("{before} → {after}") }
 }
 
+/// Names that are listed before only their number is said.
+const NAMED: usize = 3;
+
+/// "a, b, c and 17 more": a sentence stays one however many there are.
+pub fn few(names: &[String]) -> String {
+    let named = names[..names.len().min(NAMED)].join(", ");
+    match names.len() - names.len().min(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_stays_a_sentence() {
+        let names = |n: usize| (0..n).map(|i| format!("t{i}")).collect::<Vec<_>>();
+        assert_eq!([0, 1, 3, 20].map(|n| few(&names(n))), ["", "t0", "t0, t1, t2", "t0, t1, t2 and 17 more"]);
+    }
 
     #[test]
     fn counts_are_grouped_by_thousands() {

@@ -2,7 +2,7 @@
 //! names its own controls, and the library names neither.
 
 /// What a person can do about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub enum Remedy {
     /// Say how much is to go: a target, or a schedule that says it.
     SayHowMuch,

@@ -137,12 +137,10 @@ impl Model {
         if now == dense { count(now) } else { format!("{}, {} less than before pruning", count(now), percent(gone)) }
     }
 
-    /// What a person should know before going on.
-    pub fn problems(&self) -> Vec<String> {
-        let tokenizer = self.tokenizer.as_ref().err();
-        let tokenizer =
-            tokenizer.map(|e| format!("It cannot be calibrated or compared, because it has no usable tokenizer: {e}"));
-        tokenizer.into_iter().chain(self.checkpoint.notes().iter().cloned()).collect()
+    /// What keeps it from being pruned.
+    pub fn problem(&self) -> Option<String> {
+        let tokenizer = self.tokenizer.as_ref().err()?;
+        Some(format!("It cannot be calibrated or compared, because it has no usable tokenizer: {tokenizer}"))
     }
 
     /// Whether it has fewer parameters than it was made with.

@@ -115,6 +115,11 @@ impl Settings {
         }
     }
 
+    /// Whether there is a text to calibrate on. The shipped model needs none of its own.
+    pub fn has_text(&self, model: &Model) -> bool {
+        model.origin == Origin::Shipped || !self.files.is_empty()
+    }
+
     /// What is asked for.
     pub fn request(&self, model: &Model) -> Request {
         let bytes = self.dtype(model).bytes() as f64;

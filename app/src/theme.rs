@@ -25,7 +25,7 @@ pub struct Palette {
     pub error: Color32,
     /// Behind what went wrong.
     pub error_ground: Color32,
-    /// Predicted, where measured is the accent; increase, where decrease is the accent.
+    /// Channels, where heads are the accent; what went, where what stays is the accent.
     pub second: Color32,
     text: Color32,
     strong: Color32,

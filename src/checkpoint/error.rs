@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Dtype;
+use crate::format::few;
 use crate::remedy::{Remedied, Remedy};
 
 /// Why a checkpoint cannot be read.
@@ -74,6 +75,14 @@ pub enum ReadError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// Several tensors are refused: what is wrong with the first, and which they are.
+    #[error("{first} ({} tensors are refused: {})", .tensors.len(), few(.tensors))]
+    Several {
+        /// What is wrong with the first.
+        first: Box<ReadError>,
+        /// The names of all, in the model's order; those that are no part of it come last.
+        tensors: Vec<String>,
     },
     /// A tensor that would be left out of the computation.
     #[error("{file}: {tensor} is no part of the model that config.json describes; models with it are not supported")]

@@ -11,7 +11,7 @@ use super::ReadError;
 use super::names::{self, EMBEDDING, HEAD};
 use super::shard::{Bytes, Shard};
 use crate::disk::{self, DiskError};
-use crate::format::without_mark;
+use crate::format::{few, without_mark};
 use crate::shape::ModelConfig;
 
 const SINGLE: &str = "model.safetensors";
@@ -133,7 +133,7 @@ fn holds_each_once(shards: &[Shard]) -> bool {
 
 fn listed(shards: &[Shard]) -> String {
     let name = |shard: &Shard| Path::new(&shard.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    shards.iter().map(name).collect::<Vec<_>>().join(", ")
+    few(&shards.iter().map(name).collect::<Vec<_>>())
 }
 
 /// A plain name: a path could lead out of the folder.

@@ -70,19 +70,21 @@ impl Checkpoint {
 
     fn check(&self) -> Result<(), ReadError> {
         let mut expected = HashSet::new();
+        let mut refused: Vec<(String, ReadError)> = Vec::new();
         for tensor in names::all(&self.config) {
-            self.shard(&tensor)?.check(&tensor)?;
+            let wrong = self.shard(&tensor).and_then(|shard| shard.check(&tensor)).err();
+            refused.extend(wrong.map(|wrong| (tensor.name.clone(), wrong)));
             expected.insert(tensor.name);
         }
         let mut left: Vec<_> = self.shard_of.iter().filter(|(name, _)| !expected.contains(*name)).collect();
         // A hash map's order differs from run to run; the tensor that is told must not.
         left.sort();
-        match left.into_iter().find(|(name, _)| !names::is_superfluous(&self.config, name)) {
-            Some((tensor, &i)) => {
-                Err(ReadError::UnknownTensor { file: self.shards[i].file.clone(), tensor: tensor.clone() })
-            }
-            None => Ok(()),
-        }
+        let unknown = left.into_iter().filter(|(name, _)| !names::is_superfluous(&self.config, name));
+        refused.extend(unknown.map(|(name, &i)| {
+            let (file, tensor) = (self.shards[i].file.clone(), name.clone());
+            (name.clone(), ReadError::UnknownTensor { file, tensor })
+        }));
+        all_refused(refused)
     }
 
     /// Tensors that are not as expected, where config.json says that they are quantised.
@@ -178,6 +180,16 @@ impl Checkpoint {
     pub(super) fn shard(&self, expected: &Expected) -> Result<&Shard, ReadError> {
         let at = self.shard_of.get(&expected.name);
         at.map(|&i| &self.shards[i]).ok_or_else(|| ReadError::MissingTensor { tensor: expected.name.clone() })
+    }
+}
+
+/// One error for all tensors that are refused: the first says why, of the others only the names are said.
+fn all_refused(refused: Vec<(String, ReadError)>) -> Result<(), ReadError> {
+    let (tensors, mut errors): (Vec<String>, Vec<ReadError>) = refused.into_iter().unzip();
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.remove(0)),
+        _ => Err(ReadError::Several { first: Box::new(errors.remove(0)), tensors }),
     }
 }
 

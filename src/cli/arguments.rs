@@ -8,18 +8,19 @@ use std::path::Path;
 
 use anyhow::Result;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::format;
 use slimgpt::text::Tokenizer;
 
 use super::out;
 
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
-pub use device::DeviceArgument;
+pub use device::{DeviceArgument, device_parser, told};
 pub use pruning::{Knobs, Pruning};
 
 /// Opens a folder and its tokenizer.
 pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     let (checkpoint, tokenizer) = slimgpt::session::open(model)?;
-    tell(model, checkpoint.notes());
+    opened(model, &checkpoint);
     let (tokens, embeddings) = (tokenizer.size(), checkpoint.config().vocab_size);
     if tokens > embeddings {
         let beyond = format!("the tokenizer has {tokens} tokens, but the model {embeddings} embeddings");
@@ -31,8 +32,21 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
 /// Opens a folder whose tokenizer is not needed.
 pub fn open_weights(model: &Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(model)?;
-    tell(model, checkpoint.notes());
+    opened(model, &checkpoint);
     Ok(checkpoint)
+}
+
+/// Says what there is to know about a folder that was opened.
+fn opened(model: &Path, checkpoint: &Checkpoint) {
+    let (config, bytes) = (checkpoint.config(), format::bytes(checkpoint.bytes()));
+    let layers = config.layers.len();
+    out::detail(format_args!(
+        "model: {}: {:?}, {layers} layers, {bytes} in {}",
+        model.display(),
+        config.family,
+        checkpoint.dtype()
+    ));
+    tell(model, checkpoint.notes());
 }
 
 /// Says what was found to contradict itself and which was taken: silence would hide another model.

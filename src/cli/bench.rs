@@ -39,7 +39,7 @@ Memory is the most that was seen in use, from before a model is loaded until it 
 process on the host, weights read from files included, and of the allocator on the device.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Bench {
     /// Folders of checkpoints, dense or pruned; ratios are to the first
     #[arg(required = true, value_name = "MODEL")]

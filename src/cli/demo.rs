@@ -31,7 +31,13 @@ const EVALUATION_WINDOWS: usize = 64;
 const WINDOW_TOKENS: usize = 256;
 const CONTINUED_TOKENS: usize = 48;
 
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt demo
+  slimgpt demo --device cpu";
+
 #[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Demo {
     #[command(flatten)]
     device: DeviceArgument,

@@ -4,12 +4,24 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use serde_json::json;
-use slimgpt::device::{Adapter, adapters};
+use slimgpt::device::{Adapter, adapters, typed};
 use slimgpt::format;
 
 use super::{out, show};
 
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt devices
+  slimgpt bench ./slim --device gpu:1                   the second best GPU
+  slimgpt bench ./slim --device vulkan:0                the first adapter that Vulkan shows
+  slimgpt bench ./slim --device 4090                    by a part of its name, in any case
+  slimgpt bench ./slim --device cpu
+
+GPUs are counted from the best: discrete before integrated. Software adapters (llvmpipe) compute on the
+CPU, more slowly than the CPU executor, and are used only when they are asked for.";
+
 #[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Devices {
     /// Print one JSON object
     #[arg(long)]
@@ -19,14 +31,23 @@ pub struct Devices {
 impl Devices {
     pub fn run(&self) -> Result<()> {
         let adapters = block_on(adapters());
+        let words = typed(&adapters);
         if self.json {
+            let with_words = |(adapter, words): (&Adapter, &Vec<String>)| {
+                let mut value = serde_json::to_value(adapter)?;
+                value["device"] = json!(words);
+                Ok(value)
+            };
+            let adapters = adapters.iter().zip(&words).map(with_words).collect::<Result<Vec<_>>>()?;
             return out::json(&json!({ "adapters": adapters, "cpu": true }));
         }
         let mut rows: Vec<Vec<String>> = adapters
             .iter()
-            .map(|a| {
+            .zip(&words)
+            .map(|(a, words)| {
                 vec![
                     a.name.clone(),
+                    words.join(" or "),
                     a.kind.into(),
                     a.backend.clone(),
                     format::bytes(a.max_binding_bytes),
@@ -35,15 +56,15 @@ impl Devices {
             })
             .collect();
         // No adapter of wgpu, but a device all the same.
-        rows.push(vec!["cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
-        out::line(show::table(&["name", "kind", "backend", "largest binding", "driver"], &rows))?;
+        rows.push(vec!["cpu".into(), "cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
+        out::line(show::table(&["name", "--device", "kind", "backend", "largest binding", "driver"], &rows))?;
         // Where there are no adapters at all, this is true as well.
         let note = match adapters.iter().all(Adapter::is_software) {
             true => {
-                "no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when named"
+                "no hardware GPU with a driver: --device auto uses the CPU; a software adapter is used only when asked for"
             }
             false => {
-                "--device takes auto, gpu, cpu, or part of a name; auto and gpu take hardware only, discrete before integrated"
+                "--device takes auto, gpu, one of these words, or part of a name; auto and gpu take hardware only, discrete before integrated"
             }
         };
         Ok(out::line(note)?)

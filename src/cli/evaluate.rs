@@ -10,7 +10,7 @@ use slimgpt::eval::tasks::Begin;
 use slimgpt::eval::{BadRow, EvalError, EvalRecord};
 
 use super::arguments::{self, DeviceArgument};
-use super::choice::choice;
+use super::choice::{choice, suggesting};
 use super::{out, parse};
 
 mod finished;
@@ -49,12 +49,19 @@ on the Hugging Face hub. A context that is too long for the model loses its begi
 lm-eval; which rows did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Evaluate {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
     /// Tasks, with commas between; see below
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        required = true,
+        value_parser = suggesting(|name| Ok(name.to_owned()), select::names()),
+        hide_possible_values = true
+    )]
     tasks: Vec<String>,
     /// Folder of the tasks' .jsonl files
     #[arg(long, value_name = "DIR")]
@@ -89,6 +96,7 @@ impl Evaluate {
         // Names and files come before the model: a file that is missing is told at once.
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
         let files = chosen.iter().flat_map(select::Chosen::files).cloned();
+        files.clone().for_each(|file| out::detail(format_args!("rows: {}", file.display())));
         let place = items::place(self.items.as_deref(), &files.chain([self.model.clone()]).collect::<Vec<_>>())?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let settings = load::Settings {

@@ -1,4 +1,5 @@
-//! How the program ends: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
+//! How the program ends. What each code means is said in one table of README.md; the help's line
+//! ([`IN_SHORT`]) and a test follow it.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -13,9 +14,14 @@ use super::{out, remedy};
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
-/// What a shell reports of a program that Ctrl-C ended.
-// 128 + 2, the number of SIGINT.
+/// Ctrl-C, or a signal that asks to end. One code for all of them: what it tells a script is that the
+/// same command goes on.
+// 128 + 2, what a shell reports of a program that Ctrl-C ended.
 pub const INTERRUPTED: u8 = 130;
+
+/// The table of README.md in a line.
+pub const IN_SHORT: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
 
 /// A mistake in what was typed, as opposed to one met on the way.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +50,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            out::note(format_args!("error: {}", message(&error)));
+            out::error(format_args!("error: {}", message(&error)));
             ExitCode::from(code_of(&error))
         }
     }
@@ -119,6 +125,22 @@ mod tests {
         let error = anyhow::Error::from(Quoting { source: std::io::Error::other("disk full") });
         assert_eq!(message(&error), "layer 3: disk full");
         assert_eq!(message(&error.context("while saving")), "while saving: layer 3: disk full");
+    }
+
+    #[test]
+    fn the_table_of_the_readme_has_the_codes_of_the_program_and_no_others() {
+        let readme = include_str!("../../README.md");
+        let rows = readme.lines().skip_while(|l| !l.starts_with("| exit code |")).skip(2);
+        let rows: Vec<(u8, &str)> = rows
+            .map_while(|row| row.strip_prefix("| ")?.split_once(" | "))
+            .map(|(code, meaning)| (code.parse().unwrap(), meaning))
+            .collect();
+        let codes: Vec<u8> = rows.iter().map(|row| row.0).collect();
+        assert_eq!(codes, [0, FAILED, WRONG_USAGE, INTERRUPTED]);
+        for (code, meaning) in rows {
+            let first = meaning.split([':', ' ']).next().unwrap();
+            assert!(IN_SHORT.contains(&format!("{code} {first}")), "{code} {first}");
+        }
     }
 
     #[test]

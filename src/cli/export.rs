@@ -36,7 +36,7 @@ Quantisers cut rows into blocks of 256 (k-quants) or 32: widths that are no mult
 prune --channel-multiple 256 avoids.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Export {
     #[command(subcommand)]
     target: Target,
@@ -45,7 +45,7 @@ pub struct Export {
 #[derive(Subcommand)]
 enum Target {
     /// One file for llama.cpp, LM Studio, llama-cpp-python, koboldcpp …
-    #[command(after_help = GGUF_EXAMPLES)]
+    #[command(after_long_help = GGUF_EXAMPLES)]
     Gguf {
         #[command(flatten)]
         places: Places,

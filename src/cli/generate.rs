@@ -35,7 +35,7 @@ repetition penalty, temperature, top-k, top-p. They matter only above --temperat
 penalty. A --stop is taken as it is typed, with \\n, \\t and \\\\ read as line end, tab and backslash.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Generate {
     /// Folder of a checkpoint, dense or pruned
     #[arg(required_unless_present = "compare")]

@@ -15,7 +15,14 @@ use slimgpt::shape::{LayerShape, ModelConfig};
 
 use super::{arguments, out, show, summary};
 
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt inspect ./Llama-2-7b-hf
+  slimgpt inspect ./slim --compat                       which programs open it, and how
+  slimgpt inspect ./slim --json";
+
 #[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Inspect {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,

@@ -14,6 +14,7 @@ mod generate;
 mod headless;
 mod inspect;
 mod interrupt;
+mod man;
 mod out;
 mod parse;
 mod peak;
@@ -24,12 +25,20 @@ mod prune;
 mod remedy;
 mod report;
 mod show;
+mod speech;
 mod summary;
+#[cfg(test)]
+mod told;
 mod typed;
+mod variables;
+mod version;
+mod width;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use slimgpt::format;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,13 +51,26 @@ Examples:
   slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
   slimgpt report ./slim
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on).";
+Environment: SLIMGPT_DEVICE and SLIMGPT_MEMORY stand for --device and --memory where these are not given.";
+
+const COMPLETIONS: &str = "\
+Examples:
+  slimgpt completions bash > ~/.local/share/bash-completion/completions/slimgpt
+  slimgpt completions zsh > ~/.zfunc/_slimgpt
+  slimgpt completions fish > ~/.config/fish/completions/slimgpt.fish";
 
 /// Makes large language models smaller: removes whole attention heads and feed-forward channels,
 /// on any GPU.
 #[derive(Parser)]
-#[command(name = "slimgpt", version, after_help = EXAMPLES)]
+#[command(
+    name = "slimgpt",
+    version = version::VERSION,
+    after_help = exit::IN_SHORT,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::IN_SHORT)
+)]
 struct Cli {
+    #[command(flatten)]
+    speech: speech::Speech,
     #[command(subcommand)]
     command: Command,
 }
@@ -80,18 +102,28 @@ enum Command {
     /// Prune the shipped model at 20 % and 50 % and compare
     Demo(demo::Demo),
     /// Print completions for a shell: bash, zsh, fish, powershell, elvish
+    #[command(after_long_help = COMPLETIONS)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print a page for man: of the program, or of one command
+    Man(man::Man),
 }
 
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     headless::quiet_drivers();
-    let command = Cli::parse().command;
+    let started = Instant::now();
+    let typed = program().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match typed {
+        Ok(cli) => cli,
+        Err(wrong) => return not_run(&wrong),
+    };
+    out::speak(cli.speech.loudness());
     // What a driver refuses may come as an unwinding, wherever its results were wanted.
-    let result = slimgpt::device::caught(|| run(command)).unwrap_or_else(|trouble| Err(trouble.into()));
+    let result = slimgpt::device::caught(|| run(cli.command)).unwrap_or_else(|trouble| Err(trouble.into()));
+    out::detail(format_args!("took {}", format::seconds(started.elapsed().as_secs_f64())));
     exit::code(result)
 }
 
@@ -110,13 +142,58 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions { shell } => completions(shell),
+        Command::Man(command) => command.run(program()),
     }
+}
+
+/// The program with all that can be typed.
+fn program() -> clap::Command {
+    let program = Cli::command().mut_subcommands(pointed_on).mut_subcommands(hinted);
+    match width::for_help() {
+        Some(columns) => program.term_width(columns.into()),
+        None => program,
+    }
+}
+
+/// A short help says where the long one is.
+fn pointed_on(command: clap::Command) -> clap::Command {
+    let command = match command.get_after_long_help() {
+        Some(_) => command.after_help("All options, more about each, and examples: --help"),
+        None => command,
+    };
+    command.mut_subcommands(pointed_on)
+}
+
+/// Shells complete folders where folders are meant, and variables count where they are set.
+fn hinted(command: clap::Command) -> clap::Command {
+    let hint = |argument: clap::Arg| {
+        let name = argument.get_value_names().and_then(|names| names.first()).map(|name| name.to_string());
+        match name.as_deref().unwrap_or(argument.get_id().as_str()) {
+            "model" | "MODEL" | "DENSE" | "DIR" | "FOLDER" => argument.value_hint(ValueHint::DirPath),
+            "FILE" => argument.value_hint(ValueHint::FilePath),
+            _ => argument,
+        }
+    };
+    command.mut_args(hint).mut_args(variables::unless_empty).mut_subcommands(hinted)
+}
+
+/// Help and version, which were asked for; or what was typed wrong, and whether it was typed at all.
+fn not_run(wrong: &clap::Error) -> ExitCode {
+    // Printing may fail as on any log that went away; the exit code says it all the same.
+    let _ = wrong.print();
+    if wrong.use_stderr() {
+        // Not `args`, which panics at a path that is no UTF-8.
+        let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        variables::taken(&wrong.to_string(), typed).iter().for_each(out::error);
+    }
+    // 0 or 2.
+    ExitCode::from(u8::try_from(wrong.exit_code()).unwrap_or(u8::MAX))
 }
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     // Collected first, because clap_complete panics where it cannot write, as into a pipe that was closed.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "slimgpt", &mut script);
+    clap_complete::generate(shell, &mut program(), "slimgpt", &mut script);
     Ok(out::raw(String::from_utf8_lossy(&script))?)
 }
 
@@ -126,6 +203,6 @@ mod tests {
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
-        Cli::command().debug_assert();
+        program().debug_assert();
     }
 }

@@ -12,6 +12,37 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
+
+/// How much is said on standard error. Standard output is the same at all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loudness {
+    /// Errors only.
+    Quiet,
+    /// Progress, and what is to be known.
+    Usual,
+    /// Also what was chosen, and how long it took.
+    Verbose,
+}
+
+// One for the process, as standard error is.
+static LOUDNESS: OnceLock<Loudness> = OnceLock::new();
+
+/// Says so much from now on. Once in a program.
+pub fn speak(loudness: Loudness) {
+    // A second call would change nothing.
+    let _ = LOUDNESS.set(loudness);
+}
+
+/// Whether also what was chosen is said.
+pub fn is_verbose() -> bool {
+    LOUDNESS.get() == Some(&Loudness::Verbose)
+}
+
+/// Whether nothing but errors is said.
+pub fn is_quiet() -> bool {
+    LOUDNESS.get() == Some(&Loudness::Quiet)
+}
 
 /// Prints a text and a line end.
 pub fn line(text: impl Display) -> io::Result<()> {
@@ -51,8 +82,22 @@ pub fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Says a line on standard error, if anybody reads there.
+/// Says a line on standard error, unless nothing but errors is to be said.
 pub fn note(text: impl Display) {
+    if !is_quiet() {
+        error(text);
+    }
+}
+
+/// Says a line for those who want to know what was chosen.
+pub fn detail(text: impl Display) {
+    if is_verbose() {
+        error(text);
+    }
+}
+
+/// Says a line on standard error in any case, if anybody reads there.
+pub fn error(text: impl Display) {
     // One write, so that lines of several threads do not mix. `eprintln!` would panic where it fails.
     let _ = io::stderr().lock().write_all(format!("{}\n", visible(&text.to_string())).as_bytes());
 }

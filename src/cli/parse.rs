@@ -12,21 +12,23 @@ pub fn count(text: &str) -> Result<usize, String> {
     scaled(text, &units).ok_or_else(|| format!("{text} is not a count such as 5.4B, 350M or 1200000"))
 }
 
-/// "8GiB", "500MB" or a plain number of bytes.
+/// How sizes are written, for help texts.
+pub const SIZES: &str = "8G, 8GiB and 8192M are 8 · 2^30 bytes, as for docker, Slurm and dd; 8GB is 8 · 10^9";
+
+/// "8G", "8GiB", "500MB" or a plain number of bytes, in capitals or not.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let units = [
-        // Powers of 1024 with an i, powers of 1000 without (IEC 80000-13); many type KB for kB.
-        ("TiB", 1024f64.powi(4)),
-        ("GiB", 1024f64.powi(3)),
-        ("MiB", 1024f64.powi(2)),
-        ("KiB", 1024.0),
-        ("TB", 1e12),
-        ("GB", 1e9),
-        ("MB", 1e6),
-        ("KB", 1e3),
-        ("kB", 1e3),
-    ];
-    scaled(text, &units).map(|n| n as u64).ok_or_else(|| format!("{text} is not a size such as 8GiB or 500MB"))
+    // Powers of 1024 with an i, powers of 1000 without (IEC 80000-13). A letter alone is a power of 1024
+    // for docker, Slurm, dd and java.
+    let powers = [("t", 4), ("g", 3), ("m", 2), ("k", 1)];
+    let lower = text.trim().to_lowercase();
+    let of = |(letter, power): (&str, i32)| {
+        let binary = [format!("{letter}ib"), format!("{letter}i"), letter.to_owned()];
+        let unit = binary.into_iter().map(move |unit| (unit, 1024f64.powi(power)));
+        unit.chain([(format!("{letter}b"), 1000f64.powi(power))])
+    };
+    let units: Vec<(String, f64)> = powers.into_iter().flat_map(of).chain([("b".to_owned(), 1.0)]).collect();
+    let units: Vec<(&str, f64)> = units.iter().map(|(name, scale)| (name.as_str(), *scale)).collect();
+    scaled(&lower, &units).map(|n| n as u64).ok_or_else(|| format!("{text} is not a size: {SIZES}"))
 }
 
 /// A ratio strictly between 0 and 1.
@@ -171,9 +173,18 @@ mod tests {
 
     #[test]
     fn bytes_are_binary_or_decimal() {
-        assert_eq!(bytes("8GiB"), Ok(8 << 30));
-        assert_eq!(bytes("500MB"), Ok(500_000_000));
-        assert!(bytes("8 apples").is_err());
+        for binary in ["8G", "8g", "8GiB", "8gib", "8Gi", "8192M", "8 GiB", "8388608K", "8589934592", "8589934592B"] {
+            assert_eq!(bytes(binary), Ok(8 << 30), "{binary}");
+        }
+        for decimal in ["8GB", "8gb", "8Gb", "8000MB", "8000000kB", "0.008TB"] {
+            assert_eq!(bytes(decimal), Ok(8_000_000_000), "{decimal}");
+        }
+        assert_eq!((bytes("1.5GB"), bytes("512M"), bytes("0.5T")), (Ok(1_500_000_000), Ok(512 << 20), Ok(1 << 39)));
+        for wrong in ["8 apples", "", "G", "-8G", "0", "8GG", "NaN", "8e", "inf"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        // What help and errors say about sizes is so.
+        assert_eq!((bytes("8G"), bytes("8GB")), (bytes("8192M"), Ok(8_000_000_000)));
     }
 
     #[test]

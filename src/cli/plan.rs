@@ -9,8 +9,8 @@ use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::format;
 use slimgpt::pipeline::{Limits, Placement, Plan, plan};
 
-use super::arguments::{self, CalibrationSize, Pruning};
-use super::{out, show};
+use super::arguments::{self, CalibrationSize, Pruning, device_parser};
+use super::{out, show, variables};
 
 mod rounding;
 
@@ -23,7 +23,7 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
     /// Folder of a Hugging Face checkpoint
     model: PathBuf,
@@ -31,9 +31,11 @@ pub struct PlanCommand {
     pruning: Pruning,
     #[command(flatten)]
     size: CalibrationSize,
-    /// Hold the memory against this device (gpu, cpu or a NAME); without it, no device is touched
-    /// and the memory is that of any GPU
-    #[arg(long, value_name = "gpu|cpu|NAME")]
+    /// Hold the memory against this device
+    ///
+    /// Without it, no device is touched and the memory is that of any GPU. See `slimgpt devices` for
+    /// what can be typed here.
+    #[arg(long, value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     device: Option<DeviceChoice>,
     /// Print the plan as one JSON object
     #[arg(long)]
@@ -62,7 +64,11 @@ impl PlanCommand {
             // Without limits that are known nothing is refused for want of memory.
             None => Ok(Limits { is_gpu: true, ..Limits::default() }),
             // There is no --out; the disk of the working folder stands for its disk.
-            Some(choice) => Ok(Limits::of(&block_on(Device::open(choice))?, Some(Path::new(".")))),
+            Some(choice) => {
+                let device = block_on(Device::open(choice))?;
+                arguments::told(&device);
+                Ok(Limits::of(&device, Some(Path::new("."))))
+            }
         }
     }
 }

@@ -45,11 +45,11 @@ Protocols:
 Numbers compare only at the same protocol, window length, join and --bos.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Ppl {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
-    /// The text: .txt or .raw, .jsonl, .json, gzipped or not
+    /// The text: .txt or .raw, .jsonl, .json, compressed or not
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Key of the text in a .jsonl line
@@ -61,12 +61,15 @@ pub struct Ppl {
     /// How lines or rows become one text, for --protocol window and strided
     #[arg(long, value_name = "NAME", value_parser = choice::<Join>(), default_value = "plain")]
     join: Join,
-    /// Tokens of a window; by default 2048, or the model's context if that is shorter or the
-    /// protocol is rolling. Papers on structured pruning often use 128
+    /// Tokens of a window; by default 2048, or the model's context if that is shorter
+    ///
+    /// With --protocol rolling the default is the model's context. Papers on structured pruning often
+    /// use 128.
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
     seq_len: Option<usize>,
-    /// Tokens from the beginning of a window to that of the next, for --protocol strided; by default
-    /// 512, or half a window if that is shorter
+    /// Tokens from the beginning of a window to that of the next, for --protocol strided
+    ///
+    /// By default 512, or half a window if that is shorter.
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
     stride: Option<usize>,
     /// Windows from the beginning of the text; by default all
@@ -132,6 +135,7 @@ impl Ppl {
         };
         let paths = [self.text.clone()];
         let files = Files { paths: &paths, key: &self.text_key, documents: None };
+        out::detail(format_args!("text: {}", self.text.display()));
         let device = self.device.open()?;
         let started = Instant::now();
         let found = match self.protocol {

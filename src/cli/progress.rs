@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use slimgpt::format;
 use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
 
-use super::out;
+use super::{out, width};
 
 /// The bar of one pruning, or its lines of JSON.
 pub struct Progress {
@@ -140,6 +140,7 @@ pub fn eta(seconds: f64) -> String {
 
 /// A bar that knows how many steps there are.
 pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
+    let hidden = hidden || out::is_quiet() || width::has_no_room_for_a_bar();
     let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
     let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

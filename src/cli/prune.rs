@@ -44,7 +44,7 @@ With --json every line of standard output is one event with its \"seconds\"; the
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Prune {
     /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned
     model: PathBuf,

@@ -11,7 +11,7 @@ pub fn words(error: &anyhow::Error) -> Option<String> {
     compared.or_else(|| error.chain().find_map(remedy_of)).map(flags)
 }
 
-fn flags(remedy: Remedy) -> String {
+pub(super) fn flags(remedy: Remedy) -> String {
     match remedy {
         Remedy::SayHowMuch => {
             "give --target 0.2, --target-params 5.4B, --shape kv_heads=2, or a --schedule file with one entry for each layer".into()
@@ -26,7 +26,10 @@ fn flags(remedy: Remedy) -> String {
         Remedy::OtherMethod => "use another --method, or a model of LLaMA's layout".into(),
         Remedy::UsualDamping => "give --damping 0.01".into(),
         // Whole MiB, rounded up: what is told to be enough is enough.
-        Remedy::AllowMemory(bytes) => format!("give --memory {}MiB, or use --device cpu", bytes.div_ceil(1 << 20)),
+        // On the CPU it would hold too.
+        Remedy::AllowMemory(bytes) => {
+            format!("give --memory {}MiB, or leave it out and use --device cpu", bytes.div_ceil(1 << 20))
+        }
         Remedy::Windows(windows) => format!("use --samples {windows}"),
         Remedy::WindowTokens(tokens) => format!("use --seq-len {tokens} or --device cpu"),
         Remedy::Stride(tokens) => format!("use --stride {tokens} or less, or a longer --seq-len"),

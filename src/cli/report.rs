@@ -24,7 +24,7 @@ The page is one file without scripts; it opens offline, prints, and follows the 
 dark. Figures that `slimgpt ppl` and the other measuring commands left in a folder are on it.";
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ReportCommand {
     /// Folders that `slimgpt prune` made
     #[arg(required = true, value_name = "FOLDER")]

@@ -3,14 +3,16 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
 
-use super::out;
+use super::{out, width};
 
 /// A table with a header; every column but the first is aligned right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
     // Wide cells are broken to the width of the terminal; without one they stay whole.
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if width::fits_tables() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     // Lines between the rows would double the height of a table of 80 layers.
     for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
         table.remove_style(line);

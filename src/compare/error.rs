@@ -1,5 +1,7 @@
 //! Why a comparison ended early. Finished cells stay finished.
 
+use std::path::PathBuf;
+
 use crate::disk::DiskError;
 use crate::eval::EvalError;
 use crate::pipeline::{FolderError, PipelineError};

@@ -21,8 +21,16 @@ pub(super) type Selector = (DeviceKind, WgpuBackend);
 #[cfg(target_arch = "wasm32")]
 pub(super) type Selector = ();
 
-/// The devices opened so far.
-static OPENED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+/// The devices opened so far, and by what; one that was adopted is known by its name alone.
+static OPENED: Mutex<Vec<(Option<Selector>, Device)>> = Mutex::new(Vec::new());
+
+/// The open device of an adapter. Two equal cards have one name, so that only the selector tells them apart.
+fn opened(open: &[(Option<Selector>, Device)], adapter: &Adapter) -> Option<Device> {
+    let is_it = |(selector, device): &&(Option<Selector>, Device)| {
+        device.name == adapter.name && (selector.is_none() || selector.as_ref() == Some(&adapter.selector))
+    };
+    open.iter().find(is_it).map(|(_, device)| device.clone())
+}
 
 impl Device {
     /// Computes on a device that draws a window already. Opening the adapter of this name gives it
@@ -39,7 +47,7 @@ impl Device {
         let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
         // A panic of another thread leaves the list whole: only open devices are pushed.
         let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.name == name) {
+        if let Some((_, device)) = open.iter().find(|(_, d)| d.name == name) {
             return Ok(device.clone());
         }
         let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
@@ -51,7 +59,7 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(device);
         let device = Self { tensor, name, max_binding_bytes };
-        open.push(device.clone());
+        open.push((None, device.clone()));
         Ok(device)
     }
 
@@ -59,13 +67,13 @@ impl Device {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
         let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.name == adapter.name) {
-            return Ok(device.clone());
+        if let Some(device) = opened(&open, adapter) {
+            return Ok(device);
         }
         let (kind, api) = adapter.selector.clone();
         let started = TensorDevice::wgpu_options().device_kind(kind).graphics_api(api).init_with_setup();
         let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
-        open.push(device.clone());
+        open.push((Some(adapter.selector.clone()), device.clone()));
         Ok(device)
     }
 
@@ -73,12 +81,12 @@ impl Device {
     #[cfg(target_arch = "wasm32")]
     pub(super) async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
         let kept = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(device) = kept().iter().find(|d| d.name == adapter.name) {
-            return Ok(device.clone());
+        if let Some(device) = opened(&kept(), adapter) {
+            return Ok(device);
         }
         let started = TensorDevice::wgpu_options().init_with_setup_async().await;
         let device = Self::started(adapter, started.map_err(|e| e.to_string()))?;
-        kept().push(device.clone());
+        kept().push((Some(adapter.selector), device.clone()));
         Ok(device)
     }
 

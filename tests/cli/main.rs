@@ -1,16 +1,23 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
+mod advice;
 mod bench;
 mod compare;
 mod export;
 mod generate;
+mod loudness;
 mod measured;
 mod places;
 mod progress;
+#[cfg(unix)]
+mod readme;
 mod reports;
 mod resume;
+mod signals;
 mod strangers;
+mod terminal;
 mod usage;
+mod words;
 mod work;
 
 use std::path::{Path, PathBuf};

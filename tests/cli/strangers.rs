@@ -52,4 +52,8 @@ fn json_is_printed_of_paths_that_are_no_utf_8() {
     let found = printed(&[&measure[..], &few].concat());
     assert!(found["text"].as_str().unwrap().ends_with("t\u{fffd}.txt"), "{found}");
     assert!(model.join("slimgpt-eval.json").is_file());
+    // Nor does what was typed wrong beside it end in a panic.
+    let mut wrong = crate::program(&["inspect"]);
+    let wrong = crate::ended(wrong.arg(&model).args(["--compact"])).with(2);
+    wrong.saying(&["--compact", "--compat"]);
 }

@@ -146,7 +146,7 @@ fn an_output_folder_that_is_not_ours_is_not_touched() {
             "--seq-len",
             "64",
         ];
-        run(&[&fixed[..], overwrite].concat()).with(1).saying(&["not made by slimgpt", "--out"]);
+        run(&[&fixed[..], overwrite].concat()).with(2).saying(&["not made by slimgpt", "--out"]);
     }
     assert_eq!(std::fs::read_to_string(out.join("letter.txt")).unwrap(), "dear");
 }

@@ -96,7 +96,7 @@ fn a_finished_run_is_told_and_another_needs_overwrite() {
     prune(&model, &out, &["--target", "0.2"]).with(0);
     let again = prune(&model, &out, &["--target", "0.2"]).with(0);
     assert!(again.err.contains("finished already"), "{}", again.err);
-    prune(&model, &out, &["--target", "0.3"]).with(1).saying(&["--overwrite"]);
+    prune(&model, &out, &["--target", "0.3"]).with(2).saying(&["--overwrite"]);
     prune(&model, &out, &["--target", "0.3", "--overwrite"]).with(0);
     assert_eq!(run(&["inspect", &out, "--json"]).json()["report"]["plan"]["request"]["target"]["ratio"], 0.3);
 }

@@ -70,7 +70,8 @@ fn sizes_that_do_not_match_the_tensors_are_refused_by_name() {
     let mut model = Model::random(pruned("llama", &DIFFERENT, &json!({})), safetensors::Dtype::F32, 3);
     model.config["per_layer_config"]["1"]["intermediate_size"] = json!(34);
     let result = Checkpoint::from_bytes(&model.config_json(), model.safetensors());
-    assert!(matches!(result, Err(ReadError::Shape { .. })));
+    let Err(ReadError::Several { first, tensors }) = &result else { panic!("another error") };
+    assert!(matches!(**first, ReadError::Shape { .. }) && tensors.len() == 3, "{tensors:?}");
     assert_says(result.map(drop), &["model.layers.1.mlp.gate_proj.weight", "33", "34"]);
 }
 

@@ -43,7 +43,10 @@ fn damage(bytes: &[u8]) {
 
 #[track_caller]
 fn refusal(model: &Model) -> ReadError {
-    Checkpoint::from_bytes(&model.config_json(), model.safetensors()).map(drop).unwrap_err()
+    match Checkpoint::from_bytes(&model.config_json(), model.safetensors()).map(drop).unwrap_err() {
+        ReadError::Several { first, .. } => *first,
+        error => error,
+    }
 }
 
 /// A file with this header before eight bytes of data.
@@ -135,6 +138,28 @@ fn a_missing_tensor_is_named() {
     let mut untied = llama();
     untied.config["tie_word_embeddings"] = json!(false);
     missing(&untied, "lm_head.weight");
+}
+
+#[test]
+fn twenty_refused_tensors_are_one_sentence_with_a_count() {
+    let mut model = llama();
+    for i in 0..20 {
+        model.tensors.push(Stored { name: format!("adapter.{i:02}.weight"), shape: vec![1], values: vec![0.0] });
+    }
+    let said = Checkpoint::from_bytes(&model.config_json(), model.safetensors()).map(drop).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "model.safetensors: adapter.00.weight is no part of the model that config.json describes; models with it are not \
+         supported (20 tensors are refused: adapter.00.weight, adapter.01.weight, adapter.02.weight and 17 more)"
+    );
+    // Of several kinds the first is told, in the model's order.
+    model.tensors.retain(|t| !t.name.contains(".mlp."));
+    let said = Checkpoint::from_bytes(&model.config_json(), model.safetensors()).map(drop).unwrap_err().to_string();
+    assert!(
+        said.starts_with("model.layers.0.mlp.") && said.contains("is in none of") && said.contains("26 tensors"),
+        "{said}"
+    );
+    assert!(!said.contains('\n'), "{said}");
 }
 
 #[test]

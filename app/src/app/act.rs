@@ -211,6 +211,7 @@ impl App {
         let settings = self.plan.settings.clone();
         let order = Order {
             windows: calibration.windows.clone(),
+            files: settings.files.clone(),
             request: settings.request(&model),
             device: settings.place.choice(),
             out: out.clone(),

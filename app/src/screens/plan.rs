@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui::{self, Ui};
-use slimgpt::device::{Adapter, room};
+use slimgpt::device::{Adapter, gpus, room};
 use slimgpt::pipeline::{Limits, Plan};
 
 use super::{Action, Screen};
 use crate::findings::{Calibration, Key};
 use crate::mail::Pick;
-use crate::model::{Model, Origin};
+use crate::model::Model;
 use crate::remedy::told;
 use crate::settings::{DeviceSetting, Settings};
 use crate::theme::GAP;
@@ -133,18 +133,26 @@ impl PlanScreen {
             bytes(size as u64),
         ));
         let mut action = self.output(ui, model, plan);
-        let ready = matches!(&self.calibration, Some((_, Ok(_))));
+        let ready = self.is_ready(model);
         ui.horizontal_wrapped(|ui| {
             if primary(ui, "Prune", ready && !self.busy).clicked() {
                 action = Some(Action::Begin);
             }
             if self.busy {
                 quiet(ui, "A run is going on already.");
+            } else if !self.settings.has_text(model) {
+                quiet(ui, "A calibration text is still to be chosen.");
             } else if !ready {
                 quiet(ui, "The calibration text is not ready yet.");
             }
         });
         action
+    }
+
+    /// Whether there are windows, and they are those that are asked for now.
+    fn is_ready(&self, model: &Model) -> bool {
+        let is_cut = matches!(&self.calibration, Some((_, Ok(_))));
+        is_cut && self.settings.has_text(model) && self.cutting.is_none() && self.to_cut().is_none()
     }
 
     fn output(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
@@ -195,8 +203,8 @@ impl PlanScreen {
             DeviceSetting::Cpu => Some("cpu".into()),
             DeviceSetting::Gpu(name) => Some(name.clone()),
             DeviceSetting::Auto => {
-                let best = hardware(self.adapters.as_deref()?);
-                Some(best.map_or("cpu".into(), |a| a.name.clone()))
+                let best = gpus(self.adapters.as_deref()?);
+                Some(best.first().map_or("cpu".into(), |a| a.name.clone()))
             }
         }
     }
@@ -235,6 +243,10 @@ impl PlanScreen {
     pub fn to_cut(&self) -> Option<Key> {
         let model = self.model.as_ref()?;
         let s = &self.settings;
+        // No text is no mistake: it is still to be chosen.
+        if !s.has_text(model) {
+            return None;
+        }
         let key = Key {
             files: s.files.clone(),
             text_key: s.text_key.clone(),
@@ -246,21 +258,10 @@ impl PlanScreen {
         (!known).then_some(key)
     }
 
-    /// The shipped model needs no text of its own.
-    pub fn has_text(model: &Model, settings: &Settings) -> bool {
-        model.origin == Origin::Shipped || !settings.files.is_empty()
-    }
-
     /// Devices are listed: what did not fit may fit now.
     pub fn listed(&mut self, adapters: Vec<Adapter>) {
         (self.adapters, self.plan) = (Some(adapters), None);
     }
-}
-
-fn hardware(adapters: &[Adapter]) -> Option<&Adapter> {
-    // A software adapter has no rank: it computes only where it is named.
-    let rank = |a: &&Adapter| ["discrete", "integrated", "virtual", "other"].iter().position(|&k| k == a.kind);
-    adapters.iter().filter(|a| rank(a).is_some()).min_by_key(rank)
 }
 
 fn device_words(place: &DeviceSetting, adapters: Option<&[Adapter]>, host: Option<u64>) -> String {
@@ -268,7 +269,7 @@ fn device_words(place: &DeviceSetting, adapters: Option<&[Adapter]>, host: Optio
     match (place, adapters) {
         (_, None) => "Looking for devices…".into(),
         (DeviceSetting::Cpu, _) => format!("The CPU executor.{memory}"),
-        (DeviceSetting::Auto, Some(list)) if hardware(list).is_none() => {
+        (DeviceSetting::Auto, Some(list)) if gpus(list).is_empty() => {
             format!("No hardware GPU with a driver was found, so the CPU computes.{memory}")
         }
         (DeviceSetting::Auto, Some(_)) => format!("The best hardware GPU.{memory}"),

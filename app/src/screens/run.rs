@@ -1,6 +1,6 @@
 //! Run: how far the pruning is, what goes, what it costs; pause, stop, and the way to the result.
 
-mod loss;
+pub mod loss;
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use crate::model::{Model, Origin};
 use crate::theme::{GAP, palette};
 use crate::unfinished::Unfinished;
 use crate::widgets::card::{card, columns, facts, primary, quiet, title};
-use crate::widgets::trouble::{problem, trouble};
+use crate::widgets::trouble::{problem, remark, trouble};
 use slimgpt::format::percent;
 
 /// The Start screen: the open model, and the ways to another.
@@ -139,7 +139,8 @@ impl Start {
                         .wrap(),
                 );
             }
-            model.problems().iter().for_each(|p| problem(ui, p));
+            model.problem().iter().for_each(|words| problem(ui, words));
+            model.checkpoint.notes().iter().for_each(|words| remark(ui, words));
             if model.is_pruned() {
                 quiet(ui, "This model was pruned before. It can be looked at, and pruned further.");
             }

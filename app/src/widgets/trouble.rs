@@ -1,4 +1,5 @@
-//! What went wrong, in a panel that can be read and copied.
+//! What went wrong, in a panel that can be read and copied; and what is only to be known or still to
+//! be chosen, which is no trouble and has no colour of one.
 
 use eframe::egui::{Frame, Label, Margin, RichText, Stroke, Ui};
 
@@ -34,6 +35,16 @@ pub fn problem(ui: &mut Ui, words: &str) {
     frame.show(ui, |ui| {
         ui.set_min_width(ui.available_width());
         ui.add(Label::new(RichText::new(sentence(words)).color(p.error)).wrap().selectable(true));
+    });
+}
+
+/// What is still missing, or worth knowing: nothing is wrong.
+pub fn remark(ui: &mut Ui, words: &str) {
+    let p = palette(ui);
+    let frame = Frame::new().fill(p.ground).corner_radius(6).inner_margin(Margin::symmetric(10, 7));
+    frame.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.add(Label::new(sentence(words)).wrap().selectable(true));
     });
 }
 

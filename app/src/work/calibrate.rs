@@ -55,9 +55,7 @@ fn shown(tokenizer: &Tokenizer, window: &[u32]) -> String {
 fn documents(model: &Model, key: &Key) -> Result<Vec<String>, String> {
     match (key.files.is_empty(), &model.origin) {
         (true, Origin::Shipped) => Ok(vec![shipped::CALIBRATION.to_owned()]),
-        (true, Origin::Folder(_)) => Err("Choose at least one text to calibrate on: the layers are fitted to what it \
-             makes of them. Good is varied text of the kind the model will be used for; 2 to 3 MB are plenty."
-            .into()),
+        // Without files any other model has no text, and no windows are cut: see `Settings::has_text`.
         _ => files(key),
     }
 }

@@ -21,6 +21,8 @@ pub struct Order {
     pub model: Arc<Model>,
     /// Calibration windows, as token ids.
     pub windows: Arc<Vec<Vec<u32>>>,
+    /// The files that the windows come from, which are not to be written over either.
+    pub files: Vec<PathBuf>,
     /// What is asked for; planned again on the device that is opened.
     pub request: Request,
     /// Where it is computed.
@@ -86,7 +88,13 @@ impl From<PipelineError> for Failure {
 
 #[cfg(not(target_arch = "wasm32"))]
 async fn into(job: &Job<'_>, order: &Order, observe: &mut dyn FnMut(Event) -> Flow) -> Result<Report, Failure> {
+    use slimgpt::pipeline::FolderError;
+    use slimgpt::place::{Kind, Place};
     use slimgpt::session::{SessionError, prune_to_folder};
+    let reads: Vec<PathBuf> = order.model.folder().map(PathBuf::from).into_iter().chain(order.files.clone()).collect();
+    // An earlier result may be this very run's, which only the run itself knows.
+    let asked = Place::new(&order.out, Kind::Pruned, true).ask(&reads);
+    asked.map_err(|refused| Failure::Told(told(FolderError::from(refused))))?;
     match prune_to_folder(job, &order.out, order.overwrite, observe).await {
         Ok(pruned) => Ok(pruned.report),
         Err(SessionError::Pruning(error)) => Err(error.into()),

@@ -47,6 +47,12 @@ impl Hand {
         image.save(file).expect("a file that can be written");
     }
 
+    /// The pixels of what the window shows: red, green, blue and opacity.
+    pub fn pixels(&mut self) -> Vec<[u8; 4]> {
+        (0..8).for_each(|_| self.look());
+        self.window.render().expect("a picture").pixels().map(|pixel| pixel.0).collect()
+    }
+
     /// Presses the button with this name, which must be there and not greyed out.
     pub fn press(&mut self, name: &str) {
         self.until(name, |hand| hand.pressable(name));

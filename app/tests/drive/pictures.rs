@@ -1,7 +1,10 @@
 //! Pictures of panels that show the same on every machine. `UPDATE_SNAPSHOTS=1` makes them anew.
 
-use eframe::egui::{Theme, Ui};
+use eframe::egui::{Color32, Theme, Ui};
 use egui_kittest::{Harness, SnapshotOptions};
+use slimgpt::shape::Site;
+use slimgpt_app::progress::Loss;
+use slimgpt_app::screens::run::loss;
 use slimgpt_app::steps::Steps;
 use slimgpt_app::theme;
 use slimgpt_app::widgets::card::card;
@@ -77,4 +80,41 @@ fn the_first_step_of_the_toy() {
     picture("steps", Theme::Dark, [1100.0, 700.0], move |ui| {
         steps.ui(ui);
     });
+}
+
+/// Pixels of about this colour.
+fn pixels_of(pixels: &[[u8; 4]], colour: Color32) -> usize {
+    let near = |a: u8, b: u8| a.abs_diff(b) < 12;
+    pixels.iter().filter(|p| near(p[0], colour.r()) && near(p[1], colour.g()) && near(p[2], colour.b())).count()
+}
+
+#[test]
+fn heads_and_channels_have_two_colours_in_the_chart_of_a_run() {
+    let losses = |sites: &'static [Site]| {
+        let loss = |(layer, site): (usize, Site)| {
+            let size = if site == Site::Heads { 1.0 } else { 30.0 };
+            let loss = size * (1.0 + layer as f64);
+            Loss { layer, site, predicted: loss, measured: loss }
+        };
+        (0..6).flat_map(|layer| sites.iter().map(move |&site| (layer, site))).map(loss).collect::<Vec<_>>()
+    };
+    for look in [Theme::Light, Theme::Dark] {
+        let drawn = |sites: &'static [Site]| {
+            let colours = std::rc::Rc::new(std::cell::Cell::new([Color32::BLACK; 2]));
+            let (seen, losses) = (colours.clone(), losses(sites));
+            let builder = Harness::builder().with_size([520.0, 330.0]).with_theme(look).wgpu();
+            let mut window = builder.with_context_setup(theme::apply).build_ui(move |ui| {
+                let p = theme::palette(ui);
+                seen.set([p.accent, p.second]);
+                loss::ui(ui, &losses);
+            });
+            window.run();
+            let pixels: Vec<[u8; 4]> = window.render().expect("a picture").pixels().map(|pixel| pixel.0).collect();
+            colours.get().map(|colour| pixels_of(&pixels, colour))
+        };
+        let [both, heads, channels] =
+            [&[Site::Heads, Site::Channels][..], &[Site::Heads], &[Site::Channels]].map(drawn);
+        // The legend has both in any case; marks and lines only what is there.
+        assert!(both[0] > channels[0] + 100 && both[1] > heads[1] + 100, "{both:?} {heads:?} {channels:?}");
+    }
 }

@@ -17,6 +17,8 @@ fn a_person_opens_plans_prunes_inspects_and_compares() {
     let layers = hand.labels("Layer 0: ");
     assert!(layers[0].contains(" → ") && layers[0].contains("done"), "{layers:?}");
     let out = data.path().join("shipped-model-slim-30");
+    // Nobody has asked for the page.
+    assert!(out.join("slimgpt-report.html").is_file());
     assert!(out.join("slimgpt-report.json").is_file() && !data.path().join("shipped-model-slim-30.partial").exists());
 
     hand.press("Inspect the result");

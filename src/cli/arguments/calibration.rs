@@ -1,10 +1,12 @@
 //! Which text the layers are calibrated on, and how it is cut.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::format;
 use slimgpt::session;
 use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
@@ -17,22 +19,25 @@ use crate::cli::{out, parse, progress};
 /// Which text the layers are calibrated on.
 #[derive(Args, Clone)]
 pub struct Calibration {
-    /// A text of the kind the model is for: .txt, .jsonl (see --text-key) or Alpaca-style .json, each
-    /// may be gzipped (.gz); may be given several times
+    /// A text of the kind the model is for; may be given several times
+    ///
+    /// .txt, .jsonl (see --text-key) or Alpaca-style .json, each may be compressed (.gz, .zst).
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key of the text in a .jsonl line
-    #[arg(long, default_value = "text", value_name = "KEY")]
+    #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
-    /// Only the first N documents of all files together (the paper takes the first 200000 of C4)
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    /// Only the first N documents of all files together
+    ///
+    /// The paper takes the first 200000 of C4.
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
     documents: Option<usize>,
     #[command(flatten)]
     pub size: CalibrationSize,
     #[command(flatten)]
     pub cutting: Cutting,
     /// Seed of the random windows, and of the method random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, hide_short_help = true)]
     pub seed: u64,
 }
 
@@ -40,10 +45,10 @@ pub struct Calibration {
 #[derive(Args, Clone)]
 pub struct Cutting {
     /// How the windows are chosen
-    #[arg(long, value_name = "HOW", value_parser = choice::<Sampling>(), default_value = "random")]
+    #[arg(long, value_name = "HOW", value_parser = choice::<Sampling>(), default_value = "random", hide_short_help = true)]
     pub sampling: Sampling,
     /// Where the begin-of-sequence token stands in a calibration window
-    #[arg(long, value_name = "WHERE", value_parser = choice_of(&[Bos::Each, Bos::None]), default_value = "none")]
+    #[arg(long, value_name = "WHERE", value_parser = choice_of(&[Bos::Each, Bos::None]), default_value = "none", hide_short_help = true)]
     pub bos: Bos,
 }
 
@@ -110,11 +115,21 @@ impl Calibration {
     pub fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
         let length = window_length(self.size.seq_len, checkpoint.config())?;
         let which = self.cutting.windows(self.size.samples, length, self.seed);
+        let started = Instant::now();
         let files = Files { paths: &self.calibration, key: &self.text_key, documents: self.documents };
         let mut counting = progress::counting("reading the text", hidden);
         let cut = session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;
         let cut = cut.ok_or_else(|| Usage(NO_TEXT.into()))?;
         out::notes(&cut.notes);
+        self.told(cut.windows.len(), length, started);
         Ok(cut.windows)
+    }
+
+    /// Says what was read, and how long it took.
+    fn told(&self, windows: usize, length: usize, started: Instant) {
+        let files: Vec<String> = self.calibration.iter().map(|file| file.display().to_string()).collect();
+        let text = if files.is_empty() { "the shipped text".into() } else { files.join(", ") };
+        let seconds = format::seconds(started.elapsed().as_secs_f64());
+        out::detail(format_args!("calibration: {windows} windows of {length} tokens from {text}, cut in {seconds}"));
     }
 }

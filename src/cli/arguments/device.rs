@@ -2,16 +2,21 @@
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::TypedValueParser;
 use pollster::block_on;
-use slimgpt::device::{Device, DeviceChoice, DeviceError};
+use slimgpt::device::{Device, DeviceChoice, DeviceError, adapters, typed};
 
-use crate::cli::out;
+use crate::cli::choice::suggesting;
+use crate::cli::{out, variables};
 
 /// Where to compute: the same flag in every command.
 #[derive(Args, Clone)]
 pub struct DeviceArgument {
-    /// auto (a hardware GPU if there is one, else the CPU), gpu, cpu, or part of an adapter's name
-    #[arg(long, default_value = "auto", value_name = "auto|gpu|cpu|NAME")]
+    /// Where to compute; `slimgpt devices` shows what can be typed here
+    ///
+    /// Besides the words below: gpu:1 (the second best GPU), vulkan:0, metal:0 or dx12:0, or part of an
+    /// adapter's name.
+    #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     pub device: DeviceChoice,
 }
 
@@ -23,8 +28,53 @@ impl DeviceArgument {
             // Standard output is for results, which programs may read.
             out::note(format_args!("note: {}", without_gpu(error)));
         }
+        told(&opened.device);
         Ok(opened.device)
     }
+}
+
+/// Says which device it is, and which there are besides, to those who want to know.
+pub fn told(device: &Device) {
+    // Looking for adapters takes a moment, which only those pay.
+    if !out::is_verbose() {
+        return;
+    }
+    let there = block_on(adapters());
+    for (adapter, words) in there.iter().zip(typed(&there)) {
+        let words = words.join(" or ");
+        out::detail(format_args!("adapter: {} ({}, {}): {words}", adapter.name, adapter.kind, adapter.driver));
+    }
+    out::detail(format_args!("device: {}", device.name()));
+}
+
+/// Takes a device by any of its words.
+pub fn device_parser() -> impl TypedValueParser<Value = DeviceChoice> {
+    const WORDS: [(&str, &str); 3] = [
+        ("auto", "a hardware GPU if there is one, else the CPU"),
+        ("gpu", "the best hardware GPU"),
+        ("cpu", "the CPU, on all cores"),
+    ];
+    suggesting(device, WORDS)
+}
+
+/// A device, unless it is called as elsewhere or its number is none.
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    let lower = text.trim().to_lowercase();
+    let (word, number) = lower.split_once(':').map_or((lower.as_str(), None), |(word, n)| (word, Some(n)));
+    let here = match word {
+        "cuda" | "hip" | "rocm" | "xpu" | "opencl" | "dml" | "directml" => "gpu",
+        "mps" => "metal",
+        "gpu" | "vulkan" | "metal" | "dx12" if number.is_some_and(|n| n.parse::<usize>().is_err()) => {
+            return Err(format!("{text} has no number after the colon; the first is {word}:0"));
+        }
+        // Whatever else is asked for is a device of ours, or part of a name, which may have a colon too.
+        _ => return Ok(text.parse().unwrap_or_default()),
+    };
+    let number = number.filter(|n| n.parse::<usize>().is_ok()).map_or(String::new(), |n| format!(":{n}"));
+    Err(format!(
+        "{word} is another program's word: GPUs are used through Vulkan, Metal or DX12 here; type {here}{number} (see \
+         `slimgpt devices`)"
+    ))
 }
 
 fn without_gpu(error: &DeviceError) -> String {
@@ -33,5 +83,36 @@ fn without_gpu(error: &DeviceError) -> String {
             "no usable GPU driver was found, so the CPU computes (see `slimgpt devices`)".into()
         }
         other => format!("the CPU computes: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_other_programs_are_answered_with_ours() {
+        for (typed, ours) in [
+            ("cuda", "type gpu "),
+            ("CUDA:1", "type gpu:1 "),
+            ("mps", "type metal "),
+            ("rocm", "type gpu "),
+            ("hip:0", "type gpu:0 "),
+            ("cuda:x", "type gpu "),
+        ] {
+            let words = device(typed).unwrap_err();
+            assert!(words.contains(ours), "{typed}: {words}");
+            // What the advice says to type is taken.
+            let advised = words.split("type ").nth(1).unwrap().split(' ').next().unwrap();
+            assert!(matches!(device(advised), Ok(DeviceChoice::Gpu | DeviceChoice::Nth(_) | DeviceChoice::Of(..))));
+        }
+        assert!(device("gpu:one").unwrap_err().contains("gpu:0"));
+    }
+
+    #[test]
+    fn names_stay_names() {
+        for name in ["NVIDIA GeForce RTX 4090", "llvmpipe (LLVM 15.0.7, 256 bits)", "Barracuda: 2"] {
+            assert_eq!(device(name), Ok(DeviceChoice::Named(name.into())));
+        }
     }
 }

@@ -1,18 +1,20 @@
 //! What is to go, and how it is chosen: one flag for each knob of a [`Request`].
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
+use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::Dtype;
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
 use slimgpt::shape::ModelConfig;
 
 use super::{CalibrationSize, window_length};
-use crate::cli::choice::choice;
+use crate::cli::choice::{choice, described, suggesting};
 use crate::cli::parse::{self, ScheduleArgument};
+use crate::cli::{out, variables};
 
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
@@ -23,49 +25,60 @@ pub struct Pruning {
     /// Parameters that are to be left in the whole model, such as 5.4B
     #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
     target_params: Option<usize>,
-    /// How the ratio goes from layer to layer: log (the paper's), linear, uniform, log-decrease,
-    /// linear-decrease, or a FILE with an entry for each layer, which needs no target: a ratio, a
-    /// pair {"heads": r, "channels": r}, or exact sizes {"heads": n, "kv_heads": n, "channels": n}
-    #[arg(long, default_value = "log", value_name = "CURVE|FILE", value_parser = parse::schedule)]
+    /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
+    ///
+    /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
+    /// {"heads": n, "kv_heads": n, "channels": n}.
+    #[arg(long, default_value = "log", value_name = "CURVE|FILE", value_parser = suggesting(parse::schedule, described::<Curve>()))]
     schedule: ScheduleArgument,
-    /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024, instead of a
-    /// target and a schedule
+    /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
+    ///
+    /// Takes the place of a target and a schedule.
     #[arg(
         long,
         value_name = "SIZES",
         value_parser = parse::shape,
-        conflicts_with_all = ["target", "target_params", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"]
+        conflicts_with_all = ["target", "target_params", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
     )]
     shape: Option<FinalShape>,
-    /// Ratio of the first layer (of the last for a decreasing curve); by default 0.3125 × target
-    #[arg(long, value_name = "R", value_parser = parse::first_ratio, allow_negative_numbers = true)]
+    /// Ratio of the first layer; by default 0.3125 × target
+    ///
+    /// Of the last layer for a decreasing curve.
+    #[arg(long, value_name = "R", value_parser = parse::first_ratio, allow_negative_numbers = true, hide_short_help = true)]
     first_ratio: Option<f64>,
-    /// The heads' ratio: a factor of the layer's (0 keeps all heads), or a list with one ratio for
-    /// each layer
-    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1")]
+    /// The heads' ratio, as a factor of the layer's or a list
+    ///
+    /// 0 keeps all heads. A list has one ratio for each layer, with commas between.
+    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1", hide_short_help = true)]
     head_ratio: SiteRatio,
-    /// The channels' ratio: a factor of the layer's, or a list with one ratio for each layer
-    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1")]
+    /// The channels' ratio, as a factor of the layer's or a list
+    ///
+    /// A list has one ratio for each layer, with commas between.
+    #[arg(long, value_name = "FACTOR|LIST", value_parser = parse::site_ratio, default_value = "1", hide_short_help = true)]
     channel_ratio: SiteRatio,
     /// Layers that lose nothing, counted from 0, such as 0,1,31
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', hide_short_help = true)]
     keep_layers: Vec<usize>,
     /// A method by name. What is given beside it holds
     #[arg(long, value_name = "NAME", value_parser = choice::<Method>(), conflicts_with = "paper")]
     method: Option<Method>,
     /// By what the next group is chosen; exact is the default
-    #[arg(long, value_name = "NAME", value_parser = choice::<Score>())]
+    #[arg(long, value_name = "NAME", value_parser = choice::<Score>(), hide_short_help = true)]
     score: Option<Score>,
-    /// Channels go one-by-one (the default), in groups of the paper's sizes (dynamic or
-    /// dynamic:FLOOR, floor 8), or fixed:N at a time
-    #[arg(long, value_name = "STEPS")]
+    /// How many channels go at a time
+    ///
+    /// Besides the words below: dynamic:FLOOR (groups of at least FLOOR channels, by default 8), or
+    /// fixed:N at a time.
+    #[arg(long, value_name = "STEPS", value_parser = suggesting(ChannelSteps::from_str, CHANNEL_STEPS), hide_short_help = true)]
     channels: Option<ChannelSteps>,
-    /// Everything as in the SlimGPT paper: grouped-cholesky, dynamic, channel multiple 1, rounding by
-    /// layer. What is given beside it holds: --paper --channels dynamic:64 is its published code
+    /// Everything as in the SlimGPT paper
+    ///
+    /// That is grouped-cholesky, dynamic, channel multiple 1, rounding by layer. What is given beside it
+    /// holds: --paper --channels dynamic:64 is its published code.
     #[arg(long)]
     paper: bool,
     /// Which activations the next layer is fitted to
-    #[arg(long, value_name = "NAME", value_parser = choice::<Propagate>(), default_value = "pruned")]
+    #[arg(long, value_name = "NAME", value_parser = choice::<Propagate>(), default_value = "pruned", hide_short_help = true)]
     propagate: Propagate,
     /// Element type of the output; by default the source's
     #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
@@ -74,26 +87,37 @@ pub struct Pruning {
     #[arg(long, value_name = "UNIT", value_parser = choice::<HeadUnit>(), default_value = "kv")]
     heads: HeadUnit,
     /// λ in units of the mean of the Hessian's diagonal
-    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true)]
+    #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true, hide_short_help = true)]
     damping: f64,
     #[command(flatten)]
     pub knobs: Knobs,
 }
 
+/// The words for steps that need no number.
+const CHANNEL_STEPS: [(&str, &str); 2] = [("one-by-one", "the default"), ("dynamic", "in groups of the paper's sizes")];
+
 /// The knobs that one pruning and a comparison of many share.
 #[derive(Args, Clone)]
 pub struct Knobs {
-    /// What is rounded to whole heads and channels; by default the model, but each layer with --paper
-    /// and with a list of ratios
-    #[arg(long, value_name = "WHAT", value_parser = choice::<Rounding>())]
+    /// What is rounded to whole heads and channels
+    ///
+    /// By default the model, but each layer with --paper and with a list of ratios.
+    #[arg(long, value_name = "WHAT", value_parser = choice::<Rounding>(), hide_short_help = true)]
     rounding: Option<Rounding>,
-    /// Kept channels are a multiple of N; by default gcd(width, 32) (`compare`: 1). 256 is worth it for
-    /// llama.cpp's k-quants (Q4_K_M …): they cut rows into blocks of 256 and keep 5 to 8 bits instead
-    /// of 4 to 6 for each weight of a row that leaves a rest
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    /// Kept channels are a multiple of N; by default gcd(width, 32) (`compare`: 1)
+    ///
+    /// 256 is worth it for llama.cpp's k-quants (Q4_K_M …): they cut rows into blocks of 256 and keep 5
+    /// to 8 bits instead of 4 to 6 for each weight of a row that leaves a rest.
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
     channel_multiple: Option<usize>,
-    /// Memory that may be used where the work is done, such as 8GiB
-    #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
+    /// Memory that may be used where the work is done, such as 8G
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = parse::bytes,
+        env = variables::MEMORY,
+        long_help = format!("Memory that may be used where the work is done, such as 8G\n\n{}", parse::SIZES)
+    )]
     memory: Option<u64>,
 }
 
@@ -121,6 +145,7 @@ impl Pruning {
     /// # Errors
     /// When nothing says how much is to go, or a window is longer than the model's context.
     pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+        self.files().iter().for_each(|file| out::detail(format_args!("schedule: {}", file.display())));
         let shared = self.knobs.request();
         let schedule = self.shape.map_or_else(|| self.schedule.schedule.clone(), Schedule::Shape);
         let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));

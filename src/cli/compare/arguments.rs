@@ -43,7 +43,7 @@ Interrupted with Ctrl-C or killed, the same command goes on; finished cells are 
 A cell that cannot be done, for instance because a layer would be empty, is a row that says why.";
 
 #[derive(Args)]
-#[command(after_help = format!("{}\n\n{EXAMPLES}", listed::<Method>("Methods:")))]
+#[command(after_long_help = format!("{}\n\n{EXAMPLES}", listed::<Method>("Methods:")))]
 pub struct Compare {
     /// Folder of a Hugging Face checkpoint
     pub model: PathBuf,
@@ -57,7 +57,7 @@ pub struct Compare {
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key of the text in a .jsonl line
-    #[arg(long, default_value = "text", value_name = "KEY")]
+    #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
     /// Methods, separated by commas; by default all
     #[arg(
@@ -88,7 +88,9 @@ pub struct Compare {
     /// Calibration windows
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "256", value_parser = parse::at_least_one)]
     samples: Vec<usize>,
-    /// Tokens of a calibration window; by default 2048, or the model's context if that is shorter
+    /// Tokens of a calibration window
+    ///
+    /// By default 2048, or the model's context if that is shorter.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::window_length)]
     seq_len: Vec<usize>,
     #[command(flatten)]
@@ -100,14 +102,14 @@ pub struct Compare {
     #[arg(long, value_name = "N", default_value = "128", value_parser = parse::window_length)]
     eval_seq_len: usize,
     /// Where the begin-of-sequence token stands in a measured window
-    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none")]
+    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none", hide_short_help = true)]
     eval_bos: Bos,
     #[command(flatten)]
     pub measures: Measures,
     #[command(flatten)]
     pub knobs: Knobs,
     /// Keep the weights of every cell
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub keep_weights: bool,
     /// Write the chart here too
     #[arg(long, value_name = "FILE.svg")]
@@ -202,6 +204,7 @@ impl Compare {
             seed: 0,
         };
         let name = self.text.as_deref().map_or_else(|| "the shipped evaluation text".into(), file_name);
+        self.texts().for_each(|file| out::detail(format_args!("text: {}", file.display())));
         let mut progress = counting("reading the text", self.json);
         let files = self.files(self.text.as_slice());
         let cut = windows(files, checkpoint, shipped::EVALUATION, tokenizer, &which, &mut progress)?;

@@ -104,9 +104,22 @@ fn named(name: &str) -> Result<(Vec<Kind>, bool)> {
     }
 }
 
+/// Whatever can be asked for, and what it is.
+pub fn names() -> Vec<(&'static str, &'static str)> {
+    let groups = [
+        ("zero-shot", "the seven zero-shot tasks"),
+        ("mmlu", "MMLU, five-shot"),
+        ("longbench", "those of LongBench whose files are there"),
+        ("all", "all whose files are there"),
+    ];
+    let tasks = ZERO_SHOT.iter().map(|task| (task.name, "a zero-shot task"));
+    let datasets = DATASETS.iter().map(|dataset| (dataset.name, "a part of LongBench"));
+    groups.into_iter().chain(tasks).chain(datasets).collect()
+}
+
 fn unknown(name: &str) -> Usage {
-    let tasks: Vec<&str> = ZERO_SHOT.iter().map(|t| t.name).chain(DATASETS.iter().map(|d| d.name)).collect();
-    Usage(format!("--tasks {name} is not known; known are zero-shot, mmlu, longbench, all and {}", tasks.join(", ")))
+    let known: Vec<&str> = names().into_iter().map(|(name, _)| name).collect();
+    Usage(format!("--tasks {name} is not known; known are {}", known.join(", ")))
 }
 
 #[cfg(test)]

@@ -28,8 +28,9 @@ pub struct PromptArguments {
     /// Which chat template, for a tokenizer that has several; by default the one named default
     #[arg(long, value_name = "NAME", requires = "chat")]
     chat_template: Option<String>,
-    /// The date, as 2026-01-31, for a chat template that puts today's into the prompt; by default
-    /// today's (UTC)
+    /// The date, as 2026-01-31, for a chat template that puts today's into the prompt
+    ///
+    /// By default today's (UTC).
     #[arg(long, value_name = "DATE", requires = "chat", value_parser = date)]
     date: Option<Moment>,
 }
@@ -99,10 +100,14 @@ impl PromptArguments {
         if said.trim().is_empty() {
             return Err(Usage("--prompt is empty: with --chat, it is what the user says".into()).into());
         }
-        let jinja = match read_text(&model.join("chat_template.jinja")) {
+        let file = model.join("chat_template.jinja");
+        let origin = if file.is_file() { "chat_template.jinja" } else { "tokenizer_config.json" };
+        let name = self.chat_template.as_deref().unwrap_or("default");
+        out::detail(format_args!("chat template: {name} of {}", model.join(origin).display()));
+        let jinja = match read_text(&file) {
             Ok(text) => Some(text),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e).with_context(|| format!("{}", model.join("chat_template.jinja").display())),
+            Err(e) => return Err(e).with_context(|| format!("{}", file.display())),
         };
         let template = ChatTemplate::new(settings.json(), jinja, self.chat_template.as_deref())?;
         if template.asks_for_the_date() && self.date.is_none() {

@@ -9,8 +9,12 @@ use crate::screens::Action;
 use crate::settings::Settings;
 use crate::theme::palette;
 use crate::widgets::card::quiet;
-use crate::widgets::trouble::problem;
+use crate::widgets::trouble::{problem, remark};
 use slimgpt::format::count;
+
+/// What is said until a text is chosen.
+const NO_TEXT: &str = "Choose at least one text to calibrate on: the layers are fitted to what it makes of them. Good is \
+varied text of the kind the model will be used for; 2 to 3 MB are plenty";
 
 /// How far the cutting is.
 pub struct Cut<'a> {
@@ -24,6 +28,10 @@ pub struct Cut<'a> {
 pub fn ui(ui: &mut Ui, settings: &mut Settings, model: &Model, cut: &Cut<'_>) -> Option<Action> {
     let action = files(ui, settings, model);
     size(ui, settings, model);
+    if !settings.has_text(model) {
+        remark(ui, NO_TEXT);
+        return action;
+    }
     // While another text is cut, an error of the one before is out of date.
     if let (false, Some(Err(words))) = (cut.cutting, cut.calibration) {
         problem(ui, words);

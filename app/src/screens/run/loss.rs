@@ -1,13 +1,24 @@
-//! Predicted and measured loss, layer by layer, on a logarithmic scale.
+//! Predicted and measured loss, layer by layer, on a logarithmic scale: heads in one colour, channels in
+//! another. Blue and orange are told apart with any colour vision, and the marks have shapes besides.
 
-use eframe::egui::{self, Ui};
+use eframe::egui::{self, Color32, RichText, Ui};
 use egui_plot::{Line, MarkerShape, Plot, PlotPoints, Points};
 use slimgpt::shape::Site;
 
 use crate::progress::Loss;
-use crate::theme::palette;
+use crate::theme::{Palette, palette};
 use crate::widgets::card::quiet;
 use slimgpt::format::short;
+
+/// How one site is drawn: its name, colour, the marks of the plot, and the same mark as a letter.
+type Look = (Site, &'static str, Color32, MarkerShape, char);
+
+fn looks(p: &Palette) -> [Look; 2] {
+    [
+        (Site::Heads, "heads", p.accent, MarkerShape::Circle, '●'),
+        (Site::Channels, "channels", p.second, MarkerShape::Square, '■'),
+    ]
+}
 
 /// Draws the losses of both sites over the layers.
 pub fn ui(ui: &mut Ui, losses: &[Loss]) {
@@ -23,31 +34,24 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
         // The axis is linear in the logarithm, so its whole marks are powers of ten.
         .y_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("1e{}", mark.value) } else { String::new() })
         .show(ui, |plot| {
-            for (site, shape, name) in
-                [(Site::Heads, MarkerShape::Circle, "heads"), (Site::Channels, MarkerShape::Square, "channels")]
-            {
+            for (site, name, colour, shape, _) in looks(&p) {
                 let of: Vec<&Loss> = losses.iter().filter(|l| l.site == site && l.measured > 0.0).collect();
                 let points = |value: fn(&Loss) -> f64| -> Vec<[f64; 2]> {
                     // A prediction of zero has no logarithm.
                     of.iter().map(|l| [l.layer as f64, value(l).max(1e-12).log10()]).collect()
                 };
-                plot.line(
-                    Line::new(format!("{name}, predicted"), PlotPoints::from(points(|l| l.predicted)))
-                        .color(p.second)
-                        .width(1.5),
-                );
-                plot.points(
-                    Points::new(format!("{name}, measured"), PlotPoints::from(points(|l| l.measured)))
-                        .color(p.accent)
-                        .shape(shape)
-                        .radius(4.5),
-                );
+                let predicted = PlotPoints::from(points(|l| l.predicted));
+                plot.line(Line::new(format!("{name}, predicted"), predicted).color(colour).width(1.5));
+                let measured = PlotPoints::from(points(|l| l.measured));
+                plot.points(Points::new(format!("{name}, measured"), measured).color(colour).shape(shape).radius(4.5));
             }
         });
-    quiet(
-        ui,
-        "Lines: predicted. Marks: measured; circles are heads, squares are channels. They should lie on the lines.",
-    );
+    ui.horizontal_wrapped(|ui| {
+        for (_, name, colour, _, mark) in looks(&p) {
+            ui.label(RichText::new(format!("{mark} {name}")).color(colour));
+        }
+        quiet(ui, "Lines: predicted. Marks: measured. They should lie on the lines.");
+    });
     let words = losses.iter().map(|l| {
         format!("layer {} {}: predicted {}, measured {}", l.layer, l.site, short(l.predicted), short(l.measured))
     });
