@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{CompareError, Comparison, plot};
 use crate::disk::{self, DiskError};
@@ -22,6 +23,14 @@ struct Identified<T> {
     /// What the result was made of.
     identity: String,
     result: T,
+    /// Of the two: a figure that changed on the disk is measured again.
+    #[serde(default)]
+    sha256: String,
+}
+
+fn digest(identity: &str, result: &impl Serialize) -> String {
+    // Numbers and texts always have a JSON form, and read back they have the same.
+    format!("{:x}", Sha256::digest(serde_json::to_vec(&(identity, result)).unwrap_or_default()))
 }
 
 impl Store {
@@ -47,17 +56,20 @@ impl Store {
         self.folder.join(name)
     }
 
-    /// What was kept under a name, if it is of this identity. What cannot be read is not there.
-    pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str) -> Option<T> {
+    /// What was kept under a name, if it is of this identity. What cannot be read, or is not what was written,
+    /// is not there.
+    pub fn get<T: DeserializeOwned + Serialize>(&self, name: &str, identity: &str) -> Option<T> {
         let json = disk::read(&file(&self.folder, name)).ok()?;
         let kept: Identified<T> = serde_json::from_slice(&json).ok()?;
-        (kept.identity == identity).then_some(kept.result)
+        let is_whole = kept.sha256 == digest(identity, &kept.result);
+        (kept.identity == identity && is_whole).then_some(kept.result)
     }
 
     /// Keeps a result under a name, wholly or not at all.
     pub fn put<T: Serialize>(&self, name: &str, identity: &str, result: &T) -> Result<(), PlaceError> {
         let place = Place::new(&file(&self.folder, name), Kind::Row, true);
-        place.write_json(&Identified { identity: identity.to_owned(), result })
+        let sha256 = digest(identity, result);
+        place.write_json(&Identified { identity: identity.to_owned(), result, sha256 })
     }
 
     /// Writes `compare.json`, `compare.csv` and `compare.svg`.
