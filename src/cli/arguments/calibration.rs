@@ -18,7 +18,7 @@ use crate::cli::{out, parse, progress};
 #[derive(Args, Clone)]
 pub struct Calibration {
     /// A text of the kind the model is for: .txt, .jsonl (see --text-key) or Alpaca-style .json, each
-    /// may be gzipped (.gz); may be given several times
+    /// may be packed (.gz, .zst); may be given several times
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key of the text in a .jsonl line
