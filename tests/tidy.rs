@@ -237,7 +237,7 @@ fn reads(path: &str, text: &str) -> Vec<String> {
         return vec![];
     }
     let calls = ["fs::read(", "fs::read_to_string", "File::open"];
-    let code = source::code(text.split("#[cfg(test)]").next().unwrap_or_default());
+    let code = source::code(text.split("\nmod tests {").next().unwrap_or_default());
     let called = calls.iter().filter(|name| code.contains(*name));
     called.map(|name| format!("calls {name}; a pipe or a device may have the name: read through src/disk")).collect()
 }

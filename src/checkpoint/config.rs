@@ -103,6 +103,15 @@ fn wrong(what: String) -> ReadError {
     ReadError::Config(what)
 }
 
+/// A token id, or a list of them; some checkpoints write −1 for none.
+pub(super) fn token_ids(value: &Value) -> Vec<u32> {
+    let one = |v: &Value| v.as_u64().and_then(|t| u32::try_from(t).ok());
+    match value {
+        Value::Array(all) => all.iter().filter_map(one).collect(),
+        value => one(value).into_iter().collect(),
+    }
+}
+
 struct Reader<'a>(&'a Value);
 
 impl Reader<'_> {
@@ -175,13 +184,8 @@ impl Reader<'_> {
         self.0[key].as_bool().unwrap_or(false)
     }
 
-    /// A token id, or a list of them; some checkpoints write −1 for none.
     fn tokens(&self, key: &str) -> Vec<u32> {
-        let one = |v: &Value| v.as_u64().and_then(|t| u32::try_from(t).ok());
-        match &self.0[key] {
-            Value::Array(all) => all.iter().filter_map(one).collect(),
-            value => one(value).into_iter().collect(),
-        }
+        token_ids(&self.0[key])
     }
 
     /// The sizes of an unpruned layer: the globals, unless all layers were pruned alike.

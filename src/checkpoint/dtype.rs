@@ -85,7 +85,7 @@ impl Dtype {
         for &value in values {
             // An infinity must not be written.
             if self != Self::F32 && !self.holds(value) {
-                return Err(WriteError::Overflow { tensor: tensor.to_owned(), value, dtype: self });
+                return Err(WriteError::Overflow { tensor: tensor.to_owned(), value, range: self.range() });
             }
             match self {
                 Self::F32 => bytes.extend(value.to_le_bytes()),
@@ -105,12 +105,12 @@ impl Dtype {
         }
     }
 
-    /// The largest number that it holds, in words.
-    pub(super) fn largest(self) -> &'static str {
+    /// Its name, and the largest number that it holds.
+    pub(super) fn range(self) -> &'static str {
         match self {
-            Self::F32 => "3.4028e38",
-            Self::F16 => "65504",
-            Self::Bf16 => "3.3895e38",
+            Self::F32 => "f32 (largest 3.4028e38)",
+            Self::F16 => "f16 (largest 65504)",
+            Self::Bf16 => "bf16 (largest 3.3895e38)",
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::Dtype;
 use crate::format::few;
 use crate::remedy::{Remedied, Remedy};
 
@@ -155,14 +154,14 @@ pub enum WriteError {
     #[error(transparent)]
     Disk(#[from] crate::disk::DiskError),
     /// A value does not fit the output's element type.
-    #[error("{tensor}: {value} does not fit {dtype} (largest {})", .dtype.largest())]
+    #[error("{tensor}: {value} does not fit {range}")]
     Overflow {
         /// Its name in the output.
         tensor: String,
         /// The first value that is too large.
         value: f32,
-        /// The element type.
-        dtype: Dtype,
+        /// The element type, and its largest number.
+        range: &'static str,
     },
     /// The format has no place for the tensors as they are.
     #[error("the tensors cannot be written as safetensors: {0}")]

@@ -5,6 +5,8 @@ mod dtype;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+mod generation;
 mod head;
 mod names;
 mod open;
@@ -18,6 +20,8 @@ mod weights;
 pub use config::parse_config;
 pub use dtype::Dtype;
 pub use error::{ReadError, WriteError};
+#[cfg(not(target_arch = "wasm32"))]
+pub use generation::generation_ends;
 pub use open::{Checkpoint, decode_layer};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::assemble;

@@ -59,7 +59,7 @@ impl Checkpoint {
         let left_over = is_quantised(&raw_config).then(|| {
             "config.json has a quantization_config, but the weights are plain: they are read as they are".to_owned()
         });
-        let notes = note.into_iter().chain(left_over).collect();
+        let notes = note.into_iter().chain(left_over).chain(pad_beyond(&raw_config, &config)).collect();
         let types = Types::all(Dtype::F32);
         let mut opened = Self { config, raw_config, shards, shard_of, folder, types, notes };
         opened.check().map_err(|error| opened.refusal(error))?;
@@ -196,6 +196,16 @@ fn all_refused(refused: Vec<(String, ReadError)>) -> Result<(), ReadError> {
 /// Whether config.json says that the weights are quantised; it may be left over from a tool.
 fn is_quantised(config: &Value) -> bool {
     config["quantization_config"].is_object()
+}
+
+/// A padding token without an embedding: it is not needed here, but others look it up when they open a model.
+fn pad_beyond(raw: &Value, config: &ModelConfig) -> Option<String> {
+    let pad = raw["pad_token_id"].as_u64().filter(|&pad| pad >= config.vocab_size as u64)?;
+    Some(format!(
+        "config.json has pad_token_id {pad}, but there are {} embeddings: transformers does not open that; give it a \
+         token that there is, or null",
+        config.vocab_size
+    ))
 }
 
 /// Which file has each tensor.

@@ -19,7 +19,7 @@ impl Checkpoint {
             match self.shard(&tensor)?.first(&tensor.name, |value| !fits(value)) {
                 None => {}
                 Some((_, value)) if value.is_finite() => {
-                    return Err(WriteError::Overflow { tensor: tensor.name, value, dtype }.into());
+                    return Err(WriteError::Overflow { tensor: tensor.name, value, range: dtype.range() }.into());
                 }
                 Some((index, value)) => return Err(ReadError::NotFinite { tensor: tensor.name, index, value }.into()),
             }

@@ -49,7 +49,7 @@ Numbers compare only at the same protocol, window length, join and --bos.";
 pub struct Ppl {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
-    /// The text: .txt or .raw, .jsonl, .json, compressed or not
+    /// The text: .txt or .raw, .jsonl, .json, packed (.gz, .zst) or not
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Key of the text in a .jsonl line

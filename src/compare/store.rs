@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{CompareError, Comparison, plot};
 use crate::disk::{self, DiskError};
@@ -36,6 +37,14 @@ struct Kept<T> {
     model: String,
     /// By the identity of the measurement.
     result: BTreeMap<String, T>,
+    /// Of identity and results: a figure that changed on the disk is measured again.
+    #[serde(default)]
+    sha256: String,
+}
+
+fn digest(identity: &str, result: &impl Serialize) -> String {
+    // Numbers and texts always have a JSON form, and read back they have the same.
+    format!("{:x}", Sha256::digest(serde_json::to_vec(&(identity, result)).unwrap_or_default()))
 }
 
 impl Store {
@@ -73,11 +82,10 @@ impl Store {
         Ok(folder)
     }
 
-    /// What was kept under a name, if it is of this identity and was measured so. What cannot be read
-    /// is not there.
-    pub fn get<T: DeserializeOwned>(&self, name: &str, identity: &str, measured: &str) -> Option<T> {
-        let mut kept = self.kept::<T>(name).filter(|kept| kept.identity == identity)?;
-        kept.result.remove(measured)
+    /// What was kept under a name, if it is of this identity and was measured so. What cannot be read,
+    /// or is not what was written, is not there.
+    pub fn get<T: Serialize + DeserializeOwned>(&self, name: &str, identity: &str, measured: &str) -> Option<T> {
+        self.whole::<T>(name, identity)?.remove(measured)
     }
 
     /// Keeps a result under a name, beside those that were measured otherwise.
@@ -88,16 +96,22 @@ impl Store {
         measured: &str,
         result: T,
     ) -> Result<(), PlaceError> {
-        let earlier = self.kept::<T>(name).filter(|kept| kept.identity == model.identity);
-        let mut all = earlier.map(|kept| kept.result).unwrap_or_default();
+        let mut all = self.whole::<T>(name, model.identity).unwrap_or_default();
         all.insert(measured.into(), result);
-        let kept = Kept { identity: model.identity.into(), model: model.name.into(), result: all };
+        let (identity, sha256) = (model.identity.into(), digest(model.identity, &all));
+        let kept = Kept { identity, model: model.name.into(), result: all, sha256 };
         Place::new(&file(&self.folder, name), Kind::Row, true).write_json(&kept)
     }
 
     /// Whether a finished cell still has its weights: who finished it was to keep them.
     pub fn is_kept(&self, name: &str) -> bool {
         self.kept::<serde_json::Value>(name).is_some() && has_weights(&self.folder.join(name))
+    }
+
+    /// All results of a model under a name, as they were written.
+    fn whole<T: Serialize + DeserializeOwned>(&self, name: &str, identity: &str) -> Option<BTreeMap<String, T>> {
+        let kept = self.kept::<T>(name).filter(|kept| kept.identity == identity)?;
+        (kept.sha256 == digest(identity, &kept.result)).then_some(kept.result)
     }
 
     fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<Kept<T>> {

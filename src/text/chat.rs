@@ -11,11 +11,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod date;
+#[cfg(not(target_arch = "wasm32"))]
+mod files;
 mod json;
 mod limits;
+mod paid;
 
 pub use date::Moment;
 
+use super::TextError;
+#[cfg(not(target_arch = "wasm32"))]
+use super::TokenizerSettings;
 use crate::remedy::{Remedied, Remedy};
 
 /// The tokens a template may name.
@@ -38,6 +44,9 @@ pub enum ChatError {
          it was made to continue texts"
     )]
     Missing,
+    /// A file with a template cannot be read.
+    #[error(transparent)]
+    File(#[from] TextError),
     /// There is no template of this name.
     #[error("there is no chat template \"{name}\"; there are: {}", .known.join(", "))]
     Unknown {
@@ -96,11 +105,25 @@ impl ChatTemplate {
     /// # Errors
     /// When there is no template, or none of this name.
     pub fn new(config: &Value, jinja: Option<String>, name: Option<&str>) -> Result<Self, ChatError> {
-        let mut known = named(config);
-        if let Some(source) = jinja {
-            known.retain(|(known, _)| known != DEFAULT);
-            known.insert(0, (DEFAULT.into(), source));
-        }
+        Self::of(config, jinja.map(|source| (DEFAULT.to_owned(), source)).into_iter().collect(), name)
+    }
+
+    /// The template of a folder: of chat_template.jinja, of a file under additional_chat_templates, or of
+    /// its tokenizer's settings, in this order.
+    ///
+    /// # Errors
+    /// When a file cannot be read, there is no template, or none of this name.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(folder: &std::path::Path, settings: &TokenizerSettings, name: Option<&str>) -> Result<Self, ChatError> {
+        Self::of(settings.json(), files::read(folder)?, name)
+    }
+
+    /// The template of this name among those of `files` and of the configuration.
+    fn of(config: &Value, files: Vec<(String, String)>, name: Option<&str>) -> Result<Self, ChatError> {
+        let mut known = files;
+        let others = named(config).into_iter().filter(|(name, _)| !known.iter().any(|(known, _)| known == name));
+        let others: Vec<_> = others.collect();
+        known.extend(others);
         if known.is_empty() {
             return Err(ChatError::Missing);
         }
@@ -190,7 +213,9 @@ fn environment<'a>(steps: u64, now: Option<Moment>) -> Result<Environment<'a>, m
     // The text is for a model and not for a page.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Templates call the methods of Python's strings and dictionaries.
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(paid::method);
+    environment.set_formatter(paid::print);
+    environment.add_filter("string", paid::string);
     environment.add_filter("tojson", json::to_json);
     environment.add_function("raise_exception", |reason: String| -> Result<String, minijinja::Error> {
         Err(minijinja::Error::from(ErrorKind::InvalidOperation).with_source(Refusal(reason)))

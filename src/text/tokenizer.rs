@@ -85,10 +85,10 @@ impl Tokenizer {
     /// When the model has no embedding for the token.
     pub fn begin(&self, settings: &TokenizerSettings) -> Result<Option<u32>, TextError> {
         match self.before {
-            Before::Token(id) => self.known(id).map(Some),
+            Before::Token(id) => self.embedded(id).map(Some),
             Before::Nothing => Ok(None),
             Before::Unsaid if settings.add_bos() == Some(true) => {
-                Ok(settings.token("bos_token").and_then(|token| self.token(token)))
+                settings.token("bos_token").and_then(|token| self.number(token)).map(|id| self.embedded(id)).transpose()
             }
             Before::Unsaid => Ok(None),
         }
@@ -133,10 +133,23 @@ impl Tokenizer {
         }
     }
 
-    /// The token with exactly this text, if there is one.
+    /// The number of the token with exactly this text, also where the model has no embedding for it.
+    pub fn number(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text)
+    }
+
+    /// The token with exactly this text, if there is one that the model has an embedding for.
     pub fn token(&self, text: &str) -> Option<u32> {
         // A token without an embedding cannot be fed to the model.
         self.inner.token_to_id(text).filter(|&id| (id as usize) < self.vocab)
+    }
+
+    /// A token that a text cannot do without, if the model has an embedding for it.
+    ///
+    /// # Errors
+    /// When it has none; transformers fails there too.
+    pub fn embedded(&self, id: u32) -> Result<u32, TextError> {
+        self.known(id).map_err(|_| TextError::BeyondVocabulary { id, vocab: self.vocab })
     }
 
     /// A begin-of-sequence token, if the model has an embedding for it.

@@ -1,7 +1,7 @@
 //! Chat templates with what those of the great families use, and what is said when one fails.
 
 use serde_json::{Value, json};
-use slimgpt::text::{ChatError, ChatTemplate, Message, Moment, Tokenizer};
+use slimgpt::text::{ChatError, ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
 
 use crate::support::shipped;
 
@@ -223,4 +223,32 @@ fn a_long_conversation_is_no_reason_to_refuse() {
     let messages = [turn("system", &long), turn("user", &long), turn("assistant", &long)];
     let rendered = template(LLAMA_3).render(&messages).unwrap();
     assert!(rendered.len() > 3 * (long.len() - 1));
+}
+
+#[test]
+fn a_template_is_chosen_by_its_name_and_files_go_before_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let in_settings = json!({ "chat_template": [
+        { "name": "default", "template": "settings" }, { "name": "tool_use", "template": "settings, tools" },
+        { "name": "rag", "template": "settings, documents" }] });
+    put("tokenizer_config.json", &in_settings.to_string());
+    let rendered = |name: Option<&str>| {
+        let settings = TokenizerSettings::open(folder.path()).unwrap();
+        ChatTemplate::open(folder.path(), &settings, name).and_then(|template| template.render(&[turn("user", "a")]))
+    };
+    assert_eq!(rendered(None).unwrap(), "settings");
+    assert_eq!(rendered(Some("rag")).unwrap(), "settings, documents");
+    put("chat_template.jinja", "\u{feff}file");
+    put("additional_chat_templates/tool_use.jinja", "file, tools");
+    put("additional_chat_templates/notes.txt", "no template");
+    assert_eq!(rendered(None).unwrap(), "file");
+    assert_eq!(rendered(Some("tool_use")).unwrap(), "file, tools");
+    assert_eq!(rendered(Some("rag")).unwrap(), "settings, documents");
+    let unknown = rendered(Some("notes")).unwrap_err().to_string();
+    assert!(unknown.contains("notes") && unknown.contains("default, tool_use, rag"), "{unknown}");
 }

@@ -2,6 +2,7 @@
 
 mod chat;
 mod cost;
+mod families;
 mod sampling;
 mod stream;
 #[path = "../support/mod.rs"]

@@ -162,3 +162,12 @@ fn the_first_context_may_be_a_float_and_may_stand_at_the_top() {
         assert_says(scaled(wrong.clone(), Value::Null), &["original_max_position_embeddings", &wrong.to_string()]);
     }
 }
+
+#[test]
+fn a_padding_token_without_an_embedding_is_told() {
+    let opened = Model::llama(json!({ "pad_token_id": 32 })).open();
+    assert!(opened.notes()[0].contains("pad_token_id 32") && opened.notes()[0].contains("transformers"));
+    for fine in [json!(31), json!(-1), json!(null)] {
+        assert_eq!(Model::llama(json!({ "pad_token_id": fine })).open().notes(), [] as [&str; 0]);
+    }
+}

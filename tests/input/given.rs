@@ -85,6 +85,27 @@ fn pipes_devices_and_sockets_are_refused_and_nothing_waits() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_a_shell_hands_over_is_a_text_of_its_kind() {
+    use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+    let through = |content: Vec<u8>| {
+        let (from, mut to) = std::io::pipe().unwrap();
+        let writer = std::thread::spawn(move || to.write_all(&content));
+        let read = read_documents(&PathBuf::from(format!("/proc/self/fd/{}", from.as_raw_fd())), "text");
+        writer.join().unwrap().unwrap();
+        read.unwrap()
+    };
+    let rows = "{\"text\": \"one\"}\n".repeat(9000);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(rows.as_bytes()).unwrap();
+    assert_eq!(through(b" a text".to_vec()), [" a text"]);
+    assert_eq!(through(rows.clone().into_bytes()).len(), 9000);
+    assert_eq!(through(gzip.finish().unwrap()).len(), 9000);
+    assert_eq!(through(b"\n[{\"text\": \"two\"}]".to_vec()), ["two"]);
+}
+
 #[test]
 fn settings_of_gigabytes_are_refused_with_their_size() {
     let sparse = |path: &Path| std::fs::File::create(path).unwrap().set_len(40 << 30).unwrap();

@@ -4,10 +4,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
-use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, Windows, windows, windows_watched};
+use slimgpt::remedy::Remedied;
+use slimgpt::text::{
+    AddedToken, Bos, Files, Join, Sampling, TextError, Tokenizer, TokenizerSettings, Windows, windows, windows_watched,
+};
 
 use crate::support::checkpoint::Model;
 use crate::support::{assert_says, shipped};
@@ -118,6 +121,27 @@ fn a_begin_of_sequence_token_is_one_the_model_has() {
     let with = |bos| windows(&tokenizer(), &["the cat sat on the mat".into()], bos, &asked);
     assert_says(with(None), &["bos_token_id"]);
     assert_says(with(Some(128_000)), &["bos_token_id", "128000", "4096 embeddings"]);
+}
+
+#[test]
+fn a_token_before_every_text_is_one_the_model_has() {
+    let whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(shipped().join("tokenizer.json")).unwrap()).unwrap();
+    let mut with = whole;
+    with["post_processor"] = json!({ "type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 5000] });
+    let tokenizer = Tokenizer::from_bytes(with.to_string().as_bytes(), 4096).unwrap();
+    // No flag of a measurement helps there, so none is named.
+    let refused = tokenizer.begin(&TokenizerSettings::default()).unwrap_err();
+    assert!(
+        matches!(refused, TextError::BeyondVocabulary { id: 5000, vocab: 4096 }) && refused.remedy().is_none(),
+        "{refused}"
+    );
+    let flagged =
+        TokenizerSettings::new(json!({ "bos_token": "<far>", "add_bos_token": true }), Value::Null, &Value::Null);
+    let added = AddedToken { id: 4096, content: "<far>".into(), special: true };
+    with["post_processor"] = Value::Null;
+    let small = Tokenizer::from_bytes(with.to_string().as_bytes(), 100).unwrap().with_added(&[added]);
+    assert_says(small.begin(&flagged), &["another model"]);
 }
 
 /// Files with these names and contents.

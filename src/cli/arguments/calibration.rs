@@ -21,7 +21,7 @@ use crate::cli::{out, parse, progress};
 pub struct Calibration {
     /// A text of the kind the model is for; may be given several times
     ///
-    /// .txt, .jsonl (see --text-key) or Alpaca-style .json, each may be compressed (.gz, .zst).
+    /// .txt, .jsonl (see --text-key) or Alpaca-style .json, each may be packed (.gz, .zst).
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key of the text in a .jsonl line

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::Value;
+use slimgpt::checkpoint::generation_ends;
 use slimgpt::disk;
 use slimgpt::format::without_mark;
 use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
@@ -68,7 +68,7 @@ impl PromptArguments {
         };
         // A prompt that cannot be continued is refused before weights are loaded.
         prompt.check(&checkpoint)?;
-        let mut ends = ends(&generation(model)?["eos_token_id"]);
+        let mut ends = generation_ends(model)?;
         if self.chat {
             // What ends an answer is often not what ends a text.
             ends.extend(settings.token("eos_token").and_then(|end| tokenizer.token(end)));
@@ -104,12 +104,7 @@ impl PromptArguments {
         let origin = if file.is_file() { "chat_template.jinja" } else { "tokenizer_config.json" };
         let name = self.chat_template.as_deref().unwrap_or("default");
         out::detail(format_args!("chat template: {name} of {}", model.join(origin).display()));
-        let jinja = match read_text(&file) {
-            Ok(text) => Some(text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e).with_context(|| format!("{}", file.display())),
-        };
-        let template = ChatTemplate::new(settings.json(), jinja, self.chat_template.as_deref())?;
+        let template = ChatTemplate::open(model, settings, self.chat_template.as_deref())?;
         if template.asks_for_the_date() && self.date.is_none() {
             let what = "the chat template puts today's date into the prompt; --date gives the same prompt every day";
             out::note(format_args!("note: {}: {what}", model.display()));
@@ -132,26 +127,4 @@ fn read_text(file: &Path) -> std::io::Result<String> {
     let bytes = disk::read_named(file, disk::SETTINGS).map_err(|e| e.cause)?;
     let text = std::str::from_utf8(without_mark(&bytes));
     text.map(str::to_owned).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
-}
-
-/// generation_config.json; null where there is none.
-fn generation(model: &Path) -> Result<Value> {
-    let path = model.join("generation_config.json");
-    match disk::read(&path) {
-        Ok(json) => {
-            serde_json::from_slice(without_mark(&json)).with_context(|| format!("{}: not JSON", path.display()))
-        }
-        // Whatever is asked of null is null, so a missing file is one that says nothing.
-        Err(e) if e.cause.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// A token id, or a list of them.
-fn ends(value: &Value) -> Vec<u32> {
-    let one = |v: &Value| v.as_u64().and_then(|t| u32::try_from(t).ok());
-    match value {
-        Value::Array(all) => all.iter().filter_map(one).collect(),
-        value => one(value).into_iter().collect(),
-    }
 }

@@ -61,7 +61,7 @@ impl Measure<'_> {
     /// lm-eval's rolling windows, every document by itself.
     pub fn rolling(&self, files: Files<'_>, device: &Device) -> Result<Found> {
         let documents = read(files)?;
-        let prefix = self.tokenizer.known(self.prefix()?.ok_or(EvalError::NoPrefix)?)?;
+        let prefix = self.tokenizer.embedded(self.prefix()?.ok_or(EvalError::NoPrefix)?)?;
         let (texts, kind) = match documents.as_slice() {
             [whole] if has_titles(whole) => (pages(whole), "WikiText pages, detokenised"),
             several => (several.to_vec(), if several.len() == 1 { "document" } else { "documents" }),
@@ -104,7 +104,8 @@ impl Measure<'_> {
     /// settings has those of config.json.
     fn prefix(&self) -> Result<Option<u32>> {
         let settings = self.checkpoint.folder().map(TokenizerSettings::open).transpose()?.unwrap_or_default();
-        let token = |name| settings.token(name).and_then(|token| self.tokenizer.token(token));
+        // One that the model has no embedding for is refused, and not passed over for another.
+        let token = |name| settings.token(name).and_then(|token| self.tokenizer.number(token));
         let config = self.checkpoint.config();
         let of_config = || config.bos_token.or(config.eos_tokens.first().copied());
         Ok(token("bos_token").or_else(|| token("eos_token")).or_else(of_config))

@@ -1,7 +1,7 @@
 //! `tojson` as transformers has it: Python's `json.dumps`, which by default keeps every letter as
 //! it is, with a space after commas and colons and nothing escaped for HTML.
 
-use std::io::{self, Result as Written, Write};
+use std::io::{Result as Written, Write};
 
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, State, Value};
@@ -9,15 +9,13 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::limits::INDENT;
-
-/// Bytes that one step of the engine pays for.
-const PAID: usize = 64;
+use super::paid::Paid;
 
 /// The filter, with the arguments of Python's: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
 pub(super) fn to_json(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
-    let mut paid = Paid { state, bytes: Vec::new(), unpaid: 0 };
+    let mut paid = Paid::new(state, Vec::new());
     dump(value, &options, &mut paid)?;
-    String::from_utf8(paid.bytes).map_err(|e| wrong(&e))
+    String::from_utf8(paid.out).map_err(|e| wrong(&e))
 }
 
 fn wrong(reason: &impl std::fmt::Display) -> Error {
@@ -39,28 +37,6 @@ fn dump(value: &Value, options: &Kwargs, out: &mut impl Write) -> Result<(), Err
     }
     let formatter = Python { indent, item, key, ascii, depth: 0, is_empty: true };
     json.serialize(&mut Serializer::with_formatter(out, formatter)).map_err(|e| wrong(&e))
-}
-
-/// Bytes that cost steps of the engine while they are written: nested lists with an indent are far
-/// longer than what they are made of.
-struct Paid<'a, 'b, 'c> {
-    state: &'a State<'b, 'c>,
-    bytes: Vec<u8>,
-    unpaid: usize,
-}
-
-impl Write for Paid<'_, '_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.unpaid += bytes.len();
-        self.state.consume_fuel((self.unpaid / PAID) as u64).map_err(io::Error::other)?;
-        self.unpaid %= PAID;
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A number of spaces, or the text itself.

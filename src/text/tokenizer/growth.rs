@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// Times as long as it was that a text may become. Real files make a space into the three bytes of ▁.
 const MOST: f64 = 4096.0;
+/// Patterns that a tokenizer.json may have, each of which takes up to some megabytes; real ones have less than ten.
+const PATTERNS: usize = 32;
 /// What a pattern is tried on, to see whether it can match between two characters.
 const SAMPLE: &str = "a B1_\n-é";
 
@@ -15,6 +17,8 @@ struct Replacing {
     #[serde(default)]
     normalizer: Value,
     #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
     decoder: Value,
 }
 
@@ -22,6 +26,13 @@ struct Replacing {
 /// left to its reader.
 pub(super) fn check(json: &[u8]) -> Result<(), String> {
     let Ok(replacing) = serde_json::from_slice::<Replacing>(json) else { return Ok(()) };
+    let patterns: usize =
+        [&replacing.normalizer, &replacing.pre_tokenizer, &replacing.decoder].map(patterns).iter().sum();
+    if patterns > PATTERNS {
+        return Err(format!(
+            "it has {patterns} patterns to cut or replace by, and {PATTERNS} are the most that are read"
+        ));
+    }
     for (name, part) in [("normalizer", &replacing.normalizer), ("decoder", &replacing.decoder)] {
         let times = growth(part);
         if times > MOST {
@@ -29,6 +40,15 @@ pub(super) fn check(json: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// How many patterns a part has, however deep.
+fn patterns(part: &Value) -> usize {
+    match part {
+        Value::Array(all) => all.iter().map(patterns).sum(),
+        Value::Object(all) => usize::from(all.contains_key("Regex")) + all.values().map(patterns).sum::<usize>(),
+        _ => 0,
+    }
 }
 
 /// How many times as long a text may become.
@@ -82,6 +102,17 @@ mod tests {
         {
             assert!(check(&normalizers(&vec![(pattern, "a"); 40])).is_err());
         }
+    }
+
+    #[test]
+    fn many_patterns_are_refused_wherever_they_stand() {
+        let split = json!({ "type": "Split", "pattern": { "Regex": "a+" }, "behavior": "Isolated", "invert": false });
+        let with = |count| {
+            let inner = json!({ "type": "Sequence", "pretokenizers": vec![split.clone(); count] });
+            json!({ "pre_tokenizer": { "type": "Sequence", "pretokenizers": [inner] } }).to_string().into_bytes()
+        };
+        assert!(check(&with(PATTERNS)).is_ok());
+        assert!(check(&with(PATTERNS + 1)).unwrap_err().contains("33 patterns"));
     }
 
     #[test]

@@ -1,0 +1,40 @@
+//! The chat templates that a folder has as files, which go before those of the tokenizer's settings.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::DEFAULT;
+use crate::disk;
+use crate::format::without_mark;
+use crate::text::TextError;
+
+/// The file of the template that is meant where none is named.
+const FILE: &str = "chat_template.jinja";
+/// The folder of the others, each under its name.
+const FOLDER: &str = "additional_chat_templates";
+/// What a template's file ends in.
+const ENDING: &str = ".jinja";
+
+/// Names and templates.
+pub(super) fn read(folder: &Path) -> Result<Vec<(String, String)>, TextError> {
+    let mut found = Vec::new();
+    found.extend(text(&folder.join(FILE))?.map(|source| (DEFAULT.to_owned(), source)));
+    // A folder that is not there, or is none, has no templates.
+    for file in disk::names(&folder.join(FOLDER)).unwrap_or_default() {
+        let Some(name) = file.strip_suffix(ENDING) else { continue };
+        found.extend(text(&folder.join(FOLDER).join(&file))?.map(|source| (name.to_owned(), source)));
+    }
+    Ok(found)
+}
+
+fn text(path: &Path) -> Result<Option<String>, TextError> {
+    let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
+    match disk::read(path) {
+        Ok(bytes) => {
+            let text = std::str::from_utf8(without_mark(&bytes)).map_err(|e| wrong(e.to_string()))?;
+            Ok(Some(text.to_owned()))
+        }
+        Err(e) if e.cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(wrong(e.cause.to_string())),
+    }
+}
