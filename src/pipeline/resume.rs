@@ -4,7 +4,6 @@
 //! the same fingerprint. Where activations lie and how much memory there is decide nothing about
 //! the result and are left out, so that a run may go on with another `--memory`.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -105,7 +104,7 @@ fn ends_of_weights(folder: &Path) -> Result<Vec<(String, u64, String)>, DiskErro
     let of = |name: String| {
         let path = folder.join(&name);
         let read = || {
-            let mut file = File::open(&path)?;
+            let mut file = disk::open(&path).map_err(|e| e.cause)?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
             let mut end = Vec::new();

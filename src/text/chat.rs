@@ -31,6 +31,8 @@ const TOKENS: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "
 const ABSENT: [&str; 2] = ["tools", "documents"];
 /// The function by which templates ask for today's date.
 const NOW: &str = "strftime_now";
+/// Of a template that goes on and on.
+const TOO_MUCH: &str = "it takes more work or memory than any conversation needs";
 /// The template that is meant where none is named.
 const DEFAULT: &str = "default";
 
@@ -255,7 +257,7 @@ fn failed(error: &minijinja::Error) -> ChatError {
     let reason = format!("{}{}", error.kind(), error.detail().map_or_else(String::new, |d| format!(": {d}")));
     match error.kind() {
         ErrorKind::OutOfFuel => {
-            let reason = "it takes more work or memory than any conversation needs".into();
+            let reason = TOO_MUCH.into();
             ChatError::Template { line: error.line().unwrap_or(1), reason }
         }
         ErrorKind::UnknownFunction if reason.contains(NOW) => ChatError::Date,
