@@ -45,6 +45,9 @@ pub enum Outcome {
     Wrong(String),
 }
 
+/// Reads a file as the program would.
+type Reader = Box<dyn Fn(&[u8]) -> Outcome + Send + Sync>;
+
 /// A format that is read.
 pub struct Format {
     /// What people call it.
@@ -58,7 +61,7 @@ pub struct Format {
     /// Parts of this format's own that are put in.
     pub parts: &'static [&'static str],
     /// Reads such a file, and uses it as the program would.
-    pub read: Box<dyn Fn(&[u8]) -> Outcome + Send + Sync>,
+    pub read: Reader,
 }
 
 fn formats() -> Vec<Format> {

@@ -20,7 +20,7 @@ fn lines() -> Vec<u8> {
 }
 
 fn list() -> Vec<u8> {
-    let row = |i: usize| json!({ "instruction": "Say it.", "input": if i % 2 == 0 { "" } else { "cat" }, "output": format!("It is {i} cats.") });
+    let row = |i: usize| json!({ "instruction": "Say it.", "input": if i.is_multiple_of(2) { "" } else { "cat" }, "output": format!("It is {i} cats.") });
     json!((0..20).map(row).collect::<Vec<_>>()).to_string().into_bytes()
 }
 
