@@ -79,6 +79,7 @@ impl Device {
 
     /// A page has one thread, so looking, opening and keeping need no lock across the await.
     #[cfg(target_arch = "wasm32")]
+    #[allow(clippy::unit_arg, reason = "a page has one adapter, so that its selector says nothing")]
     pub(super) async fn open_adapter(adapter: &Adapter) -> Result<Self, DeviceError> {
         let kept = || OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(device) = opened(&kept(), adapter) {
