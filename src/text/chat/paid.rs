@@ -4,14 +4,13 @@
 use std::fmt;
 use std::io;
 
+#[cfg(not(target_arch = "wasm32"))]
+use minijinja::ErrorKind;
 use minijinja::value::Value;
 use minijinja::{Error, Output, State};
 
 /// Bytes that one step of the engine pays for.
 const PAID: usize = 64;
-/// Refusals after which writing is left by force: the engine prints a list to its end whatever comes of it,
-/// and one that is repeated may have none.
-const REFUSALS: usize = 1000;
 
 /// A place to write to, and who pays for it.
 pub(super) struct Paid<'a, 'b, 'c, W> {
@@ -20,12 +19,11 @@ pub(super) struct Paid<'a, 'b, 'c, W> {
     unpaid: usize,
     /// Why it could not be paid.
     refused: Option<Error>,
-    refusals: usize,
 }
 
 impl<'a, 'b, 'c, W> Paid<'a, 'b, 'c, W> {
     pub fn new(state: &'a State<'b, 'c>, out: W) -> Self {
-        Self { out, state, unpaid: 0, refused: None, refusals: 0 }
+        Self { out, state, unpaid: 0, refused: None }
     }
 
     fn pay(&mut self, bytes: usize) -> Result<(), Error> {
@@ -50,12 +48,13 @@ impl<W: io::Write> io::Write for Paid<'_, '_, '_, W> {
 impl<W: fmt::Write> fmt::Write for Paid<'_, '_, '_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if let Err(error) = self.pay(text.len()) {
-            self.refused = Some(error);
-            self.refusals += 1;
-            if self.refusals > REFUSALS {
-                // Whoever renders takes it for a fault of the template.
+            // The engine visits a list to its end whatever becomes of the writing, and one that is repeated may
+            // have none: it is left by force, and whoever renders takes that for a fault of the template.
+            #[cfg(not(target_arch = "wasm32"))]
+            if error.kind() == ErrorKind::OutOfFuel {
                 std::panic::resume_unwind(Box::new(super::TOO_MUCH.to_owned()));
             }
+            self.refused = Some(error);
             return Err(fmt::Error);
         }
         self.out.write_str(text)
