@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgMatches, CommandFactory};
+use clap::{Arg, ArgMatches};
 use slimgpt::pipeline::Typed;
 
-use super::Cli;
+use super::program;
 
 /// What was typed for a command of this name.
 pub fn typed(name: &str) -> Typed {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let command = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let mut whole = Cli::command();
+    let mut whole = program();
     // It was understood once already, or nobody would ask.
     let matches = whole.try_get_matches_from_mut(words).ok();
     let settings = match (whole.find_subcommand(name), matches.as_ref().and_then(|m| m.subcommand_matches(name))) {

@@ -31,6 +31,10 @@ const TOKENS: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "
 const ABSENT: [&str; 2] = ["tools", "documents"];
 /// The function by which templates ask for today's date.
 const NOW: &str = "strftime_now";
+/// The file of the template that is meant where none is named.
+const FILE: &str = "chat_template.jinja";
+/// Where the tokenizer's settings stand.
+const SETTINGS: &str = "tokenizer_config.json";
 /// Of a template that goes on and on.
 const TOO_MUCH: &str = "it takes more work or memory than any conversation needs";
 /// The template that is meant where none is named.
@@ -92,10 +96,26 @@ pub struct Message {
     pub content: String,
 }
 
+/// A template as a folder has it.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    source: String,
+    /// The file, from the folder on.
+    origin: String,
+}
+
+impl Named {
+    /// The template that is meant where none is named.
+    fn of_the_file(source: String) -> Self {
+        Self { name: DEFAULT.into(), source, origin: FILE.into() }
+    }
+}
+
 /// A template and the special tokens it names.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
-    source: String,
+    named: Named,
     tokens: Vec<(&'static str, String)>,
     now: Option<Moment>,
 }
@@ -107,7 +127,7 @@ impl ChatTemplate {
     /// # Errors
     /// When there is no template, or none of this name.
     pub fn new(config: &Value, jinja: Option<String>, name: Option<&str>) -> Result<Self, ChatError> {
-        Self::of(config, jinja.map(|source| (DEFAULT.to_owned(), source)).into_iter().collect(), name)
+        Self::of(config, jinja.map(Named::of_the_file).into_iter().collect(), name)
     }
 
     /// The template of a folder: of chat_template.jinja, of a file under additional_chat_templates, or of
@@ -121,18 +141,18 @@ impl ChatTemplate {
     }
 
     /// The template of this name among those of `files` and of the configuration.
-    fn of(config: &Value, files: Vec<(String, String)>, name: Option<&str>) -> Result<Self, ChatError> {
+    fn of(config: &Value, files: Vec<Named>, name: Option<&str>) -> Result<Self, ChatError> {
         let mut known = files;
-        let others = named(config).into_iter().filter(|(name, _)| !known.iter().any(|(known, _)| known == name));
+        let others = named(config).into_iter().filter(|other| !known.iter().any(|known| known.name == other.name));
         let others: Vec<_> = others.collect();
         known.extend(others);
         if known.is_empty() {
             return Err(ChatError::Missing);
         }
         let wanted = name.unwrap_or(DEFAULT);
-        let names = known.iter().map(|(name, _)| name.clone()).collect();
-        match known.into_iter().find(|(name, _)| name == wanted) {
-            Some((_, source)) => Ok(Self { source, tokens: special_tokens(config), now: None }),
+        let names = known.iter().map(|known| known.name.clone()).collect();
+        match known.into_iter().find(|known| known.name == wanted) {
+            Some(named) => Ok(Self { named, tokens: special_tokens(config), now: None }),
             None => Err(ChatError::Unknown { name: wanted.into(), known: names }),
         }
     }
@@ -144,9 +164,14 @@ impl ChatTemplate {
         Self { now: Some(now), ..self }
     }
 
+    /// What it is called, and the file of the model's folder that it stands in.
+    pub fn origin(&self) -> (&str, &str) {
+        (&self.named.name, &self.named.origin)
+    }
+
     /// Whether the template asks for today's date, so that what it renders depends on the day.
     pub fn asks_for_the_date(&self) -> bool {
-        self.source.contains(NOW)
+        self.named.source.contains(NOW)
     }
 
     /// Special tokens that the template names and the tokenizer does not have; they are rendered as
@@ -154,14 +179,14 @@ impl ChatTemplate {
     pub fn undefined_tokens(&self) -> Vec<&'static str> {
         let has = |name: &str| self.tokens.iter().any(|(token, _)| *token == name);
         // A template that is no Jinja, or is beyond the limits, fails where it is rendered.
-        let named = limits::bounded(&self.source, 0, |steps| self.named_tokens(steps)).unwrap_or_default();
+        let named = limits::bounded(&self.named.source, 0, |steps| self.named_tokens(steps)).unwrap_or_default();
         TOKENS.into_iter().filter(|name| named.split(' ').any(|other| other == *name) && !has(name)).collect()
     }
 
     /// The special tokens that the template names, with spaces between them.
     fn named_tokens(&self, steps: u64) -> Result<String, ChatError> {
         let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
-        let source = without_training_marks(&self.source);
+        let source = without_training_marks(&self.named.source);
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let named = template.undeclared_variables(false);
         Ok(TOKENS.into_iter().filter(|name| named.contains(*name)).collect::<Vec<_>>().join(" "))
@@ -174,13 +199,13 @@ impl ChatTemplate {
     /// When the template fails or refuses the messages.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatError> {
         let said = messages.iter().map(|message| message.content.len()).sum();
-        limits::bounded(&self.source, said, |steps| self.rendered(messages, steps))
+        limits::bounded(&self.named.source, said, |steps| self.rendered(messages, steps))
     }
 
     /// [`Self::render`] in at most so many steps of the engine.
     fn rendered(&self, messages: &[Message], steps: u64) -> Result<String, ChatError> {
         let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
-        let source = without_training_marks(&self.source);
+        let source = without_training_marks(&self.named.source);
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
         context.insert("messages".into(), serde_json::json!(messages));
@@ -193,11 +218,13 @@ impl ChatTemplate {
 }
 
 /// `chat_template` of the configuration: one text, or a list of named ones.
-fn named(config: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+fn named(config: &Value) -> Vec<Named> {
+    let of = |name: &str, source: &str| Named { name: name.into(), source: source.into(), origin: SETTINGS.into() };
     match &config["chat_template"] {
-        Value::String(source) => vec![(DEFAULT.into(), source.clone())],
-        Value::Array(all) => all.iter().filter_map(|t| Some((text(&t["name"])?, text(&t["template"])?))).collect(),
+        Value::String(source) => vec![of(DEFAULT, source)],
+        Value::Array(all) => {
+            all.iter().filter_map(|t| Some(of(t["name"].as_str()?, t["template"].as_str()?))).collect()
+        }
         _ => vec![],
     }
 }

@@ -100,11 +100,9 @@ impl PromptArguments {
         if said.trim().is_empty() {
             return Err(Usage("--prompt is empty: with --chat, it is what the user says".into()).into());
         }
-        let file = model.join("chat_template.jinja");
-        let origin = if file.is_file() { "chat_template.jinja" } else { "tokenizer_config.json" };
-        let name = self.chat_template.as_deref().unwrap_or("default");
-        out::detail(format_args!("chat template: {name} of {}", model.join(origin).display()));
         let template = ChatTemplate::open(model, settings, self.chat_template.as_deref())?;
+        let (name, origin) = template.origin();
+        out::detail(format_args!("chat template: {name} of {}", model.join(origin).display()));
         if template.asks_for_the_date() && self.date.is_none() {
             let what = "the chat template puts today's date into the prompt; --date gives the same prompt every day";
             out::note(format_args!("note: {}: {what}", model.display()));

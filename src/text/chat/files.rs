@@ -3,26 +3,25 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::DEFAULT;
+use super::{FILE, Named};
 use crate::disk;
 use crate::format::without_mark;
 use crate::text::TextError;
 
-/// The file of the template that is meant where none is named.
-const FILE: &str = "chat_template.jinja";
 /// The folder of the others, each under its name.
 const FOLDER: &str = "additional_chat_templates";
 /// What a template's file ends in.
 const ENDING: &str = ".jinja";
 
-/// Names and templates.
-pub(super) fn read(folder: &Path) -> Result<Vec<(String, String)>, TextError> {
+/// All that there are.
+pub(super) fn read(folder: &Path) -> Result<Vec<Named>, TextError> {
     let mut found = Vec::new();
-    found.extend(text(&folder.join(FILE))?.map(|source| (DEFAULT.to_owned(), source)));
+    found.extend(text(&folder.join(FILE))?.map(Named::of_the_file));
     // A folder that is not there, or is none, has no templates.
     for file in disk::names(&folder.join(FOLDER)).unwrap_or_default() {
         let Some(name) = file.strip_suffix(ENDING) else { continue };
-        found.extend(text(&folder.join(FOLDER).join(&file))?.map(|source| (name.to_owned(), source)));
+        let source = text(&folder.join(FOLDER).join(&file))?;
+        found.extend(source.map(|source| Named { name: name.into(), source, origin: format!("{FOLDER}/{file}") }));
     }
     Ok(found)
 }
