@@ -179,7 +179,9 @@ impl ChatTemplate {
     pub fn undefined_tokens(&self) -> Vec<&'static str> {
         let has = |name: &str| self.tokens.iter().any(|(token, _)| *token == name);
         // A template that is no Jinja, or is beyond the limits, fails where it is rendered.
-        let named = limits::bounded(&self.named.source, 0, |steps| self.named_tokens(steps)).unwrap_or_default();
+        let template = self.clone();
+        let named = limits::bounded(&self.named.source, 0, move |steps| template.named_tokens(steps));
+        let named = named.unwrap_or_default();
         TOKENS.into_iter().filter(|name| named.split(' ').any(|other| other == *name) && !has(name)).collect()
     }
 
@@ -199,7 +201,8 @@ impl ChatTemplate {
     /// When the template fails or refuses the messages.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatError> {
         let said = messages.iter().map(|message| message.content.len()).sum();
-        limits::bounded(&self.named.source, said, |steps| self.rendered(messages, steps))
+        let (template, messages) = (self.clone(), messages.to_vec());
+        limits::bounded(&self.named.source, said, move |steps| template.rendered(&messages, steps))
     }
 
     /// [`Self::render`] in at most so many steps of the engine.

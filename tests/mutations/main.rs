@@ -30,9 +30,6 @@ use rand_chacha::ChaCha8Rng;
 const USUAL: usize = 20_000;
 /// Longest time of one.
 const LONGEST: Duration = Duration::from_secs(2);
-/// The same of a chat template: where a repeated list stands beside `~`, its engine makes a text of it without
-/// asking, ten million items in two to three seconds.
-const LONGEST_TEMPLATE: Duration = Duration::from_secs(10);
 /// Most memory of one, in bytes.
 const MOST: usize = 512 << 20;
 /// What takes longer than this has no end.
@@ -65,12 +62,6 @@ pub struct Format {
     pub parts: &'static [&'static str],
     /// Reads such a file, and uses it as the program would.
     pub read: Reader,
-}
-
-impl Format {
-    fn longest(&self) -> Duration {
-        if self.name.starts_with("chat template") { LONGEST_TEMPLATE } else { LONGEST }
-    }
 }
 
 fn formats() -> Vec<Format> {
@@ -128,7 +119,7 @@ fn fault(formats: &[Format], number: usize) -> Option<String> {
             return Some(format!("{number} ({}): {} MiB of memory", format.name, peak >> 20));
         }
         slowest = slowest.min(took);
-        if slowest < format.longest() {
+        if slowest < LONGEST {
             return None;
         }
     }
@@ -191,7 +182,7 @@ fn no_mutation_of_a_file_does_harm() {
                     *slot.lock().unwrap() = Some((number, Instant::now()));
                     let before = memory::reset();
                     let (outcome, took) = tried(format, &file);
-                    let is_suspect = took > format.longest() || memory::peak().saturating_sub(before) > MOST;
+                    let is_suspect = took > LONGEST || memory::peak().saturating_sub(before) > MOST;
                     used.fetch_add(usize::from(matches!(outcome, Outcome::Used)), Ordering::Relaxed);
                     if is_suspect || matches!(outcome, Outcome::Wrong(_)) {
                         suspects.lock().unwrap().push(number);

@@ -1,0 +1,3 @@
+//! Builds the page's folder and serves it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the lessons on a model compute, for the page's worker.
