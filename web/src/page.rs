@@ -120,7 +120,11 @@ fn keep_address(address: Signal<String>) {
         let query = address.get_untracked();
         let query = if query.is_empty() { query } else { format!("?{query}") };
         let written = window().history().map(|history| {
-            history.replace_state_with_url(&leptos::wasm_bindgen::JsValue::NULL, "", Some(&format!("{path}{query}{hash}")))
+            history.replace_state_with_url(
+                &leptos::wasm_bindgen::JsValue::NULL,
+                "",
+                Some(&format!("{path}{query}{hash}")),
+            )
         });
         drop(written);
     };

@@ -24,7 +24,8 @@ pub fn Bars(
 ) -> impl IntoView {
     let row = |bar: Bar, longest: f64| {
         // Beyond what is a number there is no length.
-        let share = if bar.value.is_finite() && longest > 0.0 { 100.0 * (bar.value / longest).clamp(0.0, 1.0) } else { 0.0 };
+        let share =
+            if bar.value.is_finite() && longest > 0.0 { 100.0 * (bar.value / longest).clamp(0.0, 1.0) } else { 0.0 };
         view! {
             <li>
                 <span class="label">{bar.label}</span>

@@ -25,7 +25,7 @@ pub fn Section<T: Shared>(
     let title = format!("{id}-title");
     view! {
         <section id=id class="lesson" aria-labelledby=title.clone()>
-            <h2 id=title>
+            <h2 id=title.clone()>
                 <span class="number">{number}</span>
                 " "
                 <span inner_html=lesson.title></span>

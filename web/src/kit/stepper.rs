@@ -53,7 +53,8 @@ pub fn Stepper(
     let keys = move |event: KeyboardEvent| {
         // On a button the space bar presses it, and in a field the keys are the field's.
         let target = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok());
-        let own = target.map(|t| t.tag_name()).is_some_and(|tag| tag == "DIV" || (tag == "BUTTON" && event.key() != " "));
+        let own =
+            target.map(|t| t.tag_name()).is_some_and(|tag| tag == "DIV" || (tag == "BUTTON" && event.key() != " "));
         if !own {
             return;
         }

@@ -135,10 +135,27 @@ mod tests {
     #[test]
     fn whatever_is_damaged_is_refused_as_a_whole() {
         let refused = [
-            "2.count=3", "v=1&2.count=8", "v=1&2.count=-1", "v=1&2.count", "v=1&2.number=2", "v=1&2.number=NaN",
-            "v=1&2.switch=yes", "v=1&2.picks=1,1", "v=1&2.picks=8", "v=1&2.picks=0,1,2,3", "v=1&2.numbers=0.5",
-            "v=1&2.numbers=0.5,inf", "v=1&2.edits=0_2_0_1", "v=1&2.edits=1_0_0_1", "v=1&2.edits=0_0_0", "v=1&3.count=1",
-            "v=1&2.other=1", "v=1&count=1", "v=1&2.count=1&2.count=2", "v=1&2.text=a%00b", "x=1",
+            "2.count=3",
+            "v=1&2.count=8",
+            "v=1&2.count=-1",
+            "v=1&2.count",
+            "v=1&2.number=2",
+            "v=1&2.number=NaN",
+            "v=1&2.switch=yes",
+            "v=1&2.picks=1,1",
+            "v=1&2.picks=8",
+            "v=1&2.picks=0,1,2,3",
+            "v=1&2.numbers=0.5",
+            "v=1&2.numbers=0.5,inf",
+            "v=1&2.edits=0_2_0_1",
+            "v=1&2.edits=1_0_0_1",
+            "v=1&2.edits=0_0_0",
+            "v=1&3.count=1",
+            "v=1&2.other=1",
+            "v=1&count=1",
+            "v=1&2.count=1&2.count=2",
+            "v=1&2.text=a%00b",
+            "x=1",
         ];
         for query in refused {
             assert!(matches!(taken(query), Err(Damaged::Part(_))), "{query}: {:?}", taken(query));
