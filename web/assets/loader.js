@@ -8,11 +8,11 @@ function fail(reason) {
   if (!trouble.hidden) return;
   document.getElementById("reason").textContent = String(reason?.message ?? reason);
   trouble.hidden = false;
-  page.replaceWith(text);
+  page.isEqualNode(text) || page.replaceWith(text);
   document.documentElement.dataset.state = "failed";
 }
 // What a browser's extensions throw is none of ours.
-const failIfOurs = reason => reason instanceof WebAssembly.RuntimeError && fail(reason);
+const failIfOurs = reason => reason?.name === "RuntimeError" && fail(reason);
 addEventListener("error", event => failIfOurs(event.error));
 addEventListener("unhandledrejection", event => failIfOurs(event.reason));
 

@@ -163,17 +163,25 @@ impl Tab {
 
     /// The value of a JavaScript expression; a promise is awaited.
     pub fn run(&self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let mut done = self.line.call("Runtime.evaluate", params);
-        self.listen();
-        assert!(done["exceptionDetails"].is_null(), "{expression}: {:#}", done["exceptionDetails"]);
-        done["result"]["value"].take()
+        self.try_run(expression).unwrap_or_else(|error| panic!("{expression}: {error:#}"))
     }
 
-    /// Waits until a JavaScript expression is true.
+    fn try_run(&self, expression: &str) -> Result<Value, Value> {
+        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let done = self.line.try_call("Runtime.evaluate", params);
+        self.listen();
+        let mut done = done?;
+        match done["exceptionDetails"].take() {
+            Value::Null => Ok(done["result"]["value"].take()),
+            thrown => Err(thrown),
+        }
+    }
+
+    /// Waits until a JavaScript expression is true, or a promise of it.
     pub fn wait(&self, expression: &str) {
         let begun = Instant::now();
-        let holds = || self.run(&format!("!!({expression})")) == true;
+        // Between two documents there is none to ask.
+        let holds = || self.try_run(&format!("(async () => !!await ({expression}))()")) == Ok(true.into());
         while !holds() {
             assert!(begun.elapsed() < PATIENCE, "never {expression}\n{}\n{:?}", self.text(), self.complaints.borrow());
             std::thread::sleep(Duration::from_millis(20));
