@@ -19,6 +19,7 @@ addEventListener("unhandledrejection", event => failIfOurs(event.reason));
 try {
   const lessons = await import("./page/page.js");
   await lessons.default();
+  lessons.mount();
   performance.mark("ready");
   document.documentElement.dataset.state = "ready";
 } catch (reason) {

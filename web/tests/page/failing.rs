@@ -17,7 +17,6 @@ fn assert_there_is_a_way_on(tab: &Tab) {
     let [panel] = &tab.all("alert")[..] else { panic!("one panel tells of it\n{}", tab.outline()) };
     assert!(panel.text().contains("could not start"), "{}", panel.text());
     tab.by("link", "load the page again");
-    assert!(!tab.by("link", "Begin").text().is_empty());
     assert!(tab.all("heading").len() > 1, "the text stays\n{}", tab.outline());
 }
 

@@ -33,8 +33,8 @@ fn a_damaged_link_says_so_and_starts_clean() {
     for state in DAMAGED {
         tab.go(state);
         tab.ready();
-        tab.wait("document.getElementById('notice')");
-        let notice = tab.run("document.getElementById('notice').innerText");
+        tab.wait("document.querySelector('#page [role=alert]')");
+        let notice = tab.run("document.querySelector('#page [role=alert]').innerText");
         assert!(notice.as_str().is_some_and(|n| !n.trim().is_empty()), "{state}: nothing is said");
         let text = tab.text().replace(notice.as_str().unwrap_or_default(), "");
         assert_eq!(
@@ -50,5 +50,5 @@ fn a_fragment_stays_a_place_in_the_document() {
     let tab = Tab::of("#lesson-1");
     assert!(tab.url().ends_with("#lesson-1"), "{}", tab.url());
     assert_eq!(tab.run("document.getElementById('lesson-1') !== null"), true);
-    assert_eq!(tab.run("document.getElementById('notice')?.innerText ?? ''"), "");
+    assert_eq!(tab.run("document.querySelectorAll('#page [role=alert]').length"), 0);
 }

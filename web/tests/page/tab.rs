@@ -118,15 +118,9 @@ impl Tab {
     /// The one element with this role and name, as a screen reader finds it; waits for it.
     /// Roles are ARIA's ("button", "slider", "heading", "link", "checkbox", "status"…).
     pub fn by(&self, role: &str, name: &str) -> Element<'_> {
-        let begun = Instant::now();
-        loop {
-            let found = self.find(role, Some(name));
-            match found.as_slice() {
-                [node] => return Element { tab: self, node: *node },
-                _ if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
-                nodes => panic!("{} elements are a {role} called {name:?}\n{}", nodes.len(), self.outline()),
-            }
-        }
+        self.until(&format!("one {role} called {name:?}"), || self.find(role, Some(name)).len() == 1);
+        let [node] = self.find(role, Some(name))[..] else { panic!("the {role} called {name:?} went again") };
+        Element { tab: self, node }
     }
 
     /// Every element with this role, in the order of the document.
@@ -179,11 +173,16 @@ impl Tab {
 
     /// Waits until a JavaScript expression is true, or a promise of it.
     pub fn wait(&self, expression: &str) {
-        let begun = Instant::now();
         // Between two documents there is none to ask.
         let holds = || self.try_run(&format!("(async () => !!await ({expression}))()")) == Ok(true.into());
+        self.until(expression, holds);
+    }
+
+    /// Waits until something holds.
+    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
         while !holds() {
-            assert!(begun.elapsed() < PATIENCE, "never {expression}\n{}\n{:?}", self.text(), self.complaints.borrow());
+            assert!(begun.elapsed() < PATIENCE, "never: {what}\n{}\n{:?}", self.outline(), self.complaints.borrow());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
