@@ -5,14 +5,17 @@
 //! Whatever the browser complains of, and any request to elsewhere, fails the test it happens in.
 
 mod axe;
+#[allow(dead_code, reason = "what a reader's browser can do, whether or not a test needs it yet")]
 mod browser;
 #[allow(dead_code, reason = "the smoke page's tests use more of it")]
 #[path = "../../../tests/browser/chromium.rs"]
 mod chromium;
 mod devtools;
+#[allow(dead_code, reason = "what a reader can do, whether or not a test needs it yet")]
 mod element;
 mod keys;
 mod site;
+#[allow(dead_code, reason = "what a reader can do, whether or not a test needs it yet")]
 mod tab;
 
 mod document;

@@ -30,7 +30,8 @@ fn without_a_first_visit_there_is_nothing() {
     tab.run("caches.keys().then(names => Promise.all(names.map(name => caches.delete(name))))");
     tab.unplug();
     tab.forgive();
-    let answered = tab.run("fetch('page.css').then(answer => answer.ok, () => false)");
+    let answered =
+        tab.run("fetch('page.css', { signal: AbortSignal.timeout(3000) }).then(answer => answer.ok, () => false)");
     assert_eq!(answered, false);
 }
 

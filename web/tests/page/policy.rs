@@ -23,7 +23,7 @@ fn what_is_not_the_pages_own_is_refused() {
         ("style-src-elem", "document.body.insertAdjacentHTML('beforeend', '<style>p { color: red }</style>')"),
         ("img-src", "new Image().src = 'http://127.0.0.1:9/x.png'"),
         ("connect-src", "fetch('http://127.0.0.1:9/').catch(() => {})"),
-        ("worker-src", "try { new Worker('blob:x') } catch {}"),
+        ("worker-src", "new Worker(URL.createObjectURL(new Blob([''])))"),
         ("frame-src", "document.body.insertAdjacentHTML('beforeend', '<iframe src=\"http://127.0.0.1:9/\"></iframe>')"),
     ] {
         assert_eq!(objections(&tab, action), directive);

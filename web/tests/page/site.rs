@@ -14,7 +14,9 @@ pub fn folder() -> &'static Path {
     FOLDER.get_or_init(|| match std::env::var_os("SLIMGPT_PAGE") {
         Some(built) => built.into(),
         None => {
-            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+            // Named only for tests, and not for the example that makes pictures.
+            let tmp = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+            let folder = tmp.join("slimgpt-page");
             let sizes = site::build(&folder, Wanted { worker: true, window: true });
             println!("{}", sizes.unwrap_or_else(|reason| panic!("the page was not built: {reason:#}")));
             folder

@@ -225,9 +225,15 @@ impl Tab {
         self.forgive();
     }
 
-    /// A PNG of the whole page.
-    pub fn picture(&self, file: &Path) {
-        let shot = self.line.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+    /// A PNG of what a CSS selector finds, as large as it is.
+    pub fn picture(&self, selector: &str, file: &Path) {
+        let place = self.run(&format!(
+            "(({{ x, y, width, height }}) => ({{ x: x + scrollX, y: y + scrollY, width, height, scale: 1 }}))\
+             (document.querySelector({}).getBoundingClientRect())",
+            json!(selector)
+        ));
+        let wanted = json!({ "captureBeyondViewport": true, "clip": place });
+        let shot = self.line.call("Page.captureScreenshot", wanted);
         std::fs::write(file, from_base64(shot["data"].as_str().expect("a picture"))).expect("a place for pictures");
     }
 
