@@ -52,4 +52,5 @@ macro_rules! lessons {
 
 lessons! {
     2 two,
+    5 five,
 }
