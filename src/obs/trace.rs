@@ -106,9 +106,27 @@ impl Matrix {
         self.values[row * self.columns + column]
     }
 
+    /// ‖XAᵀ‖²_F of this matrix A.
+    fn energy(&self, x: &Self) -> f64 {
+        let product = |row: &[f64], token: &[f64]| row.iter().zip(token).map(|(w, x)| w * x).sum::<f64>();
+        let outputs = |token| self.values.chunks_exact(self.columns).map(move |row| product(row, token).powi(2));
+        x.values.chunks_exact(x.columns).flat_map(outputs).sum()
+    }
+
     fn tensor(&self, device: &Device) -> Tensor<2> {
         let values: Vec<f32> = self.values.iter().map(|&v| v as f32).collect();
         Tensor::from_data(TensorData::new(values, [self.rows, self.columns]), device)
+    }
+}
+
+impl State {
+    /// What each of these groups of columns would score next.
+    ///
+    /// # Errors
+    /// When a group's block of H⁻¹ is not positive definite, as where the group is gone.
+    pub fn scores(&self, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
+        let State { weight, inverse } = self;
+        groups.iter().map(|g| cpu::score(&weight.values, &inverse.values, inverse.rows, g, score)).collect()
     }
 }
 
@@ -129,6 +147,16 @@ impl Trace {
             true => 0.0,
             false => after.at(i, j) - before.at(i, j),
         })
+    }
+
+    /// ‖X(W − Ŵ)ᵀ‖²_F / ‖XWᵀ‖²_F on other tokens `x` `(tokens, in)`, which Ŵ was not fitted to, for the
+    /// layer's `weight` W `(out, in)`.
+    pub fn error_on(&self, x: &Matrix, weight: &Matrix) -> f64 {
+        let mut lost = weight.clone();
+        for (place, &j) in self.kept.iter().enumerate() {
+            (0..weight.rows).for_each(|i| lost.values[i * weight.columns + j] -= self.refit.at(i, place));
+        }
+        lost.energy(x) / weight.energy(x)
     }
 }
 

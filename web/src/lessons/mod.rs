@@ -53,4 +53,5 @@ macro_rules! lessons {
 lessons! {
     2 two,
     4 four,
+    5 five,
 }
