@@ -28,6 +28,7 @@ mod score;
 mod select;
 mod site;
 mod steps;
+pub mod subsets;
 pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]
