@@ -29,6 +29,7 @@ mod score;
 mod select;
 mod site;
 mod steps;
+pub mod subsets;
 pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]
