@@ -5,10 +5,10 @@ mod support;
 
 use pollster::block_on;
 use slimgpt::device::Device;
-use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace};
+use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace, upper_factor};
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, Options, Pruned, Score, WgpuExecutor, prune_channels,
-    prune_heads,
+    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Score, WgpuExecutor,
+    prune_channels, prune_heads, remove_columns,
 };
 use support::rounding::{UNIT, assert_within, refit_bound};
 use support::{activations, doubles, matrix, random, software_gpu};
@@ -44,6 +44,7 @@ fn unwatched(x: &Matrix, w: &Matrix, what: TraceTarget, options: &Options) -> Pr
             TraceTarget::Heads { layout, unit, remove } => {
                 prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
             }
+            TraceTarget::Columns(order) => remove_columns(&executor, &weight, &hessian, &order, options).await,
         }
     })
     .unwrap()
@@ -58,6 +59,7 @@ fn every_way() -> Vec<(usize, TraceTarget)> {
         (20, TraceTarget::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
+        (9, TraceTarget::Columns(vec![7, 0, 3])),
     ]
 }
 
@@ -65,8 +67,8 @@ fn every_way() -> Vec<(usize, TraceTarget)> {
 fn the_last_state_is_the_result_of_the_same_pruning_without_a_trace() {
     for (columns, what) in every_way() {
         let (x, w) = layer(5, columns, columns as u64);
-        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
-        let pruned = unwatched(&x, &w, what, &Options::default());
+        let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
+        let pruned = unwatched(&x, &w, what.clone(), &Options::default());
         assert_eq!(traced.kept, pruned.kept_columns, "{what:?}");
         let last = &traced.state(traced.steps.len()).weight;
         let kept: Vec<f64> = (0..w.rows).flat_map(|i| traced.kept.iter().map(move |&j| last.at(i, j))).collect();
@@ -108,7 +110,7 @@ fn solved(before: &Trace, step: usize) -> Vec<Vec<f64>> {
 fn between_two_states_lies_the_compensation_of_optimal_brain_surgeon() {
     for (columns, what) in every_way() {
         let (x, w) = layer(4, columns, 70 + columns as u64);
-        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+        let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
         let mut gone = Vec::new();
         for step in 0..traced.steps.len() {
             let (before, after) = (traced.state(step), &traced.steps[step].after);
@@ -143,7 +145,7 @@ fn between_two_states_lies_the_compensation_of_optimal_brain_surgeon() {
 fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates() {
     for (columns, what) in every_way() {
         let (x, w) = layer(3, columns, 11);
-        let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+        let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
         let mut gone: Vec<usize> = Vec::new();
         for step in &traced.steps {
             assert!(step.candidates.iter().flatten().all(|j| !gone.contains(j)), "{what:?}");
@@ -161,7 +163,7 @@ fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates(
 fn the_inverse_times_the_damped_hessian_is_one() {
     let (x, w) = layer(3, 12, 5);
     let what = TraceTarget::Channels { remove: 3, steps: ChannelSteps::OneByOne };
-    let traced = block_on(trace(&x, &w, what, &Options::default())).unwrap();
+    let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
     let product =
         |i: usize, j: usize| -> f64 { (0..12).map(|k| traced.start.inverse.at(i, k) * traced.hessian.at(k, j)).sum() };
     for i in 0..12 {
@@ -193,4 +195,48 @@ fn the_kernels_can_be_watched_too() {
     let delta: Vec<f64> = w.values.iter().zip(&cpu.values).map(|(before, after)| before - after).collect();
     let bound = refit_bound(&on_cpu.hessian.values, &on_cpu.kept, &delta, TOKENS);
     assert_within(&kept(gpu), &kept(cpu), |i| bound[i] + 2.0 * UNIT * kept(cpu)[i].abs(), "kept weights");
+}
+
+#[test]
+fn the_order_that_elimination_chose_gives_its_result_when_it_is_prescribed() {
+    let (x, w) = layer(5, 12, 3);
+    let greedy = TraceTarget::Channels { remove: 6, steps: ChannelSteps::OneByOne };
+    let greedy = block_on(trace(&x, &w, greedy, &Options::default())).unwrap();
+    let order = greedy.steps.iter().flat_map(|step| step.columns.clone()).collect();
+    let told = block_on(trace(&x, &w, TraceTarget::Columns(order), &Options::default())).unwrap();
+    assert_eq!(told.kept, greedy.kept);
+    assert!((told.predicted_loss / greedy.predicted_loss - 1.0).abs() < TOLERANCE);
+    for (a, b) in told.steps.iter().zip(&greedy.steps) {
+        assert_eq!(a.candidates, b.candidates);
+        assert!((a.cost / b.cost - 1.0).abs() < TOLERANCE);
+    }
+}
+
+#[test]
+fn columns_that_cannot_go_are_named() {
+    let (x, w) = layer(5, 8, 3);
+    let refused = |order: Vec<usize>| {
+        block_on(trace(&x, &w, TraceTarget::Columns(order), &Options::default())).map(|t| t.kept).unwrap_err()
+    };
+    assert_eq!(refused(vec![1, 8]), ObsError::NoSuchColumn { column: 8, present: 8 });
+    assert_eq!(refused(vec![1, 2, 1]), ObsError::NoSuchColumn { column: 1, present: 8 });
+    assert_eq!(refused((0..8).collect()), ObsError::NothingLeft { unit: "channels", remove: 8, present: 8 });
+}
+
+#[test]
+fn the_trailing_triangle_of_one_factor_is_every_inverse_on_the_way() {
+    let (x, w) = layer(5, 9, 4);
+    let t = block_on(trace(&x, &w, TraceTarget::Columns((0..8).collect()), &Options::default())).unwrap();
+    let u = upper_factor(&t.start.inverse).unwrap();
+    for gone in 0..=8 {
+        let inverse = &t.state(gone).inverse;
+        let scale = inverse.at(8, 8).abs();
+        for i in gone..9 {
+            assert!((0..i).all(|j| u.at(i, j) == 0.0));
+            for j in gone..9 {
+                let product: f64 = (gone..9).map(|k| u.at(k, i) * u.at(k, j)).sum();
+                assert!((product - inverse.at(i, j)).abs() < TOLERANCE * scale, "{gone}: {i}, {j}");
+            }
+        }
+    }
 }

@@ -12,8 +12,8 @@ mod tiles;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use faer::Mat;
 use faer::linalg::solvers::Solve;
+use faer::{Mat, MatRef};
 
 use super::executor::{Executor, Inspect, Refit, Removal, complement, with_zeros};
 use super::{FactoredMatrix, ObsError, Score};
@@ -22,6 +22,13 @@ use host::{Elements, row_by_row};
 use problem::Problem;
 pub use real::Real;
 use symmetric::Damped;
+
+/// L of A = L Lᵀ, row by row, for the inverse `a` `(n, n)` of a traced layer.
+pub(super) fn lower_factor(a: &[f64], n: usize) -> Result<Vec<f64>, ObsError> {
+    let all: Vec<usize> = (0..n).collect();
+    let factor = llt(MatRef::from_row_major_slice(a, n, n), || FactoredMatrix::inverse_block(&all))?;
+    Ok(row_by_row(factor.L()))
+}
 
 /// Runs on the CPU in `T`.
 #[derive(Clone, Copy, Debug, Default)]

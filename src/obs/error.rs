@@ -44,6 +44,14 @@ pub enum ObsError {
         /// How many there are.
         present: usize,
     },
+    /// A column that was to go is not there, or went before.
+    #[error("column {column} cannot go: it is none of the {present} columns, or is named twice")]
+    NoSuchColumn {
+        /// The column, counted from 0.
+        column: usize,
+        /// How many there are.
+        present: usize,
+    },
     /// The Hessian was asked for before any token was seen.
     #[error("no calibration token reached this layer")]
     NoTokens,

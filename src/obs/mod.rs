@@ -28,6 +28,7 @@ mod score;
 mod select;
 mod site;
 mod steps;
+pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]
 mod wgpu;
@@ -40,6 +41,6 @@ pub use executor::{Executor, Inspect, Refit, Removal};
 pub use groups::{HeadLayout, HeadUnit};
 pub use hessian::Hessian;
 pub use options::{Options, Ranking, Reconstruction, Selection};
-pub use prune::{Pruned, prune_channels, prune_heads};
+pub use prune::{Pruned, prune_channels, prune_heads, remove_columns};
 pub use score::Score;
 pub use steps::ChannelSteps;

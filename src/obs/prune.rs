@@ -174,6 +174,56 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
+/// Removes these columns one after the other, in this order, whatever they cost: what somebody else
+/// chose. The scores are those of all columns before the first went.
+///
+/// # Errors
+/// As [`prune_heads`]; a column that is named twice or is not there is [`ObsError::NoSuchColumn`].
+pub async fn remove_columns<E: Executor>(
+    executor: &E,
+    weight: &Tensor<2>,
+    hessian: &Hessian<E>,
+    order: &[usize],
+    options: &Options,
+) -> Result<Pruned, ObsError> {
+    let [_, present] = weight.dims();
+    if let Some(i) = (0..order.len()).find(|&i| order[i] >= present || order[..i].contains(&order[i])) {
+        return Err(ObsError::NoSuchColumn { column: order[i], present });
+    }
+    match order.len() {
+        0 => return Ok(untouched(weight, present)),
+        remove if remove >= present => return Err(ObsError::NothingLeft { unit: "channels", remove, present }),
+        _ => {}
+    }
+    let units: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
+    let pruned = async {
+        let site = LinearSite::new(executor, weight, hessian, options).await?;
+        rebuilt(&site, eliminate_in_order(&site, &units, order).await?).await
+    };
+    pruned.await.map_err(|e| e.with_context(options.damping, &units))
+}
+
+async fn eliminate_in_order<E: Executor>(
+    site: &LinearSite<'_, E>,
+    units: &[Vec<usize>],
+    order: &[usize],
+) -> Result<Chosen<E::Problem>, ObsError> {
+    let mut problem = site.factor().await?;
+    let first_scores = site.executor.group_scores(&problem, units, Score::Diagonal).await?;
+    let mut alive: Vec<usize> = (0..units.len()).collect();
+    let mut removed = Vec::new();
+    for &column in order {
+        // All are scored, as an elimination that chooses scores them: whoever watches sees what was passed over.
+        let singles: Vec<Vec<usize>> = alive.iter().map(|&j| vec![j]).collect();
+        let scores = site.executor.group_scores(&problem, &singles, Score::Diagonal).await?;
+        let score = alive.iter().zip(scores).find_map(|(&j, score)| (j == column).then_some(score));
+        let cost = site.executor.eliminate(&mut problem, &[column]).await?;
+        removed.push(Removal { unit: column, score: score.unwrap_or(cost), cost });
+        alive.retain(|&j| j != column);
+    }
+    Ok(Chosen::eliminated(units, first_scores, removed, problem))
+}
+
 /// A selection with its weights and what they cost.
 async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
     let Rebuilt { weight, bias_change, loss, signal } = reconstruct::rebuild(site, &chosen).await?;

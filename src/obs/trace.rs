@@ -11,9 +11,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
     ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Refit,
-    Removal, Score, prune_channels, prune_heads,
+    Removal, Score, cpu, prune_channels, prune_heads, remove_columns,
 };
-use crate::device::readback::doubles;
+use crate::device::readback::{ReadbackError, doubles};
 
 /// A matrix on the host, row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,10 +67,12 @@ pub struct Trace {
     pub refit: Matrix,
     /// The squared error on the tokens, as the mathematics predicts it.
     pub predicted_loss: f64,
+    /// ‖XWᵀ‖²_F on the same tokens: what the loss is to be held against.
+    pub signal: f64,
 }
 
 /// What a trace removes, and how much of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TraceTarget {
     /// So many input columns, in these steps.
     Channels {
@@ -88,6 +90,8 @@ pub enum TraceTarget {
         /// Units that go from every quota set; at least one stays.
         remove: usize,
     },
+    /// These columns in this order, whatever they cost.
+    Columns(Vec<usize>),
 }
 
 impl Matrix {
@@ -142,8 +146,32 @@ pub async fn trace(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Opt
     let pruned = run(&executor, &weight.tensor(&device), &hessian, what, options).await?;
     let refit = doubles(pruned.weight).await?;
     let refit = Matrix { rows: weight.rows, columns: pruned.kept_columns.len(), values: refit };
-    let predicted_loss = pruned.predicted_loss;
-    Ok(Trace { x: x.clone(), kept: pruned.kept_columns, refit, predicted_loss, ..executor.into_trace() })
+    let (predicted_loss, signal) = (pruned.predicted_loss, pruned.signal);
+    Ok(Trace { x: x.clone(), kept: pruned.kept_columns, refit, predicted_loss, signal, ..executor.into_trace() })
+}
+
+/// The upper triangular U with H⁻¹ = UᵀU `(in, in)`, as GPTQ and SparseGPT take it. Its trailing
+/// triangle from t on is the factor of the inverse that is left when the first t columns are gone.
+///
+/// # Errors
+/// When the matrix is not positive definite.
+pub fn upper_factor(inverse: &Matrix) -> Result<Matrix, ObsError> {
+    let n = inverse.rows;
+    let lower = cpu::lower_factor(&inverse.values, n)?;
+    Ok(Matrix::from_fn(n, n, |i, j| if i <= j { lower[j * n + i] } else { 0.0 }))
+}
+
+/// As [`trace`], for callers that cannot wait, such as a frame that is being drawn.
+///
+/// # Errors
+/// As [`trace`].
+pub fn trace_at_once(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
+    // The CPU executor never waits for anything: its first poll is its last.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(trace(x, weight, what, options)).poll(&mut context) {
+        std::task::Poll::Ready(traced) => traced,
+        std::task::Poll::Pending => Err(ReadbackError::lost("the CPU executor waited").into()),
+    }
 }
 
 async fn run<E: Executor>(
@@ -160,6 +188,7 @@ async fn run<E: Executor>(
         TraceTarget::Heads { layout, unit, remove } => {
             prune_heads(executor, weight, hessian, layout, unit, remove, options).await
         }
+        TraceTarget::Columns(order) => remove_columns(executor, weight, hessian, &order, options).await,
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::mpsc;
 #[cfg(not(target_arch = "wasm32"))]
 use std::time::Duration;
 
-use super::{ChatError, TOO_MUCH};
+use super::ChatError;
+#[cfg(not(target_arch = "wasm32"))]
+use super::TOO_MUCH;
 use crate::text::guarded::guarded;
 
 /// Bytes of a template: several times the longest one in use.
