@@ -14,6 +14,7 @@
 pub mod kit;
 pub mod lessons;
 pub mod page;
+pub mod remote;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod site;
 pub mod state;
