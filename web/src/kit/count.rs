@@ -18,7 +18,7 @@ pub fn Count(
     /// Another was typed.
     #[prop(into)]
     on: Callback<usize>,
-) -> impl IntoView {
+) -> AnyView {
     let typed = move |event| {
         // While a number is being typed it may be none yet, or too small: that changes nothing.
         if let Some(value) = event_target_value(&event).parse().ok().filter(|v| (least..=most).contains(v)) {
@@ -39,4 +39,5 @@ pub fn Count(
             />
         </label>
     }
+    .into_any()
 }

@@ -47,7 +47,7 @@ pub fn Grid(
     /// Takes another value for a cell, where it may be changed.
     #[prop(optional, into)]
     on_edit: Option<Callback<(Place, f64)>>,
-) -> impl IntoView {
+) -> AnyView {
     let (rows, columns) = matrix.with_untracked(|m| (m.rows, m.columns));
     let width = heads.map(|heads| columns / heads.with_untracked(|names| names.len().max(1)));
     let selected = RwSignal::new(None::<Place>);
@@ -109,6 +109,7 @@ pub fn Grid(
             {on_edit.map(|on| editor(name, selected, Signal::derive(move || selected.get().map_or(0.0, value)), on))}
         </div>
     }
+    .into_any()
 }
 
 /// The heads' names above their columns.
