@@ -22,7 +22,8 @@ pub struct Tab {
     server: RefCell<Option<Server>>,
     address: String,
     complaints: RefCell<Vec<String>>,
-    requests: RefCell<Vec<String>>,
+    /// By number and address.
+    requests: RefCell<Vec<(Value, String)>>,
     forgiving: Cell<bool>,
     _browser: Arc<Browser>,
 }
@@ -255,10 +256,10 @@ impl Tab {
         self.complaints.borrow().clone()
     }
 
-    /// Every address that was asked for.
+    /// Every address that was asked for, and not refused by the page's own policy.
     pub fn requests(&self) -> Vec<String> {
         self.run("0");
-        self.requests.borrow().clone()
+        self.requests.borrow().iter().map(|(_, url)| url.clone()).collect()
     }
 
     fn listen(&self) {
@@ -270,7 +271,11 @@ impl Tab {
                 "Log.entryAdded" if params["entry"]["level"] == "error" => self.complain(&params["entry"]),
                 "Network.requestWillBeSent" => {
                     let url = params["request"]["url"].as_str().unwrap_or_default();
-                    self.requests.borrow_mut().push(url.to_owned());
+                    self.requests.borrow_mut().push((params["requestId"].clone(), url.to_owned()));
+                }
+                // Told as a request all the same, though nothing left the browser.
+                "Network.loadingFailed" if params["blockedReason"] == "csp" => {
+                    self.requests.borrow_mut().retain(|(id, _)| *id != params["requestId"]);
                 }
                 "Target.attachedToTarget" => {
                     for method in ["Runtime.enable", "Log.enable", "Network.enable"] {
