@@ -53,4 +53,5 @@ macro_rules! lessons {
 lessons! {
     2 two,
     5 five,
+    9 nine,
 }
