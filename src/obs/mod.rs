@@ -15,6 +15,7 @@
 //! Both are data ([`Options`]): the methods that Optimal Brain Surgeon is compared with select by a
 //! [`Ranking`] of the columns as they are, and leave the others unchanged or shift the bias.
 
+pub mod cost;
 mod cpu;
 mod error;
 mod executor;
@@ -28,6 +29,7 @@ mod score;
 mod select;
 mod site;
 mod steps;
+pub mod subsets;
 pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]

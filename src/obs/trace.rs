@@ -113,7 +113,7 @@ impl Matrix {
         x.values.chunks_exact(x.columns).flat_map(outputs).sum()
     }
 
-    fn tensor(&self, device: &Device) -> Tensor<2> {
+    pub(super) fn tensor(&self, device: &Device) -> Tensor<2> {
         let values: Vec<f32> = self.values.iter().map(|&v| v as f32).collect();
         Tensor::from_data(TensorData::new(values, [self.rows, self.columns]), device)
     }
@@ -194,10 +194,15 @@ pub fn upper_factor(inverse: &Matrix) -> Result<Matrix, ObsError> {
 /// # Errors
 /// As [`trace`].
 pub fn trace_at_once(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
+    at_once(trace(x, weight, what, options))
+}
+
+/// The outcome of work on the CPU executor.
+pub(super) fn at_once<T>(work: impl Future<Output = Result<T, ObsError>>) -> Result<T, ObsError> {
     // The CPU executor never waits for anything: its first poll is its last.
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(trace(x, weight, what, options)).poll(&mut context) {
-        std::task::Poll::Ready(traced) => traced,
+    match std::pin::pin!(work).poll(&mut context) {
+        std::task::Poll::Ready(outcome) => outcome,
         std::task::Poll::Pending => Err(ReadbackError::lost("the CPU executor waited").into()),
     }
 }

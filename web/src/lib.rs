@@ -8,10 +8,14 @@
 //! state/     what the reader changed: in signals, with undo, and in the address
 //! text.rs    every word, from texts/ (made by build.rs)
 //! remote.rs  the worker that computes on a model
+//! site/      the program that makes the folder and serves it
 //! ```
 
 pub mod kit;
 pub mod lessons;
 pub mod page;
+pub mod remote;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod site;
 pub mod state;
 pub mod text;

@@ -1,182 +1,81 @@
-//! Stub until build.rs makes it.
-#![allow(missing_docs, reason = "a stub")]
+//! Every word of the page. `build.rs` makes them of `texts/`, with formulas as MathML and the lines
+//! of source cut out of the files that run.
+
+/// A lesson, as HTML where nothing else is said.
 pub struct Lesson {
+    /// From 1; lessons are `#lesson-N`.
     pub number: usize,
+    /// Its name in the file of its text.
     pub slug: &'static str,
+    /// A question, as plain text.
     pub title: &'static str,
+    /// What it says before its figure.
     pub body: &'static str,
+    /// What is to be done, and what the page checks.
     pub task: &'static str,
+    /// What is to be remembered.
     pub remember: [&'static str; 2],
+    /// What ran.
     pub lines: &'static [Lines],
+    /// Ids of the symbols in its formulas, as they come.
     pub symbols: &'static [&'static str],
 }
+
+/// A function of the library.
 pub struct Lines {
+    /// `function` or `Type::function`.
     pub name: &'static str,
+    /// From the repository's root.
     pub path: &'static str,
+    /// The line of the file at which it begins.
     pub first_line: usize,
+    /// Its source, coloured by classes.
     pub html: &'static str,
 }
+
+/// A symbol of the glossary. In formulas it has its id as `data-symbol`.
 pub struct Symbol {
+    /// Its entry is `#symbol-ID`.
     pub id: &'static str,
+    /// Its formula, as HTML.
     pub math: &'static str,
+    /// What it is called, as plain text.
     pub name: &'static str,
+    /// What it means, as HTML.
     pub meaning: &'static str,
 }
-const fn l(number: usize) -> Lesson {
-    Lesson { number, slug: "x", title: "T", body: "B", task: "K", remember: ["a", "b"], lines: &[], symbols: &[] }
-}
-pub static LESSONS: [Lesson; 9] = [l(1), l(2), l(3), l(4), l(5), l(6), l(7), l(8), l(9)];
-pub static SYMBOLS: &[Symbol] = &[];
-pub static TABLE: &str = "";
-pub mod say {
-    use std::fmt::Display;
 
-    pub fn two_figure() -> &'static str {
-        "A layer with eight inputs: weights, inputs, Hessian and its inverse"
+include!(concat!(env!("OUT_DIR"), "/text.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lessons_are_numbered_and_whole() {
+        for (index, lesson) in LESSONS.iter().enumerate() {
+            assert_eq!(lesson.number, index + 1);
+            assert!(!lesson.lines.is_empty() && !lesson.slug.is_empty(), "{}", lesson.title);
+            assert!(lesson.title.ends_with('?'), "{}", lesson.title);
+        }
     }
-    pub fn two_column() -> &'static str {
-        "Column to remove"
+
+    #[test]
+    fn every_symbol_of_a_formula_is_explained_and_every_explained_one_is_used() {
+        for lesson in &LESSONS {
+            for id in lesson.symbols {
+                assert!(SYMBOLS.iter().any(|symbol| symbol.id == *id), "{}: {id}", lesson.title);
+            }
+        }
+        for symbol in SYMBOLS {
+            assert!(LESSONS.iter().any(|lesson| lesson.symbols.contains(&symbol.id)), "{}", symbol.name);
+        }
     }
-    pub fn two_obs_chooses() -> &'static str {
-        "OBS chooses"
-    }
-    pub fn two_bar_magnitude(column: impl Display) -> String {
-        format!("Smallest column {column}, set to zero")
-    }
-    pub fn two_bar_compensated(column: impl Display) -> String {
-        format!("Smallest column {column}, compensated")
-    }
-    pub fn two_bar_obs(column: impl Display) -> String {
-        format!("OBS: column {column}, compensated")
-    }
-    pub fn two_bar_yours(column: impl Display) -> String {
-        format!("Yours: column {column}, compensated")
-    }
-    pub fn two_look(column: impl Display) -> String {
-        format!("Before the cut. The smallest column is {column}; go forward.")
-    }
-    pub fn two_score(
-        smallest: impl Display,
-        its_cost: impl Display,
-        cheapest: impl Display,
-        least_cost: impl Display,
-    ) -> String {
-        format!(
-            "What each would cost: smallest column {smallest}: {its_cost}; cheapest, column {cheapest}: {least_cost}."
-        )
-    }
-    pub fn two_cut(column: impl Display, error: impl Display) -> String {
-        format!("Column {column} is set to zero and nothing else has moved: {error} % of the output’s energy is wrong.")
-    }
-    pub fn two_flow(before: impl Display, after: impl Display) -> String {
-        format!("The survivors make up for it: the error falls from {before} % to {after} %.")
-    }
-    pub fn two_open(column: impl Display) -> String {
-        format!("So far the smallest column, {column}, is also the cheapest to remove. Make the inputs more alike.")
-    }
-    pub fn two_done(smallest: impl Display, cheapest: impl Display, percent: impl Display) -> String {
-        format!("Column {smallest} is the smallest, but removing column {cheapest} costs {percent} % less.")
-    }
-    pub fn page_title() -> &'static str {
-        "How to remove parts of a language model"
-    }
-    pub fn page_lede() -> &'static str {
-        "Optimal Brain Surgeon decides which attention heads and feed-forward channels a model can do without, and changes the rest so that little is lost. Every figure here is computed in front of you, by the program that prunes real models."
-    }
-    pub fn contents() -> &'static str {
-        "Contents"
-    }
-    pub fn glossary() -> &'static str {
-        "Glossary"
-    }
-    pub fn used_in() -> &'static str {
-        "Used in lesson"
-    }
-    pub fn skip() -> &'static str {
-        "To the lessons"
-    }
-    pub fn dismiss() -> &'static str {
-        "Dismiss"
-    }
-    pub fn footer() -> &'static str {
-        "Nothing on this page leaves your computer."
-    }
-    pub fn damaged_version() -> &'static str {
-        "This link was made by another version of this page, so what it showed is not known here. The page begins anew."
-    }
-    pub fn damaged_part(part: impl Display) -> String {
-        format!("This link is damaged: “{part}” means nothing here. The page begins anew.")
-    }
-    pub fn toolbar(number: impl Display) -> String {
-        format!("Lesson {number}: undo, reset, copy link")
-    }
-    pub fn undo() -> &'static str {
-        "Undo"
-    }
-    pub fn reset() -> &'static str {
-        "Reset"
-    }
-    pub fn copy_link() -> &'static str {
-        "Copy link"
-    }
-    pub fn link_copied() -> &'static str {
-        "Link copied:"
-    }
-    pub fn to_do() -> &'static str {
-        "To do"
-    }
-    pub fn to_remember() -> &'static str {
-        "To remember"
-    }
-    pub fn done() -> &'static str {
-        "✓"
-    }
-    pub fn symbols() -> &'static str {
-        "Symbols of this lesson"
-    }
-    pub fn lines_that_ran() -> &'static str {
-        "The lines that ran"
-    }
-    pub fn line(line: impl Display) -> String {
-        format!("line {line}")
-    }
-    pub fn steps() -> &'static str {
-        "Steps; arrow keys go back and forward, space plays"
-    }
-    pub fn step_back() -> &'static str {
-        "Back"
-    }
-    pub fn step_forward() -> &'static str {
-        "Forward"
-    }
-    pub fn play() -> &'static str {
-        "Play"
-    }
-    pub fn pause() -> &'static str {
-        "Pause"
-    }
-    pub fn step_of(step: impl Display, last: impl Display) -> String {
-        format!("step {step} of {last}")
-    }
-    pub fn cell(matrix: impl Display, row: impl Display, column: impl Display, value: impl Display) -> String {
-        format!("{matrix}, row {row}, column {column}: {value}")
-    }
-    pub fn shape(matrix: impl Display, rows: impl Display, columns: impl Display) -> String {
-        format!("{matrix}: {rows} rows, {columns} columns")
-    }
-    pub fn edit_cell(matrix: impl Display, row: impl Display, column: impl Display) -> String {
-        format!("Another value for {matrix}, row {row}, column {column}")
-    }
-    pub fn edit_none(matrix: impl Display) -> String {
-        format!("Touch a cell of {matrix} to change it")
-    }
-    pub fn correlation() -> &'static str {
-        "Correlation of neighbouring inputs"
-    }
-    pub fn damping() -> &'static str {
-        "Damping λ, as a share of H’s mean diagonal"
-    }
-    pub fn other_numbers() -> &'static str {
-        "Other numbers"
+
+    #[test]
+    fn phrases_put_what_changes_in_its_place() {
+        assert_eq!(say::undo(), "Undo");
+        assert_eq!(say::step_of(2, 7), "step 2 of 7");
+        assert_eq!(say::cell("W", 1, 2, -0.5), "W, row 1, column 2: -0.5");
     }
 }

@@ -1,8 +1,10 @@
 //! What the lessons are put together from. Each piece draws what it is given and says what was
 //! asked for; none knows a lesson.
 
+mod amount;
 mod bars;
 mod choice;
+mod count;
 mod figure;
 mod grid;
 mod lit;
@@ -13,8 +15,10 @@ mod slider;
 mod stepper;
 mod toolbar;
 
+pub use amount::amount;
 pub use bars::{Bar, Bars};
 pub use choice::Choice;
+pub use count::Count;
 pub use figure::Figure;
 pub use grid::{Grid, Place};
 pub use lit::light_symbols;

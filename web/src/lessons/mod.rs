@@ -52,6 +52,7 @@ macro_rules! lessons {
 
 lessons! {
     2 two,
+    4 four,
     5 five,
     9 nine,
 }

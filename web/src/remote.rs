@@ -1,0 +1,167 @@
+//! The worker that computes on the shipped model, as the page sees it: started with the first job,
+//! stopped by ending it, always with words for its state.
+//!
+//! A native build has no worker: there a job is never answered, and a page drawn as text shows the
+//! worker idle.
+
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
+mod inert;
+
+use std::collections::BTreeMap;
+
+use leptos::prelude::*;
+use slimgpt_worker::protocol::{Event, Job, News, On, Progress, Request};
+
+#[cfg(target_arch = "wasm32")]
+use browser::Channel;
+#[cfg(not(target_arch = "wasm32"))]
+use inert::Channel;
+
+/// What the worker is at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum State {
+    /// Nothing is loaded yet, or nothing is to be done.
+    #[default]
+    Idle,
+    /// The module or the model arrives; `total` is 0 as long as nobody knows it.
+    Loading {
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes of all files.
+        total: u64,
+    },
+    /// A job is computed, on a device once one is open.
+    Computing(Option<On>),
+    /// The worker ended by itself, for the reason in words.
+    Failed(String),
+}
+
+/// Who hears of a job.
+type Told = Box<dyn FnMut(News)>;
+
+/// The worker of a page; one for all lessons, found in the context.
+#[derive(Clone, Copy)]
+pub struct Remote {
+    state: RwSignal<State>,
+    inner: StoredValue<Inner, LocalStorage>,
+}
+
+#[derive(Default)]
+struct Inner {
+    channel: Option<Channel>,
+    /// The number of the last job; numbers go on when a fresh worker starts.
+    last: u32,
+    waiting: BTreeMap<u32, Told>,
+    on: Option<On>,
+}
+
+impl Remote {
+    /// Gives the page its worker, which starts with the first job.
+    pub fn provide() -> Self {
+        let remote = Self { state: RwSignal::default(), inner: StoredValue::new_local(Inner::default()) };
+        provide_context(remote);
+        remote
+    }
+
+    /// The page's worker; where none was provided, one of the caller's own.
+    pub fn of_page() -> Self {
+        use_context().unwrap_or_else(Self::provide)
+    }
+
+    /// What the worker is at.
+    pub fn state(self) -> Signal<State> {
+        self.state.into()
+    }
+
+    /// Starts a job; `told` hears of it until it is done or failed. Returns the job's number.
+    pub fn run(self, job: Job, told: impl FnMut(News) + 'static) -> u32 {
+        let id = self.inner.try_update_value(|inner| {
+            inner.last += 1;
+            inner.waiting.insert(inner.last, Box::new(told));
+            inner.last
+        });
+        let id = id.unwrap_or_default();
+        if self.state.with_untracked(|s| matches!(s, State::Idle | State::Failed(_))) {
+            self.state.set(State::Computing(None));
+        }
+        if let Err(words) = self.send(&Request { id, job }) {
+            self.fail(words);
+        }
+        id
+    }
+
+    /// Ends whatever is computed; what the worker kept goes with it. The next job starts a fresh one.
+    pub fn stop(self, words: impl Into<String>) {
+        self.end(words.into());
+        self.state.set(State::Idle);
+    }
+
+    fn send(self, request: &Request) -> Result<(), String> {
+        let text = serde_json::to_string(request).map_err(|e| e.to_string())?;
+        let sent = self.inner.try_update_value(|inner| {
+            if inner.channel.is_none() {
+                inner.channel = Some(Channel::open(self)?);
+            }
+            inner.channel.as_ref().map_or(Ok(()), |channel| channel.send(&text))
+        });
+        sent.unwrap_or(Ok(()))
+    }
+
+    /// Takes what the worker says, an event as JSON.
+    pub fn hear(self, text: &str) {
+        match serde_json::from_str::<Event>(text) {
+            Ok(event) => self.take(event),
+            Err(error) => self.fail(error.to_string()),
+        }
+    }
+
+    fn take(self, Event { id, news }: Event) {
+        if let News::Progress(progress) = &news {
+            self.follow(progress);
+        }
+        let ends = !matches!(news, News::Progress(_));
+        // Out of the table while it is called: who hears of an end may start the next job.
+        let told = self.inner.try_update_value(|inner| inner.waiting.remove(&id)).flatten();
+        let Some(mut told) = told else { return };
+        if !ends {
+            told(news);
+            self.inner.update_value(|inner| drop(inner.waiting.insert(id, told)));
+            return;
+        }
+        if self.inner.with_value(|inner| inner.waiting.is_empty()) {
+            self.state.set(State::Idle);
+        }
+        told(news);
+    }
+
+    fn follow(self, progress: &Progress) {
+        match progress {
+            Progress::Loading { done, total } => self.state.set(State::Loading { done: *done, total: *total }),
+            Progress::Opened(on) => {
+                self.inner.update_value(|inner| inner.on = Some(on.clone()));
+                self.state.set(State::Computing(Some(on.clone())));
+            }
+            Progress::Working { .. } | Progress::Written(_) => {}
+        }
+    }
+
+    /// The worker is of no use any more: its jobs end, and the next starts a fresh one.
+    fn fail(self, words: String) {
+        self.end(words.clone());
+        self.state.set(State::Failed(words));
+    }
+
+    fn end(self, words: String) {
+        let waiting = self.inner.try_update_value(|inner| {
+            // Dropped: ends the worker.
+            inner.channel = None;
+            inner.on = None;
+            std::mem::take(&mut inner.waiting)
+        });
+        for mut told in waiting.unwrap_or_default().into_values() {
+            told(News::Failed(words.clone()));
+        }
+    }
+}
