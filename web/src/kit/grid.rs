@@ -109,6 +109,7 @@ pub fn Grid(
             {on_edit.map(|on| editor(name, selected, Signal::derive(move || selected.get().map_or(0.0, value)), on))}
         </div>
     }
+    // Erased: the types of a figure with several matrices grow beyond what the compiler follows.
     .into_any()
 }
 

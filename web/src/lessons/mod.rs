@@ -54,4 +54,5 @@ lessons! {
     2 two,
     4 four,
     5 five,
+    9 nine,
 }

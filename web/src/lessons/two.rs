@@ -77,9 +77,21 @@ impl State {
         layer
     }
 
-    /// λ in units of the mean diagonal.
     fn fraction(&self) -> f64 {
-        if self.damping <= UNDAMPED { 0.0 } else { 10f64.powf(self.damping) }
+        fraction(self.damping)
+    }
+}
+
+/// λ in units of the mean diagonal, from the damping's exponent.
+pub fn fraction(damping: f64) -> f64 {
+    if damping <= UNDAMPED { 0.0 } else { 10f64.powf(damping) }
+}
+
+/// The same as a number with as many digits as it needs.
+pub fn damping_text(damping: f64) -> String {
+    match fraction(damping) {
+        0.0 => "0".to_owned(),
+        fraction => format!("{fraction:.5}").trim_end_matches('0').to_owned(),
     }
 }
 
@@ -260,10 +272,6 @@ pub fn Lesson(
 #[component]
 fn Controls(kept: Kept<State>) -> impl IntoView {
     let columns = std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
-    let damping = move || match kept.with(State::fraction) {
-        0.0 => "0".to_owned(),
-        fraction => format!("{fraction:.5}").trim_end_matches('0').to_owned(),
-    };
     view! {
         <div class="controls">
             <Slider
@@ -281,7 +289,7 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 least=UNDAMPED
                 most=0.0
                 step=0.5
-                text=Signal::derive(damping)
+                text=Signal::derive(move || damping_text(kept.with(|s| s.damping)))
                 on=Callback::new(move |v| kept.change("damping", |s| s.damping = v))
             />
             <Choice

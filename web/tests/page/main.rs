@@ -21,6 +21,8 @@ mod tab;
 mod document;
 mod failing;
 mod lesson_1;
+mod lesson_5;
+mod lesson_9;
 mod manners;
 mod offline;
 mod policy;

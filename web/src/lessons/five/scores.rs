@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 use slimgpt::obs::Score;
+use slimgpt_worker::protocol::Scored;
 
 use crate::kit::shown;
 use crate::text::say;
@@ -26,6 +27,17 @@ pub struct LayerScores {
     pub layer: usize,
     /// Its heads, or groups of heads that go as one.
     pub heads: Vec<HeadScores>,
+}
+
+impl LayerScores {
+    /// What the worker answered for a layer; `None` where a score is missing.
+    pub fn of(layer: usize, scored: &[Scored]) -> Option<Self> {
+        let by = |score: Score| scored.iter().find(|s| s.score == score).map(|s| &s.scores);
+        let [diagonal, grouped, exact] = SCORES.map(by);
+        let all = diagonal?.iter().zip(grouped?).zip(exact?).enumerate();
+        let heads = all.map(|(head, ((&diagonal, &grouped), &exact))| HeadScores { head, by: [diagonal, grouped, exact] });
+        Some(Self { layer, heads: heads.collect() })
+    }
 }
 
 /// What the worker found for a layer of the shipped model; in the context of the page.
@@ -128,6 +140,19 @@ pub fn Shipped() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_the_worker_is_read_whatever_its_order() {
+        let scored = |score, scores: [f64; 2]| Scored { score, scores: scores.to_vec(), removed: vec![0], error: 0.1 };
+        let answer = [
+            scored(Score::Exact, [3.0, 6.0]),
+            scored(Score::Diagonal, [1.0, 4.0]),
+            scored(Score::GroupedCholesky, [2.0, 5.0]),
+        ];
+        let heads = LayerScores::of(2, &answer).unwrap().heads;
+        assert_eq!(heads.iter().map(|head| head.by).collect::<Vec<_>>(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        assert_eq!(LayerScores::of(2, &answer[1..]), None);
+    }
 
     #[test]
     fn equal_scores_share_a_rank_and_the_lowest_is_first() {
