@@ -13,6 +13,7 @@ mod plot;
 mod section;
 mod slider;
 mod stepper;
+mod toggles;
 mod toolbar;
 
 pub use amount::amount;
@@ -27,6 +28,7 @@ pub use plot::Plot;
 pub use section::Section;
 pub use slider::Slider;
 pub use stepper::Stepper;
+pub use toggles::Toggles;
 pub use toolbar::{Address, Toolbar};
 
 /// A number as figures show it: few digits, and a minus that is as wide as a plus.

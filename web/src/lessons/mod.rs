@@ -51,7 +51,9 @@ macro_rules! lessons {
 }
 
 lessons! {
+    1 one,
     2 two,
+    3 three,
     4 four,
     5 five,
     9 nine,

@@ -21,6 +21,7 @@ mod tab;
 mod document;
 mod failing;
 mod lesson_1;
+mod lesson_3;
 mod lesson_5;
 mod lesson_9;
 mod manners;
