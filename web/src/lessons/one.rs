@@ -230,7 +230,9 @@ mod tests {
                 assert!(matches!(outcome(&state), Outcome::Open(_)));
                 let most = Layer::of(&state).unwrap().config.dense.channels;
                 let mut amounts = (0..most).step_by(most.div_ceil(PLACES));
-                let done = |channels| matches!(outcome(&State { heads: vec![0], channels, ..state.clone() }), Outcome::Done(_));
+                let done = |channels| {
+                    matches!(outcome(&State { heads: vec![0], channels, ..state.clone() }), Outcome::Done(_))
+                };
                 assert!(amounts.any(done), "{state:?}");
             }
         }

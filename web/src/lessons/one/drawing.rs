@@ -69,10 +69,18 @@ fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
         let has_less = [rows_left, columns_left] != [rows, columns];
         has_less.then(|| say::one_fewer(rows_left, columns_left))
     };
-    let gone = move || layer.with(|layer| places(layer, of, |layer, axis| runs(layer, axis))).into_iter().map(|place| rect(place, "gone", None)).collect_view();
+    let gone = move || {
+        layer
+            .with(|layer| places(layer, of, |layer, axis| runs(layer, axis)))
+            .into_iter()
+            .map(|place| rect(place, "gone", None))
+            .collect_view()
+    };
     let units = places(&now, of, strips).into_iter().enumerate().map(|(i, place)| {
-        let class = if i % 2 == 0 { "unit" } else { "unit odd" };
-        rect(place, class, touch(&now, of, i))
+        let touch = touch(&now, of, i);
+        // Strips of channels are no units, and must not look like some.
+        let class = if i % 2 == 1 && matches!(touch, Touched::Head(_)) { "unit odd" } else { "unit" };
+        rect(place, class, Some(touch))
     });
     view! {
         <div class="weight">
@@ -80,8 +88,8 @@ fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
             <span class="size">{say::one_rows_columns(rows, columns)}</span>
             <svg width=width height=height aria-hidden="true">
                 <rect class="ground" width="100%" height="100%"></rect>
-                {gone}
                 {units.collect_view()}
+                {gone}
             </svg>
             <span class="left">{left}</span>
         </div>
@@ -119,10 +127,10 @@ fn strips(layer: &Layer, axis: Axis) -> Vec<[f64; 2]> {
 }
 
 /// What the strip of this number stands for.
-fn touch(layer: &Layer, of: Projection, strip: usize) -> Option<Touched> {
+fn touch(layer: &Layer, of: Projection, strip: usize) -> Touched {
     let LayerShape { channels, .. } = layer.config.dense;
     let has_channels = of.axes().contains(&Axis::Channels);
-    Some(if has_channels { Touched::Channel(strip * channels / STRIPS) } else { Touched::Head(strip) })
+    if has_channels { Touched::Channel(strip * channels / STRIPS) } else { Touched::Head(strip) }
 }
 
 fn rect([x, y, width, height]: Place, class: &'static str, touch: Option<Touched>) -> impl IntoView {

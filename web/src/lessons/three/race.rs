@@ -80,7 +80,8 @@ impl Race {
         if columns.is_empty() {
             return Some(0.0);
         }
-        let same = |rival: &&Rival| rival.columns.len() == columns.len() && rival.columns.iter().all(|j| columns.contains(j));
+        let same =
+            |rival: &&Rival| rival.columns.len() == columns.len() && rival.columns.iter().all(|j| columns.contains(j));
         self.all.iter().find(same).map(|rival| rival.error)
     }
 
@@ -119,15 +120,23 @@ impl Race {
     }
 
     pub fn bars(&self, state: &State) -> Vec<Bar> {
-        let bar = |label: String, error: f64, class| Bar { label, value: error, text: format!("{} %", percent(error)), class };
+        let bar = |label: String, error: f64, class| Bar {
+            label,
+            value: error,
+            text: format!("{} %", percent(error)),
+            class,
+        };
         let told = |who: &str, rival: &Rival, class| {
             let label = if state.reveal { say::three_chosen(who, listed(&rival.columns)) } else { who.to_owned() };
             bar(label, rival.error, class)
         };
-        let own = [(say::three_yours(), self.error(&state.picks), &state.picks, "s2"), (say::three_best_yours(), self.whole(&state.best), &state.best, "s4")];
-        let own = own.into_iter().filter(|(.., columns, _)| !columns.is_empty()).filter_map(|(who, error, columns, class)| {
-            Some(bar(say::three_chosen(who, listed(columns)), error?, class))
-        });
+        let own = [
+            (say::three_yours(), self.error(&state.picks), &state.picks, "s2"),
+            (say::three_best_yours(), self.whole(&state.best), &state.best, "s4"),
+        ];
+        let own = own.into_iter().filter(|(.., columns, _)| !columns.is_empty()).filter_map(
+            |(who, error, columns, class)| Some(bar(say::three_chosen(who, listed(columns)), error?, class)),
+        );
         let best = say::three_best(self.choices().count());
         let others = [
             told(say::three_greedy(), &self.greedy, "s0"),
