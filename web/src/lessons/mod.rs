@@ -54,5 +54,6 @@ lessons! {
     2 two,
     4 four,
     5 five,
+    6 six,
     9 nine,
 }
