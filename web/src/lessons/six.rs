@@ -181,7 +181,9 @@ impl Worked {
 /// A share as a percentage that says whether it is above or below.
 fn signed(share: f64) -> String {
     let text = percent(share);
-    if share > 0.0 { format!("+{text}") } else { text }
+    // Rounded to nothing it has no sign.
+    let above = share > 0.0 && text != percent(0.0);
+    if above { format!("+{text}") } else { text }
 }
 
 /// The sizes of groups, with how many there are where some are equal: "8, 5, 19 × 1".
@@ -309,6 +311,6 @@ mod tests {
     #[test]
     fn equal_groups_are_counted() {
         assert_eq!(listed(&[8, 5, 1, 1, 1]), "8, 5, 3 \u{d7} 1");
-        assert_eq!([signed(0.012), signed(-0.012), signed(0.0)], ["+1.2", "\u{2212}1.2", "0.0"]);
+        assert_eq!([0.012, -0.012, 0.0, 1e-4].map(signed), ["+1.2", "\u{2212}1.2", "0.0", "0.0"]);
     }
 }
