@@ -8,7 +8,7 @@ use slimgpt::device::Device;
 use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace, upper_factor};
 use slimgpt::obs::{
     ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Reconstruction, Score,
-    WgpuExecutor, prune_channels, prune_heads, remove_columns,
+    WgpuExecutor, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use support::rounding::{UNIT, assert_within, refit_bound};
 use support::{activations, doubles, matrix, random, software_gpu};
@@ -44,6 +44,7 @@ fn unwatched(x: &Matrix, w: &Matrix, what: TraceTarget, options: &Options) -> Pr
             TraceTarget::Heads { layout, unit, remove } => {
                 prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
             }
+            TraceTarget::Groups(sizes) => remove_groups(&executor, &weight, &hessian, &sizes, options).await,
             TraceTarget::Columns(order) => remove_columns(&executor, &weight, &hessian, &order, options).await,
         }
     })
@@ -59,6 +60,7 @@ fn every_way() -> Vec<(usize, TraceTarget)> {
         (20, TraceTarget::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
+        (20, TraceTarget::Groups(vec![5, 0, 2, 1])),
         (9, TraceTarget::Columns(vec![7, 0, 3])),
     ]
 }

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
     ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Refit,
-    Removal, Score, cpu, prune_channels, prune_heads, remove_columns,
+    Removal, Score, cpu, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use crate::device::readback::{ReadbackError, doubles};
 
@@ -90,6 +90,8 @@ pub enum TraceTarget {
         /// Units that go from every quota set; at least one stays.
         remove: usize,
     },
+    /// Input columns in groups of these sizes, each the cheapest at its time.
+    Groups(Vec<usize>),
     /// These columns in this order, whatever they cost.
     Columns(Vec<usize>),
 }
@@ -207,7 +209,7 @@ pub(super) fn at_once<T>(work: impl Future<Output = Result<T, ObsError>>) -> Res
     }
 }
 
-async fn run<E: Executor>(
+pub(super) async fn run<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
     hessian: &Hessian<E>,
@@ -221,6 +223,7 @@ async fn run<E: Executor>(
         TraceTarget::Heads { layout, unit, remove } => {
             prune_heads(executor, weight, hessian, layout, unit, remove, options).await
         }
+        TraceTarget::Groups(sizes) => remove_groups(executor, weight, hessian, &sizes, options).await,
         TraceTarget::Columns(order) => remove_columns(executor, weight, hessian, &order, options).await,
     }
 }

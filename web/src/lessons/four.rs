@@ -201,7 +201,8 @@ pub fn Lesson(
         let empty = || Matrix::from_fn(SIZE, SIZE, |_, _| 0.0);
         Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(|_| empty(), |w| at(w, gone.get()))))
     };
-    let says = Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(Clone::clone, |w| w.sentence(gone.get()))));
+    let says =
+        Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(Clone::clone, |w| w.sentence(gone.get()))));
     let hatched = Signal::derive(move || (0..gone.get()).collect::<Vec<_>>());
     let next = Signal::derive(move || vec![gone.get()]);
     view! {

@@ -9,6 +9,9 @@ macro_rules! lessons {
     ($($number:literal $module:ident),* $(,)?) => {
         $(pub mod $module;)*
 
+        /// The lessons that there are, from 1.
+        pub const NUMBERS: &[usize] = &[$($number),*];
+
         /// What the reader changed, lesson by lesson.
         #[derive(Clone, Copy)]
         pub struct Reader {
@@ -56,5 +59,6 @@ lessons! {
     3 three,
     4 four,
     5 five,
+    6 six,
     9 nine,
 }

@@ -134,7 +134,11 @@ fn Measurements() -> impl IntoView {
 fn Controls(kept: Kept<State>) -> impl IntoView {
     let cases: Vec<String> = Case::ALL.iter().map(|case| case.name().to_owned()).collect();
     let pairs = vec![say::nine_different().to_owned(), say::nine_pairs().to_owned()];
-    let count = move |label: &'static str, name: &'static str, most: usize, at: fn(&mut State) -> &mut usize, text: fn(&State) -> String| {
+    let count = move |label: &'static str,
+                      name: &'static str,
+                      most: usize,
+                      at: fn(&mut State) -> &mut usize,
+                      text: fn(&State) -> String| {
         view! {
             <Slider
                 label=label

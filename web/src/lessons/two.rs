@@ -176,7 +176,12 @@ impl Worked {
         };
         match step {
             0 => say::two_look(self.smallest + 1).to_string(),
-            1 => say::two_score(self.smallest + 1, shown(cost(self.smallest), 2), self.cheapest + 1, shown(cost(self.cheapest), 2)),
+            1 => say::two_score(
+                self.smallest + 1,
+                shown(cost(self.smallest), 2),
+                self.cheapest + 1,
+                shown(cost(self.cheapest), 2),
+            ),
             2 => say::two_cut(self.shown + 1, percent(self.zeroed)),
             _ => say::two_flow(percent(self.zeroed), percent(self.compensated)),
         }
@@ -210,7 +215,8 @@ pub fn Lesson(
     let look = move |at: fn(&Worked, usize) -> Matrix, empty: [usize; 2]| {
         Signal::derive(move || {
             let step = kept.with(|s| s.step);
-            worked.with(|w| w.as_ref().map_or_else(|_| Matrix::from_fn(empty[0], empty[1], |_, _| 0.0), |w| at(w, step)))
+            worked
+                .with(|w| w.as_ref().map_or_else(|_| Matrix::from_fn(empty[0], empty[1], |_, _| 0.0), |w| at(w, step)))
         })
     };
     let weight = look(Worked::weight, [SIZE, SIZE]);
@@ -241,7 +247,9 @@ pub fn Lesson(
         worked.with(|w| w.as_ref().map_or_else(|words| Outcome::Open(words.clone()), Worked::outcome))
     });
     let strongest = Signal::derive(move || {
-        worked.with(|w| w.iter().flat_map(|w| w.trace.start.weight.values.clone()).fold(0.0, |most: f64, v| most.max(v.abs())))
+        worked.with(|w| {
+            w.iter().flat_map(|w| w.trace.start.weight.values.clone()).fold(0.0, |most: f64, v| most.max(v.abs()))
+        })
     });
     let edit = move |matrix: usize| {
         Callback::new(move |((row, column), value): (Place, f64)| {
@@ -271,7 +279,8 @@ pub fn Lesson(
 /// Sliders, the choice of the column, and the steps.
 #[component]
 fn Controls(kept: Kept<State>) -> impl IntoView {
-    let columns = std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
+    let columns =
+        std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
     view! {
         <div class="controls">
             <Slider

@@ -57,12 +57,10 @@ mod tests {
 
     #[test]
     fn every_removal_goes_through_all_phases() {
-        assert_eq!([0, 1, 6, 7].map(Phase::at), [
-            (0, Phase::Look),
-            (0, Phase::Factor),
-            (0, Phase::Restore),
-            (1, Phase::Factor)
-        ]);
+        assert_eq!(
+            [0, 1, 6, 7].map(Phase::at),
+            [(0, Phase::Look), (0, Phase::Factor), (0, Phase::Restore), (1, Phase::Factor)]
+        );
         let ordered = Phase::OF_A_REMOVAL.map(Phase::is_ordered);
         assert_eq!(ordered, [false, false, true, true, true, false]);
     }

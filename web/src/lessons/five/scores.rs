@@ -35,7 +35,8 @@ impl LayerScores {
         let by = |score: Score| scored.iter().find(|s| s.score == score).map(|s| &s.scores);
         let [diagonal, grouped, exact] = SCORES.map(by);
         let all = diagonal?.iter().zip(grouped?).zip(exact?).enumerate();
-        let heads = all.map(|(head, ((&diagonal, &grouped), &exact))| HeadScores { head, by: [diagonal, grouped, exact] });
+        let heads =
+            all.map(|(head, ((&diagonal, &grouped), &exact))| HeadScores { head, by: [diagonal, grouped, exact] });
         Some(Self { layer, heads: heads.collect() })
     }
 }

@@ -119,8 +119,11 @@ impl Worked {
 
     /// The errors side by side.
     pub fn bars(&self) -> Vec<Bar> {
-        let bar = |label: &str, value: f64, class| {
-            Bar { label: label.to_owned(), value, text: format!("{} %", percent(value)), class }
+        let bar = |label: &str, value: f64, class| Bar {
+            label: label.to_owned(),
+            value,
+            text: format!("{} %", percent(value)),
+            class,
         };
         let measured = self.measured.iter().flat_map(|m| {
             [
