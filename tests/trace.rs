@@ -145,7 +145,9 @@ fn between_two_states_lies_the_compensation_of_optimal_brain_surgeon() {
 
 #[test]
 fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates() {
-    for (columns, what) in every_way() {
+    let is_chosen = |what: &TraceTarget| !matches!(what, TraceTarget::Columns(_) | TraceTarget::Groups(_));
+    // What was prescribed goes whatever it costs.
+    for (columns, what) in every_way().into_iter().filter(|(_, what)| is_chosen(what)) {
         let (x, w) = layer(3, columns, 11);
         let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
         let mut gone: Vec<usize> = Vec::new();
