@@ -71,7 +71,7 @@ fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
     };
     let gone = move || {
         layer
-            .with(|layer| places(layer, of, |layer, axis| runs(layer, axis)))
+            .with(|layer| places(layer, of, runs))
             .into_iter()
             .map(|place| rect(place, "gone", None))
             .collect_view()
