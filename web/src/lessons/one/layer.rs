@@ -153,10 +153,11 @@ mod tests {
     #[test]
     fn a_head_is_rows_of_q_k_v_and_columns_of_o_and_a_shared_one_takes_its_queries_along() {
         let layer = layer(State { heads: vec![1], ..State::default() });
-        let along = |of: Projection| of.axes().map(|axis| layer.gone(axis));
-        assert_eq!(along(Projection::Q), [Vec::from([32..64]), vec![]]);
-        assert_eq!(along(Projection::K), [Vec::from([16..32]), vec![]]);
-        assert_eq!(along(Projection::O), [vec![], Vec::from([32..64])]);
+        let ends = |axis| layer.gone(axis).into_iter().map(|run| (run.start, run.end)).collect::<Vec<_>>();
+        let along = |of: Projection| of.axes().map(ends);
+        assert_eq!(along(Projection::Q), [vec![(32, 64)], vec![]]);
+        assert_eq!(along(Projection::K), [vec![(16, 32)], vec![]]);
+        assert_eq!(along(Projection::O), [vec![], vec![(32, 64)]]);
         assert!(along(Projection::Down).iter().all(Vec::is_empty));
     }
 
