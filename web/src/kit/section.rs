@@ -26,8 +26,7 @@ pub fn Section<T: Shared>(
     view! {
         <section id=id class="lesson" aria-labelledby=title.clone()>
             <h2 id=title.clone()>
-                <span class="number">{number}</span>
-                " "
+                <span class="number" aria-hidden="true">{format!("{number} ")}</span>
                 <span inner_html=lesson.title></span>
             </h2>
             <div class="body" inner_html=lesson.body></div>

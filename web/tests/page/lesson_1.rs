@@ -9,7 +9,7 @@ const DONE: &str = "!!document.querySelector('#lesson-1 .outcome.done')";
 fn the_question_is_asked() {
     let tab = Tab::of("#lesson-1");
     let question = tab.by("heading", "What is cut?");
-    assert_eq!(question.text(), "What is cut?");
+    assert_eq!(question.text(), "1 What is cut?");
 }
 
 #[test]
