@@ -77,7 +77,7 @@ pub fn Stepper(
             <button type="button" on:click=move |_| play()>
                 {move || if playing.with(Option::is_some) { say::pause() } else { say::play() }}
             </button>
-            <button type="button" disabled=move || at.get() >= last.get() on:click=move |_| forward()>
+            <button type="button" disabled={move || at.get() >= last.get()} on:click=move |_| forward()>
                 {say::step_forward()}
                 <span aria-hidden="true">" \u{2192}"</span>
             </button>

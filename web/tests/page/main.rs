@@ -21,6 +21,7 @@ mod tab;
 mod document;
 mod failing;
 mod lesson_1;
+mod lesson_2;
 mod lesson_3;
 mod lesson_4;
 mod lesson_5;
