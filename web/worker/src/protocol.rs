@@ -44,6 +44,9 @@ pub struct Prune {
     pub request: pipeline::Request,
     /// What the layers are calibrated on.
     pub text: Text,
+    /// Windows from the beginning of the evaluation text on which perplexity is measured; `None`
+    /// takes all there are.
+    pub eval_windows: Option<usize>,
 }
 
 /// A calibration text.
@@ -104,6 +107,9 @@ pub struct Event {
     pub id: u32,
     /// What became of it.
     pub news: News,
+    /// Whether the worker is of no use any more, as when it lost its device.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 /// One thing that happened to a job.
