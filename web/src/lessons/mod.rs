@@ -50,6 +50,9 @@ macro_rules! lessons {
     };
 }
 
+pub mod tiny;
+
 lessons! {
     2 two,
+    7 seven,
 }

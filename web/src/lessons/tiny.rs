@@ -5,7 +5,8 @@ use slimgpt::allocate::Allocation;
 use slimgpt::checkpoint::parse_config;
 use slimgpt::pipeline::Request;
 use slimgpt::shape::ModelConfig;
-use slimgpt_worker::protocol::{Prune, Text};
+use slimgpt::text::Bos;
+use slimgpt_worker::protocol::{Eval, Prune, Text};
 
 /// Layers of the model.
 pub const LAYERS: usize = 6;
@@ -13,8 +14,8 @@ pub const LAYERS: usize = 6;
 pub const WINDOW_TOKENS: usize = 128;
 /// Calibration windows, where nothing else is said.
 pub const WINDOWS: usize = 32;
-/// Windows from the beginning of the evaluation text on which perplexity is measured.
-pub const EVAL_WINDOWS: usize = 16;
+/// How perplexity is measured: in windows as the model was trained on, of which it knows no longer ones.
+pub const EVAL: Eval = Eval { windows: Some(32), tokens: Some(256), bos: Bos::Each };
 
 /// The sizes of the model.
 ///
@@ -29,5 +30,5 @@ pub fn config() -> Result<ModelConfig, String> {
 /// A pruning with the page's usual text.
 pub fn prune(allocation: Allocation) -> Prune {
     let request = Request { allocation, windows: WINDOWS, window_tokens: WINDOW_TOKENS, ..Request::default() };
-    Prune { request, text: Text::Shipped, eval_windows: Some(EVAL_WINDOWS) }
+    Prune { request, text: Text::Shipped, eval: EVAL }
 }

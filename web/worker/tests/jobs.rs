@@ -16,11 +16,11 @@ use slimgpt::shipped;
 use slimgpt::text::{Bos, Files, Sampling, Windows, windows};
 use slimgpt_worker::jobs::{Done, FILES, Failure, Model, Named, Worker};
 use slimgpt_worker::protocol::{
-    Answer, Event, Generate, Job, Layer, News, Progress, Prune, Pruned, Request, Stage, Text, Which,
+    Answer, Eval, Event, Generate, Job, Layer, News, Progress, Prune, Pruned, Request, Stage, Text, Which,
 };
 
-/// Windows on which perplexity is measured where all would take long.
-const FEW: Option<usize> = Some(2);
+/// Few windows, where all would take long, and as the model was trained.
+const FEW: Eval = Eval { windows: Some(8), tokens: Some(256), bos: Bos::Each };
 
 fn files() -> Vec<Named> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tiny_model");
@@ -36,7 +36,7 @@ fn asked(target: f64) -> Asked {
 }
 
 fn few(request: Asked) -> Prune {
-    Prune { request, text: Text::Shipped, eval_windows: FEW }
+    Prune { request, text: Text::Shipped, eval: FEW }
 }
 
 fn done(worker: &mut Worker, id: u32, job: Job) -> Result<Done, Failure> {
@@ -194,8 +194,7 @@ fn a_wrong_text_costs_more() {
     let request = Asked { windows: 32, ..asked(0.3) };
     let mut with = |text| pruned(&mut worker, 1, Prune { text, ..few(request.clone()) }).perplexity[1];
     let (right, digits) = (with(Text::Shipped), with(Text::Digits(0)));
-    // Both are poor with so little text; the wrong one is poorer by more than rounding could make it.
-    assert!(digits > 1.03 * right, "{digits} {right}");
+    assert!(digits > 1.2 * right, "{digits} {right}");
 }
 
 #[test]

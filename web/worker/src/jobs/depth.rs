@@ -3,7 +3,7 @@
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::readback::doubles;
 use slimgpt::model::{Decoder, Positions, token_tensor};
-use slimgpt::text::windows;
+use slimgpt::text::{Bos, windows};
 
 use super::measure::from_the_beginning;
 use super::prune::Made;
@@ -18,12 +18,12 @@ impl Worker {
     /// Prunes, compares and measures each of the runs.
     pub(super) async fn depth(&mut self, runs: &[Prune], tell: Tell<'_>) -> Result<Depth, Failure> {
         let Some(first) = runs.first() else { return Err(Failure::refused("there is nothing to compare")) };
-        let dense = self.dense_perplexity(first.eval_windows, tell).await?;
+        let dense = self.dense_perplexity(first.eval, tell).await?;
         let mut found = Vec::new();
         for asked in runs {
             let Made { report, checkpoint, .. } = self.made(asked, tell).await?;
             let errors = self.errors(&checkpoint, tell).await?;
-            let pruned = self.perplexity(&checkpoint, first.eval_windows, Stage::MeasuringPruned, tell).await?;
+            let pruned = self.perplexity(&checkpoint, first.eval, Stage::MeasuringPruned, tell).await?;
             let layers = &report.plan.layers;
             let ratio = |before: usize, after: usize| 1.0 - after as f64 / before as f64;
             found.push(Run {
@@ -40,7 +40,7 @@ impl Worker {
     async fn errors(&self, pruned: &Checkpoint, tell: Tell<'_>) -> Result<Vec<f64>, Failure> {
         let (checkpoint, on) = (&self.model.checkpoint, self.device.tensor_device());
         let config = checkpoint.config();
-        let which = from_the_beginning(Some(WINDOWS), WINDOW_TOKENS);
+        let which = from_the_beginning(Some(WINDOWS), WINDOW_TOKENS, Bos::None);
         let windows = windows(&self.model.tokenizer, &[self.model.evaluation.clone()], config.bos_token, &which)?;
         let (dense, pruned) = (Decoder::load(checkpoint, on)?, Decoder::load(pruned, on)?);
         let positions = Positions::new(&config.rope, config.head_dim, 0, WINDOW_TOKENS, on);

@@ -18,7 +18,7 @@ use slimgpt::eval::Perplexity;
 pub use failure::Failure;
 pub use model::{FILES, Model, Named};
 
-use crate::protocol::{Answer, Job, On, Progress, Request, Which};
+use crate::protocol::{Answer, Eval, Job, On, Progress, Request, Which};
 
 /// Pruned models that are kept; of more, the oldest goes.
 const KEPT: usize = 4;
@@ -39,8 +39,8 @@ pub enum Done {
 pub struct Worker {
     model: Model,
     device: Device,
-    /// What the dense model was measured to have, by the windows that were asked for.
-    dense: Vec<(Option<usize>, Perplexity)>,
+    /// What the dense model was measured to have, by how it was measured.
+    dense: Vec<(Eval, Perplexity)>,
     kept: VecDeque<Kept>,
 }
 

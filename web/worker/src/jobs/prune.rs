@@ -20,9 +20,9 @@ pub(super) struct Made {
 impl Worker {
     /// Prunes, measures, and keeps the result under `number`.
     pub(super) async fn prune(&mut self, number: u32, asked: &Prune, tell: Tell<'_>) -> Result<Pruned, Failure> {
-        let dense = self.dense_perplexity(asked.eval_windows, tell).await?;
+        let dense = self.dense_perplexity(asked.eval, tell).await?;
         let Made { report, checkpoint, files } = self.made(asked, tell).await?;
-        let pruned = self.perplexity(&checkpoint, asked.eval_windows, Stage::MeasuringPruned, tell).await?;
+        let pruned = self.perplexity(&checkpoint, asked.eval, Stage::MeasuringPruned, tell).await?;
         self.keep(Kept { number, checkpoint, files });
         Ok(Pruned {
             number,
