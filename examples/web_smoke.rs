@@ -1,5 +1,5 @@
 //! The smoke page's module: does the library run in a browser, and does its GPU path agree there
-//! with its CPU path? `tests/browser.rs` builds it, opens `web/index.html` and reads the report.
+//! with its CPU path? `tests/browser` builds it, opens its `index.html` and reads the report.
 //!
 //! [`answers`] is the one list to extend: it runs every computation on the device it is given, and
 //! the page compares what the GPU answers with what the CPU answers. Nothing here may block: a

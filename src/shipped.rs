@@ -1,7 +1,8 @@
 //! The model that comes with the program: made by `examples/train_tiny`, compiled in.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, ReadError, parse_config};
 use crate::error::Error;
+use crate::shape::ModelConfig;
 use crate::text::Tokenizer;
 
 const CONFIG: &[u8] = include_bytes!("../examples/tiny_model/config.json");
@@ -22,6 +23,15 @@ pub fn open() -> Result<(Checkpoint, Tokenizer), Error> {
     let checkpoint = Checkpoint::from_bytes(CONFIG, WEIGHTS)?;
     let tokenizer = Tokenizer::from_bytes(TOKENIZER, checkpoint.config().vocab_size)?;
     Ok((checkpoint, tokenizer))
+}
+
+/// Its sizes, for whom the weights are too much.
+///
+/// # Errors
+/// Never, for the model that was tested.
+pub fn config() -> Result<ModelConfig, ReadError> {
+    let raw = serde_json::from_slice(CONFIG).map_err(|e| ReadError::Config(format!("not JSON: {e}")))?;
+    parse_config(&raw)
 }
 
 /// Writes it as a folder. A file that is there already stays as it is: a new time would make it
@@ -51,4 +61,12 @@ pub fn is_in(folder: &std::path::Path) -> bool {
 fn holds(file: &std::path::Path, bytes: &[u8]) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.len() == bytes.len() as u64)
         && crate::disk::read_within(file, bytes.len() as u64).is_ok_and(|there| there == bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn its_sizes_are_those_of_its_weights() {
+        assert_eq!(super::config().unwrap(), *super::open().unwrap().0.config());
+    }
 }

@@ -54,9 +54,15 @@ const REACHED: &[&str] = &[
 /// Longest file, in lines: beyond this nobody reads it from top to bottom.
 const MOST_LINES: usize = 400;
 
+/// Most lines of JavaScript: what loads Rust, and nothing that Rust could do.
+const MOST_SCRIPT: usize = 100;
+
+/// Rust whose files are asked for and written like the library's own.
+const SHIPPED: &[&str] = &["src", "app/src", "web/src", "web/worker/src"];
+
 /// Where printing is the purpose. The command line is not among them: it says everything through
 /// `src/cli/out.rs`, because the macros panic where nobody reads.
-const MAY_PRINT: &[&str] = &["app", "examples", "tests", "benches"];
+const MAY_PRINT: &[&str] = &["app", "examples", "tests", "benches", "web/build.rs", "web/build", "web/tests"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,7 +89,7 @@ fn files(folders: &[&str], extension: &str) -> Vec<(String, String)> {
 }
 
 fn rust_files() -> Vec<(String, String)> {
-    files(&["src", "app", "tests", "examples", "benches"], "rs")
+    files(&["src", "app", "web", "tests", "examples", "benches"], "rs")
 }
 
 /// Applies `rule` to every file and fails with all objections at once.
@@ -156,9 +162,9 @@ fn the_rooms_are_those_that_there_are() {
 #[test]
 fn nobody_uses_each_other_in_a_circle() {
     let mut found = BTreeSet::new();
-    for root in ["src", "app/src"] {
+    for root in SHIPPED {
         let circles = circles::Tree::of(root, &files(&[root], "rs")).circles();
-        found.extend(circles.into_iter().map(|(folder, names)| (root.to_owned(), folder, names)));
+        found.extend(circles.into_iter().map(|(folder, names)| (*root, folder, names)));
     }
     assert_eq!(found, BTreeSet::new(), "tree, folder, modules");
 }
@@ -182,8 +188,16 @@ fn is_short(_: &str, text: &str) -> Vec<String> {
 #[test]
 fn no_file_is_too_long_to_read() {
     check(&rust_files(), is_short);
+    check(&files(&["web/assets"], "css"), is_short);
     assert!(is_short("", &"x\n".repeat(MOST_LINES)).is_empty());
     assert_eq!(is_short("", &"x\n".repeat(MOST_LINES + 1)).len(), 1);
+}
+
+#[test]
+fn javascript_only_loads_what_is_written_in_rust() {
+    let scripts = files(&["web/assets"], "js");
+    let lines: usize = scripts.iter().map(|(_, text)| text.lines().count()).sum();
+    assert!((1..=MOST_SCRIPT).contains(&lines), "{lines} lines in {} scripts", scripts.len());
 }
 
 fn prints(path: &str, text: &str) -> Vec<String> {
@@ -225,7 +239,7 @@ fn writes(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn whatever_is_written_goes_through_one_room() {
-    check(&files(&["src", "app/src"], "rs"), writes);
+    check(&files(SHIPPED, "rs"), writes);
     assert_eq!(writes("src/cli/prune.rs", "fn f() { std::fs::write(p, b); }").len(), 1);
     assert_eq!(writes("app/src/app.rs", "fn f() { File::create(p); fs::remove_file(p); }").len(), 2);
     assert!(writes("src/disk/file.rs", "fn f() { fs::write(p, b); }").is_empty());
@@ -244,7 +258,7 @@ fn reads(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn whatever_is_read_goes_through_one_room() {
-    check(&files(&["src", "app/src"], "rs"), reads);
+    check(&files(SHIPPED, "rs"), reads);
     assert_eq!(reads("src/cli/prune.rs", "fn f() { std::fs::read(p); File::open(p); }").len(), 2);
     assert!(reads("src/disk/given.rs", "fn f() { fs::read(p); }").is_empty());
     assert!(reads("src/text/mod.rs", "fn f() { disk::read(p); }").is_empty());

@@ -7,8 +7,8 @@ use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace, upper_factor};
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Score, WgpuExecutor,
-    prune_channels, prune_heads, remove_columns,
+    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Reconstruction, Score,
+    WgpuExecutor, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use support::rounding::{UNIT, assert_within, refit_bound};
 use support::{activations, doubles, matrix, random, software_gpu};
@@ -44,6 +44,7 @@ fn unwatched(x: &Matrix, w: &Matrix, what: TraceTarget, options: &Options) -> Pr
             TraceTarget::Heads { layout, unit, remove } => {
                 prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
             }
+            TraceTarget::Groups(sizes) => remove_groups(&executor, &weight, &hessian, &sizes, options).await,
             TraceTarget::Columns(order) => remove_columns(&executor, &weight, &hessian, &order, options).await,
         }
     })
@@ -59,6 +60,7 @@ fn every_way() -> Vec<(usize, TraceTarget)> {
         (20, TraceTarget::Channels { remove: 11, steps: ChannelSteps::Fixed(4) }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: 2 }),
         (18, TraceTarget::Heads { layout, unit: HeadUnit::Query, remove: 1 }),
+        (20, TraceTarget::Groups(vec![5, 0, 2, 1])),
         (9, TraceTarget::Columns(vec![7, 0, 3])),
     ]
 }
@@ -143,7 +145,9 @@ fn between_two_states_lies_the_compensation_of_optimal_brain_surgeon() {
 
 #[test]
 fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates() {
-    for (columns, what) in every_way() {
+    let is_chosen = |what: &TraceTarget| !matches!(what, TraceTarget::Columns(_) | TraceTarget::Groups(_));
+    // What was prescribed goes whatever it costs.
+    for (columns, what) in every_way().into_iter().filter(|(_, what)| is_chosen(what)) {
         let (x, w) = layer(3, columns, 11);
         let traced = block_on(trace(&x, &w, what.clone(), &Options::default())).unwrap();
         let mut gone: Vec<usize> = Vec::new();
@@ -157,6 +161,38 @@ fn the_candidate_that_goes_has_the_lowest_score_and_gone_ones_are_no_candidates(
         let left: Vec<usize> = (0..columns).filter(|j| !gone.contains(j)).collect();
         assert_eq!(left, traced.kept);
     }
+}
+
+#[test]
+fn what_a_state_scores_is_what_the_next_removal_is_chosen_by() {
+    for score in [Score::Diagonal, Score::GroupedCholesky, Score::Exact] {
+        let (x, w) = layer(5, 18, 31);
+        let layout = HeadLayout { heads: 6, kv_heads: 6, head_dim: 3 };
+        let what = TraceTarget::Heads { layout, unit: HeadUnit::KeyValue, remove: 5 };
+        let traced = block_on(trace(&x, &w, what, &Options::scored(score))).unwrap();
+        for (removals, step) in traced.steps.iter().enumerate() {
+            let again = traced.state(removals).scores(&step.candidates, score).unwrap();
+            assert_within(&again, &step.scores, |i| TOLERANCE * step.scores[i], &format!("{score:?}, {removals}"));
+        }
+    }
+}
+
+#[test]
+fn the_error_on_other_tokens_is_what_those_tokens_say() {
+    let (x, w) = layer(5, 12, 8);
+    let (other, _) = layer(5, 12, 9);
+    let what = TraceTarget::Columns(vec![3, 7, 10]);
+    let traced = |x: &Matrix, options: &Options| block_on(trace(x, &w, what.clone(), options)).unwrap();
+    let share = |t: &Trace| t.predicted_loss / t.signal;
+    // The refit is handed over in f32.
+    let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-5, "{a} {b}");
+    let fitted = traced(&x, &Options::default());
+    near(fitted.error_on(&x, &w), share(&fitted));
+    let unchanged = Options { reconstruction: Reconstruction::Unchanged, ..Options::default() };
+    near(traced(&x, &unchanged).error_on(&other, &w), share(&traced(&other, &unchanged)));
+    // Nothing fits other tokens better than what was fitted to them.
+    let own = Options { damping: 0.0, ..Options::default() };
+    assert!(fitted.error_on(&other, &w) > share(&traced(&other, &own)));
 }
 
 #[test]

@@ -30,6 +30,19 @@ pub(super) fn lower_factor(a: &[f64], n: usize) -> Result<Vec<f64>, ObsError> {
     Ok(row_by_row(factor.L()))
 }
 
+/// The score of a group of columns of a traced layer, with `weight` `(rows, n)` and `inverse` `(n, n)`
+/// row by row.
+pub(super) fn score(
+    weight: &[f64],
+    inverse: &[f64],
+    n: usize,
+    columns: &[usize],
+    score: Score,
+) -> Result<f64, ObsError> {
+    let weight = MatRef::from_row_major_slice(weight, weight.len() / n, n);
+    problem::group_score(weight, MatRef::from_row_major_slice(inverse, n, n), columns, score)
+}
+
 /// Runs on the CPU in `T`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuExecutor<T = f32>(std::marker::PhantomData<T>);

@@ -15,6 +15,7 @@
 //! Both are data ([`Options`]): the methods that Optimal Brain Surgeon is compared with select by a
 //! [`Ranking`] of the columns as they are, and leave the others unchanged or shift the bias.
 
+pub mod cost;
 mod cpu;
 mod error;
 mod executor;
@@ -24,10 +25,12 @@ mod options;
 mod prune;
 mod rank;
 mod reconstruct;
+mod repeat;
 mod score;
 mod select;
 mod site;
 mod steps;
+pub mod subsets;
 pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]
@@ -41,6 +44,7 @@ pub use executor::{Executor, Inspect, Refit, Removal};
 pub use groups::{HeadLayout, HeadUnit};
 pub use hessian::Hessian;
 pub use options::{Options, Ranking, Reconstruction, Selection};
-pub use prune::{Pruned, prune_channels, prune_heads, remove_columns};
+pub use prune::{Pruned, prune_channels, prune_heads, remove_columns, remove_groups};
+pub use repeat::SmallLayer;
 pub use score::Score;
 pub use steps::ChannelSteps;

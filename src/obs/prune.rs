@@ -174,6 +174,37 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
+/// Removes channels in groups of these sizes, each the cheapest columns by the scores at its time: for
+/// steps that are none of [`ChannelSteps`]. A group of none is passed over.
+///
+/// # Errors
+/// As [`prune_heads`].
+pub async fn remove_groups<E: Executor>(
+    executor: &E,
+    weight: &Tensor<2>,
+    hessian: &Hessian<E>,
+    sizes: &[usize],
+    options: &Options,
+) -> Result<Pruned, ObsError> {
+    let ([_, present], remove) = (weight.dims(), sizes.iter().sum());
+    if remove >= present {
+        return Err(ObsError::NothingLeft { unit: "channels", remove, present });
+    }
+    if remove == 0 {
+        return Ok(untouched(weight, present));
+    }
+    let sizes: Vec<usize> = sizes.iter().copied().filter(|&size| size > 0).collect();
+    let units: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
+    let pruned = async {
+        let site = LinearSite::new(executor, weight, hessian, options).await?;
+        let mut problem = site.factor().await?;
+        let scores = executor.group_scores(&problem, &units, Score::Diagonal).await?;
+        let removed = in_groups(executor, &mut problem, present, &sizes).await?;
+        rebuilt(&site, Chosen::eliminated(&units, scores, removed, problem)).await
+    };
+    pruned.await.map_err(|e| e.with_context(options.damping, &units))
+}
+
 /// Removes these columns one after the other, in this order, whatever they cost: what somebody else
 /// chose. The scores are those of all columns before the first went.
 ///

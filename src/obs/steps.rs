@@ -45,9 +45,7 @@ impl FromStr for ChannelSteps {
 }
 
 /// Largest group of the paper's rule.
-const LARGEST: i64 = 1024;
-/// By how much the rule lowers the group before halving it.
-const SHRINK: i64 = 512;
+const LARGEST: usize = 1024;
 
 impl ChannelSteps {
     /// The paper's rule with the floor of its text.
@@ -62,8 +60,14 @@ impl ChannelSteps {
             Self::OneByOne => vec![1; count],
             // Zero, which the type allows and the parser refuses, would panic here and never end below.
             Self::Fixed(size) => fixed(count, size.max(1)),
-            Self::Dynamic { floor } => dynamic(count, floor.max(1)),
+            Self::Dynamic { floor } => dynamic(count, floor, LARGEST),
         }
+    }
+
+    /// The sizes of the paper's rule with another largest group, for layers with fewer channels than
+    /// it was made for.
+    pub fn dynamic_sizes(count: usize, floor: usize, largest: usize) -> Vec<usize> {
+        dynamic(count, floor, largest)
     }
 }
 
@@ -71,19 +75,22 @@ fn fixed(count: usize, size: usize) -> Vec<usize> {
     (0..count).step_by(size).map(|done| size.min(count - done)).collect()
 }
 
-/// b₀ = (count − 512) / 2, bₖ₊₁ = (bₖ − 512) / 2, rounded down; each group is b kept between
-/// `floor` and 1024.
-fn dynamic(count: usize, floor: usize) -> Vec<usize> {
+/// b₀ = (count − s) / 2, bₖ₊₁ = (bₖ − s) / 2, rounded down; each group is b kept between `floor` and
+/// `largest`. In the paper the largest is 1024, and s is half of it.
+fn dynamic(count: usize, floor: usize, largest: usize) -> Vec<usize> {
+    // Groups of none would never end.
+    let floor = floor.max(1) as i64;
+    // A floor above the largest group takes its place.
+    let (shrink, largest) = (largest as i64 / 2, floor.max(largest as i64));
     let mut sizes = Vec::new();
     let mut left = count;
     // Rounded down below zero too, as Python does in the published code.
-    let mut size = (count as i64 - SHRINK).div_euclid(2);
+    let mut size = (count as i64 - shrink).div_euclid(2);
     while left > 0 {
-        // A floor above the largest group takes its place.
-        let group = (size.max(floor as i64).min(LARGEST.max(floor as i64)) as usize).min(left);
+        let group = (size.clamp(floor, largest) as usize).min(left);
         sizes.push(group);
         left -= group;
-        size = (size - SHRINK).div_euclid(2);
+        size = (size - shrink).div_euclid(2);
     }
     sizes
 }
@@ -104,6 +111,16 @@ mod tests {
         let sizes = ChannelSteps::Dynamic { floor: 64 }.sizes(5504);
         assert_eq!(sizes[..4], [1024, 992, 240, 64]);
         assert_eq!(sizes.len(), 3 + 51);
+    }
+
+    #[test]
+    fn the_rule_keeps_its_shape_in_a_smaller_layer() {
+        // A sixteenth of everything, where nothing is rounded.
+        let small = ChannelSteps::dynamic_sizes(5504 / 16, 64 / 16, 1024 / 16);
+        let large = ChannelSteps::Dynamic { floor: 64 }.sizes(5504);
+        assert_eq!(small, large.iter().map(|b| b / 16).collect::<Vec<_>>());
+        assert_eq!(ChannelSteps::dynamic_sizes(5, 0, 0), [1; 5]);
+        assert_eq!(ChannelSteps::dynamic_sizes(7, 3, 2), [3, 3, 1]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
     ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Refit,
-    Removal, Score, cpu, prune_channels, prune_heads, remove_columns,
+    Removal, Score, cpu, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use crate::device::readback::{ReadbackError, doubles};
 
@@ -90,6 +90,8 @@ pub enum TraceTarget {
         /// Units that go from every quota set; at least one stays.
         remove: usize,
     },
+    /// Input columns in groups of these sizes, each the cheapest at its time.
+    Groups(Vec<usize>),
     /// These columns in this order, whatever they cost.
     Columns(Vec<usize>),
 }
@@ -106,9 +108,27 @@ impl Matrix {
         self.values[row * self.columns + column]
     }
 
-    fn tensor(&self, device: &Device) -> Tensor<2> {
+    /// ‖XAᵀ‖²_F of this matrix A.
+    fn energy(&self, x: &Self) -> f64 {
+        let product = |row: &[f64], token: &[f64]| row.iter().zip(token).map(|(w, x)| w * x).sum::<f64>();
+        let outputs = |token| self.values.chunks_exact(self.columns).map(move |row| product(row, token).powi(2));
+        x.values.chunks_exact(x.columns).flat_map(outputs).sum()
+    }
+
+    pub(super) fn tensor(&self, device: &Device) -> Tensor<2> {
         let values: Vec<f32> = self.values.iter().map(|&v| v as f32).collect();
         Tensor::from_data(TensorData::new(values, [self.rows, self.columns]), device)
+    }
+}
+
+impl State {
+    /// What each of these groups of columns would score next.
+    ///
+    /// # Errors
+    /// When a group's block of H⁻¹ is not positive definite, as where the group is gone.
+    pub fn scores(&self, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
+        let State { weight, inverse } = self;
+        groups.iter().map(|g| cpu::score(&weight.values, &inverse.values, inverse.rows, g, score)).collect()
     }
 }
 
@@ -129,6 +149,16 @@ impl Trace {
             true => 0.0,
             false => after.at(i, j) - before.at(i, j),
         })
+    }
+
+    /// ‖X(W − Ŵ)ᵀ‖²_F / ‖XWᵀ‖²_F on other tokens `x` `(tokens, in)`, which Ŵ was not fitted to, for the
+    /// layer's `weight` W `(out, in)`.
+    pub fn error_on(&self, x: &Matrix, weight: &Matrix) -> f64 {
+        let mut lost = weight.clone();
+        for (place, &j) in self.kept.iter().enumerate() {
+            (0..weight.rows).for_each(|i| lost.values[i * weight.columns + j] -= self.refit.at(i, place));
+        }
+        lost.energy(x) / weight.energy(x)
     }
 }
 
@@ -166,15 +196,20 @@ pub fn upper_factor(inverse: &Matrix) -> Result<Matrix, ObsError> {
 /// # Errors
 /// As [`trace`].
 pub fn trace_at_once(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
+    at_once(trace(x, weight, what, options))
+}
+
+/// The outcome of work on the CPU executor.
+pub(super) fn at_once<T>(work: impl Future<Output = Result<T, ObsError>>) -> Result<T, ObsError> {
     // The CPU executor never waits for anything: its first poll is its last.
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(trace(x, weight, what, options)).poll(&mut context) {
-        std::task::Poll::Ready(traced) => traced,
+    match std::pin::pin!(work).poll(&mut context) {
+        std::task::Poll::Ready(outcome) => outcome,
         std::task::Poll::Pending => Err(ReadbackError::lost("the CPU executor waited").into()),
     }
 }
 
-async fn run<E: Executor>(
+pub(super) async fn run<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
     hessian: &Hessian<E>,
@@ -188,6 +223,7 @@ async fn run<E: Executor>(
         TraceTarget::Heads { layout, unit, remove } => {
             prune_heads(executor, weight, hessian, layout, unit, remove, options).await
         }
+        TraceTarget::Groups(sizes) => remove_groups(executor, weight, hessian, &sizes, options).await,
         TraceTarget::Columns(order) => remove_columns(executor, weight, hessian, &order, options).await,
     }
 }

@@ -9,9 +9,12 @@ use crate::shape::{Axis, LayerShape, ModelConfig, Part, Projection, entries_of};
 
 /// What stays of a layer, by the indices it had. All ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeptIndices {
+pub struct KeptIndices {
+    /// Query heads.
     pub heads: Vec<usize>,
+    /// Key/value heads.
     pub kv_heads: Vec<usize>,
+    /// Feed-forward channels.
     pub channels: Vec<usize>,
 }
 
@@ -34,8 +37,13 @@ impl KeptIndices {
         entries_of(&self.heads, head_dim)
     }
 
+    /// The sizes of the layer that is left.
+    pub fn shape(&self) -> LayerShape {
+        LayerShape { heads: self.heads.len(), kv_heads: self.kv_heads.len(), channels: self.channels.len() }
+    }
+
     /// What stays along an axis; `None` where pruning removes nothing.
-    fn along(&self, axis: Axis, head_dim: usize) -> Option<Vec<usize>> {
+    pub fn along(&self, axis: Axis, head_dim: usize) -> Option<Vec<usize>> {
         match axis {
             Axis::Heads => Some(self.context_columns(head_dim)),
             Axis::KvHeads => Some(entries_of(&self.kv_heads, head_dim)),
@@ -114,6 +122,7 @@ mod tests {
         let kept = KeptIndices::new(GROUPED, HeadUnit::KeyValue, &[1], &[0, 2]);
         assert_eq!(kept, KeptIndices { heads: vec![2, 3], kv_heads: vec![1], channels: vec![0, 2] });
         assert_eq!(kept.context_columns(2), [4, 5, 6, 7]);
+        assert_eq!(kept.shape(), LayerShape { heads: 2, kv_heads: 1, channels: 2 });
     }
 
     #[test]

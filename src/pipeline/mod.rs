@@ -31,6 +31,7 @@ mod folder;
 mod resume;
 
 pub use batches::digest as windows_sha256;
+pub use cut::KeptIndices;
 pub use driver::prune;
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::FolderError;

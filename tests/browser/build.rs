@@ -7,7 +7,7 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Builds everything and returns the folder with the module; `web/` holds the page itself.
+/// Builds everything and returns the folder with the module; the page itself lies beside this file.
 pub fn site() -> Result<PathBuf, String> {
     // `CARGO_TARGET_TMPDIR` is `tmp` in the target folder of the cargo that runs this test. The
     // page is built in the same folder and with the same words as tests/run builds it, so that
@@ -31,8 +31,9 @@ pub fn site() -> Result<PathBuf, String> {
 
 fn compile(target: &Path) -> Result<(), String> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--workspace", "--locked", "--target", TARGET])
-        .args(["--lib", "--example", "web_smoke", "--target-dir"])
+        .args(["build", "--release", "--workspace", "--exclude", "slimgpt-web", "--exclude", "slimgpt-page"])
+        .args(["--locked", "--target", TARGET, "--lib", "--example", "web_smoke", "--example", "window"])
+        .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         // These would hide the flags that .cargo/config.toml sets for this target.

@@ -37,6 +37,11 @@ impl Chromium {
         Ok(Self { process, folder })
     }
 
+    /// The folder of its profile.
+    pub fn profile(&self) -> PathBuf {
+        self.folder.path().join("profile")
+    }
+
     /// Ends the browser and returns the last lines of what it printed.
     pub fn stop(mut self) -> String {
         self.end();

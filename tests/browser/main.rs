@@ -1,10 +1,11 @@
-//! The library in a real browser: headless Chromium opens `web/index.html`, which runs
+//! The library in a real browser: headless Chromium opens `index.html`, which runs
 //! `examples/web_smoke.rs`, once with WebGPU (on Chromium's software GPU) and once without.
 //!
 //! Needs the wasm32 target and Chromium; `tests/run` installs both. Their absence is a failure
 //! with advice and not a skip, because a skipped test proves nothing and looks the same.
 
 mod build;
+#[allow(dead_code, reason = "the tests of the lessons use more of it")]
 mod chromium;
 mod server;
 

@@ -1,4 +1,4 @@
-//! A web server for one page: files from `web/` and from the built module, and one POST that
+//! A web server for one page: files from `tests/browser/` and from the built module, and one POST that
 //! brings the report back.
 
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `web/` and `site` on a free port of this machine.
+    /// Serves the page beside this file and `site` on a free port of this machine.
     pub fn start(site: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let http = Arc::new(tiny_http::Server::http("127.0.0.1:0")?);
         let (sender, reports) = channel();
-        let folders = [Path::new(env!("CARGO_MANIFEST_DIR")).join("web"), site.to_path_buf()];
+        let folders = [Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser"), site.to_path_buf()];
         let requests = Arc::clone(&http);
         std::thread::spawn(move || {
             for request in requests.incoming_requests() {

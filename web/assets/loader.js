@@ -8,17 +8,19 @@ function fail(reason) {
   if (!trouble.hidden) return;
   document.getElementById("reason").textContent = String(reason?.message ?? reason);
   trouble.hidden = false;
-  page.replaceWith(text);
+  page.isEqualNode(text) || page.replaceWith(text);
   document.documentElement.dataset.state = "failed";
 }
 // What a browser's extensions throw is none of ours.
-const failIfOurs = reason => reason instanceof WebAssembly.RuntimeError && fail(reason);
+const failIfOurs = reason => reason?.name === "RuntimeError" && fail(reason);
 addEventListener("error", event => failIfOurs(event.error));
 addEventListener("unhandledrejection", event => failIfOurs(event.reason));
 
 try {
   const lessons = await import("./page/page.js");
   await lessons.default();
+  lessons.mount();
+  performance.mark("ready");
   document.documentElement.dataset.state = "ready";
 } catch (reason) {
   fail(reason);

@@ -34,19 +34,21 @@ impl Painter<'_> {
                 continue;
             }
             let place = token.span().byte_range();
-            let text = &self.source[place.clone()];
+            // Parts of a documentation comment again, which was painted as one.
             if place.start < self.at {
                 continue;
             }
             self.gap(place.start);
-            self.say(place.end, class(&token, text));
+            let lifetime = self.html.ends_with('\'');
+            let class = class(&token, &self.source[place.clone()]).filter(|_| !lifetime);
+            self.say(place.end, class);
         }
     }
 
     /// What lies between two tokens: space and comments, which are no tokens.
     fn gap(&mut self, end: usize) {
         for piece in self.source[self.at..end].split_inclusive('\n') {
-            let comment = piece.find("//").map_or(piece.len(), |found| found);
+            let comment = piece.find("//").unwrap_or(piece.len());
             let line = piece.trim_end_matches('\n').len();
             self.say(self.at + comment.min(line), None);
             self.say(self.at + line - comment.min(line), Some("c"));

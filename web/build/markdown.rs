@@ -19,7 +19,9 @@ pub struct Html {
 pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
     let (mut words, mut symbols) = (0, Vec::new());
     let mut events = Vec::new();
-    for (event, place) in Parser::new_ext(section.text, Options::ENABLE_MATH).into_offset_iter() {
+    for (event, place) in
+        Parser::new_ext(section.text, Options::ENABLE_MATH | Options::ENABLE_SMART_PUNCTUATION).into_offset_iter()
+    {
         let wrong = |what: String| section.wrong(place.start, what);
         let event = match event {
             Event::InlineMath(ref tex) | Event::DisplayMath(ref tex) => {

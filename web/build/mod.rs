@@ -2,13 +2,13 @@
 //!
 //! Whatever is wrong in a text is told with its file and line, and nothing is generated.
 
-mod colour;
-mod function;
+pub mod colour;
+pub mod function;
 mod glossary;
 mod lesson;
 mod markdown;
-mod math;
-mod mathml;
+pub mod math;
+pub mod mathml;
 mod phrases;
 mod section;
 mod table;
@@ -83,7 +83,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// Everything the page says in one language.
+/// Everything the page says in one language: the files in `web/texts/LANGUAGE`.
 ///
 /// # Errors
 /// When a text is not as the page needs it, or names what is not there.

@@ -32,5 +32,12 @@ fn upto_table(section: &Section, label: &str) -> Result<String, Wrong> {
     let mut out = String::new();
     html::push_html(&mut out, events.into_iter().take(end + 1));
     let scrolls = format!("<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{label}\"><table>");
-    Ok(out.replace("<table>", &scrolls).replace("</table>", "</table></div>"))
+    Ok(headed(&out).replace("<table>", &scrolls).replace("</table>", "</table></div>"))
+}
+
+/// A table whose first cells say what stands in their rows, as its first row does for its columns.
+fn headed(table: &str) -> String {
+    let mut rows = table.split("<tr><td>");
+    let before = rows.next().unwrap_or_default().replace("<th>", "<th scope=\"col\">");
+    rows.fold(before, |html, row| html + "<tr><th scope=\"row\">" + &row.replacen("</td>", "</th>", 1))
 }

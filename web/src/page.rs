@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::kit::{Address, light_symbols};
-use crate::lessons::Reader;
+use crate::lessons::{NUMBERS, Reader};
 use crate::remote::Remote;
 use crate::state::Damaged;
 use crate::text::{LESSONS, SYMBOLS, say};
@@ -30,7 +30,7 @@ pub fn Page(
             <p class="lede">{say::page_lede()}</p>
             <Notice damage=damage/>
             <nav aria-label=say::contents()>
-                <ol>{LESSONS.iter().map(|lesson| view! {
+                <ol>{LESSONS.iter().filter(|lesson| NUMBERS.contains(&lesson.number)).map(|lesson| view! {
                     <li><a href=format!("#lesson-{}", lesson.number) inner_html=lesson.title></a></li>
                 }).collect_view()}</ol>
                 <a href="#glossary">{say::glossary()}</a>
@@ -67,7 +67,7 @@ fn Notice(damage: RwSignal<Option<Damaged>>) -> impl IntoView {
 #[component]
 fn Glossary() -> impl IntoView {
     let lessons = |id: &'static str| {
-        let uses = LESSONS.iter().filter(move |lesson| lesson.symbols.contains(&id));
+        let uses = LESSONS.iter().filter(move |l| NUMBERS.contains(&l.number) && l.symbols.contains(&id));
         uses.map(|lesson| view! { " " <a href=format!("#lesson-{}", lesson.number)>{lesson.number}</a> }).collect_view()
     };
     let entry = |symbol: &'static crate::text::Symbol| {

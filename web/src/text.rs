@@ -46,3 +46,36 @@ pub struct Symbol {
 }
 
 include!(concat!(env!("OUT_DIR"), "/text.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lessons_are_numbered_and_whole() {
+        for (index, lesson) in LESSONS.iter().enumerate() {
+            assert_eq!(lesson.number, index + 1);
+            assert!(!lesson.lines.is_empty() && !lesson.slug.is_empty(), "{}", lesson.title);
+            assert!(lesson.title.ends_with('?'), "{}", lesson.title);
+        }
+    }
+
+    #[test]
+    fn every_symbol_of_a_formula_is_explained_and_every_explained_one_is_used() {
+        for lesson in &LESSONS {
+            for id in lesson.symbols {
+                assert!(SYMBOLS.iter().any(|symbol| symbol.id == *id), "{}: {id}", lesson.title);
+            }
+        }
+        for symbol in SYMBOLS {
+            assert!(LESSONS.iter().any(|lesson| lesson.symbols.contains(&symbol.id)), "{}", symbol.name);
+        }
+    }
+
+    #[test]
+    fn phrases_put_what_changes_in_its_place() {
+        assert_eq!(say::undo(), "Undo");
+        assert_eq!(say::step_of(2, 7), "step 2 of 7");
+        assert_eq!(say::cell("W", 1, 2, -0.5), "W, row 1, column 2: -0.5");
+    }
+}

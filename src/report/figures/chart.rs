@@ -180,7 +180,12 @@ impl Series {
         // Many points stand close to each other.
         let radius = if placed.len() > 40 { 2.5 } else { 3.5 };
         for ((x, y), at) in placed {
-            let value = if percent_of { format!("{:.3} %", 100.0 * y) } else { format!("{y:.4}") };
+            let value = match percent_of {
+                true => format!("{:.3} %", 100.0 * y),
+                // Digits after the point of a million say nothing.
+                false if y.abs() >= 1e6 => label(y),
+                false => format!("{y:.4}"),
+            };
             svg.circle(at, radius, &self.mark_class(), &format!("{}, {}: {value}", self.name, label(x)));
         }
     }

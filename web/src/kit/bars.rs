@@ -21,7 +21,7 @@ pub fn Bars(
     /// The values, in order.
     #[prop(into)]
     bars: Signal<Vec<Bar>>,
-) -> impl IntoView {
+) -> AnyView {
     let row = |bar: Bar, longest: f64| {
         // Beyond what is a number there is no length.
         let share =
@@ -45,4 +45,5 @@ pub fn Bars(
             }}
         </ul>
     }
+    .into_any()
 }

@@ -18,7 +18,7 @@ pub fn Choice(
     /// Another was chosen.
     #[prop(into)]
     on: Callback<usize>,
-) -> impl IntoView {
+) -> AnyView {
     let option = |(i, label): (usize, String)| {
         view! {
             <label>
@@ -40,4 +40,5 @@ pub fn Choice(
             <div class="options">{options.into_iter().enumerate().map(option).collect_view()}</div>
         </fieldset>
     }
+    .into_any()
 }

@@ -13,11 +13,12 @@ pub fn Figure(
     says: Signal<String>,
     /// Matrices, bars, curves and controls.
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     view! {
         <figure role="group" aria-label=label>
             {children()}
             <figcaption aria-live="polite">{move || says.get()}</figcaption>
         </figure>
     }
+    .into_any()
 }

@@ -37,14 +37,19 @@ pub fn Grid(
     /// Columns that are pointed out.
     #[prop(optional, into)]
     marked: Signal<Vec<usize>>,
+    /// Names of the heads, where the columns are heads of equal width: they are set apart, and in a
+    /// square matrix their rows too.
+    #[prop(optional, into)]
+    heads: Option<Signal<Vec<String>>>,
     /// Digits after the point.
     #[prop(default = 1)]
     digits: usize,
     /// Takes another value for a cell, where it may be changed.
     #[prop(optional, into)]
     on_edit: Option<Callback<(Place, f64)>>,
-) -> impl IntoView {
+) -> AnyView {
     let (rows, columns) = matrix.with_untracked(|m| (m.rows, m.columns));
+    let width = heads.map(|heads| columns / heads.with_untracked(|names| names.len().max(1)));
     let selected = RwSignal::new(None::<Place>);
     let pointed = RwSignal::new(None::<Place>);
     let largest = Memo::new(move |_| match strongest {
@@ -62,7 +67,8 @@ pub fn Grid(
             let tone = if gone { "gone" } else { tone(value((i, j)), largest.get()) };
             let marked = if marked.with(|marked| marked.contains(&j)) { " marked" } else { "" };
             let selected = if selected.get() == Some((i, j)) { " selected" } else { "" };
-            format!("cell {tone}{marked}{selected}")
+            let apart = width.map(|width| apart((i, j), width, square)).unwrap_or_default();
+            format!("cell {tone}{marked}{selected}{apart}")
         };
         let is_selected = move || if selected.get() == Some((i, j)) { "true" } else { "false" };
         view! {
@@ -95,6 +101,7 @@ pub fn Grid(
                     on:pointerover=move |event| pointed.set(place(&event))
                     on:pointerleave=move |_| pointed.set(None)
                 >
+                    {heads.zip(width).map(|(heads, width)| names(heads, width))}
                     <tbody>{body.collect_view()}</tbody>
                 </table>
             </div>
@@ -102,6 +109,22 @@ pub fn Grid(
             {on_edit.map(|on| editor(name, selected, Signal::derive(move || selected.get().map_or(0.0, value)), on))}
         </div>
     }
+    // Erased: the types of a figure with several matrices grow beyond what the compiler follows.
+    .into_any()
+}
+
+/// The heads' names above their columns.
+fn names(heads: Signal<Vec<String>>, width: usize) -> impl IntoView {
+    let name = move |name| view! { <th role="columnheader" colspan=width.to_string()>{name}</th> };
+    view! { <thead><tr role="row">{move || heads.get().into_iter().map(name).collect_view()}</tr></thead> }
+}
+
+/// Classes of a cell that begins a head, or lies in the block of one on the diagonal.
+fn apart((i, j): Place, width: usize, square: bool) -> String {
+    let begins = |at: usize| at > 0 && at.is_multiple_of(width);
+    let block = square && i / width == j / width;
+    let classes = [(begins(j), " head"), (square && begins(i), " head-row"), (block, " block")];
+    classes.into_iter().filter(|class| class.0).map(|class| class.1).collect()
 }
 
 /// The field in which a selected cell gets another value.
@@ -176,6 +199,15 @@ mod tests {
     fn colours_are_symmetric_and_nothing_is_beyond_the_strongest() {
         assert_eq!([tone(-9.0, 1.0), tone(0.0, 1.0), tone(1.0, 1.0), tone(0.04, 1.0)], ["n5", "z", "p5", "z"]);
         assert_eq!([tone(f64::NAN, 1.0), tone(1.0, 0.0)], ["z", "z"]);
+    }
+
+    #[test]
+    fn heads_are_set_apart_and_their_blocks_lie_on_the_diagonal() {
+        assert_eq!([apart((4, 0), 4, false), apart((0, 4), 4, false)], ["", " head"]);
+        assert_eq!(
+            [apart((4, 0), 4, true), apart((4, 5), 4, true), apart((3, 4), 4, true)],
+            [" head-row", " head-row block", " head"]
+        );
     }
 
     #[test]

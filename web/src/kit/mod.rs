@@ -1,8 +1,10 @@
 //! What the lessons are put together from. Each piece draws what it is given and says what was
 //! asked for; none knows a lesson.
 
+mod amount;
 mod bars;
 mod choice;
+mod count;
 mod figure;
 mod grid;
 mod lit;
@@ -11,10 +13,13 @@ mod plot;
 mod section;
 mod slider;
 mod stepper;
+mod toggles;
 mod toolbar;
 
+pub use amount::amount;
 pub use bars::{Bar, Bars};
 pub use choice::Choice;
+pub use count::Count;
 pub use figure::Figure;
 pub use grid::{Grid, Place};
 pub use lit::light_symbols;
@@ -23,6 +28,7 @@ pub use plot::Plot;
 pub use section::Section;
 pub use slider::Slider;
 pub use stepper::Stepper;
+pub use toggles::Toggles;
 pub use toolbar::{Address, Toolbar};
 
 /// A number as figures show it: few digits, and a minus that is as wide as a plus.

@@ -9,6 +9,6 @@ pub fn Plot(
     /// `Svg::inline` of one of `slimgpt::report::figures`.
     #[prop(into)]
     svg: Signal<String>,
-) -> impl IntoView {
-    view! { <div class="plot" inner_html=move || svg.get()></div> }
+) -> AnyView {
+    view! { <div class="plot" inner_html=move || svg.get()></div> }.into_any()
 }

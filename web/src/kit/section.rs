@@ -19,7 +19,7 @@ pub fn Section<T: Shared>(
     outcome: Signal<Outcome>,
     /// The figure.
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     let lesson = &LESSONS[number - 1];
     let id = format!("lesson-{number}");
     let title = format!("{id}-title");
@@ -46,6 +46,7 @@ pub fn Section<T: Shared>(
             {lines(lesson.lines)}
         </section>
     }
+    .into_any()
 }
 
 /// The symbols of a lesson with links to the glossary, for who cannot touch a formula.

@@ -23,7 +23,7 @@ pub fn Slider(
     /// It was moved.
     #[prop(into)]
     on: Callback<f64>,
-) -> impl IntoView {
+) -> AnyView {
     let moved = move |event| {
         // A browser gives text; one that gives none moved nothing.
         if let Ok(value) = event_target_value(&event).parse::<f64>() {
@@ -46,4 +46,5 @@ pub fn Slider(
             <span class="value" aria-hidden="true">{move || text.get()}</span>
         </label>
     }
+    .into_any()
 }

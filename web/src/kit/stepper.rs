@@ -23,7 +23,7 @@ pub fn Stepper(
     /// Another step is wanted.
     #[prop(into)]
     on: Callback<usize>,
-) -> impl IntoView {
+) -> AnyView {
     let playing = RwSignal::new(None::<IntervalHandle>);
     let stop = move || {
         if let Some(Some(handle)) = playing.try_update(Option::take) {
@@ -84,4 +84,5 @@ pub fn Stepper(
             <span class="value">{move || say::step_of(at.get(), last.get())}</span>
         </div>
     }
+    .into_any()
 }

@@ -16,7 +16,7 @@ pub fn Toolbar<T: Shared>(
     number: usize,
     /// Its state.
     kept: Kept<T>,
-) -> impl IntoView {
+) -> AnyView {
     let address = use_context::<Address>();
     let link = RwSignal::new(None::<String>);
     let copy = move || {
@@ -47,6 +47,7 @@ pub fn Toolbar<T: Shared>(
             </span>
         </div>
     }
+    .into_any()
 }
 
 /// The address of the page without query and fragment.

@@ -9,6 +9,9 @@ macro_rules! lessons {
     ($($number:literal $module:ident),* $(,)?) => {
         $(pub mod $module;)*
 
+        /// The lessons that there are, from 1.
+        pub const NUMBERS: &[usize] = &[$($number),*];
+
         /// What the reader changed, lesson by lesson.
         #[derive(Clone, Copy)]
         pub struct Reader {
@@ -53,6 +56,12 @@ macro_rules! lessons {
 pub mod tiny;
 
 lessons! {
+    1 one,
     2 two,
+    3 three,
+    4 four,
+    5 five,
+    6 six,
     7 seven,
+    9 nine,
 }

@@ -77,9 +77,21 @@ impl State {
         layer
     }
 
-    /// λ in units of the mean diagonal.
     fn fraction(&self) -> f64 {
-        if self.damping <= UNDAMPED { 0.0 } else { 10f64.powf(self.damping) }
+        fraction(self.damping)
+    }
+}
+
+/// λ in units of the mean diagonal, from the damping's exponent.
+pub fn fraction(damping: f64) -> f64 {
+    if damping <= UNDAMPED { 0.0 } else { 10f64.powf(damping) }
+}
+
+/// The same as a number with as many digits as it needs.
+pub fn damping_text(damping: f64) -> String {
+    match fraction(damping) {
+        0.0 => "0".to_owned(),
+        fraction => format!("{fraction:.5}").trim_end_matches('0').to_owned(),
     }
 }
 
@@ -164,7 +176,12 @@ impl Worked {
         };
         match step {
             0 => say::two_look(self.smallest + 1).to_string(),
-            1 => say::two_score(self.smallest + 1, shown(cost(self.smallest), 2), self.cheapest + 1, shown(cost(self.cheapest), 2)),
+            1 => say::two_score(
+                self.smallest + 1,
+                shown(cost(self.smallest), 2),
+                self.cheapest + 1,
+                shown(cost(self.cheapest), 2),
+            ),
             2 => say::two_cut(self.shown + 1, percent(self.zeroed)),
             _ => say::two_flow(percent(self.zeroed), percent(self.compensated)),
         }
@@ -198,7 +215,8 @@ pub fn Lesson(
     let look = move |at: fn(&Worked, usize) -> Matrix, empty: [usize; 2]| {
         Signal::derive(move || {
             let step = kept.with(|s| s.step);
-            worked.with(|w| w.as_ref().map_or_else(|_| Matrix::from_fn(empty[0], empty[1], |_, _| 0.0), |w| at(w, step)))
+            worked
+                .with(|w| w.as_ref().map_or_else(|_| Matrix::from_fn(empty[0], empty[1], |_, _| 0.0), |w| at(w, step)))
         })
     };
     let weight = look(Worked::weight, [SIZE, SIZE]);
@@ -229,7 +247,9 @@ pub fn Lesson(
         worked.with(|w| w.as_ref().map_or_else(|words| Outcome::Open(words.clone()), Worked::outcome))
     });
     let strongest = Signal::derive(move || {
-        worked.with(|w| w.iter().flat_map(|w| w.trace.start.weight.values.clone()).fold(0.0, |most: f64, v| most.max(v.abs())))
+        worked.with(|w| {
+            w.iter().flat_map(|w| w.trace.start.weight.values.clone()).fold(0.0, |most: f64, v| most.max(v.abs()))
+        })
     });
     let edit = move |matrix: usize| {
         Callback::new(move |((row, column), value): (Place, f64)| {
@@ -259,11 +279,8 @@ pub fn Lesson(
 /// Sliders, the choice of the column, and the steps.
 #[component]
 fn Controls(kept: Kept<State>) -> impl IntoView {
-    let columns = std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
-    let damping = move || match kept.with(State::fraction) {
-        0.0 => "0".to_owned(),
-        fraction => format!("{fraction:.5}").trim_end_matches('0').to_owned(),
-    };
+    let columns =
+        std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
     view! {
         <div class="controls">
             <Slider
@@ -281,7 +298,7 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 least=UNDAMPED
                 most=0.0
                 step=0.5
-                text=Signal::derive(damping)
+                text=Signal::derive(move || damping_text(kept.with(|s| s.damping)))
                 on=Callback::new(move |v| kept.change("damping", |s| s.damping = v))
             />
             <Choice

@@ -117,3 +117,56 @@ fn content_type(name: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// What the server answers, in small letters.
+    fn answer_to(server: &Server, path: &str) -> String {
+        let mut stream = TcpStream::connect(server.http.server_addr().to_string()).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.to_lowercase()
+    }
+
+    #[test]
+    fn files_are_served_under_their_path_and_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("secret"), "hidden").expect("written");
+        let site = folder.path().join("site");
+        std::fs::create_dir_all(site.join("app")).expect("made");
+        for (name, text) in [("index.html", "lessons"), ("x.wasm", "module"), ("app/index.html", "window")] {
+            std::fs::write(site.join(name), text).expect("written");
+        }
+        let server = Server::start(&site, 0, "a/b").expect("a free port");
+        assert!(server.address().ends_with("/a/b/"));
+        let first = answer_to(&server, "/a/b/?v=1");
+        assert!(first.contains("200 ok") && first.ends_with("lessons") && first.contains("text/html"), "{first}");
+        assert!(first.contains(&format!("content-security-policy: {POLICY}").to_lowercase()), "{first}");
+        assert!(answer_to(&server, "/a/b/x.wasm").contains("application/wasm"));
+        let moved = answer_to(&server, "/a/b/app");
+        assert!(moved.contains(" 308 ") && moved.contains("location: /a/b/app/"), "{moved}");
+        for path in ["/", "/a/b/../secret", "/a/b/%2e%2e/secret", "/a/b//index.html", "/a/b/secret", "/secret"] {
+            assert!(answer_to(&server, path).contains(" 404 "), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_dropped_server_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::start(folder.path(), 0, "").expect("a free port");
+        let address = server.http.server_addr().to_string();
+        drop(server);
+        // The listener goes when its last thread has seen the end.
+        let gone = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            TcpStream::connect(&address).is_err()
+        });
+        assert!(gone, "it still listens");
+    }
+}

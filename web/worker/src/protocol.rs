@@ -19,6 +19,7 @@ pub struct Request {
 /// What the worker can do with the shipped model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one is sent at a time, and none is kept in a list")]
 pub enum Job {
     /// The whole pipeline; the result stays in the worker under a number.
     Prune(Prune),

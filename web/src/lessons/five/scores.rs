@@ -1,0 +1,165 @@
+//! Heads under three scores, with the rank that each score gives them: of the small layer, and of a
+//! layer of the model that ships.
+
+use leptos::prelude::*;
+use slimgpt::obs::Score;
+use slimgpt_worker::protocol::Scored;
+
+use crate::kit::shown;
+use crate::text::say;
+
+/// The scores, from the roughest to the true one.
+pub const SCORES: [Score; 3] = [Score::Diagonal, Score::GroupedCholesky, Score::Exact];
+
+/// What one head scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadScores {
+    /// The head, from 0.
+    pub head: usize,
+    /// By each of [`SCORES`].
+    pub by: [f64; 3],
+}
+
+/// The heads of one layer of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerScores {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// Its heads, or groups of heads that go as one.
+    pub heads: Vec<HeadScores>,
+}
+
+impl LayerScores {
+    /// What the worker answered for a layer; `None` where a score is missing.
+    pub fn of(layer: usize, scored: &[Scored]) -> Option<Self> {
+        let by = |score: Score| scored.iter().find(|s| s.score == score).map(|s| &s.scores);
+        let [diagonal, grouped, exact] = SCORES.map(by);
+        let all = diagonal?.iter().zip(grouped?).zip(exact?).enumerate();
+        let heads =
+            all.map(|(head, ((&diagonal, &grouped), &exact))| HeadScores { head, by: [diagonal, grouped, exact] });
+        Some(Self { layer, heads: heads.collect() })
+    }
+}
+
+/// What the worker found for a layer of the shipped model; in the context of the page.
+#[derive(Clone, Copy)]
+pub struct ShippedLayer(pub Signal<Option<LayerScores>>);
+
+/// The words for a score.
+pub fn score_name(score: usize) -> &'static str {
+    [say::five_diagonal(), say::five_grouped(), say::five_exact()][score]
+}
+
+/// The head that a score would remove.
+pub fn cheapest(heads: &[HeadScores], score: usize) -> Option<usize> {
+    heads.iter().min_by(|a, b| a.by[score].total_cmp(&b.by[score])).map(|head| head.head)
+}
+
+/// Its place among the others, from 1.
+fn rank(heads: &[HeadScores], head: usize, score: usize) -> usize {
+    1 + heads.iter().filter(|other| other.by[score] < heads[head].by[score]).count()
+}
+
+/// A table: a row for each head, a column for each score.
+#[component]
+pub fn Scores(
+    /// What the table is of.
+    #[prop(into)]
+    caption: Signal<String>,
+    /// The heads that are left.
+    #[prop(into)]
+    heads: Signal<Vec<HeadScores>>,
+    /// The score that decides, which is pointed out.
+    #[prop(optional, into)]
+    deciding: Option<Signal<usize>>,
+) -> impl IntoView {
+    let decides = move |score: usize| deciding.is_some_and(|deciding| deciding.get() == score);
+    let title = move |score: usize| {
+        view! { <th scope="col" class:deciding=move || decides(score)>{score_name(score)}</th> }
+    };
+    view! {
+        <div class="scroll" tabindex="0" role="region" aria-label=move || caption.get()>
+            <table class="scores">
+                <caption>{move || caption.get()}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{say::five_head()}</th>
+                        {(0..SCORES.len()).map(title).collect_view()}
+                    </tr>
+                </thead>
+                <tbody>{move || {
+                    let heads = heads.get();
+                    (0..heads.len()).map(|head| row(&heads, head)).collect_view()
+                }}</tbody>
+            </table>
+        </div>
+    }
+}
+
+fn row(heads: &[HeadScores], head: usize) -> impl IntoView + use<> {
+    let cells = (0..SCORES.len()).map(|score| cell(heads, head, score)).collect_view();
+    view! { <tr><th scope="row">{heads[head].head + 1}</th>{cells}</tr> }
+}
+
+fn cell(heads: &[HeadScores], head: usize, score: usize) -> impl IntoView + use<> {
+    let (value, rank) = (heads[head].by[score], rank(heads, head, score));
+    let largest = heads.iter().map(|head| head.by[score]).fold(0.0, f64::max);
+    let share = if largest > 0.0 { 100.0 * value / largest } else { 0.0 };
+    let colour = if rank == 1 { "s1" } else { "quiet" };
+    let words = if rank == 1 { say::five_cheapest().to_owned() } else { say::five_rank(rank) };
+    view! {
+        <td class:cheapest={rank == 1}>
+            <span class="value">{shown(value, 1)}</span>
+            " "
+            <span class="rank">{words}</span>
+            <svg class="bar" height="8" aria-hidden="true">
+                <rect class=format!("fill {colour}") x="0" y="1" height="6" width=format!("{share:.2}%")></rect>
+            </svg>
+        </td>
+    }
+}
+
+/// The same table for a layer of the shipped model, once the worker has answered.
+#[component]
+pub fn Shipped() -> impl IntoView {
+    let found = use_context::<ShippedLayer>().map(|shipped| shipped.0);
+    let table = move |found: LayerScores| {
+        let LayerScores { layer, heads } = found;
+        let [diagonal, exact] = [0, 2].map(|score| cheapest(&heads, score).map_or(0, |head| head + 1));
+        let words = match diagonal == exact {
+            true => say::five_shipped_agrees(exact),
+            false => say::five_shipped_differs(diagonal, exact),
+        };
+        view! {
+            <Scores caption=Signal::derive(move || say::five_shipped(layer + 1)) heads=Signal::derive(move || heads.clone())/>
+            <p aria-live="polite">{words}</p>
+        }
+    };
+    move || found.and_then(|found| found.get()).map(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_worker_is_read_whatever_its_order() {
+        let scored = |score, scores: [f64; 2]| Scored { score, scores: scores.to_vec(), removed: vec![0], error: 0.1 };
+        let answer = [
+            scored(Score::Exact, [3.0, 6.0]),
+            scored(Score::Diagonal, [1.0, 4.0]),
+            scored(Score::GroupedCholesky, [2.0, 5.0]),
+        ];
+        let heads = LayerScores::of(2, &answer).unwrap().heads;
+        assert_eq!(heads.iter().map(|head| head.by).collect::<Vec<_>>(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        assert_eq!(LayerScores::of(2, &answer[1..]), None);
+    }
+
+    #[test]
+    fn equal_scores_share_a_rank_and_the_lowest_is_first() {
+        let heads: Vec<HeadScores> =
+            [2.0, 1.0, 2.0, 3.0].iter().enumerate().map(|(head, &s)| HeadScores { head, by: [s, -s, s] }).collect();
+        assert_eq!((0..4).map(|head| rank(&heads, head, 0)).collect::<Vec<_>>(), [2, 1, 2, 4]);
+        assert_eq!([cheapest(&heads, 0), cheapest(&heads, 1)], [Some(1), Some(3)]);
+    }
+}
