@@ -6,7 +6,8 @@
 //! entry/        the module's door: messages in and out, files of the model
 //! ```
 
-#[cfg(target_arch = "wasm32")]
+// What is exported stays in whatever module links it: the page would load the whole library.
+#[cfg(all(target_arch = "wasm32", feature = "gpu"))]
 mod entry;
 pub mod jobs;
 pub mod protocol;
