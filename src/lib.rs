@@ -10,7 +10,6 @@ pub mod device;
 pub mod disk;
 pub mod error;
 pub mod eval;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod export;
 pub mod format;
 #[cfg(feature = "gpu")]

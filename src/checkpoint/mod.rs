@@ -25,7 +25,7 @@ pub use generation::generation_ends;
 pub use open::{Checkpoint, decode_layer};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::assemble;
-pub use output::{encode_layer, encode_outer, encode_tensors};
+pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 pub use types::Types;
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -20,8 +20,7 @@ use crate::disk::{self, DiskError};
 /// # Errors
 /// When a value does not fit its type.
 pub fn encode_layer(i: usize, layer: &LayerWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
-    let named = layer.iter().map(|(part, tensor)| (in_layer(i, part), tensor, types.part(i, part)));
-    encode_tensors(&named.collect::<Vec<_>>())
+    encode_tensors(&layer_tensors(i, layer, types))
 }
 
 /// The safetensors bytes of what stands outside the layers.
@@ -29,17 +28,40 @@ pub fn encode_layer(i: usize, layer: &LayerWeights, types: &Types) -> Result<Vec
 /// # Errors
 /// When a value does not fit its type.
 pub fn encode_outer(outer: &OuterWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
+    encode_tensors(&outer_tensors(outer, types))
+}
+
+/// The safetensors bytes of a whole model: what a folder has as `model.safetensors`.
+///
+/// # Errors
+/// When a value does not fit its type.
+pub fn encode_model<'a>(
+    layers: impl IntoIterator<Item = &'a LayerWeights>,
+    outer: &'a OuterWeights,
+    types: &Types,
+) -> Result<Vec<u8>, WriteError> {
+    let layers = layers.into_iter().enumerate().flat_map(|(i, layer)| layer_tensors(i, layer, types));
+    encode_tensors(&outer_tensors(outer, types).into_iter().chain(layers).collect::<Vec<_>>())
+}
+
+/// A tensor under its name, and the type it is stored in.
+type Named<'a> = (String, &'a HostTensor, Dtype);
+
+fn layer_tensors<'a>(i: usize, layer: &'a LayerWeights, types: &Types) -> Vec<Named<'a>> {
+    layer.iter().map(|(part, tensor)| (in_layer(i, part), tensor, types.part(i, part))).collect()
+}
+
+fn outer_tensors<'a>(outer: &'a OuterWeights, types: &Types) -> Vec<Named<'a>> {
     let mut named = vec![(names::EMBEDDING, &outer.embedding), (names::FINAL_NORM, &outer.final_norm)];
     named.extend(outer.head.as_ref().map(|h| (names::HEAD, h)));
-    let named = named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor, types.named(name)));
-    encode_tensors(&named.collect::<Vec<_>>())
+    named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor, types.named(name))).collect()
 }
 
 /// The safetensors bytes of tensors under the names given, each in its type.
 ///
 /// # Errors
 /// When a value does not fit its type.
-pub fn encode_tensors(named: &[(String, &HostTensor, Dtype)]) -> Result<Vec<u8>, WriteError> {
+pub fn encode_tensors(named: &[Named<'_>]) -> Result<Vec<u8>, WriteError> {
     let narrowed: Vec<Vec<u8>> =
         named.iter().map(|(name, tensor, dtype)| dtype.narrow(name, &tensor.values)).collect::<Result<_, _>>()?;
     let views = named.iter().zip(&narrowed).map(|((name, tensor, dtype), bytes)| {

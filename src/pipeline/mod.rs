@@ -7,6 +7,7 @@
 
 mod activations;
 mod batches;
+mod beside;
 mod cut;
 mod driver;
 mod error;

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use super::beside::{Source, beside};
 use super::{LayerRecord, PipelineError, Report};
-use crate::checkpoint::{Checkpoint, LayerWeights};
+use crate::checkpoint::{Checkpoint, LayerWeights, encode_model};
 
 /// A pruned layer, its weights rounded to the output's element type.
 #[derive(Clone, Debug)]
@@ -81,6 +82,21 @@ pub struct MemorySink {
 }
 
 impl MemorySink {
+    /// The files of the finished model, by name: those that an output folder has, but for what its
+    /// source has besides a checkpoint.
+    ///
+    /// # Errors
+    /// When the run is not finished, or a weight cannot be read or does not fit its type.
+    pub fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>, PipelineError> {
+        let report = self.report.as_ref().ok_or(PipelineError::NotStored { layer: self.layers.len() })?;
+        let types = checkpoint.types(report.plan.request.dtype);
+        let weights = encode_model(self.layers.iter().map(|l| &l.weights), &checkpoint.outer()?, &types)?;
+        let texts = beside(checkpoint, report, Source::default());
+        let texts = texts.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes()));
+        let last = [(Report::FILE.to_owned(), report.to_json()), ("model.safetensors".to_owned(), weights)];
+        Ok(texts.chain(last).collect())
+    }
+
     fn layer(&self, layer: usize) -> Result<&FinishedLayer, PipelineError> {
         self.layers.get(layer).ok_or(PipelineError::NotStored { layer })
     }

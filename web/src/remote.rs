@@ -8,6 +8,7 @@
 mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 mod inert;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use slimgpt_worker::protocol::{Event, Job, News, On, Progress, Request};
 use browser::Channel;
 #[cfg(not(target_arch = "wasm32"))]
 use inert::Channel;
+pub use work::Work;
 
 /// What the worker is at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,7 +119,11 @@ impl Remote {
         }
     }
 
-    fn take(self, Event { id, news }: Event) {
+    fn take(self, Event { id, news, broken }: Event) {
+        if let (true, News::Failed(words)) = (broken, &news) {
+            // The job is among those that end with it.
+            return self.fail(words.clone());
+        }
         if let News::Progress(progress) = &news {
             self.follow(progress);
         }

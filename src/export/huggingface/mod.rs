@@ -2,12 +2,17 @@
 //! a model whose layers differ, and the model card.
 
 mod card;
+#[cfg(not(target_arch = "wasm32"))]
 mod carry;
+#[cfg(not(target_arch = "wasm32"))]
 mod links;
+#[cfg(not(target_arch = "wasm32"))]
 mod name;
 
 pub use card::Card;
+#[cfg(not(target_arch = "wasm32"))]
 pub use carry::{carry, left_behind, tokenizer_has_code};
+#[cfg(not(target_arch = "wasm32"))]
 pub use name::name;
 
 use crate::checkpoint::ModelClass;

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::OutputFolder;
-use crate::checkpoint::{self, Checkpoint, encode_outer, output_config};
+use crate::checkpoint::{self, Checkpoint, encode_outer};
 use crate::disk;
-use crate::export::huggingface::{self, Card};
+use crate::export::huggingface;
+use crate::pipeline::beside::{Source, beside};
 use crate::pipeline::{FolderError, PipelineError, Report};
-use crate::shape::ModelConfig;
 
 /// Embedding, last norm and output head, in the working folder.
 pub(super) const OUTER: &str = "outer.safetensors";
@@ -27,14 +27,9 @@ pub(super) fn assemble(
     // In the working folder, to be joined like one more layer.
     disk::write(&out.partial.join(OUTER), &outer)?;
     checkpoint::assemble(&parts(out)?, whole, out.shard_bytes)?;
-    let pruned = report.pruned_config(checkpoint.config());
-    // From the source's own JSON, so that keys we do not read are kept.
-    let config = output_config(checkpoint.raw_config(), &pruned, out.types.bulk());
-    put("config.json", format!("{config:#}\n").as_bytes())?;
-    for (name, text) in huggingface::python_files(&pruned) {
+    for (name, text) in beside(checkpoint, report, source(checkpoint)) {
         put(name, text.as_bytes())?;
     }
-    put(Card::FILE, card(report, &pruned, checkpoint).to_markdown().as_bytes())?;
     if let Some(source) = checkpoint.folder() {
         huggingface::carry(source, whole)?;
     }
@@ -42,20 +37,12 @@ pub(super) fn assemble(
     Ok(())
 }
 
-/// What the model card tells of a run.
-fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, checkpoint: &Checkpoint) -> Card<'a> {
-    let source = checkpoint.folder();
-    Card {
-        source: source.map(|folder| huggingface::name(folder, checkpoint.raw_config())),
-        config: pruned,
-        tokenizer_has_code: source.is_some_and(huggingface::tokenizer_has_code),
-        version: &report.version,
-        parameters: [report.parameters_before, report.parameters_after],
-        bytes: [report.bytes_before, report.bytes_after],
-        decoder_ratio: report.plan.decoder_ratio(),
-        calibration_tokens: report.calibration_tokens,
-        before: report.layers.iter().map(|l| l.before).collect(),
-        errors: report.layers.iter().map(|l| l.heads.measured_loss + l.channels.measured_loss).collect(),
+/// What the folder tells of the model that was pruned.
+fn source(checkpoint: &Checkpoint) -> Source {
+    let folder = checkpoint.folder();
+    Source {
+        name: folder.map(|folder| huggingface::name(folder, checkpoint.raw_config())),
+        tokenizer_has_code: folder.is_some_and(huggingface::tokenizer_has_code),
     }
 }
 

@@ -53,6 +53,8 @@ macro_rules! lessons {
     };
 }
 
+pub mod tiny;
+
 lessons! {
     1 one,
     2 two,
@@ -60,5 +62,6 @@ lessons! {
     4 four,
     5 five,
     6 six,
+    7 seven,
     9 nine,
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use slimgpt::obs::Score;
 use slimgpt::pipeline::{self, LayerRecord};
 use slimgpt::shape::Site;
+use slimgpt::text::Bos;
 
 /// A job under a number that all its events carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,20 @@ pub struct Prune {
     pub request: pipeline::Request,
     /// What the layers are calibrated on.
     pub text: Text,
+    /// How it is measured.
+    pub eval: Eval,
+}
+
+/// How perplexity is measured on the evaluation text: the flags of the command line's `ppl`, with
+/// its defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eval {
+    /// Windows from the beginning of the text; `None` takes all there are.
+    pub windows: Option<usize>,
+    /// Tokens of a window; `None` takes 2048, or the model's context if that is shorter.
+    pub tokens: Option<usize>,
+    /// Where the begin-of-sequence token stands in a window.
+    pub bos: Bos,
 }
 
 /// A calibration text.
@@ -105,6 +120,9 @@ pub struct Event {
     pub id: u32,
     /// What became of it.
     pub news: News,
+    /// Whether the worker is of no use any more, as when it lost its device.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 /// One thing that happened to a job.

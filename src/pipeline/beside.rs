@@ -1,0 +1,41 @@
+//! What stands beside the weights of a result, wherever it is put together.
+
+use super::Report;
+use crate::checkpoint::{Checkpoint, output_config};
+use crate::export::huggingface::{self, Card};
+use crate::shape::ModelConfig;
+
+/// What is known of the model that was pruned besides its weights.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// What it is called.
+    pub name: Option<String>,
+    /// Whether its tokenizer is a class of its own.
+    pub tokenizer_has_code: bool,
+}
+
+/// The texts that make a folder of the weights, by name: config.json, code, model card.
+pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -> Vec<(&'static str, String)> {
+    let pruned = report.pruned_config(checkpoint.config());
+    // From the source's own JSON, so that keys we do not read are kept.
+    let config = output_config(checkpoint.raw_config(), &pruned, report.dtype);
+    let python = huggingface::python_files(&pruned).iter().map(|&(name, text)| (name, text.to_owned()));
+    let card = (Card::FILE, card(report, &pruned, source).to_markdown());
+    std::iter::once(("config.json", format!("{config:#}\n"))).chain(python).chain([card]).collect()
+}
+
+/// What the model card tells of a run.
+fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, source: Source) -> Card<'a> {
+    Card {
+        source: source.name,
+        config: pruned,
+        tokenizer_has_code: source.tokenizer_has_code,
+        version: &report.version,
+        parameters: [report.parameters_before, report.parameters_after],
+        bytes: [report.bytes_before, report.bytes_after],
+        decoder_ratio: report.plan.decoder_ratio(),
+        calibration_tokens: report.calibration_tokens,
+        before: report.layers.iter().map(|l| l.before).collect(),
+        errors: report.layers.iter().map(|l| l.heads.measured_loss + l.channels.measured_loss).collect(),
+    }
+}
