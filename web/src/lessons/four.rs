@@ -144,8 +144,7 @@ fn chart(columns: usize) -> Chart {
     let all: Vec<usize> = (0..=10).map(|i| columns_at(PLACES * f64::from(i) / 10.0)).collect();
     // The name of a way, its colour, and its operations for so many columns.
     type Way = (&'static str, usize, fn(usize) -> f64);
-    let ways: [Way; 2] =
-        [(say::four_line_again(), 1, |n| again(n, n - 1)), (say::four_line_factor(), 0, cost::factor)];
+    let ways: [Way; 2] = [(say::four_line_again(), 1, |n| again(n, n - 1)), (say::four_line_factor(), 0, cost::factor)];
     let line = |&(name, colour, operations): &(&str, usize, fn(usize) -> f64)| Series {
         name: name.into(),
         legend: Some(name.into()),

@@ -70,11 +70,7 @@ fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
         has_less.then(|| say::one_fewer(rows_left, columns_left))
     };
     let gone = move || {
-        layer
-            .with(|layer| places(layer, of, runs))
-            .into_iter()
-            .map(|place| rect(place, "gone", None))
-            .collect_view()
+        layer.with(|layer| places(layer, of, runs)).into_iter().map(|place| rect(place, "gone", None)).collect_view()
     };
     let units = places(&now, of, strips).into_iter().enumerate().map(|(i, place)| {
         let touch = touch(&now, of, i);

@@ -142,7 +142,8 @@ fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> impl IntoView {
         }
         Err(reason) => reason,
     };
-    let plot = move || shares.with(|s| s.as_ref().map_or_else(|_| String::new(), |s| shares_plot(s, kept.with(|s| s.curve))));
+    let plot =
+        move || shares.with(|s| s.as_ref().map_or_else(|_| String::new(), |s| shares_plot(s, kept.with(|s| s.curve))));
     view! {
         <Figure label=say::seven_curve_figure() says=Signal::derive(says)>
             <div class="controls">
@@ -201,14 +202,14 @@ fn Profile(kept: Kept<State>) -> impl IntoView {
 }
 
 /// Compares prunings at the worker; `found` takes the dense perplexity and the runs.
-fn compare(
-    work: Work,
-    runs: Vec<Prune>,
-    mut found: impl FnMut(f64, Vec<slimgpt_worker::protocol::Run>) + 'static,
-) {
-    work.start(Job::Depth { runs }, |_| {}, move |answer| {
-        if let Answer::Depth(depth) = answer {
-            found(depth.dense_perplexity, depth.runs);
-        }
-    });
+fn compare(work: Work, runs: Vec<Prune>, mut found: impl FnMut(f64, Vec<slimgpt_worker::protocol::Run>) + 'static) {
+    work.start(
+        Job::Depth { runs },
+        |_| {},
+        move |answer| {
+            if let Answer::Depth(depth) = answer {
+                found(depth.dense_perplexity, depth.runs);
+            }
+        },
+    );
 }

@@ -41,7 +41,8 @@ impl Worker {
         let (checkpoint, on) = (&self.model.checkpoint, self.device.tensor_device());
         let config = checkpoint.config();
         let which = from_the_beginning(Some(WINDOWS), WINDOW_TOKENS, Bos::None);
-        let windows = windows(&self.model.tokenizer, &[self.model.evaluation.clone()], config.bos_token, &which)?;
+        let windows =
+            windows(&self.model.tokenizer, std::slice::from_ref(&self.model.evaluation), config.bos_token, &which)?;
         let (dense, pruned) = (Decoder::load(checkpoint, on)?, Decoder::load(pruned, on)?);
         let positions = Positions::new(&config.rope, config.head_dim, 0, WINDOW_TOKENS, on);
         let mut x = dense.outer.embed(token_tensor(&windows, on));
