@@ -66,8 +66,9 @@ fn some_curve_beats_the_logarithmic_one_at_the_same_size() {
     let [log, better] = compared(&mut worker(), runs).runs.try_into().unwrap();
     let yours = Some((BETTER.to_vec(), better));
     let found = Found { curves: vec![log], yours, ..Found::default() };
-    let outcome = found.outcome(&BETTER);
+    let outcome = found.outcome(Some(&BETTER));
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?} {found:?}");
     // What was pruned by is another profile than the one that is shown.
-    assert!(matches!(found.outcome(&[0.3; 6]), Outcome::Open(_)));
+    assert!(matches!(found.outcome(Some(&[0.3; 6])), Outcome::Open(_)));
+    assert!(matches!(found.outcome(None), Outcome::Open(_)));
 }

@@ -12,7 +12,7 @@ use crate::kit::{Choice, Figure, Grid, Outcome, Section, Slider, Stepper, shown}
 use crate::state::{Field, Kept, Shared};
 use crate::text::say;
 use phase::Phase;
-pub use scores::{HeadScores, LayerScores, SCORES, ShippedLayer};
+pub use scores::{HeadScores, LayerScores, SCORES};
 use scores::{Scores, Shipped, score_name};
 use worked::{HEADS, INPUTS, OUTPUTS, REMOVALS, Seen, WIDTH, Worked};
 

@@ -63,5 +63,6 @@ lessons! {
     5 five,
     6 six,
     7 seven,
+    8 eight,
     9 nine,
 }

@@ -2,10 +2,13 @@
 //! layer of the model that ships.
 
 use leptos::prelude::*;
-use slimgpt::obs::Score;
-use slimgpt_worker::protocol::Scored;
+use slimgpt::obs::{Options, Score};
+use slimgpt::shape::Site;
+use slimgpt_worker::protocol::{Answer, Job, Layer, Scored};
 
-use crate::kit::shown;
+use crate::kit::{Choice, shown};
+use crate::lessons::tiny;
+use crate::remote::Work;
 use crate::text::say;
 
 /// The scores, from the roughest to the true one.
@@ -40,10 +43,6 @@ impl LayerScores {
         Some(Self { layer, heads: heads.collect() })
     }
 }
-
-/// What the worker found for a layer of the shipped model; in the context of the page.
-#[derive(Clone, Copy)]
-pub struct ShippedLayer(pub Signal<Option<LayerScores>>);
 
 /// The words for a score.
 pub fn score_name(score: usize) -> &'static str {
@@ -119,10 +118,22 @@ fn cell(heads: &[HeadScores], head: usize, score: usize) -> impl IntoView + use<
     }
 }
 
-/// The same table for a layer of the shipped model, once the worker has answered.
+/// A layer of the shipped model beside the toy: the worker scores its groups of heads when it is asked to.
 #[component]
 pub fn Shipped() -> impl IntoView {
-    let found = use_context::<ShippedLayer>().map(|shipped| shipped.0);
+    let (layer, found) = (RwSignal::new(0usize), RwSignal::new(None::<LayerScores>));
+    let work = Work::new();
+    let ask = move || {
+        let number = layer.get_untracked();
+        let job =
+            Job::Layer(Layer { layer: number, site: Site::Heads, remove: 1, damping: Options::default().damping });
+        let answered = move |answer| {
+            if let Answer::Layer(scored) = answer {
+                found.set(LayerScores::of(number, &scored));
+            }
+        };
+        work.start(job, |_| {}, answered);
+    };
     let table = move |found: LayerScores| {
         let LayerScores { layer, heads } = found;
         let [diagonal, exact] = [0, 2].map(|score| cheapest(&heads, score).map_or(0, |head| head + 1));
@@ -135,7 +146,20 @@ pub fn Shipped() -> impl IntoView {
             <p aria-live="polite">{words}</p>
         }
     };
-    move || found.and_then(|found| found.get()).map(table)
+    view! {
+        <div class="controls">
+            <Choice
+                name="five-layer"
+                legend=say::five_shipped_layer()
+                options=(1..=tiny::LAYERS).map(|layer| layer.to_string()).collect()
+                chosen=layer
+                on=Callback::new(move |i| layer.set(i))
+            />
+            <button type="button" disabled=move || work.is_busy() on:click=move |_| ask()>{say::five_shipped_score()}</button>
+        </div>
+        {work.view(ask)}
+        {move || found.get().map(table)}
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The cases in which the method breaks, as settings of one small layer.
 
-use super::super::two;
+use super::super::{eight, two};
 use super::State;
 use crate::state::{changed, written};
 use crate::text::say;
@@ -69,7 +69,14 @@ impl Case {
                 let query = written(changed(2, state).into_iter());
                 Some((say::nine_in_two(), format!("?{query}#lesson-2")))
             }
-            _ => None,
+            Self::FewTokens => Some(in_eight(eight::State { windows: 1, ..Default::default() })),
+            Self::WrongText => Some(in_eight(eight::State { text: 1, ..Default::default() })),
+            Self::TooMuch => Some(in_eight(eight::State { percent: 60, ..Default::default() })),
         }
     }
+}
+
+/// The same on a whole model.
+fn in_eight(state: eight::State) -> (&'static str, String) {
+    (say::nine_in_eight(), format!("?{}#lesson-8", written(changed(8, state).into_iter())))
 }

@@ -70,9 +70,10 @@ impl Found {
         self.bars(self.by_curve())
     }
 
-    /// Whether the reader's profile, as it stands now, beats the logarithmic curve.
-    pub fn outcome(&self, profile: &[f64]) -> Outcome {
-        let (Some(log), Some((of, run))) = (self.curves.first(), &self.yours) else {
+    /// Whether the reader's profile, as it stands now, beats the logarithmic curve; none as long as no
+    /// slider was moved, because the uniform curve that they begin with beats it on some models.
+    pub fn outcome(&self, profile: Option<&[f64]>) -> Outcome {
+        let (Some(log), Some((of, run)), Some(profile)) = (self.curves.first(), &self.yours, profile) else {
             return Outcome::Open(say::seven_open().into());
         };
         if of != profile {

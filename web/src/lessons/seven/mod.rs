@@ -73,7 +73,9 @@ pub fn Lesson(
     kept: Kept<State>,
 ) -> impl IntoView {
     let found = RwSignal::new(Found::prepared());
-    let outcome = Signal::derive(move || found.with(|found| found.outcome(&kept.with(State::profile))));
+    let outcome = Signal::derive(move || {
+        found.with(|found| found.outcome(kept.with(|s| (!s.yours.is_empty()).then(|| s.profile())).as_deref()))
+    });
     view! {
         <Section number=7 kept=kept outcome=outcome>
             <FirstLayer kept=kept found=found/>
