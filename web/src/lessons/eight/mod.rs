@@ -63,7 +63,7 @@ const TEXTS: [Text; 3] = [Text::Shipped, Text::Digits(SEED), Text::Shuffled(SEED
 
 impl State {
     /// What the worker is asked for: what `slimgpt prune --target` asks of the library, on fewer windows.
-    fn asked(&self) -> Prune {
+    pub fn asked(&self) -> Prune {
         let target = Some(Target::Ratio(self.percent as f64 / 100.0));
         let mut asked = tiny::prune(Allocation { target, ..Allocation::default() });
         asked.request.windows = self.windows;

@@ -1,0 +1,82 @@
+//! Does a pruned model still tell stories?
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pollster::block_on;
+use slimgpt::device::Device;
+use slimgpt::report::figures;
+use slimgpt_web::lessons::eight::State;
+use slimgpt_worker::jobs::{Done, FILES, Model, Worker};
+use slimgpt_worker::protocol::{Answer, Job, Pruned, Request};
+
+use crate::browser::Gpu;
+use crate::tab::Tab;
+
+/// Few windows: a browser's processor has one thread, and its software GPU is slower still.
+const WINDOWS: usize = 8;
+/// A whole pruning with its measurements and texts.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What the library makes of the same request outside of a browser.
+fn native() -> Pruned {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tiny_model");
+    let file = |(name, _): &(&str, usize)| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap());
+    let mut worker = Worker::on(Model::open(FILES.iter().map(file).collect()).unwrap(), Device::cpu());
+    let job = Job::Prune(State { windows: WINDOWS, ..State::default() }.asked());
+    match block_on(worker.answer(&Request { id: 1, job }, &mut |_| {})) {
+        Ok(Done::Answer(Answer::Pruned(pruned))) => *pruned,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Which heads a map says are gone.
+fn gone(svg: &str) -> Vec<String> {
+    let titles = svg.split("<title>").skip(1).filter_map(|rest| rest.split("</title>").next());
+    titles.filter(|title| title.starts_with("layer ")).map(str::to_owned).collect()
+}
+
+/// Waits longer than other tests do.
+fn wait(tab: &Tab, expression: &str) {
+    let begun = Instant::now();
+    while tab.run(&format!("!!({expression})")) != true {
+        let failed = tab.run("document.querySelector('#lesson-8 .worker')?.innerText");
+        assert!(begun.elapsed() < PATIENCE, "never: {expression}\n{failed}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn prune(gpu: Gpu) {
+    let tab = Tab::with(gpu, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
+    tab.by("button", "Prune, measure and write").click();
+    wait(&tab, "document.querySelector('#lesson-8 .written')");
+    let want = native();
+    let cell = tab.run("document.querySelector('#lesson-8 tbody td').innerText");
+    let perplexity: f64 = cell.as_str().and_then(|text| text.parse().ok()).expect("a number");
+    assert!((perplexity / want.perplexity[1] - 1.0).abs() < 1e-3, "{perplexity} {}", want.perplexity[1]);
+    let map = tab.run("document.querySelector('#lesson-8 .plot svg').outerHTML");
+    assert_eq!(gone(map.as_str().unwrap_or_default()), gone(&figures::heads(&want.layers).inline()));
+    // Both have gone on with the prompt, and not with the same words.
+    assert!(tab.run("document.querySelectorAll('#lesson-8 .written mark').length").as_u64() > Some(0));
+    tab.by("button", "Show the files of the last model").click();
+    wait(&tab, "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
+}
+
+#[test]
+fn without_a_gpu_it_is_the_command_lines_pruning() {
+    prune(Gpu::Off);
+}
+
+#[test]
+fn with_webgpu_it_is_the_command_lines_pruning() {
+    prune(Gpu::Software);
+}
+
+#[test]
+fn a_model_that_does_not_arrive_is_told_and_can_be_asked_for_again() {
+    let tab = Tab::of("#lesson-8");
+    tab.block("*model.safetensors*");
+    tab.by("button", "Prune, measure and write").click();
+    wait(&tab, "document.querySelector('#lesson-8 .worker.failed button')");
+    tab.forgive();
+}
