@@ -44,7 +44,7 @@ impl Part {
     fn most(self) -> Option<usize> {
         match self {
             // The goal is half a megabyte; burn and faer, which compute the small layers, are two thirds of it.
-            Self::Lessons => Some(700_000),
+            Self::Lessons => Some(800_000),
             Self::Model => Some(8_000_000),
             Self::Window => None,
         }
@@ -129,8 +129,8 @@ mod tests {
     fn a_part_that_is_too_large_is_refused_by_its_compressed_size() {
         let sizes = |name: &str, bytes| Sizes::of(&[File { name: name.into(), bytes }]).expect("memory");
         assert!(sizes("page/page_bg.wasm", vec![0; 2_000_000]).check().is_ok());
-        assert!(sizes("page/page_bg.wasm", noise(710_000)).check().is_err());
-        assert!(sizes("worker/worker_bg.wasm", noise(710_000)).check().is_ok());
+        assert!(sizes("page/page_bg.wasm", noise(810_000)).check().is_err());
+        assert!(sizes("worker/worker_bg.wasm", noise(810_000)).check().is_ok());
         let told = sizes("model/model.safetensors", noise(8_100_000)).check().expect_err("too large").to_string();
         assert!(told.contains("worker and model") && told.contains("8.10 MB"), "{told}");
     }
