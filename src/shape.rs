@@ -40,6 +40,15 @@ pub struct LayerShape {
 }
 
 impl LayerShape {
+    /// Most query heads that a layer is read with, several times what any model has: a file that says more is
+    /// wrong, and whoever believed it would fill the memory.
+    pub const MOST_HEADS: usize = 1024;
+
+    /// Whether a layer can have these sizes.
+    pub fn is_possible(&self) -> bool {
+        self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads) && self.heads <= Self::MOST_HEADS
+    }
+
     /// Query heads that read one key/value head.
     pub fn heads_per_group(&self) -> usize {
         self.heads / self.kv_heads
@@ -136,6 +145,9 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// Most layers that are read: far more than any model has.
+    pub const MOST_LAYERS: usize = 1 << 10;
+
     /// Parameters of all decoder layers as they are.
     pub fn decoder_parameters(&self) -> usize {
         self.layers.iter().map(|&l| self.layer_parameters(l)).sum()

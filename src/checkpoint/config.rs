@@ -15,10 +15,8 @@ pub(super) const FAMILY_KEY: &str = "slimgpt_family";
 pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
-/// enough that the bytes of [`DEEPEST`] layers still count in 64 bits.
+/// enough that the bytes of [`ModelConfig::MOST_LAYERS`] layers still count in 64 bits.
 const WIDEST: usize = 1 << 22;
-/// Most layers that are read: far more than any model has.
-const DEEPEST: usize = 1 << 12;
 /// Longest context that is read, in tokens.
 const LONGEST: usize = u32::MAX as usize;
 
@@ -29,7 +27,7 @@ const LONGEST: usize = u32::MAX as usize;
 pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
     let config = Reader(raw);
     let family = config.family()?;
-    let heads = config.count("num_attention_heads", WIDEST)?;
+    let heads = config.count("num_attention_heads", LayerShape::MOST_HEADS)?;
     let hidden_size = config.count("hidden_size", WIDEST)?;
     let globals = LayerShape {
         heads,
@@ -92,7 +90,10 @@ fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), Rea
     if !heads.is_multiple_of(kv_heads) {
         return Err(wrong(format!("{name}: {heads} heads, which {kv_heads} key/value heads do not divide")));
     }
-    if heads.checked_mul(head_dim).is_none_or(|width| width > WIDEST) || channels > WIDEST {
+    if heads > LayerShape::MOST_HEADS
+        || heads.checked_mul(head_dim).is_none_or(|width| width > WIDEST)
+        || channels > WIDEST
+    {
         let sizes = format!("{heads} heads of {head_dim} dimensions and {channels} channels");
         return Err(wrong(format!("{name}: {sizes} are more than any model has (a width of {WIDEST})")));
     }
@@ -202,7 +203,7 @@ impl Reader<'_> {
     }
 
     fn layers(&self, dense: LayerShape) -> Result<Vec<LayerShape>, ReadError> {
-        let count = self.count("num_hidden_layers", DEEPEST)?;
+        let count = self.count("num_hidden_layers", ModelConfig::MOST_LAYERS)?;
         let Some(own) = self.0["per_layer_config"].as_object() else {
             return Ok(vec![dense; count]);
         };

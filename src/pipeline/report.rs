@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Plan;
 use crate::allocate::LayerRatio;
@@ -61,8 +62,11 @@ impl SiteRecord {
     }
 }
 
-/// A finished layer. Indices count in the layer as it was.
+/// A finished layer. Indices count in the layer as it was. One whose indices and sizes do not fit
+/// together cannot be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// Makes functions of the same names instead of the traits, which are below.
+#[serde(remote = "Self")]
 pub struct LayerRecord {
     /// Index of the layer, from 0.
     pub layer: usize,
@@ -84,6 +88,40 @@ pub struct LayerRecord {
     pub heads: SiteRecord,
     /// What the channels cost.
     pub channels: SiteRecord,
+}
+
+impl LayerRecord {
+    /// Whether the kept indices are those of a layer of this shape, and as many as are left.
+    fn fits_together(&self) -> bool {
+        let (before, after) = (self.before, self.after);
+        let sizes = [
+            (&self.kept_heads, before.heads, after.heads),
+            (&self.kept_kv_heads, before.kv_heads, after.kv_heads),
+            (&self.kept_channels, before.channels, after.channels),
+        ];
+        before.is_possible()
+            && after.is_possible()
+            && sizes.iter().all(|(kept, all, left)| kept.len() == *left && are_ascending(kept, *all))
+    }
+}
+
+fn are_ascending(indices: &[usize], below: usize) -> bool {
+    indices.windows(2).all(|pair| pair[0] < pair[1]) && indices.last().is_none_or(|&last| last < below)
+}
+
+impl Serialize for LayerRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let record = Self::deserialize(deserializer)?;
+        let misfit =
+            || D::Error::custom(format_args!("layer {}: its sizes and indices do not fit together", record.layer));
+        if record.fits_together() { Ok(record) } else { Err(misfit()) }
+    }
 }
 
 /// What a person typed to start a run. It decides nothing by itself; what it came to is in the plan.

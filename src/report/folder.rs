@@ -11,6 +11,8 @@ use crate::eval::EvalEntry;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::eval::EvalRecord;
 use crate::pipeline::Report;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::shape::ModelConfig;
 
 /// What a page shows of a pruned folder.
 pub struct Folder {
@@ -52,8 +54,11 @@ impl Folder {
         }
         let wrong = |reason: String| ReportError::Unreadable { file: file.clone(), reason };
         let json = disk::read_within(&file, disk::REPORT).map_err(|e| wrong(e.cause.to_string()))?;
-        let report = serde_json::from_slice(&json)
+        let report: Report = serde_json::from_slice(&json)
             .map_err(|e| wrong(format!("{e}; it is damaged or of another version: prune again")))?;
+        if report.layers.len() > ModelConfig::MOST_LAYERS {
+            return Err(wrong(format!("{} layers are more than any model has", report.layers.len())));
+        }
         let name =
             // "." has no name; the folder it leads to has one.
             folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().map(|n| n.to_string_lossy().into());

@@ -6,10 +6,11 @@ use std::error::Error as _;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, ErrorKind};
+use minijinja::{Environment, ErrorKind, State};
 use serde::Serialize;
 use serde_json::Value;
 
+mod compiled;
 mod date;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
@@ -188,7 +189,7 @@ impl ChatTemplate {
     /// The special tokens that the template names, with spaces between them.
     fn named_tokens(&self, steps: u64) -> Result<String, ChatError> {
         let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
-        let source = without_training_marks(&self.named.source);
+        let source = self.source().map_err(|e| failed(&e))?;
         let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
         let named = template.undeclared_variables(false);
         Ok(TOKENS.into_iter().filter(|name| named.contains(*name)).collect::<Vec<_>>().join(" "))
@@ -205,18 +206,22 @@ impl ChatTemplate {
         limits::bounded(&self.named.source, said, move |steps| template.rendered(&messages, steps))
     }
 
+    /// What the engine is given.
+    fn source(&self) -> Result<String, minijinja::Error> {
+        compiled::unfolded(&without_training_marks(&self.named.source))
+    }
+
     /// [`Self::render`] in at most so many steps of the engine.
     fn rendered(&self, messages: &[Message], steps: u64) -> Result<String, ChatError> {
         let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
-        let source = without_training_marks(&self.named.source);
-        let template = environment.template_from_named_str("chat", &source).map_err(|e| failed(&e))?;
+        let source = self.source().map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
         context.insert("messages".into(), serde_json::json!(messages));
         // The text is to end where the answer begins.
         context.insert("add_generation_prompt".into(), Value::Bool(true));
         context.extend(ABSENT.map(|name| (name.to_owned(), Value::Null)));
         context.extend(self.tokens.iter().map(|(name, text)| ((*name).to_owned(), Value::String(text.clone()))));
-        template.render(Serde(&context)).map_err(|e| failed(&e))
+        compiled::render(&environment, &source, Serde(&context).into()).map_err(|e| failed(&e))
     }
 }
 
@@ -238,15 +243,22 @@ fn special_tokens(config: &Value) -> Vec<(&'static str, String)> {
     TOKENS.into_iter().filter_map(|name| Some((name, text(&config[name])?))).collect()
 }
 
+/// What transformers sets: a line with nothing but a block leaves nothing.
+fn syntax() -> Result<SyntaxConfig, minijinja::Error> {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()
+}
+
 fn environment<'a>(steps: u64, now: Option<Moment>) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(steps));
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    // The text is for a model and not for a page.
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_syntax(syntax()?);
     // Templates call the methods of Python's strings and dictionaries.
     environment.set_unknown_method_callback(paid::method);
     environment.set_formatter(paid::print);
+    environment
+        .add_function(compiled::CONCATENATION, |state: &State, left: &minijinja::Value, right: &minijinja::Value| {
+            paid::concatenation(state, left, right)
+        });
     environment.add_filter("string", paid::string);
     environment.add_filter("tojson", json::to_json);
     environment.add_function("raise_exception", |reason: String| -> Result<String, minijinja::Error> {

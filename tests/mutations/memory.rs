@@ -8,9 +8,14 @@ struct Counting;
 static USED: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
+/// What is in use.
+pub fn now() -> usize {
+    USED.load(Relaxed)
+}
+
 /// Forgets the most that was in use; what is now.
 pub fn reset() -> usize {
-    let used = USED.load(Relaxed);
+    let used = now();
     PEAK.store(used, Relaxed);
     used
 }

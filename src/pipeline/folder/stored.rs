@@ -41,21 +41,10 @@ fn digest(seconds: f64, weights_sha256: &str, record: &LayerRecord) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// Whether a record tells of this layer, with indices that the layer has.
+/// Whether a record tells of this layer of the plan.
 fn is_of(record: &LayerRecord, layer: usize, plan: &LayerPlan) -> bool {
-    let (before, after) = (plan.before, plan.after);
-    let sizes = [
-        (&record.kept_heads, before.heads, after.heads),
-        (&record.kept_kv_heads, before.kv_heads, after.kv_heads),
-        (&record.kept_channels, before.channels, after.channels),
-    ];
-    record.layer == layer
-        && (record.before, record.after, record.unit) == (before, after, plan.unit)
-        && sizes.iter().all(|(kept, all, left)| kept.len() == *left && are_ascending(kept, *all))
-}
-
-fn are_ascending(indices: &[usize], below: usize) -> bool {
-    indices.windows(2).all(|pair| pair[0] < pair[1]) && indices.last().is_none_or(|&last| last < below)
+    let LayerPlan { before, after, unit, .. } = *plan;
+    record.layer == layer && (record.before, record.after, record.unit) == (before, after, unit)
 }
 
 /// The SHA-256 of a file, which is not held in memory as a whole.

@@ -13,6 +13,8 @@ use super::paid::Paid;
 
 /// The filter, with the arguments of Python's: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
 pub(super) fn to_json(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
+    // Paid before there is a tree of it, which takes far more memory than the text.
+    serde_json::to_writer(Paid::new(state, std::io::sink()), value).map_err(|e| wrong(&e))?;
     let mut paid = Paid::new(state, Vec::new());
     dump(value, &options, &mut paid)?;
     String::from_utf8(paid.out).map_err(|e| wrong(&e))

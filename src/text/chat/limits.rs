@@ -23,9 +23,9 @@ const REPEATED: usize = 16;
 /// and uses less than a kilobyte of stack for each.
 #[cfg(not(target_arch = "wasm32"))]
 const STACK_BYTES: usize = 256 << 20;
-/// Longest time of one conversation, which takes microseconds to milliseconds. It ends what costs no steps: a
-/// list that is repeated a million times is a number to the engine until `~` makes a text of it in one go. A
-/// template is compiled before it is rendered, each within this time, and nobody is to wait for two seconds.
+/// Longest time of one conversation, which takes microseconds to milliseconds. It ends what costs neither steps
+/// nor memory: two constant lists, repeated a million times each, are compared while the template is compiled.
+/// It is compiled before it is rendered, each within this time, and nobody is to wait for two seconds.
 #[cfg(not(target_arch = "wasm32"))]
 const TIME: Duration = Duration::from_millis(800);
 /// Widest indent of `tojson`.

@@ -69,14 +69,23 @@ pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Resul
     write!(paid, "{value}").map_err(|error| paid.refused.take().unwrap_or_else(|| Error::from(error)))
 }
 
+/// What the operator `~` makes of its sides.
+pub(super) fn concatenation(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    text(state, format_args!("{left}{right}"))
+}
+
 /// The filter `string`.
 pub(super) fn string(state: &State, value: Value) -> Result<Value, Error> {
-    use fmt::Write as _;
-    if value.as_str().is_some() {
-        return Ok(value);
+    match value.as_str() {
+        Some(_) => Ok(value),
+        None => text(state, format_args!("{value}")),
     }
+}
+
+fn text(state: &State, arguments: fmt::Arguments<'_>) -> Result<Value, Error> {
+    use fmt::Write as _;
     let mut paid = Paid::new(state, String::new());
-    match write!(paid, "{value}") {
+    match paid.write_fmt(arguments) {
         Ok(()) => Ok(Value::from(paid.out)),
         Err(error) => Err(paid.refused.unwrap_or_else(|| Error::from(error))),
     }
