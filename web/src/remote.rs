@@ -56,7 +56,8 @@ struct Inner {
     /// The number of the last job; numbers go on when a fresh worker starts.
     last: u32,
     waiting: BTreeMap<u32, Told>,
-    on: Option<On>,
+    /// Whether the GPU is left alone.
+    cpu: bool,
 }
 
 impl Remote {
@@ -88,7 +89,7 @@ impl Remote {
         if self.state.with_untracked(|s| matches!(s, State::Idle | State::Failed(_))) {
             self.state.set(State::Computing(None));
         }
-        if let Err(words) = self.send(&Request { id, job }) {
+        if let Err(words) = self.send(&Request { id, job, cpu: self.inner.with_value(|inner| inner.cpu) }) {
             self.fail(words);
         }
         id
@@ -98,6 +99,11 @@ impl Remote {
     pub fn stop(self, words: impl Into<String>) {
         self.end(words.into());
         self.state.set(State::Idle);
+    }
+
+    /// From the next job on the GPU is left alone.
+    pub fn use_cpu(self) {
+        self.inner.update_value(|inner| inner.cpu = true);
     }
 
     fn send(self, request: &Request) -> Result<(), String> {
@@ -146,7 +152,6 @@ impl Remote {
         match progress {
             Progress::Loading { done, total } => self.state.set(State::Loading { done: *done, total: *total }),
             Progress::Opened(on) => {
-                self.inner.update_value(|inner| inner.on = Some(on.clone()));
                 self.state.set(State::Computing(Some(on.clone())));
             }
             Progress::Working { .. } | Progress::Written(_) => {}
@@ -163,7 +168,6 @@ impl Remote {
         let waiting = self.inner.try_update_value(|inner| {
             // Dropped: ends the worker.
             inner.channel = None;
-            inner.on = None;
             std::mem::take(&mut inner.waiting)
         });
         for mut told in waiting.unwrap_or_default().into_values() {

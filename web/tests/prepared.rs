@@ -20,7 +20,7 @@ fn worker() -> Worker {
 }
 
 fn compared(worker: &mut Worker, runs: Vec<Prune>) -> Depth {
-    let request = Request { id: 1, job: Job::Depth { runs } };
+    let request = Request { id: 1, job: Job::Depth { runs }, cpu: false };
     match block_on(worker.answer(&request, &mut |_| {})) {
         Ok(Done::Answer(Answer::Depth(depth))) => depth,
         other => panic!("{other:?}"),

@@ -22,10 +22,15 @@ struct Replacing {
     decoder: Value,
 }
 
-/// Refuses a tokenizer.json whose replacements multiply a text. What is no tokenizer.json at all is
-/// left to its reader.
+/// Refuses a tokenizer.json whose replacements multiply a text. What is no JSON at all is left to its
+/// reader.
 pub(super) fn check(json: &[u8]) -> Result<(), String> {
-    let Ok(replacing) = serde_json::from_slice::<Replacing>(json) else { return Ok(()) };
+    let replacing = match serde_json::from_slice::<Replacing>(json) {
+        Ok(replacing) => replacing,
+        // A part that stands twice would be looked at once here and be built twice by the reader.
+        Err(error) if error.is_data() => return Err(error.to_string()),
+        Err(_) => return Ok(()),
+    };
     let patterns: usize =
         [&replacing.normalizer, &replacing.pre_tokenizer, &replacing.decoder].map(patterns).iter().sum();
     if patterns > PATTERNS {
@@ -33,7 +38,8 @@ pub(super) fn check(json: &[u8]) -> Result<(), String> {
             "it has {patterns} patterns to cut or replace by, and {PATTERNS} are the most that are read"
         ));
     }
-    for (name, part) in [("normalizer", &replacing.normalizer), ("decoder", &replacing.decoder)] {
+    let Replacing { normalizer, pre_tokenizer, decoder } = &replacing;
+    for (name, part) in [("normalizer", normalizer), ("pre_tokenizer", pre_tokenizer), ("decoder", decoder)] {
         let times = growth(part);
         if times > MOST {
             return Err(format!("its {name} makes a text up to {times:.0} times as long"));
@@ -53,11 +59,15 @@ fn patterns(part: &Value) -> usize {
 
 /// How many times as long a text may become.
 fn growth(part: &Value) -> f64 {
-    let inner = ["normalizers", "decoders"].into_iter().find_map(|key| part[key].as_array());
-    match inner {
-        Some(several) => several.iter().map(growth).product(),
-        None if part["type"] == "Replace" => replaced(&part["pattern"], part["content"].as_str().unwrap_or_default()),
-        None => 1.0,
+    let inner = ["normalizers", "pretokenizers", "decoders"].into_iter().find_map(|key| part[key].as_array());
+    match (inner, part["type"].as_str()) {
+        (Some(several), _) => several.iter().map(growth).product(),
+        (None, Some("Replace")) => replaced(&part["pattern"], part["content"].as_str().unwrap_or_default()),
+        // Every byte beyond ASCII becomes a letter of two bytes, and again with the next of its kind.
+        (None, Some("ByteLevel")) => 2.0,
+        // ▁ has three bytes, and may be put before every piece.
+        (None, Some("Metaspace")) => 4.0,
+        (None, _) => 1.0,
     }
 }
 
@@ -102,6 +112,23 @@ mod tests {
         {
             assert!(check(&normalizers(&vec![(pattern, "a"); 40])).is_err());
         }
+    }
+
+    #[test]
+    fn bytes_that_become_letters_again_and_again_are_refused() {
+        let with = |count| {
+            let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "use_regex": false });
+            let all = json!({ "type": "Sequence", "pretokenizers": vec![bytes; count] });
+            json!({ "pre_tokenizer": all }).to_string().into_bytes()
+        };
+        assert!(check(&with(3)).is_ok());
+        assert!(check(&with(30)).unwrap_err().contains("pre_tokenizer makes a text"));
+    }
+
+    #[test]
+    fn a_part_that_stands_twice_is_refused() {
+        let twice = r#"{ "pre_tokenizer": null, "pre_tokenizer": { "type": "ByteLevel" } }"#;
+        assert!(check(twice.as_bytes()).unwrap_err().contains("duplicate field"));
     }
 
     #[test]

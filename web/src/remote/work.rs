@@ -1,7 +1,7 @@
 //! A lesson's job at the worker: how far it is, in words, with a way to stop it and to try again.
 
 use leptos::prelude::*;
-use slimgpt_worker::protocol::{Answer, Job, News, Progress, Stage};
+use slimgpt_worker::protocol::{Answer, Job, News, On, Progress, Stage};
 
 use super::{Remote, State};
 use crate::text::say;
@@ -23,8 +23,8 @@ enum Status {
 pub struct Work {
     remote: Remote,
     status: RwSignal<Status>,
-    /// Where it was computed, as it was said last.
-    on: RwSignal<Option<String>>,
+    /// Where it was computed last.
+    on: RwSignal<Option<On>>,
 }
 
 impl Work {
@@ -65,10 +65,7 @@ impl Work {
     fn follow(self, progress: Progress) {
         match progress {
             Progress::Working { done, total, stage } => self.status.set(Status::Running(Some((done, total, stage)))),
-            Progress::Opened(on) => self.on.set(Some(match on.gpu {
-                true => say::worker_on_gpu(on.name),
-                false => say::worker_on_cpu().to_string(),
-            })),
+            Progress::Opened(on) => self.on.set(Some(on)),
             Progress::Loading { .. } | Progress::Written(_) => {}
         }
     }
@@ -103,19 +100,39 @@ impl Work {
             Status::Running(_) => Some(
                 view! { <button type="button" on:click=move |_| self.stop()>{say::worker_stop()}</button> }.into_any(),
             ),
-            Status::Failed(_) => Some(
-                view! { <button type="button" on:click=move |_| again()>{say::worker_try_again()}</button> }.into_any(),
-            ),
+            Status::Failed(_) => {
+                let again_button = view! { <button type="button" on:click=move |_| again()>{say::worker_try_again()}</button> };
+                Some(view! { {again_button} {self.cpu_button(again)} }.into_any())
+            }
             _ => None,
         };
         let is_failure = move || matches!(self.status.get(), Status::Failed(_));
         view! {
             <div class="worker" class:failed=is_failure>
                 <p role="status">{move || self.words()}</p>
-                {move || self.on.get().map(|on| view! { <p class="device">{on}</p> })}
+                {move || self.on.get().map(|on| view! { <p class="device">{device_words(on)}</p> })}
                 {button}
             </div>
         }
+    }
+}
+
+impl Work {
+    /// For who has lost the GPU: the same job without it.
+    fn cpu_button(self, again: impl Fn() + Copy + Send + Sync + 'static) -> Option<impl IntoView> {
+        let without_gpu = move |_| {
+            self.remote.use_cpu();
+            again();
+        };
+        let had_gpu = self.on.get().is_some_and(|on| on.gpu);
+        had_gpu.then(|| view! { <button type="button" on:click=without_gpu>{say::worker_use_cpu()}</button> })
+    }
+}
+
+fn device_words(on: On) -> String {
+    match on.gpu {
+        true => say::worker_on_gpu(on.name),
+        false => say::worker_on_cpu().to_string(),
     }
 }
 

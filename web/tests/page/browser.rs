@@ -40,17 +40,31 @@ impl Browser {
     pub fn shared(gpu: Gpu) -> Arc<Self> {
         static WITH: Mutex<Weak<Browser>> = Mutex::new(Weak::new());
         static WITHOUT: Mutex<Weak<Browser>> = Mutex::new(Weak::new());
-        let (slot, flags) = match gpu {
-            Gpu::Software => (&WITH, WEBGPU_IN_SOFTWARE),
-            Gpu::Off => (&WITHOUT, &[] as &[&str]),
+        let slot = match gpu {
+            Gpu::Software => &WITH,
+            Gpu::Off => &WITHOUT,
         };
         // A test that failed while it held this has harmed nothing.
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.upgrade().unwrap_or_else(|| {
-            let browser = Arc::new(Self::start(flags));
+            let browser = Self::alone(gpu);
             *slot = Arc::downgrade(&browser);
             browser
         })
+    }
+
+    /// One that no other test uses.
+    pub fn alone(gpu: Gpu) -> Arc<Self> {
+        Arc::new(Self::start(match gpu {
+            Gpu::Software => WEBGPU_IN_SOFTWARE,
+            Gpu::Off => &[],
+        }))
+    }
+
+    /// Ends the process that drives the GPU; the browser starts another.
+    pub fn crash_gpu(&self) {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.call("Browser.crashGpuProcess", json!({}));
     }
 
     fn start(flags: &[&str]) -> Self {

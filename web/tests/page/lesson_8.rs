@@ -1,7 +1,7 @@
 //! Does a pruned model still tell stories?
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pollster::block_on;
 use slimgpt::device::Device;
@@ -10,7 +10,8 @@ use slimgpt_web::lessons::eight::State;
 use slimgpt_worker::jobs::{Done, FILES, Model, Worker};
 use slimgpt_worker::protocol::{Answer, Job, Pruned, Request};
 
-use crate::browser::Gpu;
+use crate::browser::{Browser, Gpu};
+use crate::site;
 use crate::tab::Tab;
 
 /// Few windows: a browser's processor has one thread, and its software GPU is slower still.
@@ -24,7 +25,7 @@ fn native() -> Pruned {
     let file = |(name, _): &(&str, usize)| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap());
     let mut worker = Worker::on(Model::open(FILES.iter().map(file).collect()).unwrap(), Device::cpu());
     let job = Job::Prune(State { windows: WINDOWS, ..State::default() }.asked());
-    match block_on(worker.answer(&Request { id: 1, job }, &mut |_| {})) {
+    match block_on(worker.answer(&Request { id: 1, job, cpu: false }, &mut |_| {})) {
         Ok(Done::Answer(Answer::Pruned(pruned))) => *pruned,
         other => panic!("{other:?}"),
     }
@@ -36,21 +37,11 @@ fn gone(svg: &str) -> Vec<String> {
     titles.filter(|title| title.starts_with("layer ")).map(str::to_owned).collect()
 }
 
-/// Waits longer than other tests do.
-fn wait(tab: &Tab, expression: &str) {
-    let begun = Instant::now();
-    while tab.run(&format!("!!({expression})")) != true {
-        let failed = tab.run("document.querySelector('#lesson-8 .worker')?.innerText");
-        assert!(begun.elapsed() < PATIENCE, "never: {expression}\n{failed}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 #[test]
 fn it_is_the_command_lines_pruning() {
     let tab = Tab::with(Gpu::Off, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
-    wait(&tab, "document.querySelector('#lesson-8 .written')");
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .written')");
     let want = native();
     let cell = tab.run("document.querySelector('#lesson-8 tbody td').innerText");
     let perplexity: f64 = cell.as_str().and_then(|text| text.parse().ok()).expect("a number");
@@ -60,7 +51,7 @@ fn it_is_the_command_lines_pruning() {
     // Both have gone on with the prompt, and not with the same words.
     assert!(tab.run("document.querySelectorAll('#lesson-8 .written mark').length").as_u64() > Some(0));
     tab.by("button", "Show the files of the last model").click();
-    wait(&tab, "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
+    tab.wait_long(PATIENCE, "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
 }
 
 /// Not to the end: a software GPU takes minutes to measure what this processor measures in seconds.
@@ -68,9 +59,54 @@ fn it_is_the_command_lines_pruning() {
 fn with_webgpu_it_runs_there_and_can_be_stopped() {
     let tab = Tab::with(Gpu::Software, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
-    wait(&tab, "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
-    wait(&tab, "document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')");
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')");
     tab.by("button", "Stop").click();
     tab.says("Stopped. Nothing was changed.");
     assert_eq!(tab.run("document.querySelector('#lesson-8 tbody')"), serde_json::Value::Null);
+}
+
+/// A copy of the page's folder.
+fn copied(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, to) = (entry.as_ref().unwrap(), to.join(entry.as_ref().unwrap().file_name()));
+        match entry.file_type().unwrap().is_dir() {
+            true => copied(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_model_that_does_not_arrive_is_told_and_can_be_fetched_again() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(site::folder(), folder.path());
+    let (config, away) = (folder.path().join("model/config.json"), folder.path().join("away.json"));
+    std::fs::rename(&config, &away).unwrap();
+    let tab = Tab::served(site::serve_from(folder.path()), Browser::shared(Gpu::Off));
+    // The browser complains of the file that is missing.
+    tab.forgive();
+    tab.go("?v=1&8.windows=2#lesson-8");
+    tab.ready();
+    tab.by("button", "Prune, measure and write").click();
+    tab.says("model/config.json did not arrive: the server answers with 404");
+    std::fs::rename(&away, &config).unwrap();
+    tab.by("button", "Try again").click();
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .written')");
+}
+
+#[test]
+fn a_lost_gpu_is_told_and_the_cpu_goes_on() {
+    let tab = Tab::served(site::serve(), Browser::alone(Gpu::Software));
+    tab.forgive();
+    tab.go("?v=1&8.windows=2#lesson-8");
+    tab.ready();
+    tab.by("button", "Prune, measure and write").click();
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
+    tab.lose_gpu();
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .worker.failed')");
+    tab.by("button", "Go on with the CPU").click();
+    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .written')");
+    assert_eq!(tab.run("document.querySelector('#lesson-8 .device').innerText"), "Computing on the CPU");
 }

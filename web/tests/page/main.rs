@@ -26,6 +26,7 @@ mod lesson_3;
 mod lesson_4;
 mod lesson_5;
 mod lesson_6;
+mod lesson_7;
 mod lesson_8;
 mod lesson_9;
 mod manners;

@@ -24,7 +24,12 @@ pub fn folder() -> &'static Path {
     })
 }
 
+/// Serves another folder until what is returned is dropped.
+pub fn serve_from(folder: &Path) -> Server {
+    Server::start(folder, 0, PATH).expect("a free port on 127.0.0.1")
+}
+
 /// Serves the folder until what is returned is dropped.
 pub fn serve() -> Server {
-    Server::start(folder(), 0, PATH).expect("a free port on 127.0.0.1")
+    serve_from(folder())
 }

@@ -25,7 +25,7 @@ pub struct Tab {
     /// By number and address.
     requests: RefCell<Vec<(Value, String)>>,
     forgiving: Cell<bool>,
-    _browser: Arc<Browser>,
+    browser: Arc<Browser>,
 }
 
 impl Tab {
@@ -44,8 +44,11 @@ impl Tab {
 
     /// A tab before it opens the page.
     pub fn empty(gpu: Gpu) -> Self {
-        let server = site::serve();
-        let browser = Browser::shared(gpu);
+        Self::served(site::serve(), Browser::shared(gpu))
+    }
+
+    /// A tab of this browser, for the page that this server has.
+    pub fn served(server: Server, browser: Arc<Browser>) -> Self {
         let line = browser.tab();
         for domain in ["Page", "Runtime", "Log", "DOM", "Accessibility", "Network"] {
             line.call(&format!("{domain}.enable"), json!({}));
@@ -61,7 +64,7 @@ impl Tab {
             complaints: RefCell::default(),
             requests: RefCell::default(),
             forgiving: Cell::new(false),
-            _browser: browser,
+            browser,
         };
         tab.viewport(1280, 900);
         // Nothing is clicked while it still moves.
@@ -88,6 +91,16 @@ impl Tab {
         self.wait("document.readyState === 'complete' && document.documentElement.dataset.state !== 'old'");
     }
 
+    /// Waits as long as a computation may take.
+    pub fn wait_long(&self, patience: Duration, expression: &str) {
+        let begun = Instant::now();
+        while self.run(&format!("!!({expression})")) != true {
+            let words = self.run("[...document.querySelectorAll('.worker')].map(w => w.innerText).join('; ')");
+            assert!(begun.elapsed() < patience, "never: {expression}\n{words}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// Waits until the page can be used.
     pub fn ready(&self) {
         self.wait("document.documentElement.dataset.state");
@@ -112,6 +125,11 @@ impl Tab {
     /// The web server ends, as when the reader's network does.
     pub fn unplug(&self) {
         self.server.take();
+    }
+
+    /// The process that drives the GPU ends, and with it every device of this browser.
+    pub fn lose_gpu(&self) {
+        self.browser.crash_gpu();
     }
 
     // --- What is on it ---------------------------------------------------------------------------

@@ -14,6 +14,9 @@ pub struct Request {
     pub id: u32,
     /// What is to be done.
     pub job: Job,
+    /// Whether a GPU is left alone where there is one: for who has lost it.
+    #[serde(default)]
+    pub cpu: bool,
 }
 
 /// What the worker can do with the shipped model.

@@ -40,7 +40,7 @@ fn few(request: Asked) -> Prune {
 }
 
 fn done(worker: &mut Worker, id: u32, job: Job) -> Result<Done, Failure> {
-    block_on(worker.answer(&Request { id, job }, &mut |_| {}))
+    block_on(worker.answer(&Request { id, job, cpu: false }, &mut |_| {}))
 }
 
 fn pruned(worker: &mut Worker, id: u32, prune: Prune) -> Pruned {
@@ -130,7 +130,7 @@ fn pruned_models_write_until_they_are_forgotten() {
 fn a_text_is_told_in_pieces() {
     let (mut worker, mut pieces) = (worker(), String::new());
     let asked = Generate { model: Which::Dense, prompt: "Tom".into(), tokens: 12, temperature: 0.8, seed: 3 };
-    let request = Request { id: 1, job: Job::Generate(asked) };
+    let request = Request { id: 1, job: Job::Generate(asked), cpu: false };
     let answer = block_on(worker.answer(&request, &mut |progress| match progress {
         Progress::Written(piece) => pieces.push_str(&piece),
         other => panic!("{other:?}"),
@@ -148,7 +148,7 @@ fn errors_travel_from_where_they_are_made() {
         few(request)
     };
     let mut stages = Vec::new();
-    let request = Request { id: 1, job: Job::Depth { runs: vec![from(0), from(3)] } };
+    let request = Request { id: 1, job: Job::Depth { runs: vec![from(0), from(3)] }, cpu: false };
     let answer = block_on(worker().answer(&request, &mut |progress| match progress {
         Progress::Working { stage, .. } => stages.push(stage),
         other => panic!("{other:?}"),
@@ -211,7 +211,7 @@ fn what_cannot_be_done_is_said() {
 
 #[test]
 fn messages_survive_json() {
-    let request = Request { id: 3, job: Job::Depth { runs: vec![few(asked(0.25))] } };
+    let request = Request { id: 3, job: Job::Depth { runs: vec![few(asked(0.25))] }, cpu: false };
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
     let found = pruned(&mut worker(), 1, few(asked(0.5)));

@@ -63,9 +63,10 @@ impl Message {
 }
 
 async fn work(request: &Request, tell: Tell<'_>) -> Result<Answer, Failure> {
-    let mut worker = match WORKER.take() {
+    let fits = |worker: &Worker| !(request.cpu && worker.device().gpu);
+    let mut worker = match WORKER.take().filter(fits) {
         Some(worker) => worker,
-        None => Worker::open(Model::open(files::fetched(tell).await?)?).await?,
+        None => Worker::open(Model::open(files::fetched(tell).await?)?, request.cpu).await?,
     };
     tell(Progress::Opened(worker.device()));
     let done = worker.answer(request, tell).await;

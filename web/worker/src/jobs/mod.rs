@@ -52,12 +52,13 @@ struct Kept {
 }
 
 impl Worker {
-    /// On a GPU if there is one that works, else on the CPU.
+    /// On a GPU if there is one that works and it is not to be left alone, else on the CPU.
     ///
     /// # Errors
     /// When neither can be opened.
-    pub async fn open(model: Model) -> Result<Self, Failure> {
-        let device = Device::open(&DeviceChoice::Auto).await.map_err(Failure::refused)?;
+    pub async fn open(model: Model, cpu: bool) -> Result<Self, Failure> {
+        let choice = if cpu { DeviceChoice::Cpu } else { DeviceChoice::Auto };
+        let device = Device::open(&choice).await.map_err(Failure::refused)?;
         Ok(Self::on(model, device))
     }
 
