@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 #[test]
 fn what_is_cut_first_grows_towards_the_end() {
     let tab = Tab::of("#lesson-7");
-    for ratio in [75, 25] {
+    for ratio in ["75.0", "25.0"] {
         tab.by("radio", &format!("{ratio} %")).click();
         tab.says(&format!("Only the first layer lost {ratio} %."));
     }
