@@ -29,7 +29,7 @@ pub fn Bars(
         view! {
             <li>
                 <span class="label">{bar.label}</span>
-                <svg class="bar" height="14" aria-hidden="true">
+                <svg class="bar figure" height="14" aria-hidden="true">
                     <rect class=format!("fill {}", bar.class) x="0" y="1" height="12" width=format!("{share:.2}%")></rect>
                 </svg>
                 <span class="value">{bar.text}</span>

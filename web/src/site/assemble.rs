@@ -50,6 +50,8 @@ fn assets(wanted: Wanted, out: &Path) -> Result<()> {
     for name in folder::names(&from)?.into_iter().filter(|name| belongs(name, wanted)) {
         copy(&from.join(&name), &out.join(&name))?;
     }
+    // The figures that the report draws too look here as they do there.
+    disk::write(&out.join("charts.css"), slimgpt::report::figures::STYLE.as_bytes())?;
     let model = Path::new(HERE).join("../examples/tiny_model");
     for name in MODEL.iter().filter(|_| wanted.worker) {
         copy(&model.join(name), &out.join("model").join(name))?;

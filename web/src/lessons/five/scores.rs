@@ -111,7 +111,7 @@ fn cell(heads: &[HeadScores], head: usize, score: usize) -> impl IntoView + use<
             <span class="value">{shown(value, 1)}</span>
             " "
             <span class="rank">{words}</span>
-            <svg class="bar" height="8" aria-hidden="true">
+            <svg class="bar figure" height="8" aria-hidden="true">
                 <rect class=format!("fill {colour}") x="0" y="1" height="6" width=format!("{share:.2}%")></rect>
             </svg>
         </td>
