@@ -101,7 +101,8 @@ impl Work {
                 view! { <button type="button" on:click=move |_| self.stop()>{say::worker_stop()}</button> }.into_any(),
             ),
             Status::Failed(_) => {
-                let again_button = view! { <button type="button" on:click=move |_| again()>{say::worker_try_again()}</button> };
+                let again_button =
+                    view! { <button type="button" on:click=move |_| again()>{say::worker_try_again()}</button> };
                 Some(view! { {again_button} {self.cpu_button(again)} }.into_any())
             }
             _ => None,

@@ -51,7 +51,10 @@ fn it_is_the_command_lines_pruning() {
     // Both have gone on with the prompt, and not with the same words.
     assert!(tab.run("document.querySelectorAll('#lesson-8 .written mark').length").as_u64() > Some(0));
     tab.by("button", "Show the files of the last model").click();
-    tab.wait_long(PATIENCE, "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
+    tab.wait_long(
+        PATIENCE,
+        "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')",
+    );
 }
 
 /// Not to the end: a software GPU takes minutes to measure what this processor measures in seconds.
@@ -59,8 +62,14 @@ fn it_is_the_command_lines_pruning() {
 fn with_webgpu_it_runs_there_and_can_be_stopped() {
     let tab = Tab::with(Gpu::Software, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')");
+    tab.wait_long(
+        PATIENCE,
+        "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')",
+    );
+    tab.wait_long(
+        PATIENCE,
+        "document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')",
+    );
     tab.by("button", "Stop").click();
     tab.says("Stopped. Nothing was changed.");
     assert_eq!(tab.run("document.querySelector('#lesson-8 tbody')"), serde_json::Value::Null);
@@ -104,7 +113,10 @@ fn a_lost_gpu_is_told_and_the_cpu_goes_on() {
     tab.go("?v=1&8.windows=2#lesson-8");
     tab.ready();
     tab.by("button", "Prune, measure and write").click();
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
+    tab.wait_long(
+        PATIENCE,
+        "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')",
+    );
     tab.lose_gpu();
     tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .worker.failed')");
     tab.by("button", "Go on with the CPU").click();
