@@ -64,11 +64,11 @@ fn said(rendered_by: &ChatTemplate) -> Outcome {
 
 fn read(source: &[u8], times: usize) -> Outcome {
     let source = String::from_utf8_lossy(source);
-    // A mark stands for very many of one thing.
+    // A mark stands for very many of one thing; of hundreds of marks the text alone would fill the memory here.
     let source = REPEATED
         .iter()
         .zip('\u{e000}'..)
-        .fold(source.into_owned(), |s, (part, mark)| s.replace(mark, &part.repeat(times)));
+        .fold(source.into_owned(), |s, (part, mark)| s.replacen(mark, &part.repeat(times), 4));
     let config = json!({ "bos_token": "<s>", "eos_token": "</s>", "chat_template": source });
     match ChatTemplate::new(&config, None, None) {
         Ok(template) => said(&template.at(Moment(1_700_000_000))),
