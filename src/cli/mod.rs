@@ -121,10 +121,18 @@ pub fn main() -> ExitCode {
         Err(wrong) => return not_run(&wrong),
     };
     out::speak(cli.speech.loudness());
+    multiply_here_too();
     // What a driver refuses may come as an unwinding, wherever its results were wanted.
     let result = slimgpt::device::caught(|| run(cli.command)).unwrap_or_else(|trouble| Err(trouble.into()));
     out::detail(format_args!("took {}", format::seconds(started.elapsed().as_secs_f64())));
     exit::code(result)
+}
+
+/// Makes the main thread one of those that multiply. Each of them reserves twice the size of the processor's
+/// last cache, which on servers is hundreds of megabytes, and one less of them fits narrow limits.
+fn multiply_here_too() {
+    // Who has begun to multiply already goes on as before.
+    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
