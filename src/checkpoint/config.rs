@@ -94,8 +94,9 @@ fn check_layer(name: &str, layer: LayerShape, head_dim: usize) -> Result<(), Rea
         || heads.checked_mul(head_dim).is_none_or(|width| width > WIDEST)
         || channels > WIDEST
     {
+        let most = LayerShape::MOST_HEADS;
         let sizes = format!("{heads} heads of {head_dim} dimensions and {channels} channels");
-        return Err(wrong(format!("{name}: {sizes} are more than any model has (a width of {WIDEST})")));
+        return Err(wrong(format!("{name}: {sizes} are more than any model has ({most} heads, a width of {WIDEST})")));
     }
     Ok(())
 }

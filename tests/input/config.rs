@@ -56,8 +56,8 @@ fn an_absurd_size_is_refused_before_anything_is_multiplied() {
             refused(change(key, absurd), &["config.json", key, &absurd.to_string(), "more than any model has"]);
         }
     }
-    let wide = json!({ "num_attention_heads": 1 << 20, "num_key_value_heads": 1 << 20, "head_dim": 1 << 20 });
-    refused(wide, &["1048576 heads of 1048576 dimensions", "more than any model has"]);
+    let wide = json!({ "num_attention_heads": 1 << 10, "num_key_value_heads": 1 << 10, "head_dim": 1 << 20 });
+    refused(wide, &["1024 heads of 1048576 dimensions", "more than any model has"]);
     let layer = json!({ "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": u64::MAX });
     let changes = json!({ "model_type": "slim_llama", "per_layer_config": { "1": layer } });
     refused(changes, &["layer 1", &u64::MAX.to_string()]);
