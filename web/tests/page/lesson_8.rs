@@ -1,7 +1,6 @@
 //! Does a pruned model still tell stories?
 
 use std::path::Path;
-use std::time::Duration;
 
 use pollster::block_on;
 use slimgpt::device::Device;
@@ -16,9 +15,6 @@ use crate::tab::Tab;
 
 /// Few windows: a browser's processor has one thread, and its software GPU is slower still.
 const WINDOWS: usize = 8;
-/// A whole pruning with its measurements and texts.
-const PATIENCE: Duration = Duration::from_secs(240);
-
 /// What the library makes of the same request outside of a browser.
 fn native() -> Pruned {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tiny_model");
@@ -41,7 +37,7 @@ fn gone(svg: &str) -> Vec<String> {
 fn it_is_the_command_lines_pruning() {
     let tab = Tab::with(Gpu::Off, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .written')");
+    tab.wait_long("document.querySelector('#lesson-8 .written')");
     let want = native();
     let cell = tab.run("document.querySelector('#lesson-8 tbody td').innerText");
     let perplexity: f64 = cell.as_str().and_then(|text| text.parse().ok()).expect("a number");
@@ -51,10 +47,7 @@ fn it_is_the_command_lines_pruning() {
     // Both have gone on with the prompt, and not with the same words.
     assert!(tab.run("document.querySelectorAll('#lesson-8 .written mark').length").as_u64() > Some(0));
     tab.by("button", "Show the files of the last model").click();
-    tab.wait_long(
-        PATIENCE,
-        "[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')",
-    );
+    tab.wait_long("[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
 }
 
 /// Not to the end: a software GPU takes minutes to measure what this processor measures in seconds.
@@ -62,14 +55,8 @@ fn it_is_the_command_lines_pruning() {
 fn with_webgpu_it_runs_there_and_can_be_stopped() {
     let tab = Tab::with(Gpu::Software, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
-    tab.wait_long(
-        PATIENCE,
-        "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')",
-    );
-    tab.wait_long(
-        PATIENCE,
-        "document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')",
-    );
+    tab.wait_long("document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
+    tab.wait_long("document.querySelector('#lesson-8 .worker').innerText.includes('Measuring the whole model')");
     tab.by("button", "Stop").click();
     tab.says("Stopped. Nothing was changed.");
     assert_eq!(tab.run("document.querySelector('#lesson-8 tbody')"), serde_json::Value::Null);
@@ -113,13 +100,10 @@ fn a_lost_gpu_is_told_and_the_cpu_goes_on() {
     tab.go("?v=1&8.windows=2#lesson-8");
     tab.ready();
     tab.by("button", "Prune, measure and write").click();
-    tab.wait_long(
-        PATIENCE,
-        "document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')",
-    );
+    tab.wait_long("document.querySelector('#lesson-8 .device')?.innerText.startsWith('Computing on the GPU')");
     tab.lose_gpu();
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .worker.failed')");
+    tab.wait_long("document.querySelector('#lesson-8 .worker.failed')");
     tab.by("button", "Go on with the CPU").click();
-    tab.wait_long(PATIENCE, "document.querySelector('#lesson-8 .written')");
+    tab.wait_long("document.querySelector('#lesson-8 .written')");
     assert_eq!(tab.run("document.querySelector('#lesson-8 .device').innerText"), "Computing on the CPU");
 }

@@ -15,6 +15,8 @@ use crate::{keys, site};
 
 /// Longest wait for what should happen at once; a busy machine is slower.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for a whole pruning with its measurements and texts, on a browser's one thread.
+const COMPUTING: Duration = Duration::from_secs(240);
 
 /// A tab. Whatever its browser complained of fails the test when it is dropped.
 pub struct Tab {
@@ -91,14 +93,9 @@ impl Tab {
         self.wait("document.readyState === 'complete' && document.documentElement.dataset.state !== 'old'");
     }
 
-    /// Waits as long as a computation may take.
-    pub fn wait_long(&self, patience: Duration, expression: &str) {
-        let begun = Instant::now();
-        while self.run(&format!("!!({expression})")) != true {
-            let words = self.run("[...document.querySelectorAll('.worker')].map(w => w.innerText).join('; ')");
-            assert!(begun.elapsed() < patience, "never: {expression}\n{words}");
-            std::thread::sleep(Duration::from_millis(200));
-        }
+    /// [`Self::wait`], for what is computed on a whole model.
+    pub fn wait_long(&self, expression: &str) {
+        self.within(COMPUTING, expression, || self.run(&format!("!!({expression})")) == true);
     }
 
     /// Waits until the page can be used.
@@ -199,9 +196,13 @@ impl Tab {
 
     /// Waits until something holds.
     pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        self.within(PATIENCE, what, holds);
+    }
+
+    fn within(&self, patience: Duration, what: &str, holds: impl Fn() -> bool) {
         let begun = Instant::now();
         while !holds() {
-            assert!(begun.elapsed() < PATIENCE, "never: {what}\n{}\n{:?}", self.outline(), self.complaints.borrow());
+            assert!(begun.elapsed() < patience, "never: {what}\n{}\n{:?}", self.outline(), self.complaints.borrow());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
