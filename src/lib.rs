@@ -2,6 +2,7 @@
 //!
 //! Modules stand in layers; each uses only what stands below it (see ARCHITECTURE.md).
 
+pub mod activations;
 pub mod allocate;
 pub mod checkpoint;
 pub mod compare;
@@ -14,12 +15,16 @@ pub mod export;
 pub mod format;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "gradients")]
+pub mod gradient;
 pub mod model;
 pub mod names;
 pub mod obs;
 pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+pub mod recover;
 pub mod remedy;
 pub mod report;
 pub mod session;

@@ -11,10 +11,14 @@ use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune}
 
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+mod recovery;
 mod remedy;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_to_folder_by, windows};
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;
 
 /// Carries a job out on the executor that goes with its device.

@@ -21,6 +21,15 @@ pub enum ReadError {
         /// What the parser objects to, with line and column.
         reason: String,
     },
+    /// An adapter cannot be added to the model.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error("the adapter in {} does not fit: {reason}", .folder.display())]
+    Adapter {
+        /// The adapter's folder.
+        folder: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The folder holds no safetensors.
     #[error("{}: no model.safetensors and no model.safetensors.index.json; give the folder of a Hugging Face checkpoint", .0.display())]
     NoWeights(PathBuf),

@@ -7,9 +7,9 @@ use std::path::{Component, Path};
 
 use serde_json::Value;
 
-use super::ReadError;
 use super::names::{self, EMBEDDING, HEAD};
 use super::shard::{Bytes, Shard};
+use super::{HostTensor, ReadError};
 use crate::disk::{self, DiskError};
 use crate::format::{few, without_mark};
 use crate::shape::ModelConfig;
@@ -162,6 +162,14 @@ fn no_weights(folder: &Path) -> ReadError {
         Some(file) => ReadError::Pickle { folder: folder.to_owned(), file },
         None => ReadError::NoWeights(folder.to_owned()),
     }
+}
+
+/// Every tensor of a safetensors file by its name, in singles.
+///
+/// # Errors
+/// When the file cannot be read or is none, or an element is not finite.
+pub(super) fn tensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, ReadError> {
+    open_shard(path)?.all()
 }
 
 fn open_shard(path: &Path) -> Result<Shard, ReadError> {

@@ -1,5 +1,7 @@
 //! Checkpoints in and out, one layer at a time: Hugging Face folders with safetensors.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod adapter;
 mod config;
 mod dtype;
 mod error;
@@ -17,6 +19,8 @@ mod shard;
 mod types;
 mod weights;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use adapter::Adapter;
 pub use config::parse_config;
 pub use dtype::Dtype;
 pub use error::{ReadError, WriteError};

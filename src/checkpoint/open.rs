@@ -22,6 +22,8 @@ pub struct Checkpoint {
     folder: Option<PathBuf>,
     types: Types,
     notes: Vec<String>,
+    #[cfg(not(target_arch = "wasm32"))]
+    adapter: Option<super::Adapter>,
 }
 
 impl Checkpoint {
@@ -36,6 +38,22 @@ impl Checkpoint {
         let mut opened = Self::from_shards(raw, shards, Some(folder.to_owned()))?;
         opened.notes.extend(note);
         Ok(opened)
+    }
+
+    /// The same with the adapter in `folder` added to what is read.
+    ///
+    /// # Errors
+    /// When the adapter cannot be read, or is for another model.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn with_adapter(self, folder: &Path) -> Result<Self, ReadError> {
+        let adapter = Some(super::Adapter::open(folder, &self.config)?);
+        Ok(Self { adapter, ..self })
+    }
+
+    /// The folder of the adapter that is added to what is read, if there is one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn adapter(&self) -> Option<&Path> {
+        self.adapter.as_ref().map(super::Adapter::folder)
     }
 
     /// Opens a checkpoint of one safetensors file that is in memory.
@@ -61,7 +79,17 @@ impl Checkpoint {
         });
         let notes = note.into_iter().chain(left_over).chain(pad_beyond(&raw_config, &config)).collect();
         let types = Types::all(Dtype::F32);
-        let mut opened = Self { config, raw_config, shards, shard_of, folder, types, notes };
+        let mut opened = Self {
+            config,
+            raw_config,
+            shards,
+            shard_of,
+            folder,
+            types,
+            notes,
+            #[cfg(not(target_arch = "wasm32"))]
+            adapter: None,
+        };
         opened.check().map_err(|error| opened.refusal(error))?;
         // Only now is every tensor known to be there, in a type that is read.
         opened.types = opened.stored_types();
@@ -152,7 +180,13 @@ impl Checkpoint {
     /// # Errors
     /// When a weight is not finite.
     pub fn layer(&self, i: usize) -> Result<LayerWeights, ReadError> {
-        self.config.parts().map(|part| Ok((part, self.read(names::stored(&self.config, i, part))?))).collect()
+        let read = |part| Ok((part, self.read(names::stored(&self.config, i, part))?));
+        let weights = self.config.parts().map(read).collect::<Result<_, ReadError>>()?;
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(adapter) = &self.adapter {
+            return Ok(adapter.merged(i, weights));
+        }
+        Ok(weights)
     }
 
     /// The weights outside the layers.

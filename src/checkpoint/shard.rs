@@ -1,5 +1,7 @@
 //! One safetensors file: its bytes and where each tensor stands in them.
 
+use std::collections::BTreeMap;
+
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 
@@ -147,6 +149,15 @@ impl Shard {
             Some(at) => Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] }),
             None => Ok(HostTensor { shape: wanted.shape.clone(), values }),
         }
+    }
+
+    /// Every tensor by its name, in singles.
+    pub fn all(&self) -> Result<BTreeMap<String, HostTensor>, ReadError> {
+        let of = |(name, info): &(String, TensorInfo)| {
+            let tensor = Expected { name: name.clone(), shape: info.shape.clone() };
+            Ok((name.clone(), self.read(&tensor.into())?))
+        };
+        self.tensors.iter().map(of).collect()
     }
 
     /// The first element of a tensor that is as asked for, with its place.

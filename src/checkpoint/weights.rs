@@ -27,6 +27,17 @@ pub struct OuterWeights {
 }
 
 impl HostTensor {
+    /// W += s B A of a matrix W `(out, in)` with B `(out, rank)` and A `(rank, in)`; each entry is summed in f64.
+    pub fn add_product(&mut self, b: &[f32], a: &[f32], rank: usize, scale: f64) {
+        let columns = self.shape[1];
+        for (row, b) in self.values.chunks_exact_mut(columns).zip(b.chunks_exact(rank)) {
+            for (j, value) in row.iter_mut().enumerate() {
+                let sum: f64 = b.iter().enumerate().map(|(r, &b)| f64::from(b) * f64::from(a[r * columns + j])).sum();
+                *value = (f64::from(*value) + scale * sum) as f32;
+            }
+        }
+    }
+
     /// A tensor of zeros.
     pub fn zeros(shape: Vec<usize>) -> Self {
         Self { values: vec![0.0; shape.iter().product()], shape }

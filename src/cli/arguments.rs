@@ -1,5 +1,6 @@
 //! Arguments that several commands share, and what they mean for a checkpoint.
 
+mod adapter;
 mod calibration;
 mod device;
 mod pruning;
@@ -13,6 +14,7 @@ use slimgpt::text::Tokenizer;
 
 use super::out;
 
+pub use adapter::AdapterArgument;
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
 pub use device::{DeviceArgument, device_parser, told};
 pub use pruning::{Knobs, Pruning};

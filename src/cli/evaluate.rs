@@ -9,7 +9,7 @@ use serde_json::json;
 use slimgpt::eval::tasks::Begin;
 use slimgpt::eval::{BadRow, EvalError, EvalRecord};
 
-use super::arguments::{self, DeviceArgument};
+use super::arguments::{self, AdapterArgument, DeviceArgument};
 use super::choice::{choice, suggesting};
 use super::{out, parse};
 
@@ -53,6 +53,8 @@ lm-eval; which rows did is said. Rows that cannot be used are an error unless --
 pub struct Evaluate {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
+    #[command(flatten)]
+    adapter: AdapterArgument,
     /// Tasks, with commas between; see below
     #[arg(
         long,
@@ -99,6 +101,7 @@ impl Evaluate {
         files.clone().for_each(|file| out::detail(format_args!("rows: {}", file.display())));
         let place = items::place(self.items.as_deref(), &files.chain([self.model.clone()]).collect::<Vec<_>>())?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
+        let checkpoint = self.adapter.on(checkpoint)?;
         let settings = load::Settings {
             tokenizer: &tokenizer,
             max_positions: checkpoint.config().max_positions,

@@ -8,6 +8,8 @@ use slimgpt::compare::CompareError;
 use slimgpt::eval::EvalError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::place::PlaceError;
+use slimgpt::recover::RecoverError;
+use slimgpt::session::RecoverySessionError;
 use slimgpt::text::{ChatError, TextError};
 
 use super::{out, remedy};
@@ -61,6 +63,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     // A session's error has the pipeline's inside.
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
+        _ if is_stopped_recovery(error) => INTERRUPTED,
         _ if error.is::<Interrupted>() => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
@@ -68,10 +71,16 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
+fn is_stopped_recovery(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(RecoverError::Stopped { .. })))
+        || matches!(error.downcast_ref(), Some(RecoverySessionError::Recovery(RecoverError::Stopped { .. })))
+}
+
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>()
         // A plan that does not fit this machine was typed right: it may fit another one.
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
+        || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))

@@ -11,6 +11,7 @@ use slimgpt::export::{gguf, mlx, padded};
 use slimgpt::format;
 use slimgpt::shape::ModelConfig;
 
+use super::arguments::AdapterArgument;
 use super::choice::choice;
 use super::progress::counting;
 use super::{arguments, out};
@@ -69,6 +70,8 @@ enum Target {
 struct Places {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
+    #[command(flatten)]
+    adapter: AdapterArgument,
     /// What to make
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -91,7 +94,7 @@ impl Export {
 }
 
 fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
-    let checkpoint = arguments::open_weights(&places.model)?;
+    let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
@@ -150,7 +153,7 @@ pub fn hint_at_links(model: &Path) {
 }
 
 fn to_mlx(places: &Places) -> Result<()> {
-    let checkpoint = arguments::open_weights(&places.model)?;
+    let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
     hint_at_links(&places.model);
     mlx::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {
@@ -160,7 +163,7 @@ fn to_mlx(places: &Places) -> Result<()> {
 }
 
 fn to_padded(places: &Places) -> Result<()> {
-    let checkpoint = arguments::open_weights(&places.model)?;
+    let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
     hint_at_links(&places.model);
     let written = padded::export(&checkpoint, &places.out, places.overwrite, &mut counting("writing", places.json))?;
     if places.json {

@@ -22,6 +22,7 @@ mod plan;
 mod ppl;
 mod progress;
 mod prune;
+mod recover;
 mod remedy;
 mod report;
 mod show;
@@ -45,6 +46,7 @@ Examples:
   slimgpt demo                                          prune the shipped model and compare
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
+  slimgpt recover ./slim --data alpaca_data_cleaned.json --out ./recovered
   slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
   slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
   slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
@@ -79,6 +81,8 @@ struct Cli {
 enum Command {
     /// Prune a checkpoint folder into a smaller one
     Prune(prune::Prune),
+    /// Train a pruned model until it is as good as its size allows
+    Recover(recover::Recover),
     /// Perplexity of a model on a text
     Ppl(ppl::Ppl),
     /// Zero-shot tasks, MMLU and LongBench
@@ -138,6 +142,7 @@ fn multiply_here_too() {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Prune(command) => command.run(),
+        Command::Recover(command) => command.run(),
         Command::Ppl(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Generate(command) => command.run(),

@@ -56,6 +56,14 @@ pub fn probability(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("{text} is not above 0 and at most 1; 1 leaves all tokens, 0.9 is usual"))
 }
 
+/// A share from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text} is no number from 0 to 1")),
+    }
+}
+
 /// A number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     number(text, |n| *n > 0.0).ok_or_else(|| format!("{text} is not a number above 0"))

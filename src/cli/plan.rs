@@ -7,12 +7,15 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::format;
-use slimgpt::pipeline::{Limits, Placement, Plan, plan};
+use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
 use super::{out, show, variables};
 
+mod recovery;
 mod rounding;
+
+use recovery::Recovery;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +23,8 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
   slimgpt plan ./SmolLM2-135M --target 0.2 --head-ratio 0 --keep-layers 0,29
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
-  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB";
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB
+  slimgpt plan ./slim --recover --memory 8GiB";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -37,6 +41,8 @@ pub struct PlanCommand {
     /// what can be typed here.
     #[arg(long, value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     device: Option<DeviceChoice>,
+    #[command(flatten)]
+    recovery: Recovery,
     /// Print the plan as one JSON object
     #[arg(long)]
     json: bool,
@@ -45,6 +51,10 @@ pub struct PlanCommand {
 impl PlanCommand {
     pub fn run(&self) -> Result<()> {
         let checkpoint = arguments::open_weights(&self.model)?;
+        if self.recovery.is_asked() {
+            let limits = self.pruning.knobs.within(self.limits()?);
+            return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
+        }
         // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
@@ -106,16 +116,5 @@ pub fn totals(plan: &Plan) -> String {
 
 /// The bytes that the work takes, where, and what for.
 pub fn memory_lines(plan: &Plan) -> String {
-    let sum = |place: Placement, bytes: u64, name: &str| {
-        let parts = plan.memory.parts.iter().filter(|p| p.place == place && p.bytes > 0);
-        let parts: Vec<String> = parts.map(|p| format!("{} {}", p.what, format::bytes(p.bytes))).collect();
-        (bytes > 0).then(|| format!("{name}: {} ({})", format::bytes(bytes), parts.join(", ")))
-    };
-    let memory = &plan.memory;
-    let lines = [
-        sum(Placement::Device, memory.device_bytes, "memory on the device"),
-        sum(Placement::Host, memory.host_bytes, "memory on the host"),
-        sum(Placement::Disk, memory.disk_bytes, "room on the output's disk"),
-    ];
-    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+    show::memory(&plan.memory.parts)
 }

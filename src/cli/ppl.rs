@@ -12,7 +12,7 @@ use slimgpt::format;
 use slimgpt::names::Named;
 use slimgpt::text::{Bos, Files, Join};
 
-use super::arguments::{self, DeviceArgument};
+use super::arguments::{self, AdapterArgument, DeviceArgument};
 use super::choice::choice;
 use super::exit::Usage;
 use super::{out, parse};
@@ -49,6 +49,8 @@ Numbers compare only at the same protocol, window length, join and --bos.";
 pub struct Ppl {
     /// Folder of a checkpoint, dense or pruned
     model: PathBuf,
+    #[command(flatten)]
+    adapter: AdapterArgument,
     /// The text: .txt or .raw, .jsonl, .json, packed (.gz, .zst) or not
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
@@ -122,6 +124,7 @@ impl Ppl {
         // What was typed wrong is told before anything is read.
         self.check()?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
+        let checkpoint = self.adapter.on(checkpoint)?;
         let config = checkpoint.config();
         // lm-eval's rolling windows are as long as the model's context.
         let asked = self.seq_len.or((self.protocol == Protocol::Rolling).then_some(config.max_positions));

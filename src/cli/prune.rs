@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use pollster::block_on;
-use serde_json::{Value, json};
+use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::export::gguf;
@@ -17,14 +17,14 @@ use slimgpt::place::{Kind, Place};
 use slimgpt::session::{Pruned, prune_to_folder};
 use slimgpt::text::Tokenizer;
 
-use super::arguments::{self, Calibration, DeviceArgument, Pruning};
+use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
-use measured::{Figure, Text, keep, told};
+pub use measured::{Figure, Text, keep, told};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +48,8 @@ With --json every line of standard output is one event with its \"seconds\"; the
 pub struct Prune {
     /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned
     model: PathBuf,
+    #[command(flatten)]
+    adapter: AdapterArgument,
     /// Folder to make
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -83,9 +85,10 @@ impl Prune {
 
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
+        let checkpoint = self.adapter.on(checkpoint)?;
         let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
         let texts = self.calibration.files().iter().chain(self.text.files());
-        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files());
+        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files()).chain(self.adapter.files());
         // An earlier result may be this very run's, which only the run itself knows.
         let place = Place::new(&self.out, Kind::Pruned, true);
         place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;
@@ -140,15 +143,7 @@ impl Prune {
         let figures = self.text.of(model, tokenizer, device, self.calibration.key(), self.json)?;
         for figure in &figures {
             match self.json {
-                true => {
-                    let mut event = json!({ "event": "perplexity", "model": name, "device": device.name() });
-                    if let (Some(event), Ok(Value::Object(own))) = (event.as_object_mut(), serde_json::to_value(figure))
-                    {
-                        event.extend(own);
-                    }
-                    // A reader that goes away does not stop the run.
-                    let _ = out::json_line(&event);
-                }
+                true => figure.event(name, device),
                 false if name == "dense" => out::note(figure.alone()),
                 false => {}
             }

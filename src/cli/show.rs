@@ -3,6 +3,11 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
 
+use slimgpt::activations::Placement;
+use slimgpt::format;
+use slimgpt::pipeline::MemoryPart;
+use slimgpt::recover::RecoveryPlan;
+
 use super::{out, width};
 
 /// A table with a header; every column but the first is aligned right.
@@ -57,4 +62,32 @@ mod tests {
         // Above, header, between, the rows, below.
         assert_eq!(table(&["layer", "heads"], &rows).to_string().lines().count(), 6);
     }
+}
+
+/// Bytes by the memory that they lie in, and what they are for, a line each.
+pub fn memory(parts: &[MemoryPart]) -> String {
+    let of = |place: Placement, name: &str| {
+        let own: Vec<&MemoryPart> = parts.iter().filter(|part| part.place == place && part.bytes > 0).collect();
+        let bytes = own.iter().map(|part| part.bytes).sum::<u64>();
+        let words: Vec<String> =
+            own.iter().map(|part| format!("{} {}", part.what, format::bytes(part.bytes))).collect();
+        (bytes > 0).then(|| format!("{name}: {} ({})", format::bytes(bytes), words.join(", ")))
+    };
+    let lines = [
+        of(Placement::Device, "memory on the device"),
+        of(Placement::Host, "memory on the host"),
+        of(Placement::Disk, "room on the output's disk"),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// What a recovery takes: bytes, and how often a layer crosses the bus.
+pub fn recovery_memory(plan: &RecoveryPlan) -> String {
+    let crossings = match plan.crossings {
+        0 => "all layers stay where they are computed with".to_owned(),
+        1 => "every layer goes to the device once a step".to_owned(),
+        times => format!("every layer goes to the device {times} times a step"),
+    };
+    let twice = if plan.inputs.is_some() { "computed again on the way back" } else { "nothing is computed twice" };
+    format!("{}\n{crossings}; {twice}; {} sequences together", memory(&plan.parts), plan.micro_batch)
 }

@@ -61,7 +61,7 @@ impl Attention {
         }
         let context = match positions.causality() {
             Causality::BuiltIn => attend_fused(q, k, v), // (b, heads, t, head_dim)
-            Causality::Masked(mask) => self.attend_masked(q, k, v, mask), // (b·kv, group, t, head_dim)
+            Causality::Masked(mask) => self.attend_masked(q, k, v, &of_rows(mask, self.kv_heads)), // (b·kv, group, t, head_dim)
         };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
     }
@@ -72,7 +72,7 @@ impl Attention {
         x.reshape([b, t, n, self.head_dim]).swap_dims(1, 2)
     }
 
-    /// Ours, in chunks whose scores a GPU can bind.
+    /// Ours, in chunks whose scores a GPU can bind. The mask is one for all rows, or one a row.
     fn attend_masked(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Tensor<4>) -> Tensor<4> {
         let [b, _, t, d] = q.dims();
         let [_, kv, width, _] = k.dims();
@@ -86,15 +86,25 @@ impl Attention {
         for row in (0..rows).step_by(row_step) {
             let row_end = rows.min(row + row_step);
             let part = |m: &Tensor<3>| m.clone().slice([row..row_end, 0..width, 0..d]);
+            let masks = if mask.dims()[0] == 1 { 0..1 } else { row..row_end };
             let (k, v) = (part(&k), part(&v));
             let queries = (0..t).step_by(query_step).map(|from| {
                 let to = t.min(from + query_step);
                 let q = q.clone().slice([row..row_end, 0..group, from..to, 0..d]);
-                attend_chunk(q, &k, &v, mask.clone().slice([0..1, 0..1, from..to, 0..width]))
+                attend_chunk(q, &k, &v, mask.clone().slice([masks.clone(), 0..1, from..to, 0..width]))
             });
             done.push(joined(queries.collect(), 2));
         }
         joined(done, 0)
+    }
+}
+
+/// The mask of every K/V head of every sequence, where sequences have masks of their own.
+fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
+    let [b, _, t, width] = mask.dims();
+    match b {
+        1 => mask.clone(),
+        _ => mask.clone().repeat_dim(1, kv_heads).reshape([b * kv_heads, 1, t, width]),
     }
 }
 

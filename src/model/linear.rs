@@ -3,21 +3,35 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-/// y = x Wᵀ + b over the last axis.
+use super::LowRank;
+
+/// y = x Wᵀ + b over the last axis, and what an adapter adds.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// W `(out, in)`, as it is stored.
     pub weight: Param<Tensor<2>>,
     /// b `(out)`; `None` where the family has none.
     pub bias: Option<Param<Tensor<1>>>,
+    /// The adapter, while one is learnt or tried.
+    pub low_rank: Option<LowRank>,
 }
 
 impl Linear {
+    /// A map of W `(out, in)` and b `(out)` without an adapter.
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), low_rank: None }
+    }
+
     /// `(…, in)` as `(b, t, in)` to `(b, t, out)`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, t, n] = x.dims();
         // One large product instead of b small ones.
-        let y = x.reshape([b * t, n]).matmul(self.weight.val().transpose());
+        let x = x.reshape([b * t, n]);
+        let y = x.clone().matmul(self.weight.val().transpose());
+        let y = match &self.low_rank {
+            Some(adapter) => y + adapter.forward(x),
+            None => y,
+        };
         let y = match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

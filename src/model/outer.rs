@@ -43,16 +43,18 @@ impl Outer {
     /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [b, t, d] = hidden.dims();
-        let head = self.head.as_ref().unwrap_or(&self.embedding).val();
-        self.norm.forward(hidden).reshape([b * t, d]).matmul(head.transpose())
+        self.norm.forward(hidden).reshape([b * t, d]).matmul(self.matrix().transpose())
+    }
+
+    /// The output matrix `(vocab, d)`: the head, or the embedding where the model has no head of its own.
+    pub fn matrix(&self) -> Tensor<2> {
+        self.head.as_ref().unwrap_or(&self.embedding).val()
     }
 
     /// log p of `next[i]` after the hidden state `i` of `(n, d)`, taken after the last layer.
     pub fn log_p(&self, hidden: Tensor<2>, next: &[u32]) -> Tensor<1> {
         let [n, d] = hidden.dims();
-        let vocab = self.embedding.dims()[0];
-        // Logits of a whole window of 2048 tokens would be 250 MiB for a vocabulary of 32000.
-        let step = (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1);
+        let step = logit_rows(&self.embedding.val());
         let parts = (0..n).step_by(step).map(|from| {
             let to = n.min(from + step);
             let part = hidden.clone().slice([from..to, 0..d]).reshape([1, to - from, d]);
@@ -61,6 +63,13 @@ impl Outer {
         });
         Tensor::cat(parts.collect(), 0)
     }
+}
+
+/// How many hidden states get their logits at once: those of a whole window of 2048 tokens would be 250 MiB
+/// for a vocabulary of 32000.
+pub fn logit_rows(matrix: &Tensor<2>) -> usize {
+    let [vocab, _] = matrix.dims();
+    (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1)
 }
 
 /// Token ids on the device, `(windows, tokens)`; the windows are of one length.

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::transfer::download;
-use super::{Attention, Block, Linear, Outer, RmsNorm};
+use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
 use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
@@ -22,7 +22,7 @@ impl Block {
         let linear = |projection: Projection| {
             let [out, input] = projection.axes().map(|axis| axis.entries(config, shape));
             let weight = parts.weight(projection).clone().reshape([out, input]);
-            Linear { weight: Param::from_tensor(weight), bias: parts.bias(projection).cloned().map(Param::from_tensor) }
+            Linear::new(weight, parts.bias(projection).cloned())
         };
         let norm = |scale: &Tensor<1>| RmsNorm::new(scale.clone(), config.rms_norm_eps);
         let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
@@ -50,6 +50,57 @@ impl Block {
         }
     }
 
+    /// The module of a projection, to be changed.
+    pub fn linear_mut(&mut self, projection: Projection) -> &mut Linear {
+        match projection {
+            Projection::Q => &mut self.attention.q,
+            Projection::K => &mut self.attention.k,
+            Projection::V => &mut self.attention.v,
+            Projection::O => &mut self.attention.o,
+            Projection::Gate => &mut self.gate,
+            Projection::Up => &mut self.up,
+            Projection::Down => &mut self.down,
+        }
+    }
+
+    /// The same with other numbers, flat and row by row, at a part that it has.
+    #[must_use]
+    pub fn with_part(mut self, part: Part, values: Tensor<1>) -> Self {
+        match part {
+            Part::Weight(projection) => {
+                let linear = self.linear_mut(projection);
+                let shape = linear.weight.dims();
+                linear.weight = Param::from_tensor(values.reshape(shape));
+            }
+            Part::Bias(projection) => self.linear_mut(projection).bias = Some(Param::from_tensor(values)),
+            Part::Norm(norm) => {
+                if let Some(norm) = self.norm_mut(norm) {
+                    norm.scale = Param::from_tensor(values);
+                }
+            }
+        }
+        self
+    }
+
+    /// The same with an adapter on each projection that `adapters` has one for.
+    #[must_use]
+    pub fn with_adapters(mut self, adapters: impl IntoIterator<Item = (Projection, LowRank)>) -> Self {
+        for (projection, adapter) in adapters {
+            self.linear_mut(projection).low_rank = Some(adapter);
+        }
+        self
+    }
+
+    /// The same whose adapters drop a share of their inputs, each by a seed of its own.
+    #[must_use]
+    pub fn dropping(mut self, dropout: Dropout) -> Self {
+        for (place, projection) in Projection::ALL.into_iter().enumerate() {
+            let linear = self.linear_mut(projection);
+            linear.low_rank = linear.low_rank.take().map(|adapter| adapter.dropping(dropout.at(place as u32)));
+        }
+        self
+    }
+
     /// The module of a norm, in a model that has it.
     pub fn norm(&self, norm: Norm) -> Option<&RmsNorm> {
         match norm {
@@ -57,6 +108,15 @@ impl Block {
             Norm::Query => self.attention.q_norm.as_ref(),
             Norm::Key => self.attention.k_norm.as_ref(),
             Norm::PostAttention => Some(&self.post_norm),
+        }
+    }
+
+    fn norm_mut(&mut self, norm: Norm) -> Option<&mut RmsNorm> {
+        match norm {
+            Norm::Input => Some(&mut self.input_norm),
+            Norm::Query => self.attention.q_norm.as_mut(),
+            Norm::Key => self.attention.k_norm.as_mut(),
+            Norm::PostAttention => Some(&mut self.post_norm),
         }
     }
 

@@ -14,7 +14,8 @@ const MASKED: f32 = -1e9;
 pub(super) enum Causality {
     /// By burn's fused attention, which is causal by itself: on the CPU.
     BuiltIn,
-    /// By a mask `(1, 1, t, offset + t)` that is added to the scores: on a GPU, whose attention is ours.
+    /// By a mask `(1, 1, t, offset + t)` that is added to the scores: on a GPU, whose attention is ours. Or by
+    /// one for each sequence, `(b, 1, t, t)`, where documents share a sequence.
     Masked(Tensor<4>),
 }
 
@@ -37,9 +38,20 @@ impl Positions {
             let values: Vec<f32> = (0..t * head_dim).map(|i| f(angle(i)) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, head_dim]), device)
         };
-        let on_cpu = *device == Device::flex();
-        let causality = if on_cpu { Causality::BuiltIn } else { Causality::Masked(mask(offset, t, device)) };
+        // burn's attention has no gradient where query heads share keys.
+        let is_fused = *device == Device::flex() && !device.is_autodiff();
+        let causality = if is_fused { Causality::BuiltIn } else { Causality::Masked(mask(offset, t, device)) };
         Self { cos: table(f64::cos), sin: table(f64::sin), causality }
+    }
+
+    /// The same with attention of ours on the CPU too: burn's has no gradient where query heads share keys.
+    #[must_use]
+    pub fn differentiable(self, device: &Device) -> Self {
+        let [_, _, t, _] = self.cos.dims();
+        match self.causality {
+            Causality::BuiltIn => Self { causality: Causality::Masked(mask(0, t, device)), ..self },
+            Causality::Masked(_) => self,
+        }
     }
 
     /// The tables of the first `t` tokens alone, for tables that begin a sequence.
@@ -51,6 +63,21 @@ impl Positions {
             Causality::Masked(mask) => Causality::Masked(mask.clone().slice([0..1, 0..1, 0..t, 0..t])),
         };
         Self { cos: angles(&self.cos), sin: angles(&self.sin), causality }
+    }
+
+    /// The same where a token looks only at tokens of its own document: `documents` has a row for each sequence,
+    /// and in it the number of the document that a token is of. Angles need not begin anew with a document,
+    /// because only their differences count.
+    #[must_use]
+    pub fn within(self, documents: &[Vec<u32>], device: &Device) -> Self {
+        let t = documents.first().map_or(0, Vec::len);
+        let mask: Vec<f32> = documents
+            .iter()
+            .flat_map(|of| (0..t * t).map(move |i| (of, i / t, i % t)))
+            .map(|(of, query, key)| if key > query || of[key] != of[query] { MASKED } else { 0.0 })
+            .collect();
+        let mask = Tensor::from_data(TensorData::new(mask, [documents.len(), 1, t, t]), device);
+        Self { causality: Causality::Masked(mask), ..self }
     }
 
     /// Rotates `(b, heads, t, head_dim)`, the first half of a head against the second.

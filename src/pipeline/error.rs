@@ -1,6 +1,7 @@
 //! What can go wrong while a plan is carried out, with the layer and the site where it did.
 //! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
+use crate::activations::CacheError;
 use crate::checkpoint::{ReadError, WriteError};
 use crate::device::readback::ReadbackError;
 use crate::obs::ObsError;
@@ -98,9 +99,9 @@ pub enum PipelineError {
         /// The squared error of one batch: infinite, or not a number.
         value: f64,
     },
-    /// The plan puts activations on a disk that the output does not have.
-    #[error("the plan keeps the activations on disk, but the result goes to memory only; plan without room on a disk")]
-    NoDisk,
+    /// Activations are not where they should be.
+    #[error(transparent)]
+    Cache(CacheError),
     /// A layer was asked of a sink that does not have it.
     #[error("layer {layer} is not stored")]
     NotStored {
@@ -123,7 +124,26 @@ pub enum PipelineError {
     Folder(#[from] FolderError),
 }
 
+impl From<CacheError> for PipelineError {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Readback(cause) => Self::Device(cause),
+            #[cfg(not(target_arch = "wasm32"))]
+            CacheError::Disk(error) => Self::Disk(error),
+            error @ (CacheError::NoDisk | CacheError::Missing) => Self::Cache(error),
+        }
+    }
+}
+
 impl PipelineError {
+    /// What became of activations that were to be kept while `layer` was worked on.
+    pub(super) fn at(layer: usize) -> impl Fn(CacheError) -> Self {
+        move |error| match error {
+            CacheError::Readback(cause) => Self::Readback { layer, cause },
+            error => error.into(),
+        }
+    }
+
     /// Whether the device had no room for what was to be computed.
     pub fn is_out_of_memory(&self) -> bool {
         let cause = match self {

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerRecord, Placement, Plan};
+use super::{LayerRecord, Plan};
+use crate::activations::Placement;
 use crate::allocate::LayerRatio;
 use crate::obs::Removal;
 use crate::shape::{LayerShape, Site};

@@ -17,6 +17,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Request;
+use crate::activations::Placement;
 use crate::allocate::LayerPlan;
 use crate::device::{Device, room};
 use crate::format;
@@ -71,18 +72,6 @@ impl Limits {
             false => Self { host_bytes: bytes.or(self.host_bytes), ..self },
         }
     }
-}
-
-/// The memory that bytes lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Placement {
-    /// In the memory of the device that computes.
-    Device,
-    /// In the host's memory.
-    Host,
-    /// On disk, in the output's working folder.
-    Disk,
 }
 
 /// One line of the memory plan.

@@ -5,7 +5,6 @@
 //! Nothing here reads a clock, prints or starts a thread. Files are touched only by
 //! [`OutputFolder`], which does not exist on the web; there a [`MemorySink`] takes its place.
 
-mod activations;
 mod batches;
 mod beside;
 mod cut;
@@ -38,9 +37,9 @@ pub use error::FolderError;
 pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{Opened, OutputFolder};
+pub use folder::{Begun, Opened, OutputFolder, Work};
 pub use job::Job;
-pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, Placement, WouldFit};
+pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
 pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan};
@@ -48,4 +47,4 @@ pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
 pub use request::{Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
-pub use sink::{FinishedLayer, LayerSink, MemorySink, Spill};
+pub use sink::{FinishedLayer, LayerSink, MemorySink};

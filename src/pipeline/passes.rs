@@ -83,7 +83,7 @@ impl<E: Executor> Run<'_, E> {
             let context = block.context(hidden, self.positions(batch));
             self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
             // Kept, so that the next pass needs no attention.
-            self.context.put(index, batch, context).await?;
+            self.context.put(batch, context).await.map_err(PipelineError::at(index))?;
             self.batch_done(index, Pass::Attention, batch)?;
         }
         Ok(hessian)
@@ -106,7 +106,7 @@ impl<E: Executor> Run<'_, E> {
             self.keep_hidden(index, batch, hidden).await?;
             self.accumulate(index, Site::Channels, &mut hessian, &inner).await?;
             if self.job.plan.memory.keep_inner {
-                self.inner.put(index, batch, inner).await?;
+                self.inner.put(batch, inner).await.map_err(PipelineError::at(index))?;
             }
             self.batch_done(index, Pass::Feedforward, batch)?;
         }

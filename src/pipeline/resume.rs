@@ -34,7 +34,7 @@ impl Fingerprint {
         let mut entries = Map::new();
         // Another version may compute other bits.
         entries.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
-        entries.insert("source".into(), source(checkpoint.folder())?);
+        entries.insert("source".into(), Self::files_of(checkpoint)?);
         // All of it: keys that pruning does not read are written to the output too.
         entries.insert("config".into(), json!(hex(&Sha256::digest(config))));
         entries.insert("calibration".into(), json!(digest(job.windows)));
@@ -43,6 +43,23 @@ impl Fingerprint {
         entries.insert("device".into(), json!(job.device.name()));
         entries.insert("plan".into(), plan(job));
         Ok(Self { entries })
+    }
+
+    /// Of anything that is told from others by these entries.
+    pub fn new(entries: Map<String, Value>) -> Self {
+        Self { entries }
+    }
+
+    /// Where a checkpoint lies, and its files of weights as they are; `null` for a model in memory.
+    ///
+    /// # Errors
+    /// When the files cannot be looked at.
+    pub fn files_of(checkpoint: &Checkpoint) -> Result<Value, DiskError> {
+        let model = source(checkpoint.folder())?;
+        match checkpoint.adapter() {
+            Some(adapter) => Ok(json!({ "model": model, "adapter": source(Some(adapter))? })),
+            None => Ok(model),
+        }
     }
 
     /// A short name for a checkpoint, wherever it lies: its configuration, and of a folder the names, the

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::activations::{Cache, SharedSpill};
 use super::batches::{batches, digest, embed};
 use super::report::{LayerRecord, Report, Timing};
-use super::{Event, Flow, Job, Pass, PipelineError, Placement};
+use super::{Event, Flow, Job, Pass, PipelineError};
+use crate::activations::{Cache, Placement, SharedSpill};
 use crate::checkpoint::Types;
 use crate::device::Peak;
 use crate::model::Positions;
@@ -80,7 +80,7 @@ impl<'a, E> Run<'a, E> {
             // Batch by batch: all rows together would be one more copy of the hidden states.
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
-            self.hidden.put(0, batch, rows).await?;
+            self.hidden.put(batch, rows).await.map_err(PipelineError::at(0))?;
         }
         Ok(())
     }

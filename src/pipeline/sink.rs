@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::beside::{Source, beside};
 use super::{LayerRecord, PipelineError, Report};
+use crate::activations::Spill;
 use crate::checkpoint::{Checkpoint, LayerWeights, encode_model};
 
 /// A pruned layer, its weights rounded to the output's element type.
@@ -55,21 +56,6 @@ pub trait LayerSink {
     fn spill(&self) -> Option<Rc<dyn Spill>> {
         None
     }
-}
-
-/// Keeps bytes by name as long as the run lasts.
-pub trait Spill {
-    /// Keeps bytes in place of those that had the name.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PipelineError>;
-
-    /// The bytes of a name.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn read(&self, name: &str) -> Result<Vec<u8>, PipelineError>;
 }
 
 /// Keeps everything in memory.

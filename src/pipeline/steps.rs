@@ -102,7 +102,7 @@ impl<E: Executor> Run<'_, E> {
 
     /// Puts a batch's hidden states back.
     pub async fn keep_hidden(&mut self, layer: usize, batch: usize, hidden: Tensor<3>) -> Result<(), PipelineError> {
-        self.hidden.put(layer, batch, hidden).await
+        self.hidden.put(batch, hidden).await.map_err(PipelineError::at(layer))
     }
 
     /// Tells a site's two losses, once all batches are measured.

@@ -11,6 +11,10 @@ use crate::disk;
 pub enum Kind {
     /// A folder that was pruned, with its report.
     Pruned,
+    /// A folder that was trained, with its record.
+    Recovered,
+    /// A folder with an adapter as peft keeps it.
+    Adapter,
     /// A checkpoint's folder.
     Checkpoint,
     /// A folder of results to which others are added.
@@ -39,7 +43,7 @@ const COLUMNS: &str = "method,target,schedule,calibration,samples,seq_len,";
 impl Kind {
     /// Whether it is a folder.
     pub(super) fn is_folder(self) -> bool {
-        matches!(self, Self::Pruned | Self::Checkpoint | Self::Results)
+        matches!(self, Self::Pruned | Self::Recovered | Self::Adapter | Self::Checkpoint | Self::Results)
     }
 
     /// Whether a new one takes the place of everything in the older.
@@ -49,13 +53,14 @@ impl Kind {
 
     /// Whether an earlier one is replaced only when somebody says so; others are made again at will.
     pub(super) fn is_kept(self) -> bool {
-        matches!(self, Self::Pruned | Self::Checkpoint | Self::Gguf)
+        matches!(self, Self::Pruned | Self::Recovered | Self::Adapter | Self::Checkpoint | Self::Gguf)
     }
 
     /// What somebody else's is told to be.
     pub(super) fn is_not(self) -> &'static str {
         match self {
-            Self::Pruned => "was not made by slimgpt",
+            Self::Pruned | Self::Recovered => "was not made by slimgpt",
+            Self::Adapter => "is no adapter",
             Self::Checkpoint => "is not a checkpoint folder",
             Self::Results => "is not a folder",
             Self::Gguf => "is not a GGUF file",
@@ -70,6 +75,11 @@ impl Kind {
     pub(super) fn is_marked(self, path: &Path) -> bool {
         match self {
             Self::Pruned => json(&path.join("slimgpt-report.json")).is_some_and(|report| is_report(&report)),
+            Self::Recovered => has_keys(
+                json(&path.join("slimgpt-recovery.json")).as_ref(),
+                &["version", "settings", "steps", "held_out"],
+            ),
+            Self::Adapter => path.join("adapter_config.json").is_file(),
             Self::Checkpoint => path.join("config.json").is_file(),
             Self::Results => true,
             Self::Gguf => begins(path, b"GGUF"),
@@ -87,7 +97,7 @@ impl Kind {
 /// Whether something of this name is part of a checkpoint's folder as this program makes it.
 pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
     if path.is_dir() {
-        return name == "additional_chat_templates";
+        return ["additional_chat_templates", "adapter"].contains(&name);
     }
     NAMES.contains(&name)
         || is_shard(name)
@@ -100,8 +110,10 @@ pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
 /// How the names of texts begin that a licence wants kept.
 const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT", "USE_POLICY"];
 /// What is in a checkpoint's folder besides its weights.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 26] = [
     "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
     "added_tokens.json",
     "chat_template.jinja",
     "chat_template.json",
@@ -113,6 +125,7 @@ const NAMES: [&str; 23] = [
     "preprocessor_config.json",
     "processor_config.json",
     "sentencepiece.bpe.model",
+    "slimgpt-recovery.json",
     "slimgpt-report.html",
     "slimgpt-report.json",
     "special_tokens_map.json",

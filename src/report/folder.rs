@@ -22,6 +22,9 @@ pub struct Folder {
     pub report: Report,
     /// What was measured of it.
     pub evaluation: Vec<EvalEntry>,
+    /// What was learnt after it was pruned.
+    #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+    pub recovery: Option<crate::recover::Record>,
 }
 
 /// A prompt with what models made of it.
@@ -63,6 +66,25 @@ impl Folder {
             // "." has no name; the folder it leads to has one.
             folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().map(|n| n.to_string_lossy().into());
         let evaluation = EvalRecord::read(folder)?.entries;
-        Ok(Self { name: name.unwrap_or_else(|| folder.display().to_string()), report, evaluation })
+        Ok(Self {
+            name: name.unwrap_or_else(|| folder.display().to_string()),
+            report,
+            evaluation,
+            #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+            recovery: recovery(folder)?,
+        })
     }
+}
+
+/// What was learnt after it was pruned, if anything was.
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+fn recovery(folder: &Path) -> Result<Option<crate::recover::Record>, ReportError> {
+    use crate::recover::Record;
+    let file = folder.join(Record::FILE);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let wrong = |reason: String| ReportError::Unreadable { file: file.clone(), reason };
+    let json = disk::read_within(&file, disk::REPORT).map_err(|e| wrong(e.cause.to_string()))?;
+    serde_json::from_slice(&json).map(Some).map_err(|e| wrong(format!("{e}; it is damaged or of another version")))
 }

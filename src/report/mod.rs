@@ -8,6 +8,8 @@ mod charts;
 mod error;
 pub mod figures;
 mod folder;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+mod recovery;
 mod settings;
 mod view;
 #[cfg(not(target_arch = "wasm32"))]
@@ -25,11 +27,12 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 pub const FILE: &str = "slimgpt-report.html";
 
 /// The templates by name.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page.html.j2", include_str!("templates/page.html.j2")),
     ("summary.html.j2", include_str!("templates/summary.html.j2")),
     ("what.html.j2", include_str!("templates/what.html.j2")),
     ("error.html.j2", include_str!("templates/error.html.j2")),
+    ("recovery.html.j2", include_str!("templates/recovery.html.j2")),
     ("evaluation.html.j2", include_str!("templates/evaluation.html.j2")),
     ("layers.html.j2", include_str!("templates/layers.html.j2")),
     ("made.html.j2", include_str!("templates/made.html.j2")),

@@ -49,6 +49,10 @@ struct FolderView<'a> {
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
     typed: Vec<Setting>,
+    #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+    recovery: Option<super::recovery::RecoveryView>,
+    #[cfg(not(all(feature = "gradients", not(target_arch = "wasm32"))))]
+    recovery: Option<()>,
 }
 
 /// A line of the table of layers.
@@ -140,6 +144,10 @@ impl<'a> FolderView<'a> {
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
             typed: settings::typed(report),
+            #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+            recovery: folder.recovery.as_ref().map(super::recovery::RecoveryView::new),
+            #[cfg(not(all(feature = "gradients", not(target_arch = "wasm32"))))]
+            recovery: None,
         }
     }
 }

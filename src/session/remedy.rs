@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+use super::RecoverySessionError;
 #[cfg(not(target_arch = "wasm32"))]
 use super::SessionError;
 use crate::allocate::AllocateError;
@@ -16,6 +18,8 @@ use crate::pipeline::FolderError;
 use crate::pipeline::{PipelineError, PlanError};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::place::PlaceError;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+use crate::recover::RecoverError;
 use crate::remedy::{Remedied, Remedy};
 use crate::text::{ChatError, TextError};
 
@@ -40,6 +44,10 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<PlaceError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<SessionError>,
+        #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+        of::<RecoverError>,
+        #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+        of::<RecoverySessionError>,
     ];
     known.into_iter().find_map(|remedy| remedy(error))
 }

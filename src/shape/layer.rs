@@ -28,6 +28,11 @@ impl<T> Layer<T> {
         self.get(Part::Bias(projection))
     }
 
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The parts with what stands for each.
     pub fn iter(&self) -> impl Iterator<Item = (Part, &T)> {
         self.0.iter().map(|(part, value)| (*part, value))
@@ -41,6 +46,12 @@ impl<T> Layer<T> {
     /// The same parts with something else for each.
     pub fn map<U>(&self, mut to: impl FnMut(Part, &T) -> U) -> Layer<U> {
         self.iter().map(|(part, value)| (part, to(part, value))).collect()
+    }
+}
+
+impl<T> Default for Layer<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 

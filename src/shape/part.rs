@@ -9,7 +9,7 @@ use std::fmt;
 use super::{LayerShape, ModelConfig};
 
 /// A linear map of a layer, y = x Wᵀ + b.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Projection {
     /// Residual stream to queries.
     Q,
@@ -80,6 +80,9 @@ impl Axis {
 }
 
 impl Projection {
+    /// Every projection, in the order in which a layer computes with them.
+    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+
     /// What the rows and the columns of W run along.
     pub fn axes(self) -> &'static [Axis; 2] {
         match self {

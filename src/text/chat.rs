@@ -201,9 +201,21 @@ impl ChatTemplate {
     /// # Errors
     /// When the template fails or refuses the messages.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatError> {
+        self.bounded(messages, true)
+    }
+
+    /// The text of a conversation that ends with its last message, as a model is trained on it.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_whole(&self, messages: &[Message]) -> Result<String, ChatError> {
+        self.bounded(messages, false)
+    }
+
+    fn bounded(&self, messages: &[Message], goes_on: bool) -> Result<String, ChatError> {
         let said = messages.iter().map(|message| message.content.len()).sum();
         let (template, messages) = (self.clone(), messages.to_vec());
-        limits::bounded(&self.named.source, said, move |steps| template.rendered(&messages, steps))
+        limits::bounded(&self.named.source, said, move |steps| template.rendered(&messages, goes_on, steps))
     }
 
     /// What the engine is given.
@@ -212,13 +224,13 @@ impl ChatTemplate {
     }
 
     /// [`Self::render`] in at most so many steps of the engine.
-    fn rendered(&self, messages: &[Message], steps: u64) -> Result<String, ChatError> {
+    fn rendered(&self, messages: &[Message], goes_on: bool, steps: u64) -> Result<String, ChatError> {
         let environment = environment(steps, self.now).map_err(|e| failed(&e))?;
         let source = self.source().map_err(|e| failed(&e))?;
         let mut context: serde_json::Map<String, Value> = serde_json::Map::new();
         context.insert("messages".into(), serde_json::json!(messages));
-        // The text is to end where the answer begins.
-        context.insert("add_generation_prompt".into(), Value::Bool(true));
+        // Whether the text is to end where an answer begins.
+        context.insert("add_generation_prompt".into(), Value::Bool(goes_on));
         context.extend(ABSENT.map(|name| (name.to_owned(), Value::Null)));
         context.extend(self.tokens.iter().map(|(name, text)| ((*name).to_owned(), Value::String(text.clone()))));
         compiled::render(&environment, &source, Serde(&context).into()).map_err(|e| failed(&e))

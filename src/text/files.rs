@@ -5,6 +5,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::TextError;
 use super::piece::Piece;
 use crate::device::room;
@@ -13,7 +15,7 @@ mod input;
 mod pass;
 mod zstd;
 
-use pass::Found;
+use pass::{Found, Shown};
 
 /// The share of the free memory that texts may take: what is made of them needs room too.
 const SHARE: u64 = 2;
@@ -112,7 +114,20 @@ pub(super) fn pass<'a>(
     bounds: Bounds,
     each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<Found, TextError> {
-    let mut pass = pass::Pass::new(key, bounds, each);
+    all(pass::Pass::new(key, bounds, Shown::Documents(each)), files)
+}
+
+/// Shows the rows of the files to `each`, as they are and with where each stands, as far as memory holds them.
+pub(super) fn rows<'a>(
+    files: impl IntoIterator<Item = &'a Path>,
+    each: &mut dyn FnMut(&Value, &str) -> Result<(), String>,
+) -> Result<Vec<String>, TextError> {
+    let bounds = Bounds::of_memory(usize::MAX);
+    let found = all(pass::Pass::new("", bounds, Shown::Rows(each)), files)?;
+    if found.is_part { Err(TextError::TooLarge { limit: bounds.bytes as u64 }) } else { Ok(found.notes) }
+}
+
+fn all<'a>(mut pass: pass::Pass<'_>, files: impl IntoIterator<Item = &'a Path>) -> Result<Found, TextError> {
     for path in files {
         if pass.is_full() {
             break;

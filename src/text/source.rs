@@ -4,6 +4,8 @@ use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::files::{self, Bounds, Documents};
 use super::piece::{Passing, Piece};
 use super::windows::{Cut, Part, cut, enough};
@@ -34,6 +36,15 @@ impl Files<'_> {
     /// When a file cannot be read, or there is more text than memory.
     pub fn read(&self) -> Result<Documents, TextError> {
         files::whole(self.each(), self.key, self.wanted())
+    }
+
+    /// The rows as they stand in the files, each with its file's path and its place in it; what `each` finds wrong
+    /// with one is told with both. Returns what is to be said of them.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is no file of rows or holds more than memory does, or with what `each` says.
+    pub fn rows(&self, each: &mut dyn FnMut(&Value, &str) -> Result<(), String>) -> Result<Vec<String>, TextError> {
+        files::rows(self.each(), each)
     }
 
     /// Windows of the documents, or of the one text that they are joined to. `progress` is told how

@@ -120,7 +120,10 @@ impl Tokenizer {
     }
 
     /// The tokens of `text`, without special tokens, each with the byte where it begins.
-    pub(super) fn placed(&self, text: &str) -> Result<Vec<pieces::Placed>, TextError> {
+    ///
+    /// # Errors
+    /// When a token has no embedding.
+    pub fn placed(&self, text: &str) -> Result<Vec<(u32, usize)>, TextError> {
         let encoded = self.encoded(text, false)?;
         Ok(encoded.get_ids().iter().copied().zip(encoded.get_offsets().iter().map(|&(begin, _)| begin)).collect())
     }

@@ -31,7 +31,7 @@ fn folder(name: &str, method: Method) -> Folder {
         stderr: Some(0.25),
         n: 252,
     };
-    Folder { name: name.into(), report: report(method, 3), evaluation: vec![entry] }
+    Folder { name: name.into(), report: report(method, 3), evaluation: vec![entry], recovery: None }
 }
 
 #[track_caller]
@@ -115,7 +115,12 @@ fn the_map_tells_which_heads_went_and_in_which_order() {
 #[test]
 fn a_page_of_one_layer_and_of_many_is_whole() {
     for layers in [1, 50] {
-        let subject = Folder { name: "deep".into(), report: report(Method::Exact, layers), evaluation: Vec::new() };
+        let subject = Folder {
+            name: "deep".into(),
+            report: report(Method::Exact, layers),
+            evaluation: Vec::new(),
+            recovery: None,
+        };
         let html = page(&[subject], &[]).unwrap();
         xml::check(&html);
         assert!(!html.contains("NaN") && !html.contains("inf\""), "{layers} layers");

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use burn::tensor::Tensor;
 use pollster::block_on;
+use slimgpt::activations::Placement;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::readback::{ReadbackError, floats};
 use slimgpt::device::{caught, caught_async};
-use slimgpt::pipeline::{Event, Flow, Job, OutputFolder, PipelineError, Placement, Plan};
+use slimgpt::pipeline::{Event, Flow, Job, OutputFolder, PipelineError, Plan};
 use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::session::{Pruned, SessionError, execute, prune_to_folder, prune_to_folder_by};
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use slimgpt::activations::{CacheError, Placement};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::obs::WgpuExecutor;
 use slimgpt::pipeline::{
-    Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Placement, Plan, Report, Request, prune,
+    Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Plan, Report, Request, prune,
 };
 use slimgpt::place::PlaceError;
 use slimgpt::remedy::{Remedied, Remedy};
@@ -129,7 +130,7 @@ fn a_result_in_memory_has_no_disk_for_activations() {
     let mut place = Place::new(&request());
     place.plan.memory.activations = Placement::Disk;
     let error = run(&place.checkpoint, &place.plan, &mut MemorySink::default(), go_on).unwrap_err();
-    assert!(matches!(error, PipelineError::NoDisk), "{error}");
+    assert!(matches!(error, PipelineError::Cache(CacheError::NoDisk)), "{error}");
 }
 
 #[cfg(unix)]

@@ -1,8 +1,9 @@
 //! What a request means for a model.
 
+use slimgpt::activations::Placement;
 use slimgpt::allocate::{AllocateError, Allocation, Curve, CurveError, LayerRatio, Rounding, Schedule, Target};
 use slimgpt::obs::HeadUnit;
-use slimgpt::pipeline::{Limits, MemoryError, Placement, Plan, PlanError, Request, WouldFit, plan};
+use slimgpt::pipeline::{Limits, MemoryError, Plan, PlanError, Request, WouldFit, plan};
 use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::shape::{LayerShape, ModelConfig};
 

@@ -12,13 +12,16 @@ use slimgpt::format::without_mark;
 use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings};
 
 use super::{Prompt, Usage, Writer};
-use crate::cli::{arguments, out};
+use crate::cli::arguments::{self, AdapterArgument};
+use crate::cli::out;
 
 /// Which text, and whether it is put to the model as a conversation.
 #[derive(Args)]
 pub struct PromptArguments {
     #[command(flatten)]
     given: Given,
+    #[command(flatten)]
+    adapter: AdapterArgument,
     /// Put it to the model as a conversation, by the chat template of its tokenizer
     #[arg(long)]
     chat: bool,
@@ -61,6 +64,7 @@ impl PromptArguments {
     /// Opens a model that is to continue `text`, which [`Self::text`] has read.
     pub fn open(&self, model: &Path, text: &str) -> Result<Writer> {
         let (checkpoint, tokenizer) = arguments::open(model)?;
+        let checkpoint = self.adapter.on(checkpoint)?;
         let settings = TokenizerSettings::open(model)?;
         let prompt = match self.chat {
             true => self.conversation(model, &settings, text.to_owned(), &tokenizer)?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::{EvalEntry, EvalRecord, Perplexity};
@@ -119,6 +120,16 @@ pub fn told(dense: &Figure, pruned: &Figure) -> String {
 }
 
 impl Figure {
+    /// A line of JSON about the figure of the model called `name`.
+    pub fn event(&self, name: &str, device: &Device) {
+        let mut event = json!({ "event": "perplexity", "model": name, "device": device.name() });
+        if let (Some(event), Ok(Value::Object(own))) = (event.as_object_mut(), serde_json::to_value(self)) {
+            event.extend(own);
+        }
+        // A reader that goes away does not stop the run.
+        let _ = out::json_line(&event);
+    }
+
     /// "perplexity 6.3327 (…)".
     pub fn alone(&self) -> String {
         format!("perplexity {:.4} as it is ({})", self.perplexity.perplexity, self.what)

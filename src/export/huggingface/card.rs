@@ -48,7 +48,7 @@ impl Card<'_> {
             version = self.version,
             tokens = self.calibration_tokens,
             figures = self.figures(),
-            load = self.load_lines(),
+            load = load_lines(self.config, self.tokenizer_has_code),
             layers = self.layers(),
         )
     }
@@ -67,29 +67,6 @@ impl Card<'_> {
         )
     }
 
-    fn load_lines(&self) -> String {
-        let (remark, argument) = match ModelClass::of(self.config) {
-            ModelClass::Custom => (
-                "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
-                 in this folder build each layer at its own size from transformers' own classes, so loading needs \
-                 `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
-                ", trust_remote_code=True",
-            ),
-            ModelClass::OfSource | ModelClass::BuiltIn { .. } => {
-                ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
-            }
-        };
-        let of_tokenizer = if self.tokenizer_has_code { ", trust_remote_code=True" } else { "" };
-        format!(
-            "## Loading\n\n{remark}\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\
-             model = AutoModelForCausalLM.from_pretrained(\"PATH\"{argument})\n\
-             tokenizer = AutoTokenizer.from_pretrained(\"PATH\"{of_tokenizer})\n```\n\n\
-             llama.cpp, LM Studio, llama-cpp-python, koboldcpp: `slimgpt export gguf PATH --out model.gguf`.\n\
-             mlx-lm: `slimgpt export mlx PATH --out DIR`. Anything else: `slimgpt export padded PATH --out DIR`.\n\
-             `slimgpt inspect --compat PATH` lists who opens it, and how.\n"
-        )
-    }
-
     fn layers(&self) -> String {
         let mut table = String::from(
             "## Layers\n\n| layer | key/value heads | query heads | channels | squared error |\n|---:|---:|---:|---:|---:|\n",
@@ -103,4 +80,28 @@ impl Card<'_> {
         }
         table
     }
+}
+
+/// How a folder with these layers is loaded.
+pub(super) fn load_lines(config: &ModelConfig, tokenizer_has_code: bool) -> String {
+    let (remark, argument) = match ModelClass::of(config) {
+        ModelClass::Custom => (
+            "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
+             in this folder build each layer at its own size from transformers' own classes, so loading needs \
+             `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
+            ", trust_remote_code=True",
+        ),
+        ModelClass::OfSource | ModelClass::BuiltIn { .. } => {
+            ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
+        }
+    };
+    let of_tokenizer = if tokenizer_has_code { ", trust_remote_code=True" } else { "" };
+    format!(
+        "## Loading\n\n{remark}\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\
+         model = AutoModelForCausalLM.from_pretrained(\"PATH\"{argument})\n\
+         tokenizer = AutoTokenizer.from_pretrained(\"PATH\"{of_tokenizer})\n```\n\n\
+         llama.cpp, LM Studio, llama-cpp-python, koboldcpp: `slimgpt export gguf PATH --out model.gguf`.\n\
+         mlx-lm: `slimgpt export mlx PATH --out DIR`. Anything else: `slimgpt export padded PATH --out DIR`.\n\
+         `slimgpt inspect --compat PATH` lists who opens it, and how.\n"
+    )
 }

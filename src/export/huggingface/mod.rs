@@ -8,12 +8,14 @@ mod carry;
 mod links;
 #[cfg(not(target_arch = "wasm32"))]
 mod name;
+mod trained;
 
 pub use card::Card;
 #[cfg(not(target_arch = "wasm32"))]
 pub use carry::{carry, left_behind, tokenizer_has_code};
 #[cfg(not(target_arch = "wasm32"))]
 pub use name::name;
+pub use trained::TrainedCard;
 
 use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;

@@ -25,7 +25,7 @@ pub(super) fn assemble(
     let put = |name: &str, bytes: &[u8]| disk::put(&whole.join(name), bytes);
     disk::make_folder(whole)?;
     // In the working folder, to be joined like one more layer.
-    disk::write(&out.partial.join(OUTER), &outer)?;
+    disk::write(&out.work.folder().join(OUTER), &outer)?;
     checkpoint::assemble(&parts(out)?, whole, out.shard_bytes)?;
     for (name, text) in beside(checkpoint, report, source(checkpoint)) {
         put(name, text.as_bytes())?;
@@ -50,5 +50,5 @@ fn source(checkpoint: &Checkpoint) -> Source {
 /// looked at in this one.
 fn parts(out: &OutputFolder) -> Result<Vec<PathBuf>, FolderError> {
     let layers = (0..out.plan.len()).map(|layer| out.whole_weights(layer));
-    std::iter::once(Ok(out.partial.join(OUTER))).chain(layers).collect()
+    std::iter::once(Ok(out.work.folder().join(OUTER))).chain(layers).collect()
 }

@@ -26,8 +26,7 @@ pub(super) struct Pass<'a> {
     left: usize,
     /// Bytes of what has to be held as a whole.
     held: usize,
-    /// Who is shown the documents.
-    each: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
+    shown: Shown<'a>,
     taken: usize,
     has_enough: bool,
     pub found: Found,
@@ -42,6 +41,14 @@ pub(in crate::text) struct Found {
     pub is_part: bool,
     /// Whether the last text is only the beginning of its document.
     pub is_cut: bool,
+}
+
+/// Who is shown what a file holds.
+pub(super) enum Shown<'a> {
+    /// Its documents.
+    Documents(&'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>),
+    /// Its rows as they are, each with where it stands; what is wrong with one ends the pass.
+    Rows(&'a mut dyn FnMut(&Value, &str) -> Result<(), String>),
 }
 
 /// What is wrong with a row: it is no JSON, or it has no text.
@@ -67,9 +74,9 @@ struct Odd {
 }
 
 impl<'a> Pass<'a> {
-    pub fn new(key: &'a str, bounds: Bounds, each: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> Self {
+    pub fn new(key: &'a str, bounds: Bounds, shown: Shown<'a>) -> Self {
         let Bounds { documents: wanted, bytes: left, held } = bounds;
-        Self { key, wanted, left, held, each, taken: 0, has_enough: false, found: Found::default() }
+        Self { key, wanted, left, held, shown, taken: 0, has_enough: false, found: Found::default() }
     }
 
     /// Whether nothing more is wanted, or nothing more may be read.
@@ -79,7 +86,9 @@ impl<'a> Pass<'a> {
 
     fn show(&mut self, text: &str, begins: bool) {
         self.taken += usize::from(begins);
-        self.has_enough = (self.each)(Piece { text, begins }).is_break();
+        if let Shown::Documents(each) = &mut self.shown {
+            self.has_enough = each(Piece { text, begins }).is_break();
+        }
     }
 
     /// Takes the documents of one more file.
@@ -90,6 +99,9 @@ impl<'a> Pass<'a> {
         let (kind, mut input) = input::open(path).map_err(unreadable)?;
         let (before, mut odd) = (self.taken, Odd::default());
         let taken = match kind {
+            Some(Kind::Text) if matches!(self.shown, Shown::Rows(_)) => {
+                Err(BadRow::Wrong("a plain text has no rows; give .jsonl (one object a line) or .json (a list of them)".into()))
+            }
             Some(Kind::Text) => self.whole(&mut input).map_err(BadRow::Wrong),
             Some(Kind::Lines) => self.lines(&mut input, &mut odd),
             Some(Kind::List) => self.list(&mut input, &mut odd),
@@ -174,8 +186,9 @@ impl<'a> Pass<'a> {
             }
             let (row, repaired) = rows::parse(line).map_err(|e| wrong(&e))?;
             odd.repaired(repaired, place);
-            let text = plain(&row, self.key);
-            self.row(text, odd, place, place)?;
+            if !self.raw(&row, place)? {
+                self.row(plain(&row, self.key), odd, place, place)?;
+            }
         }
         Ok(())
     }
@@ -196,10 +209,22 @@ impl<'a> Pass<'a> {
             if self.is_full() {
                 break;
             }
+            if self.raw(row, || format!("row {}", i + 1))? {
+                continue;
+            }
             let no_pair = || format!("row {} is no pair of \"instruction\" and \"output\", and", i + 1);
             self.row(alpaca(row, self.key), odd, || format!("row {}", i + 1), no_pair)?;
         }
         Ok(())
+    }
+
+    /// Shows a row as it is, where rows are wanted.
+    fn raw(&mut self, row: &Value, place: impl Fn() -> String) -> Result<bool, BadRow> {
+        let Shown::Rows(each) = &mut self.shown else { return Ok(false) };
+        let place = place();
+        each(row, &place).map_err(|reason| BadRow::Wrong(format!("{place}: {reason}")))?;
+        self.taken += 1;
+        Ok(true)
     }
 
     /// Takes the text of a row that stands at `place`, which is called `unfit` if it has none.

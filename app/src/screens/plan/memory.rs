@@ -1,7 +1,8 @@
 //! What the plan takes: bytes, part by part, and time.
 
 use eframe::egui::{self, ProgressBar, RichText, Ui, vec2};
-use slimgpt::pipeline::{Placement, Plan};
+use slimgpt::activations::Placement;
+use slimgpt::pipeline::Plan;
 use slimgpt::shape::ModelConfig;
 
 use crate::estimate::multiplications;

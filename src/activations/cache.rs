@@ -1,18 +1,17 @@
-//! Activations between the passes and the layers, one tensor `(windows, tokens, width)` a batch,
-//! on the device, in host memory or on disk. Where they lie changes no bit of them.
+//! One tensor `(windows, tokens, width)` a slot, kept where the plan says.
 
 use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{PipelineError, Placement, Spill};
-use crate::device::readback::data;
+use super::{CacheError, Placement, Spill};
+use crate::device::readback::floats;
 
 /// Where activations go that no memory can hold; `None` where there is no such place.
-pub(super) type SharedSpill = Option<Rc<dyn Spill>>;
+pub type SharedSpill = Option<Rc<dyn Spill>>;
 
-/// One tensor for each batch.
-pub(super) struct Cache {
+/// Tensors by the number of their slot: a batch, or a batch of a layer.
+pub struct Cache {
     name: &'static str,
     place: Placement,
     spill: SharedSpill,
@@ -28,38 +27,48 @@ enum Slot {
 }
 
 impl Cache {
-    /// Room for `batches` tensors of `device`, kept in `place` under `name`.
-    pub fn new(name: &'static str, batches: usize, place: Placement, spill: &SharedSpill, device: &Device) -> Self {
-        let slots = std::iter::repeat_with(|| None).take(batches).collect();
+    /// Room for `slots` tensors of `device`, kept in `place` under `name`.
+    pub fn new(name: &'static str, slots: usize, place: Placement, spill: &SharedSpill, device: &Device) -> Self {
+        let slots = std::iter::repeat_with(|| None).take(slots).collect();
         Self { name, place, spill: spill.clone(), device: device.clone(), slots }
     }
 
-    /// Keeps the tensor of a batch, while `layer` is worked on, in place of the one before.
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Keeps a tensor in a slot in place of the one before.
     ///
     /// # Errors
     /// When the tensor cannot be read back or the disk refuses.
-    pub async fn put(&mut self, layer: usize, batch: usize, tensor: Tensor<3>) -> Result<(), PipelineError> {
-        self.slots[batch] = Some(match self.place {
+    pub async fn put(&mut self, slot: usize, tensor: Tensor<3>) -> Result<(), CacheError> {
+        self.slots[slot] = Some(match self.place {
             // A tensor is a handle; keeping it copies nothing.
             Placement::Device => Slot::Device(tensor),
-            Placement::Host => Slot::Host(read_back(layer, tensor).await?),
+            Placement::Host => {
+                // Copied into memory of our own: what a readback returns may still be the device's.
+                let shape = tensor.dims();
+                Slot::Host(TensorData::new(floats(tensor).await?, shape))
+            }
             Placement::Disk => {
-                // One name for a batch: each layer's tensor replaces the file of the one before.
-                let (name, shape) = (format!("{}-{batch:05}", self.name), tensor.dims());
-                self.spill()?.write(&name, read_back(layer, tensor).await?.as_bytes())?;
+                // One name for a slot: each tensor replaces the file of the one before.
+                let (name, shape) = (format!("{}-{slot:05}", self.name), tensor.dims());
+                self.spill()?.write(&name, bytemuck::cast_slice(&floats(tensor).await?))?;
                 Slot::Disk { name, shape }
             }
         });
         Ok(())
     }
 
-    /// Takes what is kept of a batch out of the cache.
+    /// Takes what is kept in a slot out of the cache.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn take(&mut self, batch: usize) -> Result<Option<Tensor<3>>, PipelineError> {
+    pub fn take(&mut self, slot: usize) -> Result<Option<Tensor<3>>, CacheError> {
         // Out of the slot, so that its memory is free for what is computed from it.
-        match self.slots[batch].take() {
+        match self.slots[slot].take() {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor)),
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data, &self.device))),
@@ -67,12 +76,12 @@ impl Cache {
         }
     }
 
-    /// What is kept of a batch; it stays kept.
+    /// What is kept in a slot; it stays kept.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn get(&self, batch: usize) -> Result<Option<Tensor<3>>, PipelineError> {
-        match &self.slots[batch] {
+    pub fn get(&self, slot: usize) -> Result<Option<Tensor<3>>, CacheError> {
+        match &self.slots[slot] {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor.clone())),
             // Copied, because the tensor takes the bytes over.
@@ -81,17 +90,13 @@ impl Cache {
         }
     }
 
-    fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, PipelineError> {
+    fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, CacheError> {
         // The bytes need not lie at a multiple of four, so they are copied and not cast.
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 
-    fn spill(&self) -> Result<&dyn Spill, PipelineError> {
-        self.spill.as_deref().ok_or(PipelineError::NoDisk)
+    fn spill(&self) -> Result<&dyn Spill, CacheError> {
+        self.spill.as_deref().ok_or(CacheError::NoDisk)
     }
-}
-
-async fn read_back(layer: usize, tensor: Tensor<3>) -> Result<TensorData, PipelineError> {
-    data(tensor).await.map_err(|cause| PipelineError::Readback { layer, cause })
 }

@@ -1,0 +1,194 @@
+//! `slimgpt recover`.
+
+mod arguments;
+mod data;
+mod progress;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use pollster::block_on;
+use serde_json::json;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::Device;
+use slimgpt::format;
+use slimgpt::pipeline::{FolderError, Limits};
+use slimgpt::place::{Kind, Place};
+use slimgpt::recover::{Event, Job, Record, plan};
+use slimgpt::session::recover_to_folder;
+use slimgpt::text::Tokenizer;
+
+use super::arguments::{self as shared, DeviceArgument};
+use super::interrupt::Interrupt;
+use super::peak::Watch;
+use super::prune::{Figure, Text, keep, told};
+use super::typed::typed;
+use super::{exit, out, parse, show, variables};
+
+pub use arguments::Learning;
+use data::Examples;
+use progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  slimgpt recover ./slim --data alpaca_data_cleaned.json --out ./recovered
+  slimgpt recover ./slim --data alpaca_data_cleaned.json --out ./recovered --paper --text wiki.test.raw
+  slimgpt recover ./slim --data c4.jsonl --teacher ./Llama-2-7b-hf --out ./recovered
+  slimgpt recover ./slim --data notes.txt --train all --steps 300 --lr 1e-4 --out ./recovered
+
+Only one layer is on the device at a time where the model does not fit; `slimgpt plan ./slim --recover`
+tells what it takes. Interrupted with Ctrl-C or killed, the same command goes on from its state, and the
+result is the same to the last byte. OUT appears only when it is whole; it has the numbers of the step
+with the least held-out loss, and the low-rank factors by themselves under OUT/adapter.
+
+What is best depends on what the model is for: text of its own kind draws it to that text, a teacher
+(the dense model) keeps it as it was on any text.";
+
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Recover {
+    /// Folder of the checkpoint to train: a pruned one, or any other
+    model: PathBuf,
+    #[command(flatten)]
+    examples: Examples,
+    /// Folder to make
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of a dense model that teaches: what it expects is learnt in place of the text's own words
+    #[arg(long, value_name = "DENSE")]
+    teacher: Option<PathBuf>,
+    #[command(flatten)]
+    learning: Learning,
+    #[command(flatten)]
+    text: Text,
+    /// Where to leave the low-rank factors too, as peft reads them; they are always under OUT/adapter
+    #[arg(long, value_name = "DIR")]
+    adapter_out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Memory that may be used where the work is done, such as 6GiB; by default what is known to be free
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, env = variables::MEMORY)]
+    memory: Option<u64>,
+    /// Print the events as JSON lines on standard output
+    #[arg(long)]
+    json: bool,
+    /// Replace OUT if it is a result of this command
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl Recover {
+    /// Runs the command; with --json its failure is the last line too.
+    pub fn run(&self) -> Result<()> {
+        let result = self.recover();
+        if let Err(error) = &result
+            && self.json
+        {
+            let code = exit::code_of(error);
+            let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
+            out::json_line(&json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
+        }
+        result
+    }
+
+    fn recover(&self) -> Result<()> {
+        let (checkpoint, tokenizer) = shared::open(&self.model)?;
+        let settings = self.learning.settings(self.examples.counted(), self.teacher.is_some(), checkpoint.config())?;
+        let read = self.examples.files().iter().chain(self.text.files()).chain(&self.teacher);
+        let reads: Vec<PathBuf> = [&self.model].into_iter().chain(read).cloned().collect();
+        Place::new(&self.out, Kind::Recovered, true).ask(&reads).map_err(FolderError::from)?;
+        if let Some(adapter) = &self.adapter_out {
+            exit::named("--adapter-out", Place::new(adapter, Kind::Adapter, self.overwrite).ask(&reads))?;
+        }
+        self.text.check(checkpoint.config())?;
+        let teacher = self.teacher.as_deref().map(shared::open_weights).transpose()?;
+        let taught_by = teacher.as_ref().map(Checkpoint::config);
+        // What cannot work anywhere is refused before a device is opened or a text is read.
+        plan(&settings, checkpoint.config(), taught_by, &Limits::default())?;
+        let device = self.device.open()?;
+        let limits = Limits::of(&device, Some(&self.out)).within(self.memory);
+        let plan = plan(&settings, checkpoint.config(), taught_by, &limits)?;
+        let data = self.examples.read(&checkpoint, &tokenizer, &settings)?;
+        let sources: Vec<String> = self.examples.files().iter().map(|file| out::path(file)).collect();
+        let interrupt = Interrupt::listen_saying("stopping; the state is kept");
+        let before = self.measured("before", &checkpoint, &tokenizer, &device)?;
+        let started = Instant::now();
+        let clock = || started.elapsed().as_secs_f64();
+        let watch = Watch::start(&device);
+        let memory = || watch.look();
+        let job = Job {
+            checkpoint: &checkpoint,
+            teacher: teacher.as_ref(),
+            data: &data,
+            sources: &sources,
+            settings: &settings,
+            plan: &plan,
+            device: &device,
+            clock: &clock,
+            memory: &memory,
+            typed: Some(&typed("recover")),
+        };
+        if !self.json {
+            out::note(format_args!("on {}\n{}", device.name(), show::recovery_memory(&plan)));
+        }
+        let (mut progress, mut last) = (Progress::new(self.json, job.steps()), None);
+        let record =
+            block_on(recover_to_folder(&job, &self.out, self.adapter_out.as_deref(), self.overwrite, &mut |event| {
+                match event {
+                    // Told when the result is measured too: whoever reads it goes away.
+                    Event::Finished { .. } => last = Some(event),
+                    event => progress.show(&event),
+                }
+                interrupt.flow()
+            }));
+        progress.pause();
+        let record = record?;
+        let after = self.measured_again(&before, &tokenizer, &device)?;
+        last.iter().for_each(|event| progress.show(event));
+        self.show(&record, before.iter().zip(&after))
+    }
+
+    fn measured(&self, name: &str, model: &Checkpoint, tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
+        let figures = self.text.of(model, tokenizer, device, self.examples.key(), self.json)?;
+        for figure in &figures {
+            match self.json {
+                true => figure.event(name, device),
+                false if name == "before" => out::note(figure.alone()),
+                false => {}
+            }
+        }
+        Ok(figures)
+    }
+
+    fn measured_again(&self, before: &[Figure], tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
+        if before.is_empty() {
+            return Ok(Vec::new());
+        }
+        let figures = Checkpoint::open(&self.out).map_err(anyhow::Error::from);
+        let figures = figures.and_then(|recovered| self.measured("after", &recovered, tokenizer, device));
+        let figures =
+            figures.with_context(|| format!("{} is whole, but it could not be measured", self.out.display()))?;
+        keep(&self.out, before, &figures)?;
+        Ok(figures)
+    }
+
+    fn show<'a>(&self, record: &Record, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        if let Some([before, after]) = record.held_out_change() {
+            out::line(format_args!(
+                "held-out loss {before:.4} → {after:.4} (step {} of {}; {} sequences)",
+                record.kept,
+                record.steps.len(),
+                format::count(record.held_out_examples)
+            ))?;
+        }
+        for (before, after) in perplexities {
+            out::line(told(before, after))?;
+        }
+        Ok(out::line(format_args!("the recovered model is in {}", self.out.display()))?)
+    }
+}

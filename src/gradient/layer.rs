@@ -1,0 +1,140 @@
+//! One layer forward and backward, under autodiff, in its two halves: the gradients at what attention and
+//! the feed-forward part add to the residual stream stand between them.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::{Gradients, Tensor};
+
+use crate::model::{Block, Positions};
+use crate::shape::{Layer, Part, Projection};
+
+/// Gradients at what a layer computes with, where they were asked for, on the device.
+#[derive(Clone, Debug, Default)]
+pub struct LayerGradients {
+    /// At its parts, each flat and row by row.
+    pub parts: Layer<Tensor<1>>,
+    /// At the factors A `(rank, in)` and B `(out, rank)` of its adapters.
+    pub factors: BTreeMap<Projection, [Tensor<2>; 2]>,
+}
+
+impl LayerGradients {
+    /// Adds those of more tokens, which are at the same parts.
+    pub(super) fn add(&mut self, more: Self) {
+        if self.parts.is_empty() && self.factors.is_empty() {
+            *self = more;
+            return;
+        }
+        let sums = more.parts.into_iter().map(|(part, tensor)| (part, self.parts[part].clone() + tensor));
+        self.parts = sums.collect();
+        for (projection, [a, b]) in more.factors {
+            let sum = |[a0, b0]: [Tensor<2>; 2]| [a0 + a.clone(), b0 + b.clone()];
+            self.factors.entry(projection).and_modify(|both| *both = sum(both.clone())).or_insert([a, b]);
+        }
+    }
+}
+
+/// Gradients at what the halves of a layer add to the residual stream, `(b, t, d)`.
+#[derive(Clone, Debug)]
+pub struct Taps {
+    /// At the output of o_proj.
+    pub attention: Tensor<3>,
+    /// At the output of down_proj.
+    pub feed_forward: Tensor<3>,
+}
+
+/// A layer that went forward under autodiff, ready to be pulled back.
+pub(super) struct Graph {
+    block: Block,
+    /// Input and output of attention, then of the feed-forward part.
+    attention: [Tensor<3>; 2],
+    feed_forward: [Tensor<3>; 2],
+}
+
+/// What a gradient at a layer's output is pulled back to.
+pub(super) struct Pulled {
+    /// At its input `(b, t, d)`.
+    pub input: Tensor<3>,
+    pub gradients: LayerGradients,
+    pub taps: Taps,
+}
+
+impl Graph {
+    /// Goes forward from `input` `(b, t, d)`, which like the block is not under autodiff; those parameters of
+    /// the block learn that say so.
+    pub fn forward(block: &Block, positions: &Positions, input: Tensor<3>) -> Self {
+        let block = block.clone().train();
+        let hidden = input.autodiff().require_grad();
+        let between = block.add_attention(hidden.clone(), block.context(hidden.clone(), positions));
+        // A new leaf: the halves are pulled back one after the other.
+        let leaf = between.clone().inner().autodiff().require_grad();
+        let output = block.add_mlp(leaf.clone(), block.inner(leaf.clone()));
+        Self { block, attention: [hidden, between], feed_forward: [leaf, output] }
+    }
+
+    /// What the next layer is given, of a layer that nobody pulls back now. It is computed as by [`Self::forward`]:
+    /// fused operations, which autodiff has not, have other last bits.
+    pub fn output_of(block: &Block, positions: &Positions, input: Tensor<3>) -> Tensor<3> {
+        block.clone().no_grad().train().forward(input.autodiff(), positions).inner()
+    }
+
+    /// What the next layer is given.
+    pub fn output(&self) -> Tensor<3> {
+        self.feed_forward[1].clone().inner()
+    }
+
+    /// Pulls the gradient `at_output` `(b, t, d)` back.
+    pub fn pull(self, at_output: Tensor<3>) -> Pulled {
+        let Self { block, attention, feed_forward } = self;
+        let mut found = Found::default();
+        let between = found.pull(&block, feed_forward, at_output.clone());
+        let input = found.pull(&block, attention, between.clone());
+        // In the order in which a layer computes, whichever half was first.
+        let parts = Part::ALL.into_iter().filter_map(|part| Some((part, found.parts.remove(&place(part))?)));
+        let gradients = LayerGradients { parts: parts.collect(), factors: found.factors };
+        Pulled { input, gradients, taps: Taps { attention: between, feed_forward: at_output } }
+    }
+}
+
+fn place(part: Part) -> usize {
+    Part::ALL.iter().position(|other| *other == part).unwrap_or(Part::ALL.len())
+}
+
+/// The gradients that were found so far.
+#[derive(Default)]
+struct Found {
+    parts: BTreeMap<usize, Tensor<1>>,
+    factors: BTreeMap<Projection, [Tensor<2>; 2]>,
+}
+
+impl Found {
+    /// The gradient at the input of a half; those at its parameters are kept.
+    fn pull(&mut self, block: &Block, [input, output]: [Tensor<3>; 2], at_output: Tensor<3>) -> Tensor<3> {
+        // ∂⟨y, g⟩/∂x = Jᵀg: the vector-Jacobian product by the gradient of one number.
+        let mut gradients = (output * at_output.autodiff()).sum().backward();
+        self.parts
+            .extend(Part::ALL.into_iter().filter_map(|part| Some((place(part), at(block, part, &mut gradients)?))));
+        for projection in Projection::ALL {
+            let Some(adapter) = &block.linear(projection).low_rank else { continue };
+            let both = [&adapter.a, &adapter.b].map(|factor| factor.val().grad_remove(&mut gradients));
+            if let [Some(a), Some(b)] = both {
+                self.factors.insert(projection, [a, b]);
+            }
+        }
+        // The residual stream goes by every half, so its input has a gradient.
+        input.grad_remove(&mut gradients).unwrap_or_else(|| input.inner().zeros_like())
+    }
+}
+
+/// The gradient at a part, if it learns and belongs to what was pulled back.
+fn at(block: &Block, part: Part, gradients: &mut Gradients) -> Option<Tensor<1>> {
+    match part {
+        Part::Weight(projection) => {
+            let gradient = block.linear(projection).weight.val().grad_remove(gradients)?;
+            let [rows, columns] = gradient.dims();
+            Some(gradient.reshape([rows * columns]))
+        }
+        Part::Bias(projection) => block.linear(projection).bias.as_ref()?.val().grad_remove(gradients),
+        Part::Norm(norm) => block.norm(norm)?.scale.val().grad_remove(gradients),
+    }
+}

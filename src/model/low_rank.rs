@@ -1,0 +1,44 @@
+//! Low-rank adapters: W + s B A with W as it was read (LoRA, arXiv 2106.09685).
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::Dropout;
+
+/// What is added to a projection: s · drop(x) Aᵀ Bᵀ.
+#[derive(Module, Debug)]
+pub struct LowRank {
+    /// A `(rank, in)`.
+    pub a: Param<Tensor<2>>,
+    /// B `(out, rank)`.
+    pub b: Param<Tensor<2>>,
+    /// s: α / rank as the paper has it.
+    scale: f64,
+    dropped: f64,
+    seed: u32,
+}
+
+impl LowRank {
+    /// An adapter of its factors A `(rank, in)` and B `(out, rank)`, that drops nothing.
+    pub fn new(a: Tensor<2>, b: Tensor<2>, scale: f64) -> Self {
+        Self { a: Param::from_tensor(a), b: Param::from_tensor(b), scale, dropped: 0.0, seed: 0 }
+    }
+
+    /// The same with a share of its inputs dropped.
+    #[must_use]
+    pub fn dropping(self, dropout: Dropout) -> Self {
+        Self { dropped: dropout.share, seed: dropout.seed, ..self }
+    }
+
+    /// What is added to the outputs `(n, out)` for the inputs `(n, in)`.
+    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = match self.dropped > 0.0 {
+            true => {
+                let mask = Dropout { share: self.dropped, seed: self.seed }.mask(x.dims(), &x.device());
+                x * mask
+            }
+            false => x,
+        };
+        x.matmul(self.a.val().transpose()).matmul(self.b.val().transpose()).mul_scalar(self.scale)
+    }
+}

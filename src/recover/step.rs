@@ -1,0 +1,169 @@
+//! One step: forward and back through the layers, one update.
+
+use burn::tensor::Device as TensorDevice;
+
+use super::batches::batches;
+use super::learnt::Learnt;
+use super::teacher::Teacher;
+use super::{Event, Example, Flow, RecoverError, RecoveryPlan, Settings, StepRecord, rate};
+use crate::activations::{Placement, SharedSpill};
+use crate::checkpoint::{Checkpoint, OuterWeights};
+use crate::gradient::{Batch, Head, HeadWanted, Keep, Loss, Outcome, Pass};
+use crate::model::{Block, Dropout};
+
+/// The model that learns, where it is computed.
+pub(super) struct Trainer<'a> {
+    pub checkpoint: &'a Checkpoint,
+    pub settings: &'a Settings,
+    pub plan: &'a RecoveryPlan,
+    pub device: &'a TensorDevice,
+    pub spill: SharedSpill,
+    pub learnt: Learnt,
+    outer: OuterWeights,
+    teacher: Option<Teacher<'a>>,
+    resident: Vec<Option<Block>>,
+}
+
+/// Tells how many of how many layers were gone through, and asks whether to go on.
+type Watch<'w> = &'w mut dyn FnMut(Event) -> Flow;
+
+impl<'a> Trainer<'a> {
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        teacher: Option<&'a Checkpoint>,
+        settings: &'a Settings,
+        plan: &'a RecoveryPlan,
+        device: &'a TensorDevice,
+        spill: SharedSpill,
+    ) -> Result<Self, RecoverError> {
+        let teacher = teacher.map(|teacher| Teacher::new(teacher, device)).transpose()?;
+        let resident = vec![None; checkpoint.config().layers.len()];
+        let learnt = Learnt::new(checkpoint, settings)?;
+        Ok(Self { learnt, outer: checkpoint.outer()?, checkpoint, settings, plan, device, spill, teacher, resident })
+    }
+
+    /// Learns from the examples; `step` counts from 1. `None` if it was stopped within, and nothing was changed.
+    pub async fn step(
+        &mut self,
+        examples: &[&Example],
+        step: usize,
+        steps: usize,
+        watch: Watch<'_>,
+    ) -> Result<Option<StepRecord>, RecoverError> {
+        let dropout = Dropout { share: self.settings.dropout, seed: self.settings.seed as u32 };
+        // Every step drops others, and a step that is done again the same.
+        let dropout = (self.settings.dropout > 0.0).then_some(dropout.at(step as u32));
+        let batches = batches(examples, self.plan.micro_batch, dropout);
+        let layers = self.resident.len();
+        let mut told = Told { done: 0, total: 2 * layers, watch };
+        let Some((mut pass, outcome)) = self.forward(&batches, self.plan.keep(), &mut told).await? else {
+            return Ok(None);
+        };
+        for layer in (0..layers).rev() {
+            let block = self.block(layer)?;
+            let back = pass.backward(layer, &block).await?;
+            self.learnt.take_layer(layer, back.gradients).await?;
+            if told.stops() {
+                return Ok(None);
+            }
+        }
+        let embedding = if self.learnt.has_embedding() { Some(pass.at_embedding().await?) } else { None };
+        self.learnt.take_outer(outcome.head, embedding).await?;
+        let gradient_norm = self.learnt.gradient_norm();
+        let rate = self.settings.rate * rate(step - 1, steps, self.settings.warm_up);
+        if outcome.loss.is_finite() && gradient_norm.is_finite() {
+            // As torch clips: the small addend keeps a gradient of zero.
+            let shortened = (self.settings.clip / (gradient_norm + 1e-6)).min(1.0);
+            self.learnt.step(step, rate, shortened);
+        }
+        Ok(Some(StepRecord { step, loss: outcome.loss, gradient_norm, rate }))
+    }
+
+    /// The mean loss of examples that are only looked at; `None` if it was stopped within.
+    pub async fn look(&mut self, examples: &[&Example], watch: Watch<'_>) -> Result<Option<f64>, RecoverError> {
+        let groups: Vec<&[&Example]> = examples.chunks(self.settings.batch).collect();
+        let total = groups.len() * self.resident.len();
+        let (mut told, mut sum, mut tokens) = (Told { done: 0, total, watch }, 0.0, 0);
+        for group in groups {
+            let counted = group.iter().map(|example| example.counted()).sum::<usize>();
+            let batches = batches(group, self.plan.micro_batch, None);
+            let Some((_, outcome)) = self.forward(&batches, Keep::Nothing, &mut told).await? else { return Ok(None) };
+            // The tokens of a group weigh one together.
+            sum += outcome.loss * counted as f64;
+            tokens += counted;
+        }
+        Ok(Some(sum / tokens.max(1) as f64))
+    }
+
+    async fn forward<'b>(
+        &mut self,
+        batches: &'b [Batch],
+        keep: Keep,
+        told: &mut Told<'_>,
+    ) -> Result<Option<(Pass<'b>, Outcome)>, RecoverError>
+    where
+        'a: 'b,
+    {
+        let place = self.hidden_place();
+        let mut taught = match &self.teacher {
+            Some(teacher) => Some(teacher.expect(batches, place, &self.spill).await?),
+            None => None,
+        };
+        let mut pass = Pass::new(self.checkpoint.config(), batches, self.device, keep, place, &self.spill)?;
+        let outer = self.learnt.merged_outer(self.outer.clone());
+        pass.embed(&outer.embedding).await?;
+        for layer in 0..self.resident.len() {
+            let block = self.block(layer)?;
+            pass.forward(layer, &block).await?;
+            if told.stops() {
+                return Ok(None);
+            }
+        }
+        let head = Head::load(&outer, self.checkpoint.config(), self.device);
+        let wanted = if keep == Keep::Nothing { HeadWanted::default() } else { self.learnt.head_wanted() };
+        let teacher = taught.as_mut().zip(self.teacher.as_ref()).map(|(pass, teacher)| (pass, &teacher.head));
+        let outcome = pass.score(&head, self.loss(), teacher, wanted).await?;
+        Ok(Some((pass, outcome)))
+    }
+
+    /// Hidden states lie where every layer's inputs do.
+    fn hidden_place(&self) -> Placement {
+        self.plan.inputs.unwrap_or(Placement::Device)
+    }
+
+    fn loss(&self) -> Loss {
+        let Settings { teacher, temperature, .. } = *self.settings;
+        Loss { labels: 1.0 - teacher, teacher, temperature }
+    }
+
+    /// A layer with what is learnt in it.
+    fn block(&mut self, layer: usize) -> Result<Block, RecoverError> {
+        let base = match &self.resident[layer] {
+            Some(block) => block.clone(),
+            None => {
+                let (config, weights) = (self.checkpoint.config(), self.checkpoint.layer(layer)?);
+                let block = Block::load(&weights, config.layers[layer], config, self.device);
+                if self.plan.is_resident {
+                    self.resident[layer] = Some(block.clone());
+                }
+                block
+            }
+        };
+        Ok(self.learnt.block(layer, base, self.device))
+    }
+}
+
+/// Counts the layers of a pass for whoever watches.
+struct Told<'w> {
+    done: usize,
+    total: usize,
+    watch: Watch<'w>,
+}
+
+impl Told<'_> {
+    /// One layer more; whether to stop here.
+    fn stops(&mut self) -> bool {
+        self.done += 1;
+        (self.watch)(Event::Layer { done: self.done, total: self.total }) == Flow::Stop
+    }
+}

@@ -1,0 +1,151 @@
+//! All parts of all kinds of model.
+
+use super::*;
+
+#[test]
+fn layer_by_layer_they_are_those_of_the_whole_model() {
+    let model = Checkpoint::open(&shipped()).unwrap();
+    check(&model, [40, 17], &Device::cpu(), |_, block| block);
+    check(&model, [9, 5], &software_gpu(), |_, block| block);
+}
+
+/// Biases, norms on queries and keys, a head of its own.
+#[test]
+fn every_kind_of_part_has_its_gradient() {
+    let qwen3 = json!({ "model_type": "qwen3", "head_dim": 4, "architectures": ["Qwen3ForCausalLM"] });
+    let qwen2 = json!({ "model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"] });
+    for changes in [json!({ "tie_word_embeddings": false }), qwen2, qwen3] {
+        check(&Model::llama(changes).open(), [11, 6], &Device::cpu(), |_, block| block);
+    }
+}
+
+#[test]
+fn only_what_learns_has_a_gradient() {
+    let checkpoint = Model::llama(json!({})).open();
+    let only_norms = |_, block: Block| {
+        let mut block = block.no_grad();
+        block.input_norm.scale = block.input_norm.scale.set_require_grad(true);
+        block
+    };
+    check(
+        &checkpoint,
+        [8, 7],
+        &Device::cpu(),
+        |layer, block| if layer == 0 { only_norms(layer, block) } else { block },
+    );
+    let blocks = layers(&checkpoint, &Device::cpu(), only_norms);
+    let (_, got, _) = one_at_a_time(&checkpoint, &blocks, &batches(32, [8, 7]), &Device::cpu(), Keep::Graphs);
+    assert_eq!(got.keys().filter(|name| name.starts_with('0')).collect::<Vec<_>>(), ["0 input_layernorm.weight"]);
+}
+
+/// Kept graphs, inputs on the device and inputs on the host: the same operations, so the same bits.
+#[test]
+fn what_is_kept_changes_no_bit() {
+    let checkpoint = Checkpoint::open(&shipped()).unwrap();
+    for device in [Device::cpu(), software_gpu()] {
+        let blocks = layers(&checkpoint, &device, |_, block| block);
+        let batches = batches(checkpoint.config().vocab_size, [9, 6]);
+        let of = |keep| {
+            let (loss, all, _) = one_at_a_time(&checkpoint, &blocks, &batches, &device, keep);
+            (loss, all)
+        };
+        let graphs = of(Keep::Graphs);
+        assert!(graphs == of(Keep::Inputs(Placement::Host)) && graphs == of(Keep::Inputs(Placement::Device)));
+    }
+}
+
+#[test]
+fn they_are_what_central_differences_of_an_independent_forward_pass_give() {
+    let mut model = Model::llama(json!({ "tie_word_embeddings": false }));
+    let sequence = tokens(12, 32, 5);
+    let checkpoint = model.open();
+    let blocks = layers(&checkpoint, &Device::cpu(), |_, block| block);
+    let batch = [Batch::whole(vec![sequence.clone()])];
+    let (_, got, _) = one_at_a_time(&checkpoint, &blocks, &batch, &Device::cpu(), Keep::Graphs);
+    let nll = |model: &Model| Oracle::new(&model.config_json(), &model.safetensors()).nll(&sequence);
+    let step = 1.0 / 512.0;
+    let outer = ["embedding", "head", "norm"].into_iter().zip(["embed_tokens.weight", "lm_head.weight", "norm.weight"]);
+    let inner = got.keys().filter_map(|name| Some((name.as_str(), name.split_once(' ')?)));
+    let inner = inner.map(|(name, (layer, part))| (name, format!("layers.{layer}.{part}")));
+    for (name, tensor) in outer.map(|(name, tensor)| (name, tensor.to_owned())).chain(inner) {
+        let gradient = &got[name];
+        // The entry that matters most: of the others rounding in f32 weighs more.
+        let largest = |a: &usize, b: &usize| gradient[*a].abs().total_cmp(&gradient[*b].abs());
+        let entry = (0..gradient.len()).max_by(largest).unwrap();
+        let mut at = |to: f32| {
+            model.tensor(&tensor).values[entry] += to;
+            nll(&model)
+        };
+        let (above, below) = (at(step), at(-2.0 * step));
+        at(step);
+        let want = (above - below) / (2.0 * f64::from(step));
+        assert!((gradient[entry] / want - 1.0).abs() < 1e-3, "{tensor}: {} for {want}", gradient[entry]);
+    }
+}
+
+/// What attention adds goes on through the feed-forward part; what that adds goes on as it is.
+#[test]
+fn taps_are_the_gradients_between_the_halves() {
+    let checkpoint = Model::llama(json!({})).open();
+    let blocks = layers(&checkpoint, &Device::cpu(), |_, block| block);
+    let batches = batches(32, [8, 7]);
+    let (_, got, taps) = one_at_a_time(&checkpoint, &blocks, &batches, &Device::cpu(), Keep::Graphs);
+    let on = Device::cpu();
+    for (layer, taps) in taps.iter().enumerate() {
+        assert_eq!(taps.len(), 2);
+        // ∂L/∂W = Σ g xᵀ, for the last layer's down_proj with x from a forward pass of its own.
+        let mut sum = vec![0.0; got[&format!("{layer} mlp.down_proj.weight")].len()];
+        for (tap, batch) in taps.iter().zip(&batches) {
+            let inputs: Vec<Vec<u32>> = batch.tokens.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
+            let config = checkpoint.config();
+            let positions =
+                slimgpt::model::Positions::new(&config.rope, config.head_dim, 0, batch.length(), on.tensor_device());
+            let outer = Outer::load(&checkpoint.outer().unwrap(), config, on.tensor_device());
+            let mut hidden = outer.embed(token_tensor(&inputs, on.tensor_device()));
+            for block in &blocks[..layer] {
+                hidden = block.forward(hidden, &positions);
+            }
+            let context = blocks[layer].context(hidden.clone(), &positions);
+            let x = blocks[layer].inner(blocks[layer].add_attention(hidden, context));
+            let [b, t, c] = x.dims();
+            let [_, _, d] = tap.feed_forward.dims();
+            let g = tap.feed_forward.clone().reshape([b * t, d]).transpose();
+            let more = doubles(g.matmul(x.reshape([b * t, c])));
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        assert_near(&sum, &got[&format!("{layer} mlp.down_proj.weight")], 1e-5, "down_proj");
+    }
+}
+
+#[test]
+fn tokens_that_count_nothing_change_nothing() {
+    let checkpoint = Model::llama(json!({})).open();
+    let blocks = layers(&checkpoint, &Device::cpu(), |_, block| block);
+    let mut batches = batches(32, [10, 5]);
+    batches.iter_mut().for_each(|batch| batch.weights.iter_mut().for_each(|row| row.fill(0.0)));
+    let (loss, all, _) = one_at_a_time(&checkpoint, &blocks, &batches, &Device::cpu(), Keep::Graphs);
+    assert_eq!(loss, 0.0);
+    assert!(all.values().flatten().all(|&g| g == 0.0));
+}
+
+/// Several documents in a sequence learn as each by itself.
+#[test]
+fn a_token_sees_its_own_document_only() {
+    let checkpoint = Checkpoint::open(&shipped()).unwrap();
+    for device in [Device::cpu(), software_gpu()] {
+        let blocks = layers(&checkpoint, &device, |_, block| block);
+        let (a, b) = (tokens(8, 512, 1), tokens(6, 512, 2));
+        let mut packed = Batch::whole(vec![[a.clone(), b.clone()].concat(), [b.clone(), a.clone()].concat()]);
+        // Between the documents nothing is predicted.
+        (packed.weights[0][7], packed.weights[1][5]) = (0.0, 0.0);
+        packed.documents = vec![[vec![0; 8], vec![1; 5]].concat(), [vec![0; 6], vec![1; 7]].concat()];
+        let apart = [Batch::whole(vec![a.clone(), a]), Batch::whole(vec![b.clone(), b])];
+        let of = |batches: &[Batch]| one_at_a_time(&checkpoint, &blocks, batches, &device, Keep::Graphs);
+        let ((loss, got, _), (want_loss, want, _)) = (of(&[packed]), of(&apart));
+        assert!((loss / want_loss - 1.0).abs() < 1e-5, "{loss} {want_loss}");
+        for (name, gradient) in &got {
+            // The last token of the first document is not read where documents are apart.
+            assert_near(gradient, &want[name], 2e-5, name);
+        }
+    }
+}
