@@ -54,6 +54,8 @@ pub struct App {
     start: Start,
     plan: PlanScreen,
     run: Run,
+    #[cfg(not(target_arch = "wasm32"))]
+    recover: crate::screens::recover::Recover,
     inspect: Inspect,
     compare: Compare,
     steps: Steps,
@@ -85,6 +87,8 @@ impl App {
             start: Start::default(),
             plan: PlanScreen::new(saved.settings.clone()),
             run: Run::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            recover: crate::screens::recover::Recover::default(),
             inspect: Inspect::default(),
             compare: Compare::default(),
             steps: Steps::default(),
@@ -140,6 +144,12 @@ impl App {
         &self.plan
     }
 
+    /// The Recover screen, for tests.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn recover_mut(&mut self) -> &mut crate::screens::recover::Recover {
+        &mut self.recover
+    }
+
     /// What is chosen on the Plan screen, for tests.
     pub fn settings_mut(&mut self) -> &mut crate::settings::Settings {
         &mut self.plan.settings
@@ -155,6 +165,8 @@ impl App {
             Screen::Start => self.start.ui(ui),
             Screen::Plan => self.plan.ui(ui),
             Screen::Run => self.run.ui(ui),
+            #[cfg(not(target_arch = "wasm32"))]
+            Screen::Recover => self.recover.ui(ui),
             Screen::Inspect => self.inspect.ui(ui),
             Screen::Compare => self.compare.ui(ui),
             Screen::Steps => {
@@ -205,6 +217,11 @@ impl eframe::App for App {
             self.plan.cutting = Some(key.clone());
             work::calibrate::start(&self.mail, model, key);
         }
+        #[cfg(not(target_arch = "wasm32"))]
+        if let (Some(asked), Some(model)) = (self.recover.to_read(), self.recover.model.clone()) {
+            work::recover::read(&self.mail, model, asked.files.clone(), asked.settings.clone());
+            self.recover.reading = Some(asked);
+        }
         // eframe saves only now and then; that a run was begun must outlive a crash.
         if std::mem::take(&mut self.keep)
             && let Some(storage) = frame.storage_mut()
@@ -241,6 +258,8 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         // Finished layers are on the disk; the next start offers to go on.
         self.run.control.set(work::control::Wish::Stop);
+        #[cfg(not(target_arch = "wasm32"))]
+        self.recover.control.set(work::control::Wish::Stop);
     }
 }
 
@@ -271,6 +290,8 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
 impl Drop for App {
     fn drop(&mut self) {
         self.run.control.set(work::control::Wish::Stop);
+        #[cfg(not(target_arch = "wasm32"))]
+        self.recover.control.set(work::control::Wish::Stop);
         self.compare.control.set(work::control::Wish::Stop);
     }
 }

@@ -33,6 +33,18 @@ pub enum Message {
     Compared(usize, Heard),
     /// A layer of a model, pruned step by step.
     Traced(Result<Box<Trace>, String>),
+    /// The folder of the Recover screen is read.
+    #[cfg(not(target_arch = "wasm32"))]
+    Recoverable(Result<Arc<Model>, String>),
+    /// What the Recover screen would learn is read.
+    #[cfg(not(target_arch = "wasm32"))]
+    Lessons(Result<crate::work::recover::Lessons, String>),
+    /// The recovery tells something, at a second since its beginning.
+    #[cfg(not(target_arch = "wasm32"))]
+    Recovering(Box<slimgpt::recover::Event>, f64),
+    /// The recovery is over.
+    #[cfg(not(target_arch = "wasm32"))]
+    Recovered(Result<crate::work::recover::Ended, String>),
     /// What a dialog was closed with.
     Picked(Pick, Vec<std::path::PathBuf>),
     /// Work ended in a panic; nothing else will come of it.
@@ -54,6 +66,12 @@ pub enum Pick {
     Evaluation,
     /// The pruned model to compare with.
     Compare,
+    /// The model to recover.
+    Recover,
+    /// What it learns from.
+    Lessons,
+    /// The dense model that teaches.
+    Teacher,
 }
 
 /// Where work puts its messages.

@@ -21,6 +21,8 @@ pub struct Allocation {
     pub channel_ratio: SiteRatio,
     /// Layers that lose nothing.
     pub keep_layers: Vec<usize>,
+    /// Whether the first eighth and the last sixteenth of the layers lose nothing either, as in LLM-Pruner.
+    pub keep_ends: bool,
     /// What is rounded; without it the model, or each layer of a list of ratios that has no target.
     pub rounding: Option<Rounding>,
     /// What goes from attention as one.
@@ -39,6 +41,16 @@ impl Allocation {
     pub fn rounding(&self) -> Rounding {
         let implied = if matches!(self.schedule, Schedule::Ratios(_)) { Rounding::Layer } else { Rounding::Model };
         self.rounding.unwrap_or(implied)
+    }
+
+    /// The same with the layers at the ends among those that lose nothing.
+    pub(super) fn with_ends(&self, layers: usize) -> Self {
+        let mut keep_layers = self.keep_layers.clone();
+        if self.keep_ends {
+            let ends = (0..layers / 8).chain(layers - layers / 16..layers);
+            keep_layers.extend(ends.filter(|layer| !self.keep_layers.contains(layer)));
+        }
+        Self { keep_layers, keep_ends: false, ..self.clone() }
     }
 
     /// Whether every layer loses one ratio of both its sites, so that the mean of the ratios is the

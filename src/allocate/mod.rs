@@ -43,6 +43,7 @@ use sizes::Sizes;
 pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig) -> Result<Allocated, AllocateError> {
     // First, since what follows indexes lists by layer.
     asked.check(config.layers.len())?;
+    let asked = &asked.with_ends(config.layers.len());
     // Said sizes leave nothing to round or to solve for.
     if let Some(shapes) = shapes::said(asked, config) {
         return match asked.target {

@@ -3,6 +3,7 @@
 mod arguments;
 mod further;
 mod progress;
+mod recovery;
 mod show;
 
 use std::cell::RefCell;
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use pollster::block_on;
-use slimgpt::compare::{Cell, GridContext, plot, run};
+use slimgpt::compare::{Cell, GridContext, Recovery, plot, run};
 use slimgpt::pipeline::Limits;
 use slimgpt::place::{Kind, Place};
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
@@ -37,6 +38,7 @@ impl Compare {
         let plot_place = self.places(&files)?;
         let texts = self.calibration_texts(&checkpoint)?;
         let evaluation = self.evaluation(&checkpoint, &tokenizer, &tasks)?;
+        let lessons = self.recovering.lessons(&checkpoint, &tokenizer, self.text_key())?;
         let device = self.device.open()?;
         let cut = Cutter {
             command: self,
@@ -55,6 +57,12 @@ impl Compare {
             limits: self.knobs.within(Limits::of(&device, Some(&self.out))),
             base: self.base(),
             evaluation,
+            recovery: lessons.as_ref().map(|lessons| Recovery {
+                data: &lessons.data,
+                sources: &lessons.sources,
+                settings: &lessons.settings,
+                is_taught: lessons.is_taught,
+            }),
             calibrate: &|cell| cut.windows(cell),
             out: &self.out,
             keep_weights: self.keep_weights,
@@ -83,7 +91,13 @@ impl Compare {
 impl Compare {
     /// Whether results and chart may be put where they are to be; the place of the chart, if one is wanted.
     fn places(&self, tasks: &[PathBuf]) -> Result<Option<Place>> {
-        let reads: Vec<PathBuf> = [&self.model].into_iter().chain(self.texts()).chain(tasks).cloned().collect();
+        let reads: Vec<PathBuf> = [&self.model]
+            .into_iter()
+            .chain(self.texts())
+            .chain(self.recovering.files())
+            .chain(tasks)
+            .cloned()
+            .collect();
         Place::new(&self.out, Kind::Results, true).ask(&reads)?;
         let Some(file) = &self.plot else { return Ok(None) };
         let place = Place::new(file, Kind::Figure, true);

@@ -84,7 +84,7 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
     let watch = Watch::start(device);
     let memory = || watch.look();
     let (checkpoint, windows, plan) = (&checkpoint, &windows, &plan);
-    let job = Job { checkpoint, windows, plan, device, clock: &clock, memory: &memory, typed: None };
+    let job = Job { checkpoint, windows, plan, scores: None, device, clock: &clock, memory: &memory, typed: None };
     let mut progress = Progress::new(false, plan);
     let out = dense.with_file_name(&name);
     out::note(format_args!("{name}:"));

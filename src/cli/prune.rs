@@ -11,6 +11,7 @@ use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
@@ -111,6 +112,7 @@ impl Prune {
             checkpoint: &checkpoint,
             windows: &windows,
             plan: &plan,
+            scores: None,
             device: &device,
             clock: &clock,
             memory: &memory,
@@ -160,7 +162,7 @@ impl Prune {
         let figures = figures.and_then(|pruned| self.measured("pruned", &pruned, tokenizer, device));
         let whole = || format!("{} is whole, but it could not be measured", self.out.display());
         let figures = figures.with_context(whole)?;
-        keep(&self.out, dense, &figures)?;
+        keep(&self.out, EvalEntry::DENSE_PPL, dense, &figures)?;
         Ok(figures)
     }
 

@@ -13,6 +13,7 @@ use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::eval::EvalEntry;
 use slimgpt::format;
 use slimgpt::pipeline::{FolderError, Limits};
 use slimgpt::place::{Kind, Place};
@@ -170,7 +171,7 @@ impl Recover {
         let figures = figures.and_then(|recovered| self.measured("after", &recovered, tokenizer, device));
         let figures =
             figures.with_context(|| format!("{} is whole, but it could not be measured", self.out.display()))?;
-        keep(&self.out, before, &figures)?;
+        keep(&self.out, EvalEntry::PPL_BEFORE, before, &figures)?;
         Ok(figures)
     }
 

@@ -24,6 +24,9 @@ pub struct GridContext<'a> {
     pub base: Request,
     /// The text that every model is measured on.
     pub evaluation: Evaluation,
+    /// How every row is trained afterwards, if it is.
+    #[cfg(feature = "gradients")]
+    pub recovery: Option<super::Recovery<'a>>,
     /// Cuts a cell's calibration windows.
     pub calibrate: &'a Calibrate<'a>,
     /// Where results and pruned folders lie.
@@ -74,6 +77,9 @@ pub enum Event<'a> {
     },
     /// The pipeline told something.
     Pruning(&'a pipeline::Event),
+    /// The recovery told something.
+    #[cfg(feature = "gradients")]
+    Recovering(&'a crate::recover::Event),
     /// A model is being measured.
     Measuring {
         /// Steps that are done.

@@ -36,6 +36,15 @@ pub enum CompareError {
         /// What the evaluation said.
         cause: Box<EvalError>,
     },
+    /// A pruned model could not be trained.
+    #[cfg(feature = "gradients")]
+    #[error("{cell}: recovering: {cause}")]
+    Recovering {
+        /// The cell's name.
+        cell: String,
+        /// What the recovery said.
+        cause: Box<crate::session::RecoverySessionError>,
+    },
     /// Results may not be put where they are to be.
     #[error("{0}")]
     Place(#[from] PlaceError),

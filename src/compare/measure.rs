@@ -24,6 +24,10 @@ pub(super) fn identity(setting: &GridContext<'_>) -> String {
     if let Some(Timed { prompt_tokens, new_tokens, repeats }) = timed {
         identity += &format!(", {prompt_tokens} tokens read, {new_tokens} written, {repeats} times");
     }
+    #[cfg(feature = "gradients")]
+    if let Some(recovery) = &setting.recovery {
+        identity += &recovery.identity();
+    }
     // What is measured in many tasks is a long name; a digest tells it from others as well.
     Sha256::digest(identity).iter().map(|byte| format!("{byte:02x}")).collect()
 }

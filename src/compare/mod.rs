@@ -12,6 +12,8 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod measure;
 mod plot;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+mod recovered;
 mod row;
 #[cfg(not(target_arch = "wasm32"))]
 mod run;
@@ -26,7 +28,9 @@ pub use context::{Calibrate, Evaluation, Event, GridContext, TaskSet};
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::CompareError;
 pub use plot::plot;
-pub use row::{CellResult, Dense, Figures, Further, Latency, Outcome, TaskFigure};
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+pub use recovered::Recovery;
+pub use row::{CellResult, Dense, Figures, Further, Latency, Outcome, Recovered, TaskFigure};
 #[cfg(not(target_arch = "wasm32"))]
 pub use run::run;
 pub use seeds::{OverSeeds, over_seeds};

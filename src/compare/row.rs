@@ -39,9 +39,25 @@ pub struct Further {
     /// The average of the seven zero-shot tasks, where all were run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_of_seven: Option<f64>,
+    /// What it is worth when it is trained afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
     /// How fast it writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+}
+
+/// A pruned model after training, by the same settings and data for every row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Perplexity by the comparison's protocol.
+    pub perplexity: f64,
+    /// Its held-out loss.
+    pub held_out: Option<f64>,
+    /// The step whose numbers were kept.
+    pub kept: usize,
+    /// Seconds it took.
+    pub seconds: f64,
 }
 
 /// A task by one of its metrics.

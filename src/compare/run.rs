@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::{Event, GridContext, OnEvent};
 use super::measure::{entries, identity, measure};
 use super::store::{self, Named, Store};
-use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, over_seeds};
+use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Further, Grid, Outcome, over_seeds};
 use crate::checkpoint::Checkpoint;
 use crate::eval::{EvalEntry, EvalRecord};
 use crate::pipeline::{self, Fingerprint, Flow, Job, PipelineError, Report, plan};
@@ -90,7 +90,7 @@ async fn row(
         Err(error) => return Ok(refused(error.to_string())),
     };
     let GridContext { checkpoint, device, clock, memory, typed, .. } = *setting;
-    let job = Job { checkpoint, windows: &windows, plan: &plan, device, clock, memory, typed };
+    let job = Job { checkpoint, windows: &windows, plan: &plan, scores: None, device, clock, memory, typed };
     // The tokens are part of the identity, so they are cut for a row that is there as well.
     let (made, measured) = (Fingerprint::of(&job)?.digest(), identity(setting));
     let name = format!("{}-{}", cell.name(), &made[..DIGITS]);
@@ -115,12 +115,32 @@ async fn row(
         Err(SessionError::Page(error)) => return Err(error.into()),
     };
     let row = outcome(Some(name.clone()), figures(setting, &name, &report, &folder, earlier, on_event).await?);
+    let row = with_recovery(setting, store, &name, &folder, row, on_event).await?;
     // The row first: a process that dies between the two has nothing to prune again.
     store.put(&name, Named { identity: &made, name: setting.model }, &measured, row.clone())?;
     if !stay {
         store::remove_weights(&folder)?;
     }
     Ok((row, false))
+}
+
+/// The row with what its model is worth after training, where that was asked for.
+async fn with_recovery(
+    setting: &GridContext<'_>,
+    store: &Store,
+    name: &str,
+    folder: &Path,
+    row: CellResult,
+    on_event: OnEvent<'_>,
+) -> Result<CellResult, CompareError> {
+    #[cfg(feature = "gradients")]
+    if let (Some(recovery), Outcome::Measured(figures)) = (&setting.recovery, &row.outcome) {
+        let out = store.place(&format!("{name}-recovered"))?;
+        let found = super::recovered::recovered(setting, recovery, name, folder, &out, on_event).await?;
+        let further = Further { recovered: Some(found), ..figures.further.clone() };
+        return Ok(CellResult { outcome: Outcome::Measured(Figures { further, ..figures.clone() }), ..row });
+    }
+    Ok(row)
 }
 
 /// Digits of the digest in a cell's name: of a million cells no two have the same.

@@ -48,6 +48,8 @@ pub struct Comparison {
     pub over_seeds: Vec<OverSeeds>,
 }
 
+/// The column of the perplexity after training.
+const RECOVERED: &str = "recovered_perplexity";
 /// The columns of every comparison; those of tasks and latency follow.
 const COLUMNS: [&str; 19] = [
     "method",
@@ -104,10 +106,18 @@ impl Protocol {
 }
 
 impl Comparison {
+    /// Whether its rows were trained too.
+    pub fn is_recovered(&self) -> bool {
+        self.rows.iter().filter_map(CellResult::figures).any(|figures| figures.further.recovered.is_some())
+    }
+
     /// As comma-separated values: a header, the dense model, one line for each cell.
     pub fn to_csv(&self) -> String {
         let further = further_columns(&self.dense.further);
-        let header: Vec<String> = COLUMNS.map(str::to_owned).into_iter().chain(further.clone()).collect();
+        // The dense model is not trained, so its figures do not tell of this column.
+        let recovered = self.is_recovered().then(|| RECOVERED.to_owned());
+        let header: Vec<String> =
+            COLUMNS.map(str::to_owned).into_iter().chain(further.clone()).chain(recovered).collect();
         let line = |known: Vec<(&str, String)>| -> Vec<String> {
             let of = |column: &String| known.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone());
             header.iter().map(|column| of(column).unwrap_or_default()).collect()
@@ -147,6 +157,8 @@ fn fields(row: &CellResult, protocol: &str) -> Vec<(&'static str, String)> {
         ("seed", cell.seed.to_string()),
         ("folder", row.folder.clone().unwrap_or_default()),
     ];
+    let recovered = row.figures().and_then(|figures| figures.further.recovered);
+    fields.extend(recovered.map(|recovered| (RECOVERED, recovered.perplexity.to_string())));
     match &row.outcome {
         // `to_string` writes as many digits as give the same f64 again.
         Outcome::Measured(f) => fields.extend([

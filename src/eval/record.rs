@@ -32,6 +32,8 @@ pub struct EvalEntry {
 impl EvalEntry {
     /// The metric of a model's perplexity.
     pub const PPL: &'static str = "ppl";
+    /// The metric of its perplexity before it was trained.
+    pub const PPL_BEFORE: &'static str = "ppl, before recovery";
     /// The metric of the perplexity of the model that it was pruned from.
     pub const DENSE_PPL: &'static str = "ppl, dense";
 }

@@ -56,13 +56,9 @@ impl Batch {
         TensorData::new(values, [self.tokens.len(), self.length(), width])
     }
 
-    pub(super) fn positions(&self, config: &ModelConfig, device: &Device, learns: bool) -> Positions {
+    pub(super) fn positions(&self, config: &ModelConfig, device: &Device) -> Positions {
         let positions = Positions::new(&config.rope, config.head_dim, 0, self.length(), device);
-        match self.documents.is_empty() {
-            true if learns => positions.differentiable(device),
-            true => positions,
-            false => positions.within(&self.documents, device),
-        }
+        if self.documents.is_empty() { positions } else { positions.within(&self.documents, device) }
     }
 
     /// Refuses what does not fit together, or not to the vocabulary.

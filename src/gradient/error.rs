@@ -18,6 +18,9 @@ pub enum GradientError {
         /// The one whose turn it is.
         next: usize,
     },
+    /// A checkpoint could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::ReadError),
     /// Activations could not be kept or found again.
     #[error(transparent)]
     Cache(#[from] CacheError),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
+use super::attention;
 use crate::model::{Block, Positions};
 use crate::shape::{Layer, Part, Projection};
 
@@ -46,8 +47,13 @@ pub struct Taps {
 /// A layer that went forward under autodiff, ready to be pulled back.
 pub(super) struct Graph {
     block: Block,
-    /// Input and output of attention, then of the feed-forward part.
-    attention: [Tensor<3>; 2],
+    /// The input; queries, keys and values made of it.
+    hidden: Tensor<3>,
+    projected: [Tensor<4>; 3],
+    /// What attention made of them, not under autodiff; the same as a new leaf, and what o_proj makes of it.
+    context: Tensor<3>,
+    attended: [Tensor<3>; 2],
+    /// Input and output of the feed-forward part.
     feed_forward: [Tensor<3>; 2],
 }
 
@@ -63,19 +69,26 @@ impl Graph {
     /// Goes forward from `input` `(b, t, d)`, which like the block is not under autodiff; those parameters of
     /// the block learn that say so.
     pub fn forward(block: &Block, positions: &Positions, input: Tensor<3>) -> Self {
-        let block = block.clone().train();
-        let hidden = input.autodiff().require_grad();
-        let between = block.add_attention(hidden.clone(), block.context(hidden.clone(), positions));
-        // A new leaf: the halves are pulled back one after the other.
-        let leaf = between.clone().inner().autodiff().require_grad();
-        let output = block.add_mlp(leaf.clone(), block.inner(leaf.clone()));
-        Self { block, attention: [hidden, between], feed_forward: [leaf, output] }
+        let leaf = |tensor: Tensor<3>| tensor.autodiff().require_grad();
+        Self::of(block.clone().train(), positions, input, leaf)
     }
 
     /// What the next layer is given, of a layer that nobody pulls back now. It is computed as by [`Self::forward`]:
     /// fused operations, which autodiff has not, have other last bits.
     pub fn output_of(block: &Block, positions: &Positions, input: Tensor<3>) -> Tensor<3> {
-        block.clone().no_grad().train().forward(input.autodiff(), positions).inner()
+        Self::of(block.clone().no_grad().train(), positions, input, Tensor::autodiff).output()
+    }
+
+    fn of(block: Block, positions: &Positions, input: Tensor<3>, leaf: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
+        let hidden = leaf(input.clone());
+        let projected = block.attention.projected(block.input_norm.forward(hidden.clone()), positions);
+        let context = block.attention.attended(projected.clone().map(Tensor::inner), positions);
+        let attended = leaf(context.clone());
+        let added = block.attention.o.forward(attended.clone());
+        // A new leaf: the halves are pulled back one after the other.
+        let between = leaf(input + added.clone().inner());
+        let output = block.add_mlp(between.clone(), block.inner(between.clone()));
+        Self { block, hidden, projected, context, attended: [attended, added], feed_forward: [between, output] }
     }
 
     /// What the next layer is given.
@@ -84,16 +97,30 @@ impl Graph {
     }
 
     /// Pulls the gradient `at_output` `(b, t, d)` back.
-    pub fn pull(self, at_output: Tensor<3>) -> Pulled {
-        let Self { block, attention, feed_forward } = self;
+    pub fn pull(self, positions: &Positions, at_output: Tensor<3>) -> Pulled {
+        let Self { block, hidden, projected, context, attended, feed_forward } = self;
         let mut found = Found::default();
-        let between = found.pull(&block, feed_forward, at_output.clone());
-        let input = found.pull(&block, attention, between.clone());
+        let [between, output] = feed_forward;
+        let between = found.pull(&block, &between, [weighed(output, at_output.clone())]);
+        let [leaf, added] = attended;
+        let at_context = found.pull(&block, &leaf, [weighed(added, between.clone())]);
+        let mask = positions.score_mask(&at_context.device());
+        let at_projected = attention::pull(projected.clone().map(Tensor::inner), context, at_context, &mask);
+        let [q, k, v] = projected;
+        let [at_q, at_k, at_v] = at_projected;
+        let by_attention = found.pull(&block, &hidden, [weighed(q, at_q), weighed(k, at_k), weighed(v, at_v)]);
         // In the order in which a layer computes, whichever half was first.
         let parts = Part::ALL.into_iter().filter_map(|part| Some((part, found.parts.remove(&place(part))?)));
         let gradients = LayerGradients { parts: parts.collect(), factors: found.factors };
+        // The residual stream goes by attention, and its gradient with it.
+        let input = between.clone() + by_attention;
         Pulled { input, gradients, taps: Taps { attention: between, feed_forward: at_output } }
     }
+}
+
+/// ⟨y, g⟩: its gradient at what y was made of is Jᵀg, the vector-Jacobian product.
+fn weighed<const D: usize>(output: Tensor<D>, at_output: Tensor<D>) -> Tensor<1> {
+    (output * at_output.autodiff()).sum()
 }
 
 fn place(part: Part) -> usize {
@@ -108,10 +135,9 @@ struct Found {
 }
 
 impl Found {
-    /// The gradient at the input of a half; those at its parameters are kept.
-    fn pull(&mut self, block: &Block, [input, output]: [Tensor<3>; 2], at_output: Tensor<3>) -> Tensor<3> {
-        // ∂⟨y, g⟩/∂x = Jᵀg: the vector-Jacobian product by the gradient of one number.
-        let mut gradients = (output * at_output.autodiff()).sum().backward();
+    /// The gradient of the sum at a leaf; those at parameters on the way are kept.
+    fn pull<const N: usize>(&mut self, block: &Block, leaf: &Tensor<3>, sums: [Tensor<1>; N]) -> Tensor<3> {
+        let mut gradients = Tensor::cat(sums.to_vec(), 0).sum().backward();
         self.parts
             .extend(Part::ALL.into_iter().filter_map(|part| Some((place(part), at(block, part, &mut gradients)?))));
         for projection in Projection::ALL {
@@ -121,8 +147,8 @@ impl Found {
                 self.factors.insert(projection, [a, b]);
             }
         }
-        // The residual stream goes by every half, so its input has a gradient.
-        input.grad_remove(&mut gradients).unwrap_or_else(|| input.inner().zeros_like())
+        // What was pulled back was made of the leaf, so there is a gradient.
+        leaf.grad_remove(&mut gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like())
     }
 }
 

@@ -12,14 +12,17 @@
 //! pass.embed;  for layers up: pass.forward;  pass.score;  for layers down: pass.backward → gradients
 //! ```
 
+mod attention;
 mod batch;
 mod error;
 mod head;
 mod layer;
 mod pass;
+mod taylor;
 
 pub use batch::Batch;
 pub use error::GradientError;
 pub use head::{Head, HeadGradients, HeadWanted, Loss};
 pub use layer::{LayerGradients, Taps};
 pub use pass::{Back, Keep, Outcome, Pass};
+pub use taylor::{Importance, Taylor, importance};

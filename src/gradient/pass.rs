@@ -190,7 +190,7 @@ impl<'a> Pass<'a> {
                     Graph::forward(&block, &positions, input)
                 }
             };
-            let pulled = graph.pull(at_output);
+            let pulled = graph.pull(&self.positions(i), at_output);
             back.gradients.add(pulled.gradients);
             back.taps.extend(self.wants_taps.then_some(pulled.taps));
             self.hidden.put(i, pulled.input).await?;
@@ -240,15 +240,13 @@ impl<'a> Pass<'a> {
 
     fn positions(&mut self, batch: usize) -> Positions {
         let (config, batch) = (self.config, &self.batches[batch]);
-        // The way forward computes as the way back does, so that what is computed again is the same.
-        let learns = self.keep != Keep::Nothing;
         if !batch.documents.is_empty() {
-            return batch.positions(config, self.device, learns);
+            return batch.positions(config, self.device);
         }
         match &self.plain {
             Some((length, positions)) if *length == batch.length() => positions.clone(),
             _ => {
-                let positions = batch.positions(config, self.device, learns);
+                let positions = batch.positions(config, self.device);
                 self.plain = Some((batch.length(), positions.clone()));
                 positions
             }

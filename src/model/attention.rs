@@ -50,15 +50,25 @@ impl Attention {
 
     /// The heads' contexts side by side, `(b, t, heads · head_dim)`: the input of o_proj.
     pub fn context(&self, x: Tensor<3>, positions: &Positions, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let [b, t, _] = x.dims();
-        let q = normed(self.q_norm.as_ref(), self.split(self.q.forward(x.clone()), self.heads));
-        let k = normed(self.k_norm.as_ref(), self.split(self.k.forward(x.clone()), self.kv_heads));
-        let (q, mut k) = (positions.rotate(q), positions.rotate(k));
-        let mut v = self.split(self.v.forward(x), self.kv_heads);
+        let [q, mut k, mut v] = self.projected(x, positions);
         if let Some(cache) = cache {
             // Cached after they are turned: the angle of a key depends on its own position alone.
             (k, v) = cache.extended(k, v);
         }
+        self.attended([q, k, v], positions)
+    }
+
+    /// Queries `(b, heads, t, head_dim)` and keys, both turned by their positions, and values `(b, kv_heads, t,
+    /// head_dim)`.
+    pub fn projected(&self, x: Tensor<3>, positions: &Positions) -> [Tensor<4>; 3] {
+        let q = normed(self.q_norm.as_ref(), self.split(self.q.forward(x.clone()), self.heads));
+        let k = normed(self.k_norm.as_ref(), self.split(self.k.forward(x.clone()), self.kv_heads));
+        [positions.rotate(q), positions.rotate(k), self.split(self.v.forward(x), self.kv_heads)]
+    }
+
+    /// What queries make of keys and values, `(b, t, heads · head_dim)`.
+    pub fn attended(&self, [q, k, v]: [Tensor<4>; 3], positions: &Positions) -> Tensor<3> {
+        let [b, _, t, _] = q.dims();
         let context = match positions.causality() {
             Causality::BuiltIn => attend_fused(q, k, v), // (b, heads, t, head_dim)
             Causality::Masked(mask) => self.attend_masked(q, k, v, &of_rows(mask, self.kv_heads)), // (b·kv, group, t, head_dim)

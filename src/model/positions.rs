@@ -44,13 +44,12 @@ impl Positions {
         Self { cos: table(f64::cos), sin: table(f64::sin), causality }
     }
 
-    /// The same with attention of ours on the CPU too: burn's has no gradient where query heads share keys.
-    #[must_use]
-    pub fn differentiable(self, device: &Device) -> Self {
+    /// What is added to the scores of `t` tokens that begin a sequence, `(1, 1, t, t)`, or for each sequence.
+    pub fn score_mask(&self, device: &Device) -> Tensor<4> {
         let [_, _, t, _] = self.cos.dims();
-        match self.causality {
-            Causality::BuiltIn => Self { causality: Causality::Masked(mask(0, t, device)), ..self },
-            Causality::Masked(_) => self,
+        match &self.causality {
+            Causality::BuiltIn => mask(0, t, device),
+            Causality::Masked(mask) => mask.clone(),
         }
     }
 

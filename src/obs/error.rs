@@ -52,6 +52,9 @@ pub enum ObsError {
         /// How many there are.
         present: usize,
     },
+    /// A ranking by gradients without any.
+    #[error("scores by gradients are those of a whole model, and none were brought along")]
+    NoScores,
     /// The Hessian was asked for before any token was seen.
     #[error("no calibration token reached this layer")]
     NoTokens,

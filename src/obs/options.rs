@@ -44,6 +44,11 @@ pub enum Ranking {
     /// Σ_{j∈g} (Var_j ‖W_:j‖²)²: FLAP's weighted input feature variance. The paper's score of a
     /// column is Var_j ‖W_:j‖²; its code sums the squares over a head. One column ranks the same.
     Fluctuation,
+    /// By gradients, which the caller brings scores of ([`remove_ranked`](super::remove_ranked)).
+    Taylor {
+        /// Whether the terms of a row are added up before their size is taken.
+        vector: bool,
+    },
 }
 
 /// What becomes of the columns that stay.
@@ -78,6 +83,15 @@ impl Options {
         self.adds_bias() || self.selection == Selection::Ranking(Ranking::Fluctuation)
     }
 
+    /// Whether the scores follow from gradients of the whole model, which the caller brings: `Some(true)` where the terms
+    /// of a row are added up first.
+    pub fn taylor(&self) -> Option<bool> {
+        match self.selection {
+            Selection::Ranking(Ranking::Taylor { vector }) => Some(vector),
+            _ => None,
+        }
+    }
+
     /// Whether the layer has a bias afterwards, even if it had none.
     pub fn adds_bias(&self) -> bool {
         self.reconstruction == Reconstruction::MeanBias
@@ -102,7 +116,9 @@ mod tests {
 
     #[test]
     fn every_selection_survives_json() {
-        let rankings = [Ranking::Random { seed: 7 }, Ranking::Magnitude, Ranking::WandaSp, Ranking::Fluctuation];
+        let taylor = Ranking::Taylor { vector: true };
+        let rankings =
+            [Ranking::Random { seed: 7 }, Ranking::Magnitude, Ranking::WandaSp, Ranking::Fluctuation, taylor];
         let scores = [Score::Exact, Score::GroupedCholesky, Score::Diagonal];
         let all = rankings.map(Selection::Ranking).into_iter().chain(scores.map(Selection::Elimination));
         for selection in all {

@@ -174,6 +174,38 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
+/// Removes units of columns by scores that the caller brings, one for each unit: the lowest `remove` of every `set_size`
+/// of them.
+///
+/// # Errors
+/// As [`prune_heads`].
+pub async fn remove_ranked<E: Executor>(
+    executor: &E,
+    weight: &Tensor<2>,
+    hessian: &Hessian<E>,
+    units: &[Vec<usize>],
+    set_size: usize,
+    remove: usize,
+    scores: Vec<f64>,
+    options: &Options,
+) -> Result<Pruned, ObsError> {
+    if remove >= set_size {
+        return Err(ObsError::NothingLeft { unit: "units", remove, present: set_size });
+    }
+    if scores.len() != units.len() {
+        return Err(ObsError::NoScores);
+    }
+    if remove == 0 {
+        return Ok(untouched(weight, units.len()));
+    }
+    let pruned = async {
+        let site = LinearSite::new(executor, weight, hessian, options).await?;
+        let chosen = Chosen::ranked(units, scores, Quota::new(units.len(), set_size, remove))?;
+        rebuilt(&site, chosen).await
+    };
+    pruned.await.map_err(|e| e.with_context(options.damping, units))
+}
+
 /// Removes channels in groups of these sizes, each the cheapest columns by the scores at its time: for
 /// steps that are none of [`ChannelSteps`]. A group of none is passed over.
 ///

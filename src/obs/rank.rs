@@ -15,6 +15,9 @@ pub(super) async fn scores(
     inputs: &InputMoments,
     units: &[Vec<usize>],
 ) -> Result<Vec<f64>, ObsError> {
+    if let Ranking::Taylor { .. } = ranking {
+        return Err(ObsError::NoScores);
+    }
     if let Ranking::Random { seed } = ranking {
         // Its numbers are the same on every system and in every release, unlike those of rand's `StdRng`.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -27,7 +30,7 @@ pub(super) async fn scores(
 fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -> Vec<f64> {
     let score = |j: usize| match ranking {
         // Drawn for whole units above.
-        Ranking::Random { .. } => 0.0,
+        Ranking::Random { .. } | Ranking::Taylor { .. } => 0.0,
         Ranking::Magnitude => norms.squared[j],
         Ranking::WandaSp => norms.mean_magnitude[j] * inputs.squares[j].sqrt(),
         Ranking::Fluctuation => (inputs.variance(j) * norms.squared[j]).powi(2),

@@ -99,6 +99,9 @@ pub enum PipelineError {
         /// The squared error of one batch: infinite, or not a number.
         value: f64,
     },
+    /// The gradients that a selection needs could not be computed.
+    #[error("gradients for the scores: {0}")]
+    Gradients(String),
     /// Activations are not where they should be.
     #[error(transparent)]
     Cache(CacheError),

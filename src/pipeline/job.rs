@@ -4,6 +4,17 @@ use super::{Plan, Typed};
 use crate::checkpoint::{Checkpoint, Types};
 use crate::device::{Device, Peak};
 
+/// Scores of what may go from a layer, brought by the caller.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnitScores {
+    /// Of every query head.
+    pub heads: Vec<f64>,
+    /// Of every key/value head with its query heads.
+    pub groups: Vec<f64>,
+    /// Of every channel.
+    pub channels: Vec<f64>,
+}
+
 /// The model, the text, the plan, and what the library has not of its own: device, clock, memory.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
@@ -13,6 +24,8 @@ pub struct Job<'a> {
     pub windows: &'a [Vec<u32>],
     /// The checked request, made for this very model.
     pub plan: &'a Plan,
+    /// What gradients say of every layer's units, where the selection needs them.
+    pub scores: Option<&'a [UnitScores]>,
     /// Where the activations are computed.
     pub device: &'a Device,
     /// Seconds since any fixed moment; the library has no clock of its own.

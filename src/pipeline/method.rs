@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Request};
+use crate::allocate::{Allocation, Curve, Schedule};
 use crate::names::Named;
 use crate::obs::{ChannelSteps, Options, Ranking, Reconstruction, Score, Selection};
 
@@ -46,6 +47,15 @@ pub enum Method {
     #[strum(message = "variance of the inputs × ‖W‖² (FLAP's WIFV); the bias takes over their mean. \
                        The ratios are those of the schedule, not FLAP's adaptive ones")]
     Flap,
+    /// LLM-Pruner's importance of every weight (arXiv 2305.11627).
+    #[strum(
+        message = "Σ |W · ∂loss/∂W| over a head's or channel's weights in all projections (LLM-Pruner), 10 windows of 64 \
+                       tokens; nothing makes up for what goes. The first eighth and last sixteenth of the layers stay whole"
+    )]
+    LlmPruner,
+    /// The same row by row.
+    #[strum(message = "llm-pruner with the terms of a row added up before their size is taken")]
+    LlmPrunerVector,
     /// SlimGPT as its paper has it (arXiv 2412.18110).
     #[strum(message = "as published: grouped Cholesky, dynamic groups down to 8, least-squares weights")]
     Slimgpt,
@@ -82,7 +92,14 @@ impl Method {
     pub fn of(self, request: Request) -> Request {
         let (selection, reconstruction) = self.parts(request.seed);
         let options = Options { selection, reconstruction, ..request.options };
-        Request { options, channel_steps: self.channel_steps(), ..request }
+        let allocation = match self {
+            // Its layers are its own: alike, but for the ends, which lose nothing.
+            Self::LlmPruner | Self::LlmPrunerVector => {
+                Allocation { schedule: Schedule::Curve(Curve::Uniform), keep_ends: true, ..request.allocation }
+            }
+            _ => request.allocation,
+        };
+        Request { options, allocation, channel_steps: self.channel_steps(), ..request }
     }
 
     fn parts(self, seed: u64) -> (Selection, Reconstruction) {
@@ -93,6 +110,8 @@ impl Method {
             Self::Magnitude => (Ranked(Ranking::Magnitude), Unchanged),
             Self::WandaSp => (Ranked(Ranking::WandaSp), Unchanged),
             Self::Flap => (Ranked(Ranking::Fluctuation), MeanBias),
+            Self::LlmPruner => (Ranked(Ranking::Taylor { vector: false }), Unchanged),
+            Self::LlmPrunerVector => (Ranked(Ranking::Taylor { vector: true }), Unchanged),
             Self::Slimgpt | Self::SlimgptNoDgs => (Elimination(Score::GroupedCholesky), LeastSquares),
             Self::SlimgptNoGcd => (Elimination(Score::Diagonal), LeastSquares),
             Self::Exact => (Elimination(Score::Exact), LeastSquares),
@@ -112,7 +131,7 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allocate::{Allocation, Rounding};
+    use crate::allocate::Rounding;
 
     #[test]
     fn every_method_is_found_by_its_name() {

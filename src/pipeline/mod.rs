@@ -38,7 +38,7 @@ pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Begun, Opened, OutputFolder, Work};
-pub use job::Job;
+pub use job::{Job, UnitScores};
 pub use memory::{Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
 pub use meter::Meter;
 pub use method::Method;

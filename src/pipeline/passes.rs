@@ -9,7 +9,9 @@ use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
 use crate::checkpoint::{LayerWeights, round_layer};
 use crate::model::{Block, upload};
-use crate::obs::{Executor, HeadLayout, Hessian, ObsError, Pruned, prune_channels, prune_heads};
+use crate::obs::{
+    Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, prune_channels, prune_heads, remove_ranked,
+};
 use crate::shape::{Projection, Site};
 
 impl<E: Executor> Run<'_, E> {
@@ -193,6 +195,9 @@ impl<E: Executor> Run<'_, E> {
         let (plan, layer) = (self.job.plan, &self.job.plan.layers[index]);
         // A number for each site, so that random draws differ between heads and channels too.
         let options = plan.request.options.for_layer((2 * index + usize::from(site == Site::Channels)) as u64);
+        if options.taylor().is_some() {
+            return self.prune_by_scores(index, site, weight, hessian, &options).await;
+        }
         match site {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
@@ -205,6 +210,37 @@ impl<E: Executor> Run<'_, E> {
                 prune_channels(self.executor, weight, hessian, remove, plan.request.channel_steps, &options).await
             }
         }
+    }
+
+    /// A site by the scores that the job has.
+    async fn prune_by_scores(
+        &self,
+        index: usize,
+        site: Site,
+        weight: &burn::tensor::Tensor<2>,
+        hessian: &Hessian<E>,
+        options: &Options,
+    ) -> Result<Pruned, ObsError> {
+        let layer = &self.job.plan.layers[index];
+        let scores = self.job.scores.and_then(|all| all.get(index)).ok_or(ObsError::NoScores)?;
+        let (units, set_size, remove, scores) = match site {
+            Site::Heads => {
+                let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
+                let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
+                let scores = match layer.unit {
+                    HeadUnit::KeyValue => &scores.groups,
+                    HeadUnit::Query => &scores.heads,
+                };
+                let units = layout.units(layer.unit).into_iter().map(Iterator::collect).collect();
+                (units, layout.set_size(layer.unit), layer.head_units_removed(), scores)
+            }
+            Site::Channels => {
+                let present = layer.before.channels;
+                let units: Vec<Vec<usize>> = (0..present).map(|channel| vec![channel]).collect();
+                (units, present, layer.channels_removed(), &scores.channels)
+            }
+        };
+        remove_ranked(self.executor, weight, hessian, &units, set_size, remove, scores.clone(), options).await
     }
 
     /// The layer that is saved, and what is reported of it.

@@ -7,8 +7,8 @@
 //! layers        P · 4            one, or all where they fit: then none crosses the bus again
 //! kept          N D (L + 1) · 4  every layer's input, on the device, the host or the disk; or in place of
 //!                                them N times what autodiff keeps of a token in a layer, where that fits too
-//! one layer     B (7 D + 6 q + 6 c) · 4 + attention's scores, four times: what autodiff keeps, and as much
-//!                                again for gradients on their way
+//! one layer     B (9 D + 8 q + 6 c) · 4 + scores of some heads: what autodiff keeps, and as much again for
+//!                                gradients on their way
 //! head          V D · 4 + pieces of the logits; twice where it is learnt
 //! learnt        T · 4 · 4        values, two moments, gradients; and the values of the best look
 //! ```
@@ -29,6 +29,8 @@ const F32: u64 = 4;
 const BATCH_TOKENS: usize = 4096;
 /// The same on the CPU, where activations that outgrow the caches take longer.
 const CPU_TOKENS: usize = 2048;
+/// Scores of as many heads as go together: before and after the softmax, and their gradients.
+const SCORES: u64 = 4 * (64 << 20);
 /// Without a stated or known budget a GPU is given no more than this.
 const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
 
@@ -79,9 +81,7 @@ impl Needs {
         let (d, q, c) = widths(config);
         let (layers, window) = (config.layers.len() as u64, settings.window as u64);
         let (tokens, together) = (settings.batch as u64 * window, micro_batch as u64 * window);
-        let heads = config.layers.iter().map(|layer| layer.heads).max().unwrap_or(0) as u64;
-        // Scores before and after the softmax, and their gradients.
-        let of_token = (7 * d + 6 * q + 6 * c + 4 * heads * window) * F32;
+        let of_token = (9 * d + 8 * q + 6 * c) * F32;
         let (embedding, head) = embedding_bytes(config);
         let of_teacher = teacher.map_or(0, |teacher| embedding_bytes(teacher).0);
         let largest = teacher.map_or(0, largest_layer_bytes).max(largest_layer_bytes(config));
@@ -91,7 +91,7 @@ impl Needs {
             layers: weight_bytes(config) - embedding - head,
             inputs: tokens * d * F32 * (layers + 1 + u64::from(teacher.is_some())),
             graphs: tokens * of_token * layers / 2,
-            graph: together * of_token,
+            graph: together * of_token + SCORES,
             head: (embedding.max(head) + of_teacher) * if settings.train == Train::All { 2 } else { 1 }
                 + logit_bytes(config) * if teacher.is_some() { 3 } else { 2 },
             learnt: learnt * F32 * 5,

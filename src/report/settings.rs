@@ -93,6 +93,8 @@ fn selection(selection: Selection) -> String {
         Selection::Ranking(Ranking::Random { seed }) => format!("at random, seed {seed}"),
         Selection::Ranking(Ranking::Magnitude) => "lowest ‖W_g‖²".into(),
         Selection::Ranking(Ranking::WandaSp) => "lowest Σ mean|W|·‖X‖".into(),
+        Selection::Ranking(Ranking::Taylor { vector: false }) => "lowest Σ |W ⊙ ∂W| of all its weights".into(),
+        Selection::Ranking(Ranking::Taylor { vector: true }) => "lowest Σ |Σ_row W ⊙ ∂W| of all its weights".into(),
         Selection::Ranking(Ranking::Fluctuation) => "lowest Σ (variance of X · ‖W‖²)²".into(),
     }
 }

@@ -155,7 +155,9 @@ impl<'a> FolderView<'a> {
 /// The perplexity before, by the protocol of the first that was measured after.
 fn dense_perplexity(evaluation: &[EvalEntry]) -> Option<String> {
     let after = evaluation.iter().find(|e| e.metric == EvalEntry::PPL)?;
-    evaluation.iter().find(|e| e.metric == EvalEntry::DENSE_PPL && e.what == after.what).map(value)
+    // What a recovery started from is nearer than what pruning did.
+    let of = |metric: &str| evaluation.iter().find(|e| e.metric == metric && e.what == after.what).map(value);
+    of(EvalEntry::PPL_BEFORE).or(of(EvalEntry::DENSE_PPL))
 }
 
 /// The name of the folder that was pruned.

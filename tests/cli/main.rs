@@ -11,6 +11,7 @@ mod places;
 mod progress;
 #[cfg(unix)]
 mod readme;
+mod recover;
 mod reports;
 mod resume;
 mod signals;

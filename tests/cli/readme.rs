@@ -21,6 +21,7 @@ fn quick(command: &str) -> &'static str {
         "generate" => "--max-tokens 4",
         "ppl" => "--windows 4",
         "eval" => "--limit 2",
+        "recover" => "--steps 2 --batch 2 --hold-out 2",
         "compare" => "--samples 4 --seq-len 64 --windows 4 --methods magnitude,exact --targets 0.2",
         _ => "",
     }
@@ -60,6 +61,10 @@ fn every_command_of_the_readme_works_in_its_order() {
     let text = std::fs::read_to_string(Path::new(&shipped()).join("calibration.txt")).unwrap();
     let rows = text.split("\n\n").map(|text| format!("{}\n", serde_json::json!({ "text": text })));
     std::fs::write(at("c4.jsonl"), rows.collect::<String>()).unwrap();
+    let row =
+        |i: usize| serde_json::json!({ "instruction": format!("Who has toy {i}?"), "input": "", "output": "Mia." });
+    let alpaca: Vec<_> = (0..40).map(row).collect();
+    std::fs::write(at("alpaca_data_cleaned.json"), serde_json::json!(alpaca).to_string()).unwrap();
     std::fs::copy(Path::new(&shipped()).join("eval.txt"), at("wiki.test.raw")).unwrap();
     std::fs::create_dir(at("tasks")).unwrap();
     for (task, row) in ROWS {

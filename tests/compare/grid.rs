@@ -63,6 +63,7 @@ fn compared(
             tasks: Vec::new(),
             timed: None,
         },
+        recovery: None,
         calibrate: &|cell: &Cell| Ok(cut(&tokenizer, "calibration.txt", cell.samples, cell.seq_len)),
         out,
         keep_weights,

@@ -6,6 +6,7 @@ mod support;
 
 mod adapters;
 mod refused;
+mod taylor;
 mod teacher;
 mod whole;
 

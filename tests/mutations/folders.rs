@@ -176,6 +176,7 @@ fn compared(source: &Path, out: &Path) -> Result<Comparison, CompareError> {
         base: Request { allocation: rounded_by_layer(0.0), ..Request::default() },
         evaluation: Evaluation { windows: windows(), protocol, tasks: vec![], timed: None },
         typed: None,
+        recovery: None,
         calibrate: &|_: &Cell| Ok(windows()),
         out,
         keep_weights: false,

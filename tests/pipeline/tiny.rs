@@ -66,7 +66,16 @@ pub fn with_job<T>(checkpoint: &Checkpoint, plan: &Plan, f: impl FnOnce(&Job<'_>
         ticks.set(ticks.get() + 1.0);
         ticks.get()
     };
-    f(&Job { checkpoint, windows: &windows, plan, device: &device, clock: &clock, memory: &Peak::unknown, typed: None })
+    f(&Job {
+        checkpoint,
+        windows: &windows,
+        plan,
+        scores: None,
+        device: &device,
+        clock: &clock,
+        memory: &Peak::unknown,
+        typed: None,
+    })
 }
 
 pub fn go_on(_: Event) -> Flow {

@@ -11,7 +11,7 @@ use slimgpt::session::{execute, prune_to_folder};
 
 /// A job that measures neither time nor memory.
 pub fn job<'a>(checkpoint: &'a Checkpoint, windows: &'a [Vec<u32>], plan: &'a Plan, device: &'a Device) -> Job<'a> {
-    Job { checkpoint, windows, plan, device, clock: &|| 0.0, memory: &Peak::unknown, typed: None }
+    Job { checkpoint, windows, plan, scores: None, device, clock: &|| 0.0, memory: &Peak::unknown, typed: None }
 }
 
 /// Carries a job out on its device.

@@ -26,6 +26,14 @@ impl App {
             Message::Calibrated(key, cut) => self.calibrated(key, cut),
             Message::Pruning(event, second) => self.run.note(&event, second),
             Message::Pruned(outcome) => self.pruned(outcome),
+            #[cfg(not(target_arch = "wasm32"))]
+            Message::Recoverable(opened) => self.recover.opened(opened),
+            #[cfg(not(target_arch = "wasm32"))]
+            Message::Lessons(lessons) => self.recover.read(lessons),
+            #[cfg(not(target_arch = "wasm32"))]
+            Message::Recovering(event, second) => self.recover.note(&event, second),
+            #[cfg(not(target_arch = "wasm32"))]
+            Message::Recovered(ended) => self.recover.ended(ended),
             Message::Changed(layer, change) => {
                 (self.inspect.change, self.inspect.changing) = (Some((layer, change)), None);
             }
@@ -117,6 +125,14 @@ impl App {
         if self.run.is_going() {
             self.run.ended(Err(words.clone()));
         }
+        #[cfg(not(target_arch = "wasm32"))]
+        if self.recover.is_going() {
+            self.recover.ended(Err(words.clone()));
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            self.recover.reading = None;
+        }
         // Which work failed is not known, so nothing waits any more.
         (self.start.opening, self.plan.cutting, self.compare.opening) = (None, None, false);
         self.refresh_start();
@@ -137,6 +153,14 @@ impl App {
             Pick::Inspect => self.act(Action::Inspect(first)),
             Pick::Evaluation => self.compare.text = Some(first),
             Pick::Compare => self.act(Action::CompareWith(first)),
+            #[cfg(not(target_arch = "wasm32"))]
+            Pick::Recover => self.act(Action::Recover(first)),
+            #[cfg(not(target_arch = "wasm32"))]
+            Pick::Lessons => self.recover.files.extend(paths),
+            #[cfg(not(target_arch = "wasm32"))]
+            Pick::Teacher => self.recover.teacher = Some(first),
+            #[cfg(target_arch = "wasm32")]
+            Pick::Recover | Pick::Lessons | Pick::Teacher => {}
         }
     }
 
@@ -170,6 +194,17 @@ impl App {
                 work::export::start(&self.mail, folder, form);
             }
             Action::CompareWith(folder) => self.compare_with(folder),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::Recover(folder) => self.recover_folder(folder),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::BeginRecovery => self.begin_recovery(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::RecoveryWish(wish) => self.recover.control.set(wish),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::CompareBoth(before, after) => {
+                self.compare.dense(before);
+                self.compare_with(after);
+            }
             Action::Write => self.write(),
             Action::Silence => self.compare.control.set(work::control::Wish::Stop),
             Action::Measure => self.measure(),
@@ -245,6 +280,42 @@ impl App {
         self.inspect.opening = Some(folder.clone());
         work::open::inspect(&self.mail, folder);
         self.show(Screen::Inspect);
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn recover_folder(&mut self, folder: PathBuf) {
+        if !self.recover.is_going() {
+            self.recover.opening = Some(folder.clone());
+            work::recover::open(&self.mail, folder);
+        }
+        self.show(Screen::Recover);
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn begin_recovery(&mut self) {
+        let screen = &self.recover;
+        let (Some(model), Some(out), Some((_, Ok(lessons)))) = (screen.model.clone(), screen.out(), &screen.lessons)
+        else {
+            return;
+        };
+        if screen.is_going() {
+            return;
+        }
+        // A stop is for good, so every recovery has a control of its own.
+        let control = Control::default();
+        let order = work::recover::Order {
+            model,
+            data: lessons.data.clone(),
+            files: screen.files.clone(),
+            teacher: screen.teacher.clone(),
+            settings: screen.settings.clone(),
+            device: self.plan.settings.place.choice(),
+            out,
+            overwrite: screen.overwrite,
+            control: control.clone(),
+        };
+        self.recover.begin(control);
+        work::recover::start(&self.mail, order);
     }
 
     fn change(&mut self, layer: usize) {

@@ -21,7 +21,7 @@ pub(super) fn ui(ui: &mut Ui, app: &mut App) -> Option<Action> {
         ui.label(RichText::new("slimgpt").size(20.0).strong().color(p.accent));
         ui.add_space(12.0);
         ui.spacing_mut().item_spacing.y = 4.0;
-        for screen in Screen::ALL {
+        for &screen in Screen::ALL {
             if entry(ui, app, screen) {
                 action = Some(Action::Show(screen));
             }
@@ -59,7 +59,8 @@ fn entry(ui: &mut Ui, app: &App, screen: Screen) -> bool {
 
 /// Ctrl and a digit.
 fn shortcut(ui: &Ui) -> Option<Action> {
-    let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6];
+    let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7];
+    let keys = &keys[..Screen::ALL.len()];
     // Consumed, so that no field sees the key. COMMAND is Ctrl, and Cmd on a Mac.
     let pressed = keys.iter().position(|&key| ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, key)))?;
     Some(Action::Show(Screen::ALL[pressed]))

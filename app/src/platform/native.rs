@@ -29,8 +29,8 @@ pub fn pick(mail: &Mail, what: Pick) {
     let mail_back = mail.clone();
     // Some systems want a dialog to be made on the thread of the window.
     match what {
-        Pick::Calibration => {
-            let chosen = texts.set_title("Calibration texts").pick_files();
+        Pick::Calibration | Pick::Lessons => {
+            let chosen = texts.set_title(title(what)).pick_files();
             spawn(mail, move || async move {
                 let files = chosen.await.unwrap_or_default();
                 mail_back.send(Message::Picked(what, files.iter().map(|f| f.path().to_owned()).collect()));
@@ -42,7 +42,7 @@ pub fn pick(mail: &Mail, what: Pick) {
                 mail_back.send(Message::Picked(what, chosen.await.iter().map(|f| f.path().to_owned()).collect()));
             });
         }
-        Pick::Model | Pick::Out | Pick::Inspect | Pick::Compare => {
+        Pick::Model | Pick::Out | Pick::Inspect | Pick::Compare | Pick::Recover | Pick::Teacher => {
             let chosen = dialog.set_title(title(what)).pick_folder();
             spawn(mail, move || async move {
                 mail_back.send(Message::Picked(what, chosen.await.iter().map(|f| f.path().to_owned()).collect()));
@@ -54,7 +54,9 @@ pub fn pick(mail: &Mail, what: Pick) {
 fn title(what: Pick) -> &'static str {
     match what {
         Pick::Out => "Where the pruned model is made",
-        Pick::Inspect | Pick::Compare => "A pruned model's folder",
+        Pick::Inspect | Pick::Compare | Pick::Recover => "A pruned model's folder",
+        Pick::Calibration => "Calibration texts",
+        Pick::Lessons => "What it learns from",
         _ => "A checkpoint's folder",
     }
 }

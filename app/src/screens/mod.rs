@@ -3,6 +3,8 @@
 pub mod compare;
 pub mod inspect;
 pub mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod recover;
 pub mod run;
 pub mod start;
 
@@ -26,6 +28,9 @@ pub enum Screen {
     Plan,
     /// Watch a run from its beginning to its end.
     Run,
+    /// Train what was pruned. A page has no files to learn from.
+    #[cfg(not(target_arch = "wasm32"))]
+    Recover,
     /// Look at what went.
     Inspect,
     /// Dense and pruned side by side.
@@ -36,7 +41,16 @@ pub enum Screen {
 
 impl Screen {
     /// In the order of use.
-    pub const ALL: [Self; 6] = [Self::Start, Self::Plan, Self::Run, Self::Inspect, Self::Compare, Self::Steps];
+    pub const ALL: &[Self] = &[
+        Self::Start,
+        Self::Plan,
+        Self::Run,
+        #[cfg(not(target_arch = "wasm32"))]
+        Self::Recover,
+        Self::Inspect,
+        Self::Compare,
+        Self::Steps,
+    ];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -44,6 +58,8 @@ impl Screen {
             Self::Start => "Start",
             Self::Plan => "Plan",
             Self::Run => "Run",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Recover => "Recover",
             Self::Inspect => "Inspect",
             Self::Compare => "Compare",
             Self::Steps => "Step by step",
@@ -52,7 +68,7 @@ impl Screen {
 }
 
 /// What a screen wants.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum Action {
     /// Show a screen in place of this one.
     Show(Screen),
@@ -80,6 +96,18 @@ pub enum Action {
     Export(PathBuf, Form),
     /// Use this folder as the pruned model of the comparison.
     CompareWith(PathBuf),
+    /// Recover what was pruned into a folder.
+    #[cfg(not(target_arch = "wasm32"))]
+    Recover(PathBuf),
+    /// Begin the recovery that is asked for, or go on with it.
+    #[cfg(not(target_arch = "wasm32"))]
+    BeginRecovery,
+    /// Pause, go on or stop the recovery.
+    #[cfg(not(target_arch = "wasm32"))]
+    RecoveryWish(Wish),
+    /// Compare a model with what was made of it.
+    #[cfg(not(target_arch = "wasm32"))]
+    CompareBoth(std::sync::Arc<crate::model::Model>, PathBuf),
     /// Let both models write.
     Write,
     /// Let both be silent.

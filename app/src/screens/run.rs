@@ -210,7 +210,10 @@ fn finished(ui: &mut Ui, report: &Report, out: &Path) -> Option<Action> {
         ui.horizontal(|ui| {
             let inspect = primary(ui, "Inspect the result", true).clicked().then(|| Action::Inspect(out.into()));
             let compare = ui.button("Compare with the dense model").clicked();
-            inspect.or(compare.then(|| Action::CompareWith(out.into())))
+            let action = inspect.or(compare.then(|| Action::CompareWith(out.into())));
+            #[cfg(not(target_arch = "wasm32"))]
+            let action = action.or(ui.button("Recover it").clicked().then(|| Action::Recover(out.into())));
+            action
         })
         .inner
     })

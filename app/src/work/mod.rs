@@ -9,5 +9,7 @@ pub mod export;
 pub mod layer;
 pub mod open;
 pub mod prune;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod recover;
 pub mod report;
 mod turns;

@@ -55,6 +55,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {
         checkpoint,
         windows: &order.windows,
         plan: &plan,
+        scores: None,
         device: &device,
         clock: &clock,
         memory: &Peak::unknown,

@@ -5,6 +5,7 @@
 mod hand;
 mod mistakes;
 mod pictures;
+mod recover;
 mod resume;
 mod steps;
 mod whole;

@@ -16,6 +16,7 @@ use slimgpt::shipped;
 use slimgpt::text::{Bos, Cut, Files, Sampling, Tokenizer, Windows};
 
 use super::further::Measures;
+use super::recovery::Recovering;
 use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length, window_length_of};
 use crate::cli::choice::{choice, listed};
 use crate::cli::evaluate::Chosen;
@@ -105,6 +106,8 @@ pub struct Compare {
     #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none", hide_short_help = true)]
     eval_bos: Bos,
     #[command(flatten)]
+    pub recovering: Recovering,
+    #[command(flatten)]
     pub measures: Measures,
     #[command(flatten)]
     pub knobs: Knobs,
@@ -125,6 +128,11 @@ const NO_TEXT: &str = "give --text FILE to measure on and --calibration FILE to 
 WikiText-2's raw test split and C4 are what papers use";
 
 impl Compare {
+    /// Key of the text in a row.
+    pub fn text_key(&self) -> &str {
+        &self.text_key
+    }
+
     /// The combinations that are asked for.
     pub fn grid(&self, config: &ModelConfig) -> Result<Grid> {
         let seq_lens = match self.seq_len.as_slice() {

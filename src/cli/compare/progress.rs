@@ -6,6 +6,7 @@ use indicatif::ProgressBar;
 use slimgpt::compare::{CellResult, Event, Outcome};
 use slimgpt::format::seconds;
 use slimgpt::pipeline::{self, Meter};
+use slimgpt::recover;
 
 use crate::cli::out;
 use crate::cli::progress::{Lines, bar, eta};
@@ -29,6 +30,8 @@ pub struct Cells {
     share: f64,
     name: String,
     meter: Option<Meter>,
+    /// Steps of the recovery that goes on.
+    steps: usize,
     lines: Lines,
 }
 
@@ -36,7 +39,19 @@ impl Cells {
     pub fn new(hidden: bool, cells: usize) -> Self {
         let bar = bar(hidden, cells * STEPS as usize);
         let (started, name) = (Instant::now(), "dense".into());
-        Self { hidden, bar, started, cells, done: 0, reused: 0, share: 0.0, name, meter: None, lines: Lines::new() }
+        Self {
+            hidden,
+            bar,
+            started,
+            cells,
+            done: 0,
+            reused: 0,
+            share: 0.0,
+            name,
+            meter: None,
+            steps: 0,
+            lines: Lines::new(),
+        }
     }
 
     pub fn show(&mut self, event: &Event<'_>) {
@@ -47,6 +62,7 @@ impl Cells {
             }
             Event::Pruning(event) => self.note(event),
             // The bar is as long as the grid, of which the dense model is no cell.
+            Event::Recovering(event) => self.note_recovery(event),
             Event::Measuring { done, total } if self.name != "dense" => {
                 self.share = PRUNING + (1.0 - PRUNING) * *done as f64 / (*total).max(1) as f64;
             }
@@ -79,6 +95,15 @@ impl Cells {
         }
     }
 
+    /// A recovery takes the place of the measuring that is done: of how long it is there is no telling before.
+    fn note_recovery(&mut self, event: &recover::Event) {
+        match event {
+            recover::Event::Planned { steps, .. } => self.steps = *steps,
+            recover::Event::Step(record) => self.share = record.step as f64 / self.steps.max(1) as f64,
+            _ => {}
+        }
+    }
+
     /// At the mean rate of the cells that were worked on.
     fn left(&self) -> String {
         // Cells that were there already took no time and would make the rate too good.
@@ -108,7 +133,10 @@ impl Drop for Cells {
 fn told(row: &CellResult) -> String {
     let name = row.folder.clone().unwrap_or_else(|| row.cell.name());
     match &row.outcome {
-        Outcome::Measured(f) => format!("{name}  perplexity {:.4}  {}", f.perplexity, seconds(f.seconds)),
+        Outcome::Measured(f) => {
+            let recovered = f.further.recovered.map(|r| format!(", {:.4} recovered", r.perplexity)).unwrap_or_default();
+            format!("{name}  perplexity {:.4}{recovered}  {}", f.perplexity, seconds(f.seconds))
+        }
         Outcome::Refused(reason) => format!("{name}  not done: {reason}"),
     }
 }

@@ -57,6 +57,9 @@ pub fn print(comparison: &Comparison, folder: &Path) -> Result<()> {
             "latency: {new_tokens} tokens written one by one, mean ± standard deviation of {repeats} times"
         ))?;
     }
+    if comparison.is_recovered() {
+        out::line("recovered: perplexity after training, every row on the same data by the same settings")?;
+    }
     out::line(
         "error: Σ‖X(W − Ŵ)ᵀ‖² of all pruned projections as a share of Σ‖XWᵀ‖², measured on the calibration tokens",
     )?;
@@ -73,10 +76,13 @@ fn table(comparison: &Comparison, varying: &[Choice]) -> comfy_table::Table {
     let mut header: Vec<String> =
         header.chain(["parameters", "perplexity", "error", "seconds"]).map(str::to_owned).collect();
     header.extend(further(&dense.further).into_iter().map(|(name, _)| name));
+    // The dense model is not trained, so its figures do not tell of this column.
+    header.extend(comparison.is_recovered().then(|| "recovered".to_owned()));
     let mut first = vec!["dense".to_owned()];
     first.extend(varying.iter().map(|_| "-".to_owned()));
     first.extend([format::count(dense.parameters), number(dense.perplexity), "-".into(), "-".into()]);
     first.extend(further(&dense.further).into_iter().map(|(_, value)| value));
+    first.extend(comparison.is_recovered().then(|| "-".to_owned()));
     let rows = comparison.rows.iter().map(|row| line(row, varying, header.len()));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     show::table(&header, &std::iter::once(first).chain(rows).collect::<Vec<_>>())
@@ -94,6 +100,7 @@ fn line(row: &CellResult, varying: &[Choice], columns: usize) -> Vec<String> {
                 format!("{:.1}", f.seconds),
             ]);
             line.extend(further(&f.further).into_iter().map(|(_, value)| value));
+            line.extend(f.further.recovered.map(|recovered| number(recovered.perplexity)));
         }
         Outcome::Refused(_) => {
             line.push("not done".into());

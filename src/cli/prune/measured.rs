@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::{EvalEntry, EvalRecord, Perplexity};
+use slimgpt::pipeline::Report;
 use slimgpt::report;
 use slimgpt::shape::ModelConfig;
 use slimgpt::text::{Bos, Files, Join, Tokenizer};
@@ -97,8 +98,9 @@ impl Text {
     }
 }
 
-/// Keeps what was measured in the pruned folder, and on its page.
-pub fn keep(folder: &Path, dense: &[Figure], pruned: &[Figure]) -> Result<()> {
+/// Keeps what was measured in a folder, and on its page if it has one; `before` is what the earlier figures are
+/// called.
+pub fn keep(folder: &Path, before: &str, earlier: &[Figure], now: &[Figure]) -> Result<()> {
     let entry = |figure: &Figure, metric: &str| EvalEntry {
         what: figure.what.clone(),
         metric: metric.into(),
@@ -106,9 +108,13 @@ pub fn keep(folder: &Path, dense: &[Figure], pruned: &[Figure]) -> Result<()> {
         stderr: None,
         n: figure.perplexity.tokens,
     };
-    let pairs = dense.iter().zip(pruned);
-    // The dense figure stands beside the pruned one, under its own name.
-    EvalRecord::add_to(folder, pairs.flat_map(|(d, p)| [entry(d, EvalEntry::DENSE_PPL), entry(p, EvalEntry::PPL)]))?;
+    let pairs = earlier.iter().zip(now);
+    // The earlier figure stands beside the new one, under its own name.
+    EvalRecord::add_to(folder, pairs.flat_map(|(a, b)| [entry(a, before), entry(b, EvalEntry::PPL)]))?;
+    if !folder.join(Report::FILE).is_file() {
+        // A dense model that was trained has nothing that a page of what went would show.
+        return Ok(());
+    }
     report::write_into(folder).context("the pruned model is whole, but its page could not be made again")
 }
 

@@ -58,10 +58,14 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// The tokens of a document from its begin token to its end token.
+    /// The tokens of a document and its end token.
     pub fn document(&self, text: &str) -> Result<Vec<u32>, crate::text::TextError> {
-        let tokens = self.tokenizer.encode(text)?;
-        Ok(self.begin.into_iter().chain(tokens).chain(self.end).collect())
+        Ok(self.tokenizer.encode(text)?.into_iter().chain(self.end).collect())
+    }
+
+    /// The token that a text begins with.
+    pub fn begin(&self) -> Option<u32> {
+        self.begin
     }
 
     /// One more token than goes through the model: the last is only predicted.

@@ -12,21 +12,48 @@ pub(super) fn read(source: &Source<'_>, _: &Settings, encoder: &mut Encoder<'_>)
     Ok(documents.notes)
 }
 
-/// Packs texts into windows; what is left over at the end is a shorter one.
+/// Packs texts into windows; what is left over at the end is a shorter one. A piece of a document that goes on from
+/// the window before begins with the begin token too: models lean on it, and are measured with it.
 pub(super) fn pack(texts: &[String], encoder: &mut Encoder<'_>) -> Result<(), RecoverError> {
-    let (mut tokens, mut documents) = (Vec::new(), Vec::new());
+    let mut window = Window::default();
     for (number, text) in texts.iter().enumerate() {
-        let document = encoder.document(text)?;
-        documents.extend(std::iter::repeat_n(number as u32, document.len()));
-        tokens.extend(document);
-    }
-    let window = encoder.window();
-    for (tokens, documents) in tokens.chunks(window).zip(documents.chunks(window)) {
-        if tokens.len() > 1 {
-            encoder.keep(example(tokens, documents));
+        let mut left = &encoder.document(text)?[..];
+        while !left.is_empty() {
+            let room = encoder.window() - window.tokens.len();
+            // A begin token alone would teach nothing.
+            if room < 2 {
+                window.close(encoder);
+                continue;
+            }
+            let begin = encoder.begin();
+            let (piece, rest) = left.split_at(left.len().min(room - begin.iter().len()));
+            window.take(number as u32, begin.into_iter().chain(piece.iter().copied()));
+            left = rest;
         }
     }
+    window.close(encoder);
     Ok(())
+}
+
+/// A window in the making.
+#[derive(Default)]
+struct Window {
+    tokens: Vec<u32>,
+    documents: Vec<u32>,
+}
+
+impl Window {
+    fn take(&mut self, document: u32, tokens: impl Iterator<Item = u32>) {
+        self.tokens.extend(tokens);
+        self.documents.resize(self.tokens.len(), document);
+    }
+
+    fn close(&mut self, encoder: &mut Encoder<'_>) {
+        if self.tokens.len() > 1 {
+            encoder.keep(example(&self.tokens, &self.documents));
+        }
+        *self = Self::default();
+    }
 }
 
 fn example(tokens: &[u32], documents: &[u32]) -> Example {

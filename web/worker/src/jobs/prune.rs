@@ -46,6 +46,7 @@ impl Worker {
             checkpoint,
             windows: &windows,
             plan: &plan,
+            scores: None,
             device: &self.device,
             clock: &seconds,
             memory: &Peak::unknown,

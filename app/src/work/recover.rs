@@ -1,0 +1,157 @@
+//! Recovery: what would be learnt, shown; and the learning itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::{DeviceChoice, Peak};
+use slimgpt::pipeline::{FolderError, Limits};
+use slimgpt::place::{Kind, Place};
+use slimgpt::recover::{Data, Event, Example, Job, Record, RecoverError, Settings, plan};
+use slimgpt::session::{RecoverySessionError, examples, recover_to_folder};
+use slimgpt::text::{Files, Tokenizer};
+use web_time::Instant;
+
+use super::control::Control;
+use super::open::device;
+use crate::mail::{Mail, Message};
+use crate::model::Model;
+use crate::platform;
+use crate::remedy::told;
+
+/// Examples that are shown.
+const SHOWN: usize = 3;
+
+/// What would be learnt, and the first of it as text.
+#[derive(Clone)]
+pub struct Lessons {
+    /// All of it.
+    pub data: Arc<Data>,
+    /// Of the first examples, stretches of text and whether they are learnt.
+    pub shown: Vec<Vec<(String, bool)>>,
+}
+
+/// How a recovery ended.
+pub enum Ended {
+    /// The folder is whole.
+    Finished(Box<Record>),
+    /// Stopped; so many steps of so many are done.
+    Stopped(usize, usize),
+}
+
+/// Everything a recovery needs.
+pub struct Order {
+    /// The model that learns.
+    pub model: Arc<Model>,
+    /// What it learns from.
+    pub data: Arc<Data>,
+    /// The files of it.
+    pub files: Vec<PathBuf>,
+    /// The folder of the dense model that teaches, if one does.
+    pub teacher: Option<PathBuf>,
+    /// What is asked for.
+    pub settings: Settings,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// The folder that appears in the end.
+    pub out: PathBuf,
+    /// Whether a finished result at this place may be replaced.
+    pub overwrite: bool,
+    /// What it looks at to pause or to stop.
+    pub control: Control,
+}
+
+/// Opens a folder for the Recover screen.
+pub fn open(mail: &Mail, folder: PathBuf) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move {
+        back.send(Message::Recoverable(Model::open(&folder).map(Arc::new)));
+    });
+}
+
+/// Reads the files as they would be learnt from.
+pub fn read(mail: &Mail, model: Arc<Model>, files: Vec<PathBuf>, settings: Settings) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move {
+        let lessons = lessons(&model, &files, &settings);
+        back.send(Message::Lessons(lessons));
+    });
+}
+
+fn lessons(model: &Model, files: &[PathBuf], settings: &Settings) -> Result<Lessons, String> {
+    let tokenizer = model.tokenizer()?;
+    let folder = model.folder().ok_or("a model in memory has no files that say what ends a text")?;
+    let files = Files { paths: files, key: "text", documents: None };
+    let source = examples(files, None, folder, &model.checkpoint, tokenizer).map_err(told)?;
+    let data = Data::read(&source, settings).map_err(told)?;
+    let shown = data.learnt.iter().take(SHOWN).map(|example| stretches(tokenizer, example)).collect();
+    Ok(Lessons { data: Arc::new(data), shown })
+}
+
+/// The text of an example, cut where learning begins or ends.
+fn stretches(tokenizer: &Tokenizer, example: &Example) -> Vec<(String, bool)> {
+    let mut found: Vec<(Vec<u32>, bool)> = Vec::new();
+    // Nothing predicts the first token.
+    let counts = std::iter::once(false).chain(example.counts.iter().copied());
+    for (&token, counts) in example.tokens.iter().zip(counts) {
+        match found.last_mut().filter(|last| last.1 == counts) {
+            Some(last) => last.0.push(token),
+            None => found.push((vec![token], counts)),
+        }
+    }
+    let text = |tokens: &[u32]| tokenizer.decode(tokens).unwrap_or_else(|error| error.to_string());
+    found.into_iter().map(|(tokens, counts)| (text(&tokens), counts)).collect()
+}
+
+/// Begins; its events and its end arrive as messages.
+pub fn start(mail: &Mail, order: Order) {
+    let back = mail.clone();
+    platform::spawn(mail, move || async move {
+        let ended = run(&back, &order).await;
+        back.send(Message::Recovered(ended));
+    });
+}
+
+async fn run(mail: &Mail, order: &Order) -> Result<Ended, String> {
+    let device = device(&order.device).await?;
+    let checkpoint = &order.model.checkpoint;
+    let reads: Vec<PathBuf> = order
+        .model
+        .folder()
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(order.files.clone())
+        .chain(order.teacher.clone())
+        .collect();
+    let asked = Place::new(&order.out, Kind::Recovered, true).ask(&reads);
+    asked.map_err(|refused| told(FolderError::from(refused)))?;
+    let teacher = order.teacher.as_deref().map(Checkpoint::open).transpose().map_err(told)?;
+    let taught_by = teacher.as_ref().map(Checkpoint::config);
+    let limits = Limits::of(&device, Some(&order.out));
+    let plan = plan(&order.settings, checkpoint.config(), taught_by, &limits).map_err(told)?;
+    let sources: Vec<String> = order.files.iter().map(|file| file.display().to_string()).collect();
+    let started = Instant::now();
+    let clock = || started.elapsed().as_secs_f64();
+    let job = Job {
+        checkpoint,
+        teacher: teacher.as_ref(),
+        data: &order.data,
+        sources: &sources,
+        settings: &order.settings,
+        plan: &plan,
+        device: &device,
+        clock: &clock,
+        memory: &Peak::unknown,
+        typed: None,
+    };
+    let mut observe = |event: Event| {
+        // Told before a pause, so that the screen shows where it waits.
+        mail.send(Message::Recovering(Box::new(event), clock()));
+        order.control.flow()
+    };
+    match recover_to_folder(&job, &order.out, None, order.overwrite, &mut observe).await {
+        Ok(record) => Ok(Ended::Finished(Box::new(record))),
+        Err(RecoverySessionError::Recovery(RecoverError::Stopped { done, steps })) => Ok(Ended::Stopped(done, steps)),
+        Err(error) => Err(told(error)),
+    }
+}

@@ -1,0 +1,63 @@
+//! The bytes that are planned.
+
+use slimgpt::activations::Placement;
+use slimgpt::checkpoint::parse_config;
+use slimgpt::recover::{RecoveryPlan, Train};
+use slimgpt::shape::ModelConfig;
+
+use super::*;
+use crate::support::assert_says;
+
+/// LLaMA-7B with so many layers.
+fn llama(layers: usize) -> ModelConfig {
+    parse_config(&serde_json::json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008,
+        "num_hidden_layers": layers, "num_attention_heads": 32, "vocab_size": 32000, "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
+    }))
+    .unwrap()
+}
+
+fn on_gpu(config: &ModelConfig, bytes: Option<u64>) -> Result<RecoveryPlan, RecoverError> {
+    let limits = Limits { is_gpu: true, device_bytes: bytes, host_bytes: Some(64 << 30), ..Limits::default() };
+    plan(&Settings::default(), config, None, &limits)
+}
+
+#[test]
+fn seven_billion_parameters_are_recovered_on_eight_gibibytes() {
+    let plan = on_gpu(&llama(32), Some(8 << 30)).unwrap();
+    assert!(plan.device_bytes <= 8 << 30, "{}", plan.device_bytes);
+    assert_eq!((plan.crossings, plan.inputs, plan.is_resident), (2, Some(Placement::Host), false));
+    // With the inputs off the device, layers cost it nothing.
+    let twice = on_gpu(&llama(64), Some(8 << 30)).unwrap();
+    assert_eq!(twice.device_bytes, plan.device_bytes);
+}
+
+#[test]
+fn what_fits_stays() {
+    let small = Subject::open(&shipped());
+    let fits = on_gpu(small.checkpoint.config(), Some(8 << 30)).unwrap();
+    assert_eq!((fits.crossings, fits.inputs), (0, None));
+    let roomy = on_gpu(&llama(32), Some(60 << 30)).unwrap();
+    assert_eq!((roomy.crossings, roomy.inputs), (0, Some(Placement::Device)));
+}
+
+#[test]
+fn what_cannot_fit_or_means_nothing_is_refused() {
+    assert_says(on_gpu(&llama(32), Some(1 << 30)), &["on the device", "1.00 GiB may be used", "one layer"]);
+    let limits = Limits { host_bytes: Some(20 << 30), ..Limits::default() };
+    let all = Settings { train: Train::All, ..Settings::default() };
+    assert_says(plan(&all, &llama(32), None, &limits), &["in the host's memory", "what is learnt"]);
+    let refused = |settings: Settings, word: &str| {
+        assert_says(plan(&settings, &llama(2), None, &Limits::default()), &[word]);
+    };
+    let usual = Settings::default;
+    refused(Settings { window: 4096, ..usual() }, "context of 2048");
+    refused(Settings { rank: 0, ..usual() }, "rank is 0");
+    refused(Settings { dropout: 1.0, ..usual() }, "dropout is 1");
+    refused(Settings { rate: f64::NAN, ..usual() }, "learning rate is NaN");
+    refused(Settings { temperature: 0.0, ..usual() }, "temperature is 0");
+    let mut other = llama(2);
+    other.vocab_size = 1000;
+    assert_says(plan(&usual(), &llama(2), Some(&other), &Limits::default()), &["1000", "32000", "tokenizer"]);
+}
