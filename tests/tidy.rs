@@ -50,6 +50,7 @@ const REACHED: &[&str] = &[
     "Needs",
     "OverSeeds",
     "Calibrate",
+    "Back",
 ];
 
 /// Longest file, in lines: beyond this nobody reads it from top to bottom.

@@ -60,3 +60,22 @@ pub enum Outcome {
     /// Stopped; so many layers of so many are stored.
     Stopped(usize, usize),
 }
+
+/// What would be learnt, and the first of it as text.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone)]
+pub struct Lessons {
+    /// All of it.
+    pub data: Arc<slimgpt::recover::Data>,
+    /// Of the first examples, stretches of text and whether they are learnt.
+    pub shown: Vec<Vec<(String, bool)>>,
+}
+
+/// How a recovery ended.
+#[cfg(not(target_arch = "wasm32"))]
+pub enum Ended {
+    /// The folder is whole.
+    Finished(Box<slimgpt::recover::Record>),
+    /// Stopped; so many steps of so many are done.
+    Stopped(usize, usize),
+}

@@ -38,13 +38,13 @@ pub enum Message {
     Recoverable(Result<Arc<Model>, String>),
     /// What the Recover screen would learn is read.
     #[cfg(not(target_arch = "wasm32"))]
-    Lessons(Result<crate::work::recover::Lessons, String>),
+    Lessons(Result<crate::findings::Lessons, String>),
     /// The recovery tells something, at a second since its beginning.
     #[cfg(not(target_arch = "wasm32"))]
     Recovering(Box<slimgpt::recover::Event>, f64),
     /// The recovery is over.
     #[cfg(not(target_arch = "wasm32"))]
-    Recovered(Result<crate::work::recover::Ended, String>),
+    Recovered(Result<crate::findings::Ended, String>),
     /// What a dialog was closed with.
     Picked(Pick, Vec<std::path::PathBuf>),
     /// Work ended in a panic; nothing else will come of it.

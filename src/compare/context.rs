@@ -26,7 +26,7 @@ pub struct GridContext<'a> {
     pub evaluation: Evaluation,
     /// How every row is trained afterwards, if it is.
     #[cfg(feature = "gradients")]
-    pub recovery: Option<super::Recovery<'a>>,
+    pub recovery: Option<Recovery<'a>>,
     /// Cuts a cell's calibration windows.
     pub calibrate: &'a Calibrate<'a>,
     /// Where results and pruned folders lie.
@@ -39,6 +39,29 @@ pub struct GridContext<'a> {
     pub memory: &'a dyn Fn() -> Peak,
     /// What was typed to start the comparison.
     pub typed: Option<&'a Typed>,
+}
+
+/// How every row is trained.
+#[cfg(feature = "gradients")]
+pub struct Recovery<'a> {
+    /// What it learns from, cut by the dense model's tokenizer, which is that of every row.
+    pub data: &'a crate::recover::Data,
+    /// What the data is called.
+    pub sources: &'a [String],
+    /// How it learns.
+    pub settings: &'a crate::recover::Settings,
+    /// Whether the dense model teaches.
+    pub is_taught: bool,
+}
+
+#[cfg(feature = "gradients")]
+impl Recovery<'_> {
+    /// What decides a result besides the pruned model.
+    pub(super) fn identity(&self) -> String {
+        // Numbers and strings always have a JSON form.
+        let settings = serde_json::to_string(self.settings).unwrap_or_default();
+        format!(", recovered on {} by {settings}{}", self.data.sha256(), if self.is_taught { ", taught" } else { "" })
+    }
 }
 
 /// Cuts the calibration windows of a cell.

@@ -23,13 +23,13 @@ mod store;
 mod table;
 
 pub use cell::{Cell, Grid, distinct};
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+pub use context::Recovery;
 #[cfg(not(target_arch = "wasm32"))]
 pub use context::{Calibrate, Evaluation, Event, GridContext, TaskSet};
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::CompareError;
 pub use plot::plot;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
-pub use recovered::Recovery;
 pub use row::{CellResult, Dense, Figures, Further, Latency, Outcome, Recovered, TaskFigure};
 #[cfg(not(target_arch = "wasm32"))]
 pub use run::run;

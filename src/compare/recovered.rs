@@ -2,34 +2,13 @@
 
 use std::path::Path;
 
-use super::context::{Event, GridContext, OnEvent};
+use super::context::{Event, GridContext, OnEvent, Recovery};
 use super::row::Recovered;
 use super::{CompareError, store};
 use crate::checkpoint::Checkpoint;
 use crate::eval::perplexity;
-use crate::recover::{Data, Job, RecoverError, Settings, plan};
+use crate::recover::{Job, RecoverError, plan};
 use crate::session::{RecoverySessionError, recover_to_folder};
-
-/// How every row is trained.
-pub struct Recovery<'a> {
-    /// What it learns from, cut by the dense model's tokenizer, which is that of every row.
-    pub data: &'a Data,
-    /// What the data is called.
-    pub sources: &'a [String],
-    /// How it learns.
-    pub settings: &'a Settings,
-    /// Whether the dense model teaches.
-    pub is_taught: bool,
-}
-
-impl Recovery<'_> {
-    /// What decides a result besides the pruned model.
-    pub(super) fn identity(&self) -> String {
-        // Numbers and strings always have a JSON form.
-        let settings = serde_json::to_string(self.settings).unwrap_or_default();
-        format!(", recovered on {} by {settings}{}", self.data.sha256(), if self.is_taught { ", taught" } else { "" })
-    }
-}
 
 /// Trains the model in `folder` and measures it; what is trained lies in the folder `out` only meanwhile, unless
 /// weights are kept.

@@ -70,7 +70,8 @@ fn what_every_method_predicts_is_what_the_tokens_see() {
                 assert!(measured == 0.0 || record.signal > 0.0, "{method} layer {} {site}", layer.layer);
             }
         }
-        if method != Method::Flap {
+        // FLAP's biases are parameters too, and LLM-Pruner's layers are not those of the schedule.
+        if !matches!(method, Method::Flap | Method::LlmPruner | Method::LlmPrunerVector) {
             parameters.push(report.parameters_after);
         }
     }
@@ -144,4 +145,39 @@ fn a_plan_knows_its_method_by_name() {
         let plan = plan(&request(method, 0.2), opened().0.config(), &Limits::default()).unwrap();
         assert_eq!(Method::of_plan(&plan), Some(method));
     }
+}
+
+/// Scores by gradients choose better than chance, and the ends of a deep model stay whole.
+#[test]
+fn importance_by_gradients_keeps_more_than_chance_does() {
+    let perplexity_of = |method| {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out");
+        to_folder(method, 0.3, &out);
+        let (_, tokenizer) = opened();
+        let windows = cut(&tokenizer, "eval.txt", 8, 64);
+        let pruned = Checkpoint::open(&out).unwrap();
+        block_on(perplexity(&pruned, &windows, &Device::cpu(), &mut |_, _| {})).unwrap().perplexity
+    };
+    let [element, vector, random] = [Method::LlmPruner, Method::LlmPrunerVector, Method::Random].map(perplexity_of);
+    assert!(element < random && vector < random, "{element} {vector} {random}");
+}
+
+#[test]
+fn llm_pruner_leaves_the_first_eighth_and_the_last_sixteenth_of_the_layers_alone() {
+    let config = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000, "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6,
+    });
+    let config = slimgpt::checkpoint::parse_config(&config).unwrap();
+    let of = |method: Method| {
+        let request = method.of(slimgpt::pipeline::Request::to(slimgpt::allocate::Target::Ratio(0.2)));
+        plan(&request, &config, &Limits::default()).unwrap()
+    };
+    let (pruner, exact) = (of(Method::LlmPruner), of(Method::Exact));
+    let whole: Vec<usize> = (0..32).filter(|&i| pruner.layers[i].after == pruner.layers[i].before).collect();
+    assert_eq!(whole, [0, 1, 2, 3, 30, 31]);
+    let apart = pruner.parameters_after as f64 / exact.parameters_after as f64 - 1.0;
+    assert!(apart.abs() < 1e-4, "as much goes as by the other methods: {apart}");
 }

@@ -12,13 +12,13 @@ use slimgpt::format::{seconds, whole_seconds};
 use slimgpt::recover::{Event, HeldOut, Length, Record, Settings, StepRecord};
 
 use super::Action;
+use crate::findings::{Ended, Lessons};
 use crate::mail::Pick;
 use crate::model::Model;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
 use crate::widgets::trouble::{problem, trouble};
 use crate::work::control::{Control, Wish};
-use crate::work::recover::{Ended, Lessons};
 
 /// The Recover screen: a model, what it learns from, and how that goes.
 pub struct Recover {

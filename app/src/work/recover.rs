@@ -7,13 +7,14 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{DeviceChoice, Peak};
 use slimgpt::pipeline::{FolderError, Limits};
 use slimgpt::place::{Kind, Place};
-use slimgpt::recover::{Data, Event, Example, Job, Record, RecoverError, Settings, plan};
+use slimgpt::recover::{Data, Event, Example, Job, RecoverError, Settings, plan};
 use slimgpt::session::{RecoverySessionError, examples, recover_to_folder};
 use slimgpt::text::{Files, Tokenizer};
 use web_time::Instant;
 
 use super::control::Control;
 use super::open::device;
+use crate::findings::{Ended, Lessons};
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
@@ -21,23 +22,6 @@ use crate::remedy::told;
 
 /// Examples that are shown.
 const SHOWN: usize = 3;
-
-/// What would be learnt, and the first of it as text.
-#[derive(Clone)]
-pub struct Lessons {
-    /// All of it.
-    pub data: Arc<Data>,
-    /// Of the first examples, stretches of text and whether they are learnt.
-    pub shown: Vec<Vec<(String, bool)>>,
-}
-
-/// How a recovery ended.
-pub enum Ended {
-    /// The folder is whole.
-    Finished(Box<Record>),
-    /// Stopped; so many steps of so many are done.
-    Stopped(usize, usize),
-}
 
 /// Everything a recovery needs.
 pub struct Order {

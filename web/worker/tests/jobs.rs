@@ -72,7 +72,8 @@ fn session(folder: &Path, request: &Asked) -> Report {
     let cut = session::windows(none, &checkpoint, shipped::CALIBRATION, &tokenizer, &which, &mut |_, _| {});
     let windows = cut.unwrap().unwrap().windows;
     let (checkpoint, windows, plan, device) = (&checkpoint, &windows, &plan, &device);
-    let job = Run { checkpoint, windows, plan, device, clock: &clock, memory: &Peak::unknown, typed: None };
+    let job =
+        Run { checkpoint, windows, plan, scores: None, device, clock: &clock, memory: &Peak::unknown, typed: None };
     block_on(session::prune_to_folder(&job, &folder.join("out"), false, &mut |_| Flow::Continue)).unwrap().report
 }
 

@@ -6,12 +6,12 @@ use eframe::egui::text::LayoutJob;
 use eframe::egui::{self, RichText, ScrollArea, TextFormat, Ui};
 use slimgpt::format::count;
 
+use crate::findings::Lessons;
 use crate::mail::Pick;
 use crate::screens::Action;
 use crate::theme::palette;
 use crate::widgets::card::quiet;
 use crate::widgets::trouble::{problem, remark};
-use crate::work::recover::Lessons;
 
 /// Draws the files and the teacher.
 pub fn ui(ui: &mut Ui, files: &mut Vec<PathBuf>, teacher: &mut Option<PathBuf>, can_change: bool) -> Option<Action> {
