@@ -15,14 +15,19 @@ pub struct Html {
     pub symbols: Vec<String>,
 }
 
+/// U+2060: no line ends here.
+const WORD_JOINER: char = '\u{2060}';
+
 /// The section as HTML.
 pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
     let (mut words, mut symbols) = (0, Vec::new());
     let mut events = Vec::new();
+    let mut is_after_formula = false;
     for (event, place) in
         Parser::new_ext(section.text, Options::ENABLE_MATH | Options::ENABLE_SMART_PUNCTUATION).into_offset_iter()
     {
         let wrong = |what: String| section.wrong(place.start, what);
+        let follows = std::mem::replace(&mut is_after_formula, matches!(event, Event::InlineMath(_)));
         let event = match event {
             Event::InlineMath(ref tex) | Event::DisplayMath(ref tex) => {
                 let formula = formulas.formula(tex, matches!(event, Event::DisplayMath(_))).map_err(wrong)?;
@@ -33,7 +38,12 @@ pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
             Event::Text(ref text) | Event::Code(ref text) => {
                 // Signs that stand alone are no words.
                 words += text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
-                event
+                // A line may end behind a formula, but not before the full stop that follows it.
+                match follows && matches!(event, Event::Text(_)) && text.starts_with(|c: char| c.is_ascii_punctuation())
+                {
+                    true => Event::Text(format!("{WORD_JOINER}{text}").into()),
+                    false => event,
+                }
             }
             Event::Start(Tag::Link { ref dest_url, .. }) => {
                 leads_somewhere(dest_url, formulas).map_err(wrong)?;
