@@ -40,6 +40,8 @@ mod pictures {
         hand.press("Prune");
         hand.see("Inspect the result");
         hand.save(&folder.join("run.png"));
+        recovered(&mut hand, data);
+        hand.save(&folder.join("recover.png"));
         drop(hand);
 
         let mut hand = opened(data, Look::Dark, [1280.0, 780.0]);
@@ -47,6 +49,28 @@ mod pictures {
         hand.press("Next →");
         hand.save(&folder.join("steps.png"));
         println!("{}", folder.display());
+    }
+
+    /// What was pruned learns from questions and answers.
+    fn recovered(hand: &mut Hand, data: &Path) {
+        let toys = ["ball", "kite", "book", "doll", "boat", "hat", "drum", "box", "cup", "bear"];
+        let row = |i: usize| {
+            let (toy, name) = (toys[i % toys.len()], ["Mia", "Tom", "Lily", "Ben"][i / toys.len() % 4]);
+            format!(
+                r#"{{"instruction": "{name} had a {toy}. Who had the {toy}?", "input": "", "output": "{name} had the {toy}."}}"#
+            )
+        };
+        let file = data.join("questions.jsonl");
+        std::fs::write(&file, (0..200).map(row).collect::<Vec<_>>().join("\n")).expect("a file of rows");
+        hand.press("Recover it");
+        let screen = hand.window.state_mut().recover_mut();
+        screen.files.push(file);
+        screen.set_steps(40);
+        (screen.settings.batch, screen.settings.eval_every, screen.settings.rate) = (8, 5, 1e-3);
+        screen.settings.window = 160;
+        hand.see("180 sequences to learn from");
+        hand.press("Recover");
+        hand.see("Read what both write");
     }
 
     fn opened(data: &Path, look: Look, size: [f32; 2]) -> Hand {

@@ -1,7 +1,5 @@
 //! One safetensors file: its bytes and where each tensor stands in them.
 
-use std::collections::BTreeMap;
-
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 
@@ -152,7 +150,8 @@ impl Shard {
     }
 
     /// Every tensor by its name, in singles.
-    pub fn all(&self) -> Result<BTreeMap<String, HostTensor>, ReadError> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn all(&self) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
         let of = |(name, info): &(String, TensorInfo)| {
             let tensor = Expected { name: name.clone(), shape: info.shape.clone() };
             Ok((name.clone(), self.read(&tensor.into())?))
