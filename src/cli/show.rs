@@ -46,24 +46,6 @@ pub fn ranges(numbers: &[usize]) -> String {
     if runs.is_empty() { "-".into() } else { texts.collect::<Vec<_>>().join(", ") }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_of_numbers_are_drawn_together() {
-        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
-        assert_eq!(ranges(&[]), "-");
-    }
-
-    #[test]
-    fn a_table_has_one_line_for_each_row() {
-        let rows = [["0", "8"], ["1", "6"]].map(|row| row.map(str::to_owned).to_vec());
-        // Above, header, between, the rows, below.
-        assert_eq!(table(&["layer", "heads"], &rows).to_string().lines().count(), 6);
-    }
-}
-
 /// Bytes by the memory that they lie in, and what they are for, a line each.
 pub fn memory(parts: &[MemoryPart]) -> String {
     let of = |place: Placement, name: &str| {
@@ -90,4 +72,22 @@ pub fn recovery_memory(plan: &RecoveryPlan) -> String {
     };
     let twice = if plan.inputs.is_some() { "computed again on the way back" } else { "nothing is computed twice" };
     format!("{}\n{crossings}; {twice}; {} sequences together", memory(&plan.parts), plan.micro_batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_numbers_are_drawn_together() {
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
+        assert_eq!(ranges(&[]), "-");
+    }
+
+    #[test]
+    fn a_table_has_one_line_for_each_row() {
+        let rows = [["0", "8"], ["1", "6"]].map(|row| row.map(str::to_owned).to_vec());
+        // Above, header, between, the rows, below.
+        assert_eq!(table(&["layer", "heads"], &rows).to_string().lines().count(), 6);
+    }
 }

@@ -44,7 +44,7 @@ pub use executor::{Executor, Inspect, Refit, Removal};
 pub use groups::{HeadLayout, HeadUnit};
 pub use hessian::Hessian;
 pub use options::{Options, Ranking, Reconstruction, Selection};
-pub use prune::{Pruned, prune_channels, prune_heads, remove_columns, remove_groups, remove_ranked};
+pub use prune::{Pruned, Ranked, prune_channels, prune_heads, remove_columns, remove_groups, remove_ranked};
 pub use repeat::SmallLayer;
 pub use score::Score;
 pub use steps::ChannelSteps;

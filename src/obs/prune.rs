@@ -174,8 +174,19 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
-/// Removes units of columns by scores that the caller brings, one for each unit: the lowest `remove` of every `set_size`
-/// of them.
+/// Units of columns with scores that the caller brings, and how many are to go.
+pub struct Ranked<'a> {
+    /// The columns of each unit.
+    pub units: &'a [Vec<usize>],
+    /// The score of each; the lowest go.
+    pub scores: Vec<f64>,
+    /// So many neighbouring units give alike.
+    pub set_size: usize,
+    /// How many go of each such set.
+    pub remove: usize,
+}
+
+/// Removes units of columns by scores that the caller brings.
 ///
 /// # Errors
 /// As [`prune_heads`].
@@ -183,12 +194,10 @@ pub async fn remove_ranked<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
     hessian: &Hessian<E>,
-    units: &[Vec<usize>],
-    set_size: usize,
-    remove: usize,
-    scores: Vec<f64>,
+    ranked: Ranked<'_>,
     options: &Options,
 ) -> Result<Pruned, ObsError> {
+    let Ranked { units, scores, set_size, remove } = ranked;
     if remove >= set_size {
         return Err(ObsError::NothingLeft { unit: "units", remove, present: set_size });
     }

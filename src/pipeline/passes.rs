@@ -10,7 +10,8 @@ use super::{Event, FinishedLayer, Pass, PipelineError};
 use crate::checkpoint::{LayerWeights, round_layer};
 use crate::model::{Block, upload};
 use crate::obs::{
-    Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, prune_channels, prune_heads, remove_ranked,
+    Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads,
+    remove_ranked,
 };
 use crate::shape::{Projection, Site};
 
@@ -240,7 +241,8 @@ impl<E: Executor> Run<'_, E> {
                 (units, present, layer.channels_removed(), &scores.channels)
             }
         };
-        remove_ranked(self.executor, weight, hessian, &units, set_size, remove, scores.clone(), options).await
+        let ranked = Ranked { units: &units, scores: scores.clone(), set_size, remove };
+        remove_ranked(self.executor, weight, hessian, ranked, options).await
     }
 
     /// The layer that is saved, and what is reported of it.

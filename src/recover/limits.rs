@@ -246,7 +246,7 @@ fn check(settings: &Settings, config: &ModelConfig) -> Result<(), RecoverError> 
         Settings { teacher, .. } if !(0.0..=1.0).contains(teacher) => {
             refuse("the teacher's share", teacher.to_string(), "it must be from 0 to 1".into())
         }
-        Settings { clip, .. } if !(*clip > 0.0) => {
+        Settings { clip, .. } if clip.is_nan() || *clip <= 0.0 => {
             refuse("the longest gradient", clip.to_string(), "it must be above 0".into())
         }
         _ => Ok(()),

@@ -39,7 +39,7 @@ fn whole(checkpoint: &Checkpoint, device: &Device) -> Vec<f64> {
     let targets: Vec<u32> = windows.iter().flat_map(|w| w[1..].iter().copied()).collect();
     let step = |_| {
         let started = Instant::now();
-        let next = token_tensor(&[targets.clone()], &on).reshape([WINDOWS * TOKENS, 1]);
+        let next = token_tensor(std::slice::from_ref(&targets), &on).reshape([WINDOWS * TOKENS, 1]);
         let logits = model.forward(token_tensor(&inputs, &on), config);
         let loss = log_softmax(logits, 1).gather(1, next).neg().mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
