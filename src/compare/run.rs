@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::{Event, GridContext, OnEvent};
 use super::measure::{entries, identity, measure};
 use super::store::{self, Named, Store};
-use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Further, Grid, Outcome, over_seeds};
+use super::{Cell, CellResult, CompareError, Comparison, Dense, Figures, Grid, Outcome, over_seeds};
 use crate::checkpoint::Checkpoint;
 use crate::eval::{EvalEntry, EvalRecord};
 use crate::pipeline::{self, Fingerprint, Flow, Job, PipelineError, Report, plan};
@@ -115,6 +115,7 @@ async fn row(
         Err(SessionError::Page(error)) => return Err(error.into()),
     };
     let row = outcome(Some(name.clone()), figures(setting, &name, &report, &folder, earlier, on_event).await?);
+    #[cfg(feature = "gradients")]
     let row = with_recovery(setting, store, &name, &folder, row, on_event).await?;
     // The row first: a process that dies between the two has nothing to prune again.
     store.put(&name, Named { identity: &made, name: setting.model }, &measured, row.clone())?;
@@ -125,6 +126,7 @@ async fn row(
 }
 
 /// The row with what its model is worth after training, where that was asked for.
+#[cfg(feature = "gradients")]
 async fn with_recovery(
     setting: &GridContext<'_>,
     store: &Store,
@@ -133,14 +135,11 @@ async fn with_recovery(
     row: CellResult,
     on_event: OnEvent<'_>,
 ) -> Result<CellResult, CompareError> {
-    #[cfg(feature = "gradients")]
-    if let (Some(recovery), Outcome::Measured(figures)) = (&setting.recovery, &row.outcome) {
-        let out = store.place(&format!("{name}-recovered"))?;
-        let found = super::recovered::recovered(setting, recovery, name, folder, &out, on_event).await?;
-        let further = Further { recovered: Some(found), ..figures.further.clone() };
-        return Ok(CellResult { outcome: Outcome::Measured(Figures { further, ..figures.clone() }), ..row });
-    }
-    Ok(row)
+    let (Some(recovery), Outcome::Measured(figures)) = (&setting.recovery, &row.outcome) else { return Ok(row) };
+    let out = store.place(&format!("{name}-recovered"))?;
+    let found = super::recovered::recovered(setting, recovery, name, folder, &out, on_event).await?;
+    let further = super::Further { recovered: Some(found), ..figures.further.clone() };
+    Ok(CellResult { outcome: Outcome::Measured(Figures { further, ..figures.clone() }), ..row })
 }
 
 /// Digits of the digest in a cell's name: of a million cells no two have the same.
