@@ -69,7 +69,7 @@ mod pictures {
         (screen.settings.batch, screen.settings.eval_every, screen.settings.rate) = (8, 5, 1e-3);
         screen.settings.window = 160;
         hand.see("180 sequences to learn from");
-        hand.press("Recover");
+        hand.press("Start learning");
         hand.see("Read what both write");
     }
 

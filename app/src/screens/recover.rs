@@ -250,7 +250,7 @@ impl Recover {
 
     fn state_card(&mut self, ui: &mut Ui) -> Option<Action> {
         match &self.phase {
-            Phase::Idle => card(ui, "Nothing is learnt yet", |ui| self.begin_button(ui, "Recover")),
+            Phase::Idle => card(ui, "Nothing is learnt yet", |ui| self.begin_button(ui, "Start learning")),
             Phase::Stopped(done, steps) => card(ui, "Stopped", |ui| {
                 quiet(ui, format!("{done} of {steps} steps are done and kept. It goes on from there."));
                 self.begin_button(ui, "Go on")

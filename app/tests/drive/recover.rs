@@ -36,7 +36,7 @@ fn a_person_recovers_what_was_pruned() {
     );
     assert_eq!(hand.window.state_mut().recover_mut().planned_steps(), Some(6));
 
-    hand.press("Recover");
+    hand.press("Start learning");
     hand.until("a look at what is held out", |hand| !hand.labels("held-out loss: step 0").is_empty());
     hand.see("Read what both write");
     let curve = hand.labels("held-out loss: ");
