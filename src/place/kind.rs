@@ -97,7 +97,7 @@ impl Kind {
 /// Whether something of this name is part of a checkpoint's folder as this program makes it.
 pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
     if path.is_dir() {
-        return ["additional_chat_templates", "adapter"].contains(&name);
+        return name == "additional_chat_templates" || name == "adapter" && is_adapter(path);
     }
     NAMES.contains(&name)
         || is_shard(name)
@@ -105,6 +105,12 @@ pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
         || LEGAL.iter().any(|legal| name.to_uppercase().starts_with(legal))
         || ["configuration_", "modeling_", "tokenization_"].iter().any(|code| name.starts_with(code))
             && name.ends_with(".py")
+}
+
+/// Whether a folder holds an adapter and nothing of somebody's.
+fn is_adapter(folder: &Path) -> bool {
+    let is_ours = |name: &String| ["adapter_config.json", "adapter_model.safetensors"].contains(&name.as_str());
+    disk::names(folder).is_ok_and(|names| names.iter().all(is_ours))
 }
 
 /// How the names of texts begin that a licence wants kept.
