@@ -28,7 +28,7 @@ pub use error::{ReadError, WriteError};
 pub use generation::generation_ends;
 pub use open::{Checkpoint, decode_layer};
 #[cfg(not(target_arch = "wasm32"))]
-pub use output::assemble;
+pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 pub use types::Types;

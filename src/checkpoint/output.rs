@@ -77,6 +77,10 @@ fn metadata() -> Option<HashMap<String, String>> {
     Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))
 }
 
+/// Larger checkpoints are cut into shards of at most this size: what Hugging Face's own tools write.
+#[cfg(not(target_arch = "wasm32"))]
+pub const SHARD_BYTES: usize = 5_000_000_000;
+
 /// Joins whole safetensors files into the shards of a folder: `model.safetensors`, or numbered
 /// shards of at most `shard_bytes` with an index.
 ///

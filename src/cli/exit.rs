@@ -58,6 +58,18 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
+/// What a command comes to; with `--json` its failure is the last line of standard output too.
+pub fn told_in_json(json: bool, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    if let Err(error) = &result
+        && json
+    {
+        let code = code_of(error);
+        let event = if code == INTERRUPTED { "stopped" } else { "failed" };
+        out::json_line(&serde_json::json!({ "event": event, "message": message(error), "exit_code": code }))?;
+    }
+    result
+}
+
 /// The code that goes with an error.
 pub fn code_of(error: &anyhow::Error) -> u8 {
     // A session's error has the pipeline's inside.

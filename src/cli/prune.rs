@@ -5,18 +5,15 @@ mod measured;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
-use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
 use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::session::{Pruned, prune_to_folder};
-use slimgpt::text::Tokenizer;
 
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
@@ -25,7 +22,7 @@ use super::progress::Progress;
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
-pub use measured::{Figure, Text, keep, told};
+pub use measured::{Figure, Measured, Text, told};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,15 +70,7 @@ pub struct Prune {
 impl Prune {
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
-        let result = self.prune();
-        if let Err(error) = &result
-            && self.json
-        {
-            let code = exit::code_of(error);
-            let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
-            out::json_line(&json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
-        }
-        result
+        exit::told_in_json(self.json, self.prune())
     }
 
     fn prune(&self) -> Result<()> {
@@ -102,7 +91,14 @@ impl Prune {
         let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let interrupt = Interrupt::listen();
-        let dense = self.measured("dense", &checkpoint, &tokenizer, &device)?;
+        let measure = Measured {
+            text: &self.text,
+            tokenizer: &tokenizer,
+            device: &device,
+            key: self.calibration.key(),
+            json: self.json,
+        };
+        let dense = measure.before("dense", &checkpoint)?;
         // Seconds count from here: cutting the text and measuring are no part of the pruning.
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
@@ -135,35 +131,9 @@ impl Prune {
         if was_finished {
             out::note(format_args!("{} is finished already: nothing is left to do", self.out.display()));
         }
-        let pruned = self.measured_again(&dense, &tokenizer, &device)?;
+        let pruned = measure.after("pruned", &self.out, EvalEntry::DENSE_PPL, &dense)?;
         last.iter().for_each(|event| progress.show(event));
         self.show(&report, dense.iter().zip(&pruned))
-    }
-
-    /// The perplexity of a model on every text that was given, told as it is found.
-    fn measured(&self, name: &str, model: &Checkpoint, tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
-        let figures = self.text.of(model, tokenizer, device, self.calibration.key(), self.json)?;
-        for figure in &figures {
-            match self.json {
-                true => figure.event(name, device),
-                false if name == "dense" => out::note(figure.alone()),
-                false => {}
-            }
-        }
-        Ok(figures)
-    }
-
-    /// The same of what was made of it, kept there.
-    fn measured_again(&self, dense: &[Figure], tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
-        if dense.is_empty() {
-            return Ok(Vec::new());
-        }
-        let figures = Checkpoint::open(&self.out).map_err(anyhow::Error::from);
-        let figures = figures.and_then(|pruned| self.measured("pruned", &pruned, tokenizer, device));
-        let whole = || format!("{} is whole, but it could not be measured", self.out.display());
-        let figures = figures.with_context(whole)?;
-        keep(&self.out, EvalEntry::DENSE_PPL, dense, &figures)?;
-        Ok(figures)
     }
 
     fn announce(&self, job: &Job<'_>) {

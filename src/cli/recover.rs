@@ -7,24 +7,21 @@ mod progress;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
-use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
 use slimgpt::eval::EvalEntry;
 use slimgpt::format;
 use slimgpt::pipeline::{FolderError, Limits};
 use slimgpt::place::{Kind, Place};
 use slimgpt::recover::{Event, Job, Record, plan};
 use slimgpt::session::recover_to_folder;
-use slimgpt::text::Tokenizer;
 
 use super::arguments::{self as shared, DeviceArgument};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
-use super::prune::{Figure, Text, keep, told};
+use super::prune::{Figure, Measured, Text, told};
 use super::typed::typed;
 use super::{exit, out, parse, show, variables};
 
@@ -83,15 +80,7 @@ pub struct Recover {
 impl Recover {
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
-        let result = self.recover();
-        if let Err(error) = &result
-            && self.json
-        {
-            let code = exit::code_of(error);
-            let event = if code == exit::INTERRUPTED { "stopped" } else { "failed" };
-            out::json_line(&json!({ "event": event, "message": exit::message(error), "exit_code": code }))?;
-        }
-        result
+        exit::told_in_json(self.json, self.recover())
     }
 
     fn recover(&self) -> Result<()> {
@@ -114,7 +103,14 @@ impl Recover {
         let data = self.examples.read(&checkpoint, &tokenizer, &settings)?;
         let sources: Vec<String> = self.examples.files().iter().map(|file| out::path(file)).collect();
         let interrupt = Interrupt::listen_saying("stopping; the state is kept");
-        let before = self.measured("before", &checkpoint, &tokenizer, &device)?;
+        let measure = Measured {
+            text: &self.text,
+            tokenizer: &tokenizer,
+            device: &device,
+            key: self.examples.key(),
+            json: self.json,
+        };
+        let before = measure.before("before", &checkpoint)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(&device);
@@ -146,33 +142,9 @@ impl Recover {
             }));
         progress.pause();
         let record = record?;
-        let after = self.measured_again(&before, &tokenizer, &device)?;
+        let after = measure.after("after", &self.out, EvalEntry::PPL_BEFORE, &before)?;
         last.iter().for_each(|event| progress.show(event));
         self.show(&record, before.iter().zip(&after))
-    }
-
-    fn measured(&self, name: &str, model: &Checkpoint, tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
-        let figures = self.text.of(model, tokenizer, device, self.examples.key(), self.json)?;
-        for figure in &figures {
-            match self.json {
-                true => figure.event(name, device),
-                false if name == "before" => out::note(figure.alone()),
-                false => {}
-            }
-        }
-        Ok(figures)
-    }
-
-    fn measured_again(&self, before: &[Figure], tokenizer: &Tokenizer, device: &Device) -> Result<Vec<Figure>> {
-        if before.is_empty() {
-            return Ok(Vec::new());
-        }
-        let figures = Checkpoint::open(&self.out).map_err(anyhow::Error::from);
-        let figures = figures.and_then(|recovered| self.measured("after", &recovered, tokenizer, device));
-        let figures =
-            figures.with_context(|| format!("{} is whole, but it could not be measured", self.out.display()))?;
-        keep(&self.out, EvalEntry::PPL_BEFORE, before, &figures)?;
-        Ok(figures)
     }
 
     fn show<'a>(&self, record: &Record, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {

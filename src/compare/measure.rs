@@ -8,6 +8,7 @@ use super::{CompareError, Further, Latency, TaskFigure};
 use crate::checkpoint::Checkpoint;
 use crate::eval::tasks::{Metric, TaskScore, answers, seven_average};
 use crate::eval::{EvalEntry, EvalError, Timed, perplexity, speed};
+use crate::format::hex;
 use crate::model::{Decoder, fits};
 use crate::pipeline::windows_sha256;
 
@@ -29,7 +30,7 @@ pub(super) fn identity(setting: &GridContext<'_>) -> String {
         identity += &recovery.identity();
     }
     // What is measured in many tasks is a long name; a digest tells it from others as well.
-    Sha256::digest(identity).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(identity))
 }
 
 /// The perplexity of a model, and what else is asked for.

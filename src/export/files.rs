@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 use super::huggingface;
-use crate::checkpoint::{self, Checkpoint, Dtype, HostTensor, encode_tensors};
+use crate::checkpoint::{self, Checkpoint, Dtype, HostTensor, SHARD_BYTES, encode_tensors};
 use crate::disk::{self, Alone, NewFile, NewFolder};
 use crate::place::{Kind, Place};
-
-/// Largest shard of a folder: what Hugging Face's own tools write.
-const SHARD_BYTES: usize = 5_000_000_000;
 
 /// What a command that exports `checkpoint` reads.
 fn reads(checkpoint: &Checkpoint) -> Vec<PathBuf> {

@@ -12,13 +12,13 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-/// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
-const SCORE_BYTES: usize = 64 << 20;
-/// The same on the CPU, where scores that stay in its caches are gone through in half the time.
+use crate::model::SCORE_BYTES;
+
+/// Largest score tensor on the CPU, in bytes, where scores that stay in its caches are gone through in half the time.
 const CPU_SCORE_BYTES: usize = 2 << 20;
 
 /// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from that at the contexts
-/// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or one for each sequence.
+/// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`.
 pub(super) fn pull(
     [q, k, v]: [Tensor<4>; 3],
     context: Tensor<3>,
@@ -46,9 +46,11 @@ pub(super) fn pull(
             let [_, length, width] = x.dims();
             x.clone().slice([range.clone(), 0..length, 0..width])
         };
+        // One for all rows, or one a row.
+        let masks =
+            if mask.dims()[0] == 1 { mask.clone() } else { mask.clone().slice([range.clone(), 0..1, 0..t, 0..t]) };
         let (q, k, v, g) = (cut(&queries), cut(&keys), cut(&values), cut(&at_context));
-        let scores =
-            q.clone().matmul(k.clone().swap_dims(1, 2)).reshape([n, group, t, t]) + of_rows(mask, kv, range.clone());
+        let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).reshape([n, group, t, t]) + masks;
         let p = softmax(scores, 3).reshape([n, group * t, t]);
         parts[2].push(p.clone().swap_dims(1, 2).matmul(g.clone()));
         let at_scores = p * (g.matmul(v.swap_dims(1, 2)) - cut(&dot));
@@ -58,14 +60,4 @@ pub(super) fn pull(
     }
     let [at_q, at_k, at_v] = parts.map(|parts| Tensor::cat(parts, 0));
     [at_q.reshape([b, heads, t, d]), at_k.reshape([b, kv, t, d]), at_v.reshape([b, kv, t, d])]
-}
-
-/// The masks of K/V heads `rows` of all sequences.
-fn of_rows(mask: &Tensor<4>, kv: usize, rows: std::ops::Range<usize>) -> Tensor<4> {
-    let [sequences, _, t, width] = mask.dims();
-    if sequences == 1 {
-        return mask.clone();
-    }
-    let masks = mask.clone().repeat_dim(1, kv).reshape([sequences * kv, 1, t, width]);
-    masks.slice([rows, 0..1, 0..t, 0..width])
 }

@@ -104,7 +104,8 @@ impl Graph {
         let between = found.pull(&block, &between, [weighed(output, at_output.clone())]);
         let [leaf, added] = attended;
         let at_context = found.pull(&block, &leaf, [weighed(added, between.clone())]);
-        let mask = positions.score_mask(&at_context.device());
+        let [_, kv_heads, _, _] = projected[1].dims();
+        let mask = positions.score_mask(kv_heads, &at_context.device());
         let at_projected = attention::pull(projected.clone().map(Tensor::inner), context, at_context, &mask);
         let [q, k, v] = projected;
         let [at_q, at_k, at_v] = at_projected;

@@ -6,12 +6,12 @@ use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 
-use super::positions::Causality;
+use super::positions::{Causality, of_rows};
 use super::{Linear, Positions, RmsNorm};
 use crate::shape::LayerShape;
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
-pub(super) const SCORE_BYTES: usize = 64 << 20;
+pub const SCORE_BYTES: usize = 64 << 20;
 
 /// Keys and values of earlier tokens, `(b, kv_heads, t, head_dim)` each.
 #[derive(Clone, Debug, Default)]
@@ -106,15 +106,6 @@ impl Attention {
             done.push(joined(queries.collect(), 2));
         }
         joined(done, 0)
-    }
-}
-
-/// The mask of every K/V head of every sequence, where sequences have masks of their own.
-fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
-    let [b, _, t, width] = mask.dims();
-    match b {
-        1 => mask.clone(),
-        _ => mask.clone().repeat_dim(1, kv_heads).reshape([b * kv_heads, 1, t, width]),
     }
 }
 

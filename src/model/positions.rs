@@ -44,12 +44,13 @@ impl Positions {
         Self { cos: table(f64::cos), sin: table(f64::sin), causality }
     }
 
-    /// What is added to the scores of `t` tokens that begin a sequence, `(1, 1, t, t)`, or for each sequence.
-    pub fn score_mask(&self, device: &Device) -> Tensor<4> {
+    /// What is added to the scores of `t` tokens that begin a sequence: `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)` where
+    /// sequences have masks of their own.
+    pub fn score_mask(&self, kv_heads: usize, device: &Device) -> Tensor<4> {
         let [_, _, t, _] = self.cos.dims();
         match &self.causality {
             Causality::BuiltIn => mask(0, t, device),
-            Causality::Masked(mask) => mask.clone(),
+            Causality::Masked(mask) => of_rows(mask, kv_heads),
         }
     }
 
@@ -91,6 +92,15 @@ impl Positions {
 
     pub(super) fn causality(&self) -> &Causality {
         &self.causality
+    }
+}
+
+/// The mask of every K/V head of every sequence, where sequences have masks of their own.
+pub(super) fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
+    let [b, _, t, width] = mask.dims();
+    match b {
+        1 => mask.clone(),
+        _ => mask.clone().repeat_dim(1, kv_heads).reshape([b * kv_heads, 1, t, width]),
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::PipelineError;
 use crate::checkpoint::HostTensor;
+use crate::format::hex;
 
 /// Consecutive windows of one length, at most `most` together.
 pub(super) fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
@@ -55,11 +56,6 @@ pub fn digest(windows: &[Vec<u32>]) -> String {
         hash.update(bytemuck::cast_slice::<u32, u8>(window));
     }
     hex(&hash.finalize())
-}
-
-/// Two lower-case hexadecimal digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

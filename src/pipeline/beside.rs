@@ -1,7 +1,7 @@
 //! What stands beside the weights of a result, wherever it is put together.
 
 use super::Report;
-use crate::checkpoint::{Checkpoint, output_config};
+use crate::checkpoint::Checkpoint;
 use crate::export::huggingface::{self, Card};
 use crate::shape::ModelConfig;
 
@@ -17,11 +17,9 @@ pub(super) struct Source {
 /// The texts that make a folder of the weights, by name: config.json, code, model card.
 pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -> Vec<(&'static str, String)> {
     let pruned = report.pruned_config(checkpoint.config());
-    // From the source's own JSON, so that keys we do not read are kept.
-    let config = output_config(checkpoint.raw_config(), &pruned, report.dtype);
-    let python = huggingface::python_files(&pruned).iter().map(|&(name, text)| (name, text.to_owned()));
-    let card = (Card::FILE, card(report, &pruned, source).to_markdown());
-    std::iter::once(("config.json", format!("{config:#}\n"))).chain(python).chain([card]).collect()
+    let mut texts = huggingface::model_texts(checkpoint.raw_config(), &pruned, report.dtype);
+    texts.push((Card::FILE, card(report, &pruned, source).to_markdown()));
+    texts
 }
 
 /// What the model card tells of a run.

@@ -20,12 +20,12 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use super::batches::hex;
 use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Plan, Report};
 use crate::activations::Spill;
 use crate::allocate::LayerPlan;
-use crate::checkpoint::{Checkpoint, LayerWeights, Types, decode_layer, encode_layer};
+use crate::checkpoint::{Checkpoint, LayerWeights, SHARD_BYTES, Types, decode_layer, encode_layer};
 use crate::disk::{self, DiskError};
+use crate::format::hex;
 use crate::place::{Kind, Place};
 use crate::shape::ModelConfig;
 
@@ -204,9 +204,6 @@ fn count_finished(partial: &Path, layers: usize) -> usize {
     // Up to the first gap: going on needs every layer before.
     (0..layers).take_while(|&layer| partial.join(sidecar_name(layer)).is_file()).count()
 }
-
-/// Larger outputs are cut into shards of at most this size.
-const SHARD_BYTES: usize = 5_000_000_000;
 
 fn weights_name(layer: usize) -> String {
     format!("layer-{layer:05}.safetensors")

@@ -32,9 +32,9 @@ const F32: u64 = 4;
 /// The line of the plan that may lie anywhere.
 const ACTIVATIONS: &str = "activations";
 /// A batch has about this many tokens: enough for matrix products to be efficient.
-const BATCH_TOKENS: usize = 4096;
+pub const BATCH_TOKENS: usize = 4096;
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
-const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
+pub const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
 
 /// What the device and the machine can hold. Unknown numbers are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

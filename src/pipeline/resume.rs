@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::batches::{digest, hex};
+use super::batches::digest;
 use super::{Job, Report};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, DiskError};
+use crate::format::hex;
 
 /// A run's identity, as JSON: one entry for each thing that decides the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

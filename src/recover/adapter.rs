@@ -11,6 +11,7 @@ use crate::disk;
 
 /// The folder of an adapter in the folder of its model.
 pub const FOLDER: &str = "adapter";
+
 /// Writes what was learnt as an adapter, if it is one.
 pub(super) fn put(folder: &Path, learnt: &Learnt, job: &Job<'_>, record: &Record) -> Result<(), RecoverError> {
     let settings = job.settings;

@@ -132,6 +132,11 @@ impl Learnt {
         HeadWanted { norm: has(What::FinalNorm), matrix: has(What::Embedding) }
     }
 
+    /// Whether anything outside the layers is learnt.
+    pub fn has_outer(&self) -> bool {
+        !self.outer.is_empty()
+    }
+
     /// Whether the embedding is learnt.
     pub fn has_embedding(&self) -> bool {
         self.outer.iter().any(|parameter| parameter.what == What::Embedding)

@@ -20,19 +20,15 @@ use crate::activations::Placement;
 use crate::eval::cost::{multiply_adds, weight_bytes};
 use crate::format;
 use crate::gradient::Keep;
-use crate::model::{embedding_bytes, largest_layer_bytes, logit_bytes, widths};
-use crate::pipeline::{Limits, MemoryPart};
+use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
+use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart};
 use crate::shape::{ModelConfig, Part};
 
 const F32: u64 = 4;
-/// A batch has about this many tokens: enough for matrix products to be efficient.
-const BATCH_TOKENS: usize = 4096;
-/// The same on the CPU, where activations that outgrow the caches take longer.
+/// Tokens of a batch on the CPU, where activations that outgrow the caches take longer.
 const CPU_TOKENS: usize = 2048;
 /// Scores of as many heads as go together: before and after the softmax, and their gradients.
-const SCORES: u64 = 4 * (64 << 20);
-/// Without a stated or known budget a GPU is given no more than this.
-const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
+const SCORES: u64 = 4 * SCORE_BYTES as u64;
 
 /// How a recovery uses the memory there is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

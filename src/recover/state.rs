@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::learnt::Learnt;
 use super::{HeldOut, RecoverError, StepRecord};
 use crate::disk;
+use crate::format::hex;
 
 /// How far a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) fn save(
         [&moments.values, &moments.mean, &moments.square].into_iter().for_each(|values| put(values));
     }
     best.into_iter().flatten().for_each(|values| put(values));
-    let header = Header { progress: progress.clone(), has_best: best.is_some(), sha256: hex(&numbers) };
+    let header = Header { progress: progress.clone(), has_best: best.is_some(), sha256: digest(&numbers) };
     // Numbers and lists of them always have a JSON form.
     let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
     bytes.push(b'\n');
@@ -69,7 +70,7 @@ pub(super) fn load(path: &Path, learnt: &mut Learnt) -> Result<Option<(Progress,
     let header: Header = serde_json::from_slice(&bytes[..line]).map_err(|_| damaged())?;
     let numbers = &bytes[line + 1..];
     let count = learnt.count() * (3 + usize::from(header.has_best)) * size_of::<f32>();
-    if numbers.len() != count || hex(numbers) != header.sha256 {
+    if numbers.len() != count || digest(numbers) != header.sha256 {
         return Err(damaged());
     }
     let mut left = numbers.chunks_exact(size_of::<f32>()).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
@@ -86,6 +87,7 @@ pub(super) fn load(path: &Path, learnt: &mut Learnt) -> Result<Option<(Progress,
     Ok(Some((header.progress, header.has_best.then_some(best))))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of the numbers.
+fn digest(numbers: &[u8]) -> String {
+    hex(&Sha256::digest(numbers))
 }

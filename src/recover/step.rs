@@ -20,6 +20,8 @@ pub(super) struct Trainer<'a> {
     pub spill: SharedSpill,
     pub learnt: Learnt,
     outer: OuterWeights,
+    /// As it was read.
+    head: Head,
     teacher: Option<Teacher<'a>>,
     resident: Vec<Option<Block>>,
 }
@@ -39,7 +41,9 @@ impl<'a> Trainer<'a> {
         let teacher = teacher.map(|teacher| Teacher::new(teacher, device)).transpose()?;
         let resident = vec![None; checkpoint.config().layers.len()];
         let learnt = Learnt::new(checkpoint, settings)?;
-        Ok(Self { learnt, outer: checkpoint.outer()?, checkpoint, settings, plan, device, spill, teacher, resident })
+        let outer = checkpoint.outer()?;
+        let head = Head::load(&outer, checkpoint.config(), device);
+        Ok(Self { learnt, outer, head, checkpoint, settings, plan, device, spill, teacher, resident })
     }
 
     /// Learns from the examples; `step` counts from 1. `None` if it was stopped within, and nothing was changed.
@@ -110,8 +114,9 @@ impl<'a> Trainer<'a> {
             None => None,
         };
         let mut pass = Pass::new(self.checkpoint.config(), batches, self.device, keep, place, &self.spill)?;
-        let outer = self.learnt.merged_outer(self.outer.clone());
-        pass.embed(&outer.embedding).await?;
+        // With factors only, what stands outside the layers stays as it is: it is neither copied nor uploaded again.
+        let learnt = self.learnt.has_outer().then(|| self.learnt.merged_outer(self.outer.clone()));
+        pass.embed(&learnt.as_ref().unwrap_or(&self.outer).embedding).await?;
         for layer in 0..self.resident.len() {
             let block = self.block(layer)?;
             pass.forward(layer, &block).await?;
@@ -119,7 +124,10 @@ impl<'a> Trainer<'a> {
                 return Ok(None);
             }
         }
-        let head = Head::load(&outer, self.checkpoint.config(), self.device);
+        let head = match &learnt {
+            Some(outer) => Head::load(outer, self.checkpoint.config(), self.device),
+            None => self.head.clone(),
+        };
         let wanted = if keep == Keep::Nothing { HeadWanted::default() } else { self.learnt.head_wanted() };
         let teacher = taught.as_mut().zip(self.teacher.as_ref()).map(|(pass, teacher)| (pass, &teacher.head));
         let outcome = pass.score(&head, self.loss(), teacher, wanted).await?;

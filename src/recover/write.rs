@@ -4,13 +4,10 @@ use std::path::Path;
 
 use super::learnt::Learnt;
 use super::{Job, Record, RecoverError, adapter};
-use crate::checkpoint::{self, encode_layer, encode_outer, output_config};
+use crate::checkpoint::{self, SHARD_BYTES, encode_layer, encode_outer};
 use crate::disk;
 use crate::export::huggingface::{self, TrainedCard};
 use crate::pipeline::{Report, Work};
-
-/// Larger outputs are cut into shards of at most this size.
-const SHARD_BYTES: usize = 5_000_000_000;
 
 /// Writes the folder and gives it its name.
 pub(super) fn write(job: &Job<'_>, work: &mut Work, learnt: &Learnt, record: &Record) -> Result<(), RecoverError> {
@@ -20,8 +17,7 @@ pub(super) fn write(job: &Job<'_>, work: &mut Work, learnt: &Learnt, record: &Re
     let checkpoint = job.checkpoint;
     let (config, types) = (checkpoint.config(), checkpoint.types(None));
     let put = |name: &str, bytes: &[u8]| disk::put(&whole.join(name), bytes);
-    put("config.json", format!("{:#}\n", output_config(checkpoint.raw_config(), config, types.bulk())).as_bytes())?;
-    for (name, text) in huggingface::python_files(config) {
+    for (name, text) in huggingface::model_texts(checkpoint.raw_config(), config, types.bulk()) {
         put(name, text.as_bytes())?;
     }
     put(TrainedCard::FILE, card(job, record).to_markdown().as_bytes())?;

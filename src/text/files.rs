@@ -15,6 +15,7 @@ mod input;
 mod pass;
 mod zstd;
 
+pub(super) use input::is_text;
 use pass::{Found, Shown};
 
 /// The share of the free memory that texts may take: what is made of them needs room too.

@@ -38,6 +38,11 @@ impl Files<'_> {
         files::whole(self.each(), self.key, self.wanted())
     }
 
+    /// Whether a file among them holds a text and no rows, by its name.
+    pub fn have_texts(&self) -> bool {
+        self.paths.iter().any(|path| files::is_text(path))
+    }
+
     /// The rows as they stand in the files, each with its file's path and its place in it; what `each` finds wrong
     /// with one is told with both. Returns what is to be said of them.
     ///

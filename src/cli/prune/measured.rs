@@ -71,7 +71,7 @@ impl Text {
     }
 
     /// The figures of a model, one for each text whose rows have the text under `key`.
-    pub fn of(
+    fn of(
         &self,
         checkpoint: &Checkpoint,
         tokenizer: &Tokenizer,
@@ -98,9 +98,51 @@ impl Text {
     }
 }
 
+/// What is measured before and after a command, and how it is told.
+pub struct Measured<'a> {
+    pub text: &'a Text,
+    pub tokenizer: &'a Tokenizer,
+    pub device: &'a Device,
+    /// The key of the text in a row.
+    pub key: &'a str,
+    pub json: bool,
+}
+
+impl Measured<'_> {
+    /// The figures of the model called `name`, told as they are found.
+    pub fn before(&self, name: &str, model: &Checkpoint) -> Result<Vec<Figure>> {
+        let figures = self.figures(name, model)?;
+        if !self.json {
+            figures.iter().for_each(|figure| out::note(figure.alone()));
+        }
+        Ok(figures)
+    }
+
+    /// The same of what was made of it, kept there beside the earlier ones, which are called `metric` there.
+    pub fn after(&self, name: &str, folder: &Path, metric: &str, earlier: &[Figure]) -> Result<Vec<Figure>> {
+        if earlier.is_empty() {
+            return Ok(Vec::new());
+        }
+        let figures = Checkpoint::open(folder).map_err(anyhow::Error::from);
+        let figures = figures.and_then(|made| self.figures(name, &made));
+        let whole = || format!("{} is whole, but it could not be measured", folder.display());
+        let figures = figures.with_context(whole)?;
+        keep(folder, metric, earlier, &figures)?;
+        Ok(figures)
+    }
+
+    fn figures(&self, name: &str, model: &Checkpoint) -> Result<Vec<Figure>> {
+        let figures = self.text.of(model, self.tokenizer, self.device, self.key, self.json)?;
+        if self.json {
+            figures.iter().for_each(|figure| figure.event(name, self.device));
+        }
+        Ok(figures)
+    }
+}
+
 /// Keeps what was measured in a folder, and on its page if it has one; `before` is what the earlier figures are
 /// called.
-pub fn keep(folder: &Path, before: &str, earlier: &[Figure], now: &[Figure]) -> Result<()> {
+fn keep(folder: &Path, before: &str, earlier: &[Figure], now: &[Figure]) -> Result<()> {
     let entry = |figure: &Figure, metric: &str| EvalEntry {
         what: figure.what.clone(),
         metric: metric.into(),
@@ -127,7 +169,7 @@ pub fn told(dense: &Figure, pruned: &Figure) -> String {
 
 impl Figure {
     /// A line of JSON about the figure of the model called `name`.
-    pub fn event(&self, name: &str, device: &Device) {
+    fn event(&self, name: &str, device: &Device) {
         let mut event = json!({ "event": "perplexity", "model": name, "device": device.name() });
         if let (Some(event), Ok(Value::Object(own))) = (event.as_object_mut(), serde_json::to_value(self)) {
             event.extend(own);
@@ -137,7 +179,7 @@ impl Figure {
     }
 
     /// "perplexity 6.3327 (…)".
-    pub fn alone(&self) -> String {
+    fn alone(&self) -> String {
         format!("perplexity {:.4} as it is ({})", self.perplexity.perplexity, self.what)
     }
 }

@@ -17,7 +17,9 @@ pub use carry::{carry, left_behind, tokenizer_has_code};
 pub use name::name;
 pub use trained::TrainedCard;
 
-use crate::checkpoint::ModelClass;
+use serde_json::Value;
+
+use crate::checkpoint::{Dtype, ModelClass, output_config};
 use crate::shape::ModelConfig;
 
 /// The files that a folder of [`ModelClass::Custom`] needs, by name.
@@ -32,4 +34,13 @@ pub fn python_files(config: &ModelConfig) -> &'static [(&'static str, &'static s
         ModelClass::Custom => &PYTHON,
         ModelClass::OfSource | ModelClass::BuiltIn { .. } => &[],
     }
+}
+
+/// config.json and the Python files of a model with the layers of `config`, made from a source with the config.json
+/// `raw`.
+pub fn model_texts(raw: &Value, config: &ModelConfig, dtype: Dtype) -> Vec<(&'static str, String)> {
+    // From the source's own JSON, so that keys we do not read are kept.
+    let json = ("config.json", format!("{:#}\n", output_config(raw, config, dtype)));
+    let python = python_files(config).iter().map(|&(name, text)| (name, text.to_owned()));
+    std::iter::once(json).chain(python).collect()
 }

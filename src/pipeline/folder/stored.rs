@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::allocate::LayerPlan;
 use crate::disk::{self, DiskError};
+use crate::format::hex;
 use crate::pipeline::LayerRecord;
-use crate::pipeline::batches::hex;
 
 /// What `layer-00012.json` holds of a finished layer.
 #[derive(Serialize, Deserialize)]

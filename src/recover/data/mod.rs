@@ -6,8 +6,6 @@ mod chat;
 mod encode;
 mod packed;
 
-use std::path::Path;
-
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{RecoverError, Settings};
+use crate::format::hex;
 use crate::text::{ChatTemplate, Files, Tokenizer};
 use encode::Encoder;
 
@@ -91,9 +90,6 @@ pub struct Data {
     pub notes: Vec<String>,
 }
 
-/// Endings of files that hold text and no rows.
-const PLAIN: [&str; 3] = ["txt", "md", "raw"];
-
 impl Data {
     /// Reads the files, cuts them into tokens and holds some examples out.
     ///
@@ -101,10 +97,9 @@ impl Data {
     /// When a file or a row cannot be used, or nothing is left to learn from or to hold out.
     pub fn read(source: &Source<'_>, settings: &Settings) -> Result<Self, RecoverError> {
         let mut encoder = Encoder::new(source, settings);
-        let is_plain = source.files.paths.iter().any(|path| is_plain(path));
         let notes = match source.format {
-            Some(Format::Text) => packed::read(source, settings, &mut encoder)?,
-            None if is_plain => packed::read(source, settings, &mut encoder)?,
+            Some(Format::Text) => packed::read(source, &mut encoder)?,
+            None if source.files.have_texts() => packed::read(source, &mut encoder)?,
             format => rows(source, format, &mut encoder)?,
         };
         let notes = notes.into_iter().chain(encoder.notes()).collect();
@@ -128,14 +123,8 @@ impl Data {
                 hash.update(bytemuck::cast_slice::<u32, u8>(&example.documents));
             }
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
-}
-
-fn is_plain(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    name.rsplit_once('.').is_some_and(|(_, ending)| PLAIN.contains(&ending))
 }
 
 /// Rows of one format, which the first row tells if nobody has.

@@ -3,10 +3,10 @@
 
 use super::encode::Encoder;
 use super::{Example, Source};
-use crate::recover::{RecoverError, Settings};
+use crate::recover::RecoverError;
 
 /// Reads the documents of the files into windows.
-pub(super) fn read(source: &Source<'_>, _: &Settings, encoder: &mut Encoder<'_>) -> Result<Vec<String>, RecoverError> {
+pub(super) fn read(source: &Source<'_>, encoder: &mut Encoder<'_>) -> Result<Vec<String>, RecoverError> {
     let documents = source.files.read()?;
     pack(&documents.texts, encoder)?;
     Ok(documents.notes)

@@ -29,6 +29,8 @@ enum Packing {
 /// Endings of packed files, and the bytes that such files begin with.
 const PACKED: [(&str, &[u8], Packing); 2] =
     [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
+/// Endings of files that hold a text and no rows.
+const TEXTS: [&str; 3] = ["txt", "md", "raw"];
 /// Bytes at the beginning that tell what a text is whose name says nothing.
 const HEAD: u64 = 512;
 /// Bytes that are read at once.
@@ -59,6 +61,12 @@ pub(super) fn open(path: &Path) -> io::Result<(Option<Kind>, impl BufRead + use<
     Ok((kind, text))
 }
 
+/// Whether a file's name says that it holds a text and no rows.
+pub(in crate::text) fn is_text(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    ends_as(&name).0.rsplit_once('.').is_some_and(|(_, ending)| TEXTS.contains(&ending))
+}
+
 /// The name without the ending of a packed file, and how it is packed.
 fn ends_as(name: &str) -> (String, Packing) {
     let known = PACKED.iter().find_map(|&(ending, _, packing)| Some((name.strip_suffix(ending)?.to_owned(), packing)));
@@ -80,7 +88,7 @@ fn kind_by(sign: Option<u8>) -> Kind {
 /// What the ending of a name says.
 fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
     Ok(match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("txt" | "md" | "raw") => Some(Kind::Text),
+        Some(ending) if TEXTS.contains(&ending) => Some(Kind::Text),
         Some("json") if first_sign(input)? == Some(b'[') => Some(Kind::List),
         Some("jsonl" | "json") => Some(Kind::Lines),
         _ => None,
