@@ -23,7 +23,7 @@ pub mod obs;
 pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 pub mod recover;
 pub mod remedy;
 pub mod report;

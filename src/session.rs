@@ -11,13 +11,13 @@ use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, UnitSc
 
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 mod recovery;
 mod remedy;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_to_folder_by, windows};
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;
 

@@ -12,7 +12,7 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod measure;
 mod plot;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 mod recovered;
 mod row;
 #[cfg(not(target_arch = "wasm32"))]
@@ -23,7 +23,7 @@ mod store;
 mod table;
 
 pub use cell::{Cell, Grid, distinct};
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 pub use context::Recovery;
 #[cfg(not(target_arch = "wasm32"))]
 pub use context::{Calibrate, Evaluation, Event, GridContext, TaskSet};

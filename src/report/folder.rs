@@ -23,7 +23,7 @@ pub struct Folder {
     /// What was measured of it.
     pub evaluation: Vec<EvalEntry>,
     /// What was learnt after it was pruned.
-    #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+    #[cfg(feature = "gradients")]
     pub recovery: Option<crate::recover::Record>,
 }
 
@@ -70,14 +70,14 @@ impl Folder {
             name: name.unwrap_or_else(|| folder.display().to_string()),
             report,
             evaluation,
-            #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+            #[cfg(feature = "gradients")]
             recovery: recovery(folder)?,
         })
     }
 }
 
 /// What was learnt after it was pruned, if anything was.
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 fn recovery(folder: &Path) -> Result<Option<crate::recover::Record>, ReportError> {
     use crate::recover::Record;
     let file = folder.join(Record::FILE);

@@ -8,7 +8,7 @@ mod charts;
 mod error;
 pub mod figures;
 mod folder;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 mod recovery;
 mod settings;
 mod view;

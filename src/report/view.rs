@@ -49,9 +49,9 @@ struct FolderView<'a> {
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
     typed: Vec<Setting>,
-    #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+    #[cfg(feature = "gradients")]
     recovery: Option<super::recovery::RecoveryView>,
-    #[cfg(not(all(feature = "gradients", not(target_arch = "wasm32"))))]
+    #[cfg(not(feature = "gradients"))]
     recovery: Option<()>,
 }
 
@@ -144,9 +144,9 @@ impl<'a> FolderView<'a> {
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
             typed: settings::typed(report),
-            #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+            #[cfg(feature = "gradients")]
             recovery: folder.recovery.as_ref().map(super::recovery::RecoveryView::new),
-            #[cfg(not(all(feature = "gradients", not(target_arch = "wasm32"))))]
+            #[cfg(not(feature = "gradients"))]
             recovery: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 use super::RecoverySessionError;
 #[cfg(not(target_arch = "wasm32"))]
 use super::SessionError;
@@ -18,7 +18,7 @@ use crate::pipeline::FolderError;
 use crate::pipeline::{PipelineError, PlanError};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::place::PlaceError;
-#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+#[cfg(feature = "gradients")]
 use crate::recover::RecoverError;
 use crate::remedy::{Remedied, Remedy};
 use crate::text::{ChatError, TextError};
@@ -44,9 +44,9 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<PlaceError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<SessionError>,
-        #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+        #[cfg(feature = "gradients")]
         of::<RecoverError>,
-        #[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+        #[cfg(feature = "gradients")]
         of::<RecoverySessionError>,
     ];
     known.into_iter().find_map(|remedy| remedy(error))

@@ -10,8 +10,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Builds everything and returns the folder with the module; the page itself lies beside this file.
 pub fn site() -> Result<PathBuf, String> {
     // `CARGO_TARGET_TMPDIR` is `tmp` in the target folder of the cargo that runs this test. The
-    // page is built in the same folder and with the same words as tests/run builds it, so that
-    // nothing is compiled twice.
+    // page is built in the same folder and as tests/run builds it, so that nothing is compiled twice.
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = tmp.parent().ok_or("the target folder has no parent")?;
     compile(target)?;
@@ -31,8 +30,7 @@ pub fn site() -> Result<PathBuf, String> {
 
 fn compile(target: &Path) -> Result<(), String> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--workspace", "--exclude", "slimgpt-web", "--exclude", "slimgpt-page"])
-        .args(["--locked", "--target", TARGET, "--lib", "--example", "web_smoke", "--example", "window"])
+        .args(["browser-whole", "--example", "web_smoke", "--example", "window"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

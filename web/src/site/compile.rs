@@ -6,8 +6,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-const TARGET: &str = "wasm32-unknown-unknown";
-
 /// What is compiled besides the lessons. Both take minutes the first time, as they need everything
 /// that drives a GPU.
 #[derive(Clone, Copy, Debug)]
@@ -23,17 +21,13 @@ pub struct Wanted {
 /// # Errors
 /// When cargo or wasm-bindgen fails.
 pub fn modules(wanted: Wanted, out: &Path) -> Result<()> {
-    // Packages of their own cargo calls: built together, the lessons would get the GPU backend that
-    // the worker needs, and be ten times as large.
-    let lessons = cargo(&["--profile", "web", "-p", "slimgpt-page", "--lib"])?;
+    let lessons = cargo(&["browser-lessons"])?;
     bind(&lessons, "slimgpt_page", &out.join("page"), "page")?;
     if !(wanted.worker || wanted.window) {
         return Ok(());
     }
-    // The words of tests/run, so that nothing is compiled twice.
-    let whole = ["--release", "--workspace", "--exclude", "slimgpt-web", "--exclude", "slimgpt-page", "--lib"];
-    let examples: &[&str] = if wanted.window { &["--example", "window"] } else { &[] };
-    let whole = cargo(&[&whole, examples].concat())?;
+    let window: &[&str] = if wanted.window { &["--example", "window"] } else { &[] };
+    let whole = cargo(&[&["browser-whole"], window].concat())?;
     if wanted.worker {
         bind(&whole, "slimgpt_worker", &out.join("worker"), "worker")?;
     }
@@ -43,11 +37,11 @@ pub fn modules(wanted: Wanted, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds for the browser, and returns the modules that came of it.
+/// Builds for the browser, by an alias of `.cargo/config.toml`, and returns the modules that came of it.
 fn cargo(words: &[&str]) -> Result<Vec<PathBuf>> {
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--locked", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         .args(words)
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         // These would hide the flags that .cargo/config.toml sets for this target.
         .env_remove("RUSTFLAGS")
@@ -57,7 +51,7 @@ fn cargo(words: &[&str]) -> Result<Vec<PathBuf>> {
         .context("cargo did not start")?;
     ensure!(
         built.status.success(),
-        "the page's modules did not compile ({}); if `core` is what is missing: rustup target add {TARGET}",
+        "the page's modules did not compile ({}); if `core` is what is missing: rustup target add wasm32-unknown-unknown",
         built.status
     );
     let told = String::from_utf8_lossy(&built.stdout);
