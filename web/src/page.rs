@@ -65,7 +65,7 @@ fn Notice(damage: RwSignal<Option<Damaged>>) -> impl IntoView {
 
 /// Every symbol, and where each is used.
 #[component]
-fn Glossary() -> impl IntoView {
+fn Glossary() -> AnyView {
     let lessons = |id: &'static str| {
         let uses = LESSONS.iter().filter(move |l| NUMBERS.contains(&l.number) && l.symbols.contains(&id));
         uses.map(|lesson| view! { " " <a href=format!("#lesson-{}", lesson.number)>{lesson.number}</a> }).collect_view()
@@ -84,6 +84,7 @@ fn Glossary() -> impl IntoView {
             <dl>{SYMBOLS.iter().map(entry).collect_view()}</dl>
         </section>
     }
+    .into_any()
 }
 
 /// The document as it is before anything was touched, for the folder that is served.

@@ -133,7 +133,7 @@ fn editor(
     selected: RwSignal<Option<Place>>,
     value: Signal<f64>,
     on: Callback<(Place, f64)>,
-) -> impl IntoView {
+) -> AnyView {
     let label = move || match selected.get() {
         Some((i, j)) => say::edit_cell(name, i + 1, j + 1),
         None => say::edit_none(name),
@@ -159,6 +159,7 @@ fn editor(
             />
         </label>
     }
+    .into_any()
 }
 
 /// The cell that an event belongs to.

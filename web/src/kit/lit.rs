@@ -12,7 +12,7 @@ fn symbol_of(event: &leptos::web_sys::Event) -> Option<String> {
 
 /// Wraps the document: says in `data-lit` which symbol is touched, and the style lights all that
 /// belongs to it.
-pub fn light_symbols(document: impl IntoView) -> impl IntoView {
+pub fn light_symbols(document: impl IntoView) -> AnyView {
     let lit = RwSignal::new(None::<String>);
     let touched = move |event: &leptos::web_sys::Event| {
         let symbol = symbol_of(event);
@@ -31,4 +31,5 @@ pub fn light_symbols(document: impl IntoView) -> impl IntoView {
             {document}
         </div>
     }
+    .into_any()
 }

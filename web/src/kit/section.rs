@@ -66,7 +66,7 @@ fn symbols(ids: &'static [&'static str]) -> impl IntoView {
 }
 
 /// The source that ran.
-fn lines(all: &'static [Lines]) -> impl IntoView {
+fn lines(all: &'static [Lines]) -> AnyView {
     let block = |lines: &'static Lines| {
         let place = format!("{}, {}", lines.path, say::line(lines.first_line));
         view! {
@@ -81,4 +81,5 @@ fn lines(all: &'static [Lines]) -> impl IntoView {
             {all.iter().map(block).collect_view()}
         </details>
     }
+    .into_any()
 }

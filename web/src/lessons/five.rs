@@ -57,7 +57,7 @@ impl Shared for State {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     // Stepping computes nothing anew.
     let layer = Memo::new(move |_| kept.with(|state| State { step: 0, ..state.clone() }));
     let worked = Memo::new(move |_| layer.with(|state| Worked::of(state).map_err(|e| e.to_string())));
@@ -91,7 +91,7 @@ pub fn Lesson(
                 <Shipped/>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// What is drawn where the layer cannot be pruned: the reason.
@@ -120,7 +120,7 @@ fn Phases(step: Signal<usize>) -> impl IntoView {
 
 /// Correlation, seed, the score that decides, and the steps.
 #[component]
-fn Controls(kept: Kept<State>) -> impl IntoView {
+fn Controls(kept: Kept<State>) -> AnyView {
     let scores = (0..SCORES.len()).map(|score| score_name(score).to_owned()).collect();
     view! {
         <div class="controls">
@@ -153,5 +153,5 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 on=Callback::new(move |step| kept.change("step", |s| s.step = step))
             />
         </div>
-    }
+    }.into_any()
 }

@@ -193,7 +193,7 @@ fn time(seconds: f64) -> String {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let seed = Memo::new(move |_| kept.with(|s| s.seed));
     let gone = Memo::new(move |_| kept.with(|s| s.gone));
     let columns = Memo::new(move |_| kept.with(|s| s.columns));
@@ -220,12 +220,12 @@ pub fn Lesson(
                 <p class="readout">{move || told(columns.get())}</p>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// What moves through the elimination.
 #[component]
-fn Steps(kept: Kept<State>) -> impl IntoView {
+fn Steps(kept: Kept<State>) -> AnyView {
     let gone = move || kept.with(|s| s.gone);
     let go = Callback::new(move |step| kept.change("gone", |s| s.gone = step));
     view! {
@@ -244,12 +244,12 @@ fn Steps(kept: Kept<State>) -> impl IntoView {
                 {say::other_numbers()}
             </button>
         </div>
-    }
+    }.into_any()
 }
 
 /// What moves along the curves: far by the slider, one by one by the field.
 #[component]
-fn Columns(kept: Kept<State>) -> impl IntoView {
+fn Columns(kept: Kept<State>) -> AnyView {
     let columns = move || kept.with(|s| s.columns);
     let set = Callback::new(move |n| kept.change("columns", |s| s.columns = n));
     view! {
@@ -265,7 +265,7 @@ fn Columns(kept: Kept<State>) -> impl IntoView {
             />
             <Count label=say::four_columns() value=Signal::derive(columns) least=FEWEST most=MOST on=set/>
         </div>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

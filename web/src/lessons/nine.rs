@@ -75,7 +75,7 @@ impl State {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let worked = Memo::new(move |_| kept.with(|state| Worked::of(state).map_err(|e| e.to_string())));
     let look = move |at: fn(&Worked, &State) -> String| {
         Signal::derive(move || {
@@ -99,7 +99,7 @@ pub fn Lesson(
             </Figure>
             <Measurements/>
         </Section>
-    }
+    }.into_any()
 }
 
 /// Why the case breaks, what training would do, and where else it can be seen.
@@ -121,17 +121,17 @@ fn Why(case: Memo<usize>) -> impl IntoView {
 
 /// What was measured on real models.
 #[component]
-fn Measurements() -> impl IntoView {
+fn Measurements() -> AnyView {
     view! {
         <h3 id="lesson-9-measured">{say::nine_measured()}</h3>
         // Wider than a phone: it scrolls by itself, so the keyboard must reach it.
         <div class="scroll measured" tabindex="0" role="region" aria-labelledby="lesson-9-measured" inner_html=TABLE></div>
-    }
+    }.into_any()
 }
 
 /// The choice of the case, and all that may repair it.
 #[component]
-fn Controls(kept: Kept<State>) -> impl IntoView {
+fn Controls(kept: Kept<State>) -> AnyView {
     let cases: Vec<String> = Case::ALL.iter().map(|case| case.name().to_owned()).collect();
     let pairs = vec![say::nine_different().to_owned(), say::nine_pairs().to_owned()];
     let count = move |label: &'static str,
@@ -191,5 +191,5 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 {say::other_numbers()}
             </button>
         </div>
-    }
+    }.into_any()
 }

@@ -102,7 +102,7 @@ impl Layer {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let worked = Memo::new(move |_| kept.with(|state| Layer::of(state).map_err(|e| e.to_string())));
     let says = Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(Clone::clone, Layer::sentence)));
     let outcome = Signal::derive(move || {
@@ -145,12 +145,12 @@ pub fn Lesson(
                 {figure}
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// Which model, and how its heads are shared.
 #[component]
-fn Models(kept: Kept<State>) -> impl IntoView {
+fn Models(kept: Kept<State>) -> AnyView {
     view! {
         <div class="controls">
             <Choice
@@ -169,12 +169,12 @@ fn Models(kept: Kept<State>) -> impl IntoView {
                 on=Callback::new(move |sharing| kept.change("", |s| (s.sharing, s.heads) = (sharing, Vec::new())))
             />
         </div>
-    }
+    }.into_any()
 }
 
 /// How much leaves, without touching the drawing.
 #[component]
-fn Amounts(kept: Kept<State>, layer: Signal<Layer>, touch: Callback<Touched>) -> impl IntoView {
+fn Amounts(kept: Kept<State>, layer: Signal<Layer>, touch: Callback<Touched>) -> AnyView {
     let dense = layer.with_untracked(|layer| layer.config.dense);
     let head = move |unit: usize| match dense.heads_per_group() {
         1 => (unit + 1).to_string(),
@@ -211,7 +211,7 @@ fn Amounts(kept: Kept<State>, layer: Signal<Layer>, touch: Callback<Touched>) ->
                 on=Callback::new(move |v: f64| kept.change("first", |s| s.first = v as usize))
             />
         </div>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

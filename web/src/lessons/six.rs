@@ -207,7 +207,7 @@ fn listed(sizes: &[usize]) -> String {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let layer = Memo::new(move |_| kept.with(|s| (s.correlation, s.seed)));
     let place = Memo::new(move |_| kept.with(|s| s.place));
     // Moving along the curves computes nothing anew.
@@ -238,12 +238,12 @@ pub fn Lesson(
                 <llama::Groups kept=kept/>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// The size of the groups, and what the layer is made of.
 #[component]
-fn Controls(kept: Kept<State>) -> impl IntoView {
+fn Controls(kept: Kept<State>) -> AnyView {
     let place = move || kept.with(|s| s.place);
     view! {
         <div class="controls">
@@ -269,7 +269,7 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 {say::other_numbers()}
             </button>
         </div>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

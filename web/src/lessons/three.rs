@@ -79,7 +79,7 @@ impl State {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     // A choice changes nothing of the race, so it is run once a layer.
     let layer = Memo::new(move |_| kept.with(|s| (s.cut, s.correlation, s.seed)));
     let race = Memo::new(move |_| {
@@ -120,7 +120,7 @@ pub fn Lesson(
                 <Bars bars=bars/>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// What the race says of a state, or the reason why there is none.
@@ -138,7 +138,7 @@ fn told<T>(
 
 /// Which layer is raced on, and what is shown of the others.
 #[component]
-fn Settings(kept: Kept<State>) -> impl IntoView {
+fn Settings(kept: Kept<State>) -> AnyView {
     let anew = move |gesture, change: &dyn Fn(&mut State)| {
         kept.change(gesture, |state| {
             change(state);
@@ -174,7 +174,7 @@ fn Settings(kept: Kept<State>) -> impl IntoView {
                 on=Callback::new(move |i| kept.change("", |s| s.reveal = i == 1))
             />
         </div>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

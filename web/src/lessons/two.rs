@@ -209,7 +209,7 @@ fn share(trace: &Trace) -> f64 {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let worked = Memo::new(move |_| kept.with(|state| Worked::of(state).map_err(|e| e.to_string())));
     // While the damping is too low for these numbers there is nothing to show but the reason.
     let look = move |at: fn(&Worked, usize) -> Matrix, empty: [usize; 2]| {
@@ -273,12 +273,12 @@ pub fn Lesson(
                 <Bars bars=bars/>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// Sliders, the choice of the column, and the steps.
 #[component]
-fn Controls(kept: Kept<State>) -> impl IntoView {
+fn Controls(kept: Kept<State>) -> AnyView {
     let columns =
         std::iter::once(say::two_obs_chooses().to_string()).chain((1..=SIZE).map(|j| j.to_string())).collect();
     view! {
@@ -317,7 +317,7 @@ fn Controls(kept: Kept<State>) -> impl IntoView {
                 on=Callback::new(move |step| kept.change("step", |s| s.step = step))
             />
         </div>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

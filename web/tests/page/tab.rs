@@ -14,7 +14,7 @@ use crate::element::Element;
 use crate::{keys, site};
 
 /// Longest wait for what should happen at once; a busy machine is slower.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Longest wait for a whole pruning with its measurements and texts, on a browser's one thread.
 const COMPUTING: Duration = Duration::from_secs(240);
 

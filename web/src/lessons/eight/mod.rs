@@ -77,7 +77,7 @@ impl State {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let results = RwSignal::new(Results::prepared());
     let files = RwSignal::new(Vec::<File>::new());
     let work = Work::new();
@@ -108,7 +108,7 @@ pub fn Lesson(
                 <Download work=work results=results files=files/>
             </Figure>
         </Section>
-    }
+    }.into_any()
 }
 
 /// Lets the model as it came, then the last pruned one, continue the prompt.
@@ -142,7 +142,7 @@ fn write(work: Work, results: RwSignal<Results>) {
 
 /// How much goes, on what it is calibrated, what is to be continued.
 #[component]
-fn Controls(kept: Kept<State>, work: Work, prune: Callback<()>) -> impl IntoView {
+fn Controls(kept: Kept<State>, work: Work, prune: Callback<()>) -> AnyView {
     let texts = vec![say::eight_stories().to_owned(), say::eight_digits().to_owned(), say::eight_shuffled().to_owned()];
     view! {
         <div class="controls">
@@ -192,7 +192,7 @@ fn Controls(kept: Kept<State>, work: Work, prune: Callback<()>) -> impl IntoView
         <div class="controls">
             <button type="button" disabled=move || work.is_busy() on:click=move |_| prune.run(())>{say::eight_prune()}</button>
         </div>
-    }
+    }.into_any()
 }
 
 /// What both models write, with what only one writes marked.
@@ -247,7 +247,7 @@ fn Remembered(results: RwSignal<Results>) -> impl IntoView {
 
 /// The files of the last pruned model.
 #[component]
-fn Download(work: Work, results: RwSignal<Results>, files: RwSignal<Vec<File>>) -> impl IntoView {
+fn Download(work: Work, results: RwSignal<Results>, files: RwSignal<Vec<File>>) -> AnyView {
     let ask = move |number| {
         work.start(
             Job::Download { number },
@@ -273,7 +273,7 @@ fn Download(work: Work, results: RwSignal<Results>, files: RwSignal<Vec<File>>) 
     view! {
         <div class="controls">{button}</div>
         <ul class="files">{move || files.get().into_iter().map(file).collect_view()}</ul>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub fn Scores(
     /// The score that decides, which is pointed out.
     #[prop(optional, into)]
     deciding: Option<Signal<usize>>,
-) -> impl IntoView {
+) -> AnyView {
     let decides = move |score: usize| deciding.is_some_and(|deciding| deciding.get() == score);
     let title = move |score: usize| {
         view! { <th scope="col" class:deciding=move || decides(score)>{score_name(score)}</th> }
@@ -92,7 +92,7 @@ pub fn Scores(
                 }}</tbody>
             </table>
         </div>
-    }
+    }.into_any()
 }
 
 fn row(heads: &[HeadScores], head: usize) -> impl IntoView + use<> {
@@ -120,7 +120,7 @@ fn cell(heads: &[HeadScores], head: usize, score: usize) -> impl IntoView + use<
 
 /// A layer of the shipped model beside the toy: the worker scores its groups of heads when it is asked to.
 #[component]
-pub fn Shipped() -> impl IntoView {
+pub fn Shipped() -> AnyView {
     let (layer, found) = (RwSignal::new(0usize), RwSignal::new(None::<LayerScores>));
     let work = Work::new();
     let ask = move || {
@@ -159,7 +159,7 @@ pub fn Shipped() -> impl IntoView {
         </div>
         {work.view(ask)}
         {move || found.get().map(table)}
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ const STRIPS: usize = 44;
 const THINNEST: f64 = 0.006;
 
 /// The matrices of a layer whose model stays; what leaves may change.
-pub(super) fn drawing(layer: Signal<Layer>, on: Callback<Touched>) -> impl IntoView {
+pub(super) fn drawing(layer: Signal<Layer>, on: Callback<Touched>) -> AnyView {
     let now = layer.get_untracked();
     let is_feed_forward = |of: &Projection| of.axes().contains(&Axis::Channels);
     let (second, first): (Vec<_>, Vec<_>) = now.projections().partition(is_feed_forward);
@@ -41,7 +41,7 @@ pub(super) fn drawing(layer: Signal<Layer>, on: Callback<Touched>) -> impl IntoV
             {half(say::one_attention(), first)}
             {half(say::one_feed_forward(), second)}
         </div>
-    }
+    }.into_any()
 }
 
 /// The same layer, untouchable and small: `scale` is that of a layer with this residual stream.
@@ -60,7 +60,7 @@ fn letters(entries: usize, hidden_size: usize) -> String {
 }
 
 /// One matrix with its name and its size.
-fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
+fn matrix(of: Projection, layer: Signal<Layer>) -> AnyView {
     let now = layer.get_untracked();
     let [rows, columns] = now.size(of);
     let [height, width] = [rows, columns].map(|n| letters(n, now.config.hidden_size));
@@ -89,7 +89,7 @@ fn matrix(of: Projection, layer: Signal<Layer>) -> impl IntoView {
             </svg>
             <span class="left">{left}</span>
         </div>
-    }
+    }.into_any()
 }
 
 /// Where something lies in a matrix, in shares of it: x, y, width, height.

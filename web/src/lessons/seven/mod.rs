@@ -71,7 +71,7 @@ impl State {
 pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
-) -> impl IntoView {
+) -> AnyView {
     let found = RwSignal::new(Found::prepared());
     let outcome = Signal::derive(move || {
         found.with(|found| found.outcome(kept.with(|s| (!s.yours.is_empty()).then(|| s.profile())).as_deref()))
@@ -81,12 +81,12 @@ pub fn Lesson(
             <FirstLayer kept=kept found=found/>
             <Curves kept=kept found=found/>
         </Section>
-    }
+    }.into_any()
 }
 
 /// The paper's figure 2: only the first layer is pruned.
 #[component]
-fn FirstLayer(kept: Kept<State>, found: RwSignal<Found>) -> impl IntoView {
+fn FirstLayer(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
     let work = Work::new();
     let chosen = Signal::derive(move || kept.with(|s| s.first));
     let compute = move || {
@@ -114,12 +114,12 @@ fn FirstLayer(kept: Kept<State>, found: RwSignal<Found>) -> impl IntoView {
             <Plot svg=Signal::derive(move || found.with(|found| found.first_plot(chosen.get())))/>
             <Bars bars=Signal::derive(move || found.with(Found::first_bars))/>
         </Figure>
-    }
+    }.into_any()
 }
 
 /// The paper's figure 4: curves of one size, and the reader's among them.
 #[component]
-fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> impl IntoView {
+fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
     let work = Work::new();
     let shares = Memo::new(move |_| kept.with(State::shares));
     let compute = move || {
@@ -168,12 +168,12 @@ fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> impl IntoView {
             <Plot svg=Signal::derive(move || found.with(Found::curve_plot))/>
             <Bars bars=Signal::derive(move || found.with(Found::curve_bars))/>
         </Figure>
-    }
+    }.into_any()
 }
 
 /// One slider for each layer of the reader's curve.
 #[component]
-fn Profile(kept: Kept<State>) -> impl IntoView {
+fn Profile(kept: Kept<State>) -> AnyView {
     let slider = |layer: usize| {
         let value = Signal::derive(move || kept.with(|s| s.profile()[layer]));
         let on = Callback::new(move |v: f64| {
@@ -200,7 +200,7 @@ fn Profile(kept: Kept<State>) -> impl IntoView {
             <legend>{say::seven_profile()}</legend>
             <div class="controls">{(0..tiny::LAYERS).map(slider).collect_view()}</div>
         </fieldset>
-    }
+    }.into_any()
 }
 
 /// Compares prunings at the worker; `found` takes the dense perplexity and the runs.

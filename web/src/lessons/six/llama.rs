@@ -58,7 +58,7 @@ fn strip(ratio: usize) -> Svg {
 
 /// The groups of a layer of LLaMA-7B, for a ratio that the reader drags.
 #[component]
-pub fn Groups(kept: Kept<State>) -> impl IntoView {
+pub fn Groups(kept: Kept<State>) -> AnyView {
     let ratio = Memo::new(move |_| kept.with(|s| s.ratio));
     view! {
         <div class="controls">
@@ -74,7 +74,7 @@ pub fn Groups(kept: Kept<State>) -> impl IntoView {
         </div>
         <Plot svg=Signal::derive(move || strip(ratio.get()).inline())/>
         <p class="readout">{move || told(ratio.get())}</p>
-    }
+    }.into_any()
 }
 
 #[cfg(test)]

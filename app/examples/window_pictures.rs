@@ -1,6 +1,6 @@
 //! Makes the pictures of the README: the program is driven as its tests drive it, and drawn.
 //!
-//! `cargo run --release -p slimgpt-app --example pictures` writes `app/pictures/*.png`.
+//! `cargo run --release -p slimgpt-app --example window_pictures` writes `app/pictures/*.png`.
 
 #[cfg(not(target_arch = "wasm32"))]
 #[allow(dead_code, reason = "the tests use more of it")]

@@ -1,7 +1,7 @@
 //! Makes a picture of every lesson, small and large, light and dark: the page is driven as its tests
 //! drive it.
 //!
-//! `cargo run --release -p slimgpt-web --example pictures OUT [SELECTOR]` writes
+//! `cargo run --release -p slimgpt-web --example lesson_pictures OUT [SELECTOR]` writes
 //! `OUT/lesson-2-360-dark.png` and its like; a selector leaves out what it does not match. As for the
 //! tests, `SLIMGPT_PAGE=DIR` names a folder that was built before.
 
