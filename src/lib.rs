@@ -27,6 +27,7 @@ pub mod place;
 pub mod recover;
 pub mod remedy;
 pub mod report;
+pub mod search;
 pub mod session;
 pub mod shape;
 pub mod shipped;

@@ -20,6 +20,8 @@ pub enum Remedy {
     MoreTokensOrDamping,
     /// Allow so many bytes where the work is done, or work on the CPU.
     AllowMemory(u64),
+    /// Learn from fewer or shorter sequences at once, or learn fewer numbers.
+    LearnLess,
     /// Take at most so many calibration windows.
     Windows(u64),
     /// Take windows of at most so many tokens, or work on the CPU.

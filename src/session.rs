@@ -7,19 +7,27 @@
 
 use crate::device::caught_async;
 use crate::obs::CpuExecutor;
-use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, UnitScores, prune};
+use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune};
 
+#[cfg(feature = "gradients")]
+mod chosen;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 #[cfg(feature = "gradients")]
 mod recovery;
 mod remedy;
+#[cfg(not(target_arch = "wasm32"))]
+mod searching;
 
+#[cfg(feature = "gradients")]
+use chosen::chosen;
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_to_folder_by, windows};
 #[cfg(feature = "gradients")]
 pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;
+#[cfg(not(target_arch = "wasm32"))]
+pub use searching::{search_id, searched, searched_model};
 
 /// Carries a job out on the executor that goes with its device.
 ///
@@ -30,8 +38,11 @@ pub async fn execute(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
-    let scores = scores(job).await?;
-    let job = &Job { scores: scores.as_deref().or(job.scores), ..*job };
+    let chosen = caught_async(chosen(job, sink, on_event)).await??;
+    let job = &match &chosen {
+        Some((checkpoint, scores)) => Job { checkpoint, scores: Some(scores), ..*job },
+        None => *job,
+    };
     let work = async {
         match job.device.is_gpu() {
             #[cfg(feature = "gpu")]
@@ -42,27 +53,12 @@ pub async fn execute(
     caught_async(work).await?
 }
 
-/// Windows that gradients are taken over, and tokens of each: as LLM-Pruner's published code takes them.
-#[cfg(feature = "gradients")]
-const GRADIENT_WINDOWS: (usize, usize) = (10, 64);
-
-/// What gradients say of the job's model, where its selection needs them and nobody has brought them.
-#[cfg(feature = "gradients")]
-async fn scores(job: &Job<'_>) -> Result<Option<Vec<UnitScores>>, PipelineError> {
-    use crate::gradient::{Importance, Taylor, importance};
-    let Some(vector) = job.plan.request.options.taylor().filter(|_| job.scores.is_none()) else { return Ok(None) };
-    let (count, length) = GRADIENT_WINDOWS;
-    let cut = |window: &Vec<u32>| window[..window.len().min(length)].to_vec();
-    let windows: Vec<Vec<u32>> = job.windows.iter().take(count).map(cut).collect();
-    let taylor = if vector { Taylor::Vector } else { Taylor::Element };
-    let found = importance(job.checkpoint, &windows, taylor, job.device, &mut |_, _| {}).await;
-    let of = |layer: Importance| UnitScores { groups: layer.of_groups(), heads: layer.heads, channels: layer.channels };
-    let found = found.map_err(|error| PipelineError::Gradients(error.to_string()))?;
-    Ok(Some(found.into_iter().map(of).collect()))
-}
-
-/// Without gradients there are no scores of them.
+/// Without gradients nothing is chosen by them; a selection that needs them is refused where it looks for scores.
 #[cfg(not(feature = "gradients"))]
-async fn scores(_: &Job<'_>) -> Result<Option<Vec<UnitScores>>, PipelineError> {
+async fn chosen(
+    _: &Job<'_>,
+    _: &mut impl LayerSink,
+    _: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Option<(crate::checkpoint::Checkpoint, Vec<crate::pipeline::UnitScores>)>, PipelineError> {
     Ok(None)
 }

@@ -3,13 +3,29 @@
 
 mod support;
 
+use std::sync::Mutex;
+
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::activations::Placement;
-use slimgpt::gradient::{Batch, Head, HeadWanted, Keep, Loss, Pass};
-use slimgpt::model::Block;
+use slimgpt::device::{Device, Peak};
+use slimgpt::gradient::{Batch, HeadWanted, Keep, Loss, Pass};
+use slimgpt::model::{Block, Head};
+use slimgpt::pipeline::{Flow, Limits};
+use slimgpt::recover::{Data, Event, Job, Length, Settings, Train, plan, recover};
+use slimgpt::session::examples;
+use slimgpt::text::Files;
 use support::checkpoint::Model;
-use support::{software_gpu, tokens};
+use support::{shipped, software_gpu, tokens};
+
+/// The adapter's memory is that of all tests of a process together, so one of them measures at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Bytes in use on the device; what is kept for reuse is not.
+fn held(device: &Device) -> u64 {
+    device.release_unused();
+    device.bytes_held().expect("the adapter tells")
+}
 
 /// The most bytes in use between two layers, forward and back, with inputs on the host.
 fn most(layers: usize) -> u64 {
@@ -18,11 +34,7 @@ fn most(layers: usize) -> u64 {
     let checkpoint = Model::llama(sizes).open();
     let (config, device) = (checkpoint.config(), software_gpu());
     let on = device.tensor_device();
-    let held = || {
-        // What is kept for reuse is not in use.
-        device.release_unused();
-        device.bytes_held().expect("the adapter tells")
-    };
+    let held = || held(&device);
     let load = |i: usize| Block::load(&checkpoint.layer(i).unwrap(), config.layers[i], config, on);
     let batches: Vec<Batch> =
         (0..3).map(|b| Batch::whole((0..4).map(|row| tokens(64, 32, 4 * b + row)).collect())).collect();
@@ -47,8 +59,60 @@ fn most(layers: usize) -> u64 {
 
 #[test]
 fn layers_cost_the_device_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (few, many) = (most(2), most(10));
     // A layer has 0.9 MB of weights and as much of inputs; eight more of either would show.
     assert!(many <= few + (1 << 20), "{few} bytes with 2 layers, {many} with 10");
     assert!(few > 0);
+}
+
+/// The most bytes in use at any event of a recovery of the shipped model, and those that were planned.
+fn measured(settings: &Settings, bytes: Option<u64>) -> (u64, u64) {
+    let device = software_gpu();
+    let (checkpoint, tokenizer) = slimgpt::session::open(&shipped()).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let text = place.path().join("text.txt");
+    std::fs::write(&text, &slimgpt::shipped::CALIBRATION[..20_000]).unwrap();
+    let files = Files { paths: &[text], key: "text", documents: None };
+    let source = examples(files, None, &shipped(), &checkpoint, &tokenizer).unwrap();
+    let data = Data::read(&source, settings).unwrap();
+    let limits = Limits { is_gpu: true, device_bytes: bytes, ..Limits::default() };
+    let plan = plan(settings, checkpoint.config(), None, &limits).unwrap();
+    let before = held(&device);
+    let job = Job {
+        checkpoint: &checkpoint,
+        teacher: None,
+        data: &data,
+        sources: &[],
+        settings,
+        plan: &plan,
+        device: &device,
+        clock: &|| 0.0,
+        memory: &Peak::unknown,
+        typed: None,
+    };
+    let mut most = 0;
+    let mut watch = |_: Event| {
+        most = most.max(held(&device).saturating_sub(before));
+        Flow::Continue
+    };
+    block_on(recover(&job, &place.path().join("out"), false, &mut watch)).unwrap();
+    (most, plan.device_bytes)
+}
+
+#[test]
+fn a_recovery_holds_no_more_than_was_planned() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let small = Settings { length: Length::Steps(2), batch: 8, window: 96, hold_out: Some(4), ..Settings::default() };
+    let all = Settings { train: Train::All, dropout: 0.0, ..small.clone() };
+    for settings in [&small, &all] {
+        // Everything stays; only the inputs of the layers do; nothing does.
+        let mut planned = u64::MAX;
+        for budget in [8 << 30, 680 << 20, 658 << 20] {
+            let (most, plan) = measured(settings, Some(budget));
+            assert!(most <= plan, "{most} bytes were in use, and {plan} planned within {budget}");
+            assert!(most > 0 && plan <= planned, "a smaller budget plans less");
+            planned = plan;
+        }
+    }
 }

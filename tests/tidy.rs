@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["export"],
     &["eval", "gradient"],
     &["pipeline"],
-    &["recover"],
+    &["recover", "search"],
     &["report"],
     &["session"],
     &["compare"],

@@ -23,6 +23,7 @@ fn words(remedy: Remedy) -> String {
         Remedy::UsualDamping => "set Damping to 0.01".into(),
         Remedy::MoreTokensOrDamping => "take more Windows, or raise Damping".into(),
         Remedy::AllowMemory(_) | Remedy::Cpu | Remedy::OtherDevice => "choose the device CPU".into(),
+        Remedy::LearnLess => "take fewer or shorter sequences in a step, or learn low-rank factors".into(),
         Remedy::Windows(windows) => format!("set Windows to {windows}"),
         Remedy::WindowTokens(tokens) => format!("set Tokens of a window to {tokens}, or choose the device CPU"),
         Remedy::LessAtOnce => "take shorter Windows, or choose the device CPU".into(),

@@ -21,14 +21,38 @@ pub struct Allocation {
     pub channel_ratio: SiteRatio,
     /// Layers that lose nothing.
     pub keep_layers: Vec<usize>,
-    /// Whether the first eighth and the last sixteenth of the layers lose nothing either, as in LLM-Pruner.
-    pub keep_ends: bool,
+    /// Layers at both ends that lose nothing either.
+    pub keep_ends: KeptEnds,
     /// What is rounded; without it the model, or each layer of a list of ratios that has no target.
     pub rounding: Option<Rounding>,
     /// What goes from attention as one.
     pub head_unit: HeadUnit,
     /// Kept channels are a multiple of this; without it of gcd(channels, 32).
     pub channel_multiple: Option<usize>,
+}
+
+/// Layers at the ends of a model that a published method leaves alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptEnds {
+    /// None.
+    #[default]
+    None,
+    /// The first eighth and the last sixteenth, as in LLM-Pruner (four and two of 32).
+    LlmPruner,
+    /// The first tenth and the last layer, as in LoRAPrune's code.
+    LoraPrune,
+}
+
+impl KeptEnds {
+    /// How many at the beginning and at the end of so many layers.
+    fn of(self, layers: usize) -> [usize; 2] {
+        match self {
+            Self::None => [0, 0],
+            Self::LlmPruner => [layers / 8, layers / 16],
+            Self::LoraPrune => [layers / 10, 1],
+        }
+    }
 }
 
 impl Allocation {
@@ -46,11 +70,10 @@ impl Allocation {
     /// The same with the layers at the ends among those that lose nothing.
     pub(super) fn with_ends(&self, layers: usize) -> Self {
         let mut keep_layers = self.keep_layers.clone();
-        if self.keep_ends {
-            let ends = (0..layers / 8).chain(layers - layers / 16..layers);
-            keep_layers.extend(ends.filter(|layer| !self.keep_layers.contains(layer)));
-        }
-        Self { keep_layers, keep_ends: false, ..self.clone() }
+        let [first, last] = self.keep_ends.of(layers);
+        let ends = (0..first).chain(layers - last..layers);
+        keep_layers.extend(ends.filter(|layer| !self.keep_layers.contains(layer)));
+        Self { keep_layers, keep_ends: KeptEnds::None, ..self.clone() }
     }
 
     /// Whether every layer loses one ratio of both its sites, so that the mean of the ratios is the

@@ -24,7 +24,7 @@ mod schedule;
 mod shapes;
 mod sizes;
 
-pub use asked::Allocation;
+pub use asked::{Allocation, KeptEnds};
 pub use curve::{Curve, CurveError, ratios};
 pub use error::AllocateError;
 pub use plan::{Allocated, LayerPlan};

@@ -15,6 +15,16 @@ pub enum Target {
     Parameters(usize),
 }
 
+impl std::fmt::Display for Target {
+    /// As it is typed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ratio(ratio) => write!(f, "{ratio}"),
+            Self::Parameters(parameters) => write!(f, "{parameters}"),
+        }
+    }
+}
+
 /// How the target is shared out among the layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,7 @@
 //! Low-rank adapters (LoRA, arXiv 2106.09685) as `peft` keeps them: `adapter_config.json` and
 //! `adapter_model.safetensors`. They are multiplied out and added to the weights that are read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::shape::{ModelConfig, Part, Projection};
 
 /// An adapter that was read.
 pub struct Adapter {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     scale: f64,
     rank: usize,
     /// By layer, with A and B.
@@ -32,9 +33,9 @@ impl Adapter {
         format!("base_model.model.model.layers.{layer}.{module}.lora_{factor}.weight")
     }
 
-    /// The folder that it was read from.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The folder that it was read from, if it was.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// Reads the adapter in `folder`, which is for a model of these sizes.
@@ -47,7 +48,21 @@ impl Adapter {
         let config: Value =
             serde_json::from_slice(&config).map_err(|e| wrong(format!("{} is no JSON: {e}", Self::CONFIG)))?;
         let (rank, scale) = shape_of(&config).map_err(wrong)?;
-        let mut left = tensors(&folder.join(Self::FACTORS))?;
+        let factors = tensors(&folder.join(Self::FACTORS))?;
+        let read = Self::of(factors, rank, scale, model).map_err(wrong)?;
+        Ok(Self { folder: Some(folder.to_owned()), ..read })
+    }
+
+    /// An adapter of factors by their names in `peft`, for a model of these sizes.
+    ///
+    /// # Errors
+    /// In words, when one is missing, is of another size, or belongs nowhere.
+    pub fn of(
+        mut left: BTreeMap<String, HostTensor>,
+        rank: usize,
+        scale: f64,
+        model: &ModelConfig,
+    ) -> Result<Self, String> {
         let mut factors = Vec::new();
         for (layer, &shape) in model.layers.iter().enumerate() {
             let mut own = Vec::new();
@@ -61,19 +76,19 @@ impl Adapter {
                         own.push((projection, [a, b]));
                     }
                     [(Some(a), wants_a), (Some(b), wants_b)] => {
-                        return Err(wrong(format!(
+                        return Err(format!(
                             "layer {layer}, {projection}: its factors are {:?} and {:?}, but {wants_a:?} and {wants_b:?} fit",
                             a.shape, b.shape
-                        )));
+                        ));
                     }
-                    _ => return Err(wrong(format!("layer {layer}, {projection}: one of its two factors is missing"))),
+                    _ => return Err(format!("layer {layer}, {projection}: one of its two factors is missing")),
                 }
             }
             factors.push(own);
         }
-        match left.keys().min() {
-            Some(name) => Err(wrong(format!("it has {name}, for which the model has no place"))),
-            None => Ok(Self { folder: folder.to_owned(), scale, rank, factors }),
+        match left.keys().next() {
+            Some(name) => Err(format!("it has {name}, for which the model has no place")),
+            None => Ok(Self { folder: None, scale, rank, factors }),
         }
     }
 

@@ -26,6 +26,8 @@ pub use dtype::Dtype;
 pub use error::{ReadError, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
+#[cfg(not(target_arch = "wasm32"))]
+pub use open::decode_tensors;
 pub use open::{Checkpoint, decode_layer};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -14,16 +15,18 @@ use crate::format::without_mark;
 use crate::shape::{LayerShape, ModelConfig};
 
 /// A checkpoint, dense or pruned by us.
+#[derive(Clone)]
 pub struct Checkpoint {
     config: ModelConfig,
     raw_config: Value,
-    shards: Vec<Shard>,
+    // Shared by clones, which read the same files.
+    shards: Arc<[Shard]>,
     shard_of: HashMap<String, usize>,
     folder: Option<PathBuf>,
     types: Types,
     notes: Vec<String>,
     #[cfg(not(target_arch = "wasm32"))]
-    adapter: Option<super::Adapter>,
+    adapters: Vec<Arc<super::Adapter>>,
 }
 
 impl Checkpoint {
@@ -46,14 +49,22 @@ impl Checkpoint {
     /// When the adapter cannot be read, or is for another model.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn with_adapter(self, folder: &Path) -> Result<Self, ReadError> {
-        let adapter = Some(super::Adapter::open(folder, &self.config)?);
-        Ok(Self { adapter, ..self })
+        let adapter = super::Adapter::open(folder, &self.config)?;
+        Ok(self.with(adapter))
+    }
+
+    /// The same with one more adapter added to what is read.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn with(mut self, adapter: super::Adapter) -> Self {
+        self.adapters.push(Arc::new(adapter));
+        self
     }
 
     /// The folder of the adapter that is added to what is read, if there is one.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn adapter(&self) -> Option<&Path> {
-        self.adapter.as_ref().map(super::Adapter::folder)
+        self.adapters.iter().find_map(|adapter| adapter.folder())
     }
 
     /// Opens a checkpoint of one safetensors file that is in memory.
@@ -82,13 +93,13 @@ impl Checkpoint {
         let mut opened = Self {
             config,
             raw_config,
-            shards,
+            shards: shards.into(),
             shard_of,
             folder,
             types,
             notes,
             #[cfg(not(target_arch = "wasm32"))]
-            adapter: None,
+            adapters: Vec::new(),
         };
         opened.check().map_err(|error| opened.refusal(error))?;
         // Only now is every tensor known to be there, in a type that is read.
@@ -183,9 +194,7 @@ impl Checkpoint {
         let read = |part| Ok((part, self.read(names::stored(&self.config, i, part))?));
         let weights = self.config.parts().map(read).collect::<Result<_, ReadError>>()?;
         #[cfg(not(target_arch = "wasm32"))]
-        if let Some(adapter) = &self.adapter {
-            return Ok(adapter.merged(i, weights));
-        }
+        let weights = self.adapters.iter().fold(weights, |weights, adapter| adapter.merged(i, weights));
         Ok(weights)
     }
 
@@ -270,4 +279,15 @@ pub fn decode_layer(
     let shard = Shard::open(format!("stored layer {i}"), Bytes::Held(bytes.into()))
         .map_err(|reason| ReadError::StoredLayer { layer: i, reason })?;
     config.parts().map(|part| Ok((part, shard.read(&names::of_layer(config, i, part, shape).into())?))).collect()
+}
+
+/// Reads the tensors back that [`encode_tensors`](super::encode_tensors) made a file of; `what` they are is for messages.
+///
+/// # Errors
+/// When the bytes are no such file, or a number is not finite.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn decode_tensors(what: &str, bytes: Vec<u8>) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
+    let shard = Shard::open(what.into(), Bytes::Held(bytes.into()))
+        .map_err(|reason| ReadError::Damaged { file: what.into(), reason })?;
+    shard.all()
 }

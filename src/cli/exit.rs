@@ -9,6 +9,7 @@ use slimgpt::eval::EvalError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::place::PlaceError;
 use slimgpt::recover::RecoverError;
+use slimgpt::search::SearchError;
 use slimgpt::session::RecoverySessionError;
 use slimgpt::text::{ChatError, TextError};
 
@@ -76,6 +77,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
         _ if is_stopped_recovery(error) => INTERRUPTED,
+        _ if matches!(error.downcast_ref(), Some(SearchError::Stopped { .. })) => INTERRUPTED,
         _ if error.is::<Interrupted>() => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
@@ -94,6 +96,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
+        || matches!(error.downcast_ref(), Some(SearchError::Target(_) | SearchError::TooMuch { .. }))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))
         || matches!(error.downcast_ref(), Some(CompareError::OtherModel { .. }))

@@ -25,6 +25,7 @@ mod prune;
 mod recover;
 mod remedy;
 mod report;
+mod search;
 mod show;
 mod speech;
 mod summary;
@@ -46,6 +47,7 @@ Examples:
   slimgpt demo                                          prune the shipped model and compare
   slimgpt plan ./Llama-2-7b-hf --target 0.2             what would go, and the memory it takes
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
+  slimgpt search ./SmolLM2-135M --targets 0.2,0.5 --calibration c4.jsonl --out plan.json
   slimgpt recover ./slim --data alpaca_data_cleaned.json --out ./recovered
   slimgpt ppl ./slim --text wiki.test.raw --join wikitext2 --seq-len 128
   slimgpt eval ./slim --tasks zero-shot --task-dir ./tasks
@@ -81,6 +83,8 @@ struct Cli {
 enum Command {
     /// Prune a checkpoint folder into a smaller one
     Prune(prune::Prune),
+    /// Search for sizes: what cutting each layer costs, and the least cost within a budget
+    Search(search::SearchCommand),
     /// Train a pruned model until it is as good as its size allows
     Recover(recover::Recover),
     /// Perplexity of a model on a text
@@ -142,6 +146,7 @@ fn multiply_here_too() {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Prune(command) => command.run(),
+        Command::Search(command) => command.run(),
         Command::Recover(command) => command.run(),
         Command::Ppl(command) => command.run(),
         Command::Eval(command) => command.run(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use slimgpt::allocate::{Curve, FinalShape, Schedule, SiteRatio};
 use slimgpt::disk;
 use slimgpt::names::Named;
+use slimgpt::search::SearchPlan;
 
 /// "5.4B", "350M", "12k" or a plain number.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -98,23 +99,46 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
 /// A schedule, and the file that it was read from.
 #[derive(Clone, Debug)]
 pub struct ScheduleArgument {
-    pub schedule: Schedule,
+    pub schedule: Scheduled,
     pub file: Option<PathBuf>,
 }
+
+/// How the ratio goes from layer to layer, as far as what was typed says it.
+#[derive(Clone, Debug)]
+pub enum Scheduled {
+    /// A curve, ratios, or sizes.
+    As(Schedule),
+    /// Sizes that a search has found, for targets that its file names.
+    Found(Box<SearchPlan>),
+    /// Sizes that are to be searched for.
+    Search,
+}
+
+/// The word for sizes that are to be searched for.
+pub const SEARCH: (&str, &str) =
+    ("search", "sizes that are searched for: what cutting costs is measured site by site (see `slimgpt search`)");
 
 /// A curve's name, or a file with an entry for each layer.
 pub fn schedule(text: &str) -> Result<ScheduleArgument, String> {
     // A curve's name goes before a file that is called the same.
     if let Some(curve) = Curve::named(text) {
-        return Ok(ScheduleArgument { schedule: Schedule::Curve(curve), file: None });
+        return Ok(ScheduleArgument { schedule: Scheduled::As(Schedule::Curve(curve)), file: None });
+    }
+    if text == SEARCH.0 {
+        return Ok(ScheduleArgument { schedule: Scheduled::Search, file: None });
     }
     let file = Path::new(text);
-    let content = disk::read_named(file, disk::SETTINGS).map_err(|e| e.cause).and_then(|bytes| {
+    let content = disk::read_named(file, disk::REPORT).map_err(|e| e.cause).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e.utf8_error()))
     });
     let content = content
         .map_err(|e| format!("{} is neither one of {} nor a readable file ({e})", file.display(), Curve::names()))?;
-    let schedule = Schedule::parse(&content).map_err(|wrong| format!("{}: {wrong}", file.display()))?;
+    // A list has brackets or is words; only the plan of a search is an object.
+    let schedule = match content.trim_start().starts_with('{') {
+        true => SearchPlan::parse(&content).map(|plan| Scheduled::Found(Box::new(plan))).map_err(|e| e.to_string()),
+        false => Schedule::parse(&content).map(Scheduled::As),
+    };
+    let schedule = schedule.map_err(|wrong| format!("{}: {wrong}", file.display()))?;
     Ok(ScheduleArgument { schedule, file: Some(file.to_owned()) })
 }
 

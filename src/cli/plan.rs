@@ -10,6 +10,7 @@ use slimgpt::format;
 use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
+use super::exit::Usage;
 use super::{out, show, variables};
 
 mod recovery;
@@ -25,6 +26,9 @@ Examples:
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB
   slimgpt plan ./slim --recover --memory 8GiB";
+
+const UNSEARCHED: &str = "a plan reads no weights and no text, and a search needs both: `slimgpt search` makes a file of sizes, \
+which --schedule FILE takes";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -55,8 +59,11 @@ impl PlanCommand {
             let limits = self.pruning.knobs.within(self.limits()?);
             return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
         }
+        if self.pruning.is_search() {
+            return Err(Usage(UNSEARCHED.into()).into());
+        }
         // The seed decides which units go, not how many.
-        let request = self.pruning.request(&self.size, checkpoint.config(), 0)?;
+        let request = self.pruning.request(&self.size, &checkpoint, 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
         let plan = plan(&request, checkpoint.config(), &limits)?;
         if self.json {

@@ -80,6 +80,11 @@ pub struct Ppl {
     /// Where the begin-of-sequence token stands
     #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none")]
     bos: Bos,
+    /// The model that it was made of, to tell how far its expectations are from what they were
+    ///
+    /// KL(dense ‖ model) of the next token, in nats a token over the same windows; for --protocol window.
+    #[arg(long, value_name = "DENSE")]
+    dense: Option<PathBuf>,
     /// Keep the figures in the model's folder (slimgpt-eval.json), for reports
     #[arg(long)]
     save: bool,
@@ -109,6 +114,8 @@ struct Printed<'a> {
     perplexity: Perplexity,
     #[serde(flatten)]
     by_word: Option<ByWord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divergence: Option<f64>,
     protocol: Protocol,
     join: Join,
     seq_len: usize,
@@ -128,7 +135,9 @@ impl Ppl {
         let config = checkpoint.config();
         // lm-eval's rolling windows are as long as the model's context.
         let asked = self.seq_len.or((self.protocol == Protocol::Rolling).then_some(config.max_positions));
+        let dense = self.dense.as_deref().map(arguments::open_weights).transpose()?;
         let measure = Measure {
+            dense: dense.as_ref(),
             checkpoint: &checkpoint,
             tokenizer: &tokenizer,
             length: arguments::window_length(asked, config)?,
@@ -165,6 +174,9 @@ impl Ppl {
         if self.protocol != Protocol::Window && self.bos == Bos::Each {
             return wrong("--bos each is for --protocol window; use --bos first or none");
         }
+        if self.protocol != Protocol::Window && self.dense.is_some() {
+            return wrong("--dense is for --protocol window");
+        }
         if self.protocol == Protocol::Rolling && self.windows.is_some() {
             return wrong("--protocol rolling measures whole documents; leave --windows out");
         }
@@ -178,6 +190,7 @@ impl Ppl {
         Printed {
             perplexity: found.perplexity,
             by_word: found.by_word,
+            divergence: found.divergence,
             protocol: self.protocol,
             join: self.join,
             seq_len: measure.length,
@@ -208,7 +221,11 @@ impl Ppl {
             self.what(found),
             device.name(),
         );
-        Ok(out::line(line)?)
+        out::line(line)?;
+        match found.divergence {
+            Some(nats) => Ok(out::line(format_args!("divergence from the dense model {nats:.4} nats a token"))?),
+            None => Ok(()),
+        }
     }
 
     fn what(&self, found: &Found) -> String {
@@ -224,6 +241,9 @@ impl Ppl {
             n,
         };
         let mut entries = vec![entry(EvalEntry::PPL, found.perplexity.perplexity, found.perplexity.tokens)];
+        if let Some(nats) = found.divergence {
+            entries.push(entry("divergence", nats, found.perplexity.tokens));
+        }
         if let Some(by_word) = &found.by_word {
             entries.push(entry("word_ppl", by_word.word_perplexity, by_word.words));
             entries.push(entry("byte_ppl", by_word.byte_perplexity, by_word.bytes));

@@ -50,6 +50,9 @@ impl Progress {
             )),
             Event::OutOfMemory { .. } => self.line("the device ran out of memory: going on with the activations elsewhere"),
             Event::Resumed { finished, layers } => self.line(&format!("going on after {finished} of {layers} layers")),
+            Event::Choosing { done, total } => {
+                self.on_the_way(&format!("choosing what goes: {} %", 100 * done / total.max(&1)));
+            }
             Event::Batch { layer, pass, .. } => self.on_the_way(&self.batch(*layer, *pass, second)),
             Event::LayerDone { record } => self.line(&self.layer(record, second)),
             Event::Writing => self.bar.set_message("writing"),

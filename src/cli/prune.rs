@@ -9,16 +9,19 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
+use slimgpt::disk;
 use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
+use slimgpt::search::SearchPlan;
 use slimgpt::session::{Pruned, prune_to_folder};
 
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
+use super::search::{Probe, Probed, Searching};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
@@ -76,7 +79,7 @@ impl Prune {
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
-        let request = self.pruning.request(&self.calibration.size, checkpoint.config(), self.calibration.seed)?;
+        let mut request = self.pruning.request(&self.calibration.size, &checkpoint, self.calibration.seed)?;
         let texts = self.calibration.files().iter().chain(self.text.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files()).chain(self.adapter.files());
         // An earlier result may be this very run's, which only the run itself knows.
@@ -88,9 +91,30 @@ impl Prune {
         plan(&request, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let interrupt = Interrupt::listen();
+        let mut searched = None;
+        if self.pruning.is_search() {
+            let text = Probed { calibration: &self.calibration, probe: &Probe::default() };
+            let state = self.out.with_added_extension("search.partial");
+            let earlier = self.out.join(SearchPlan::FILE);
+            // What stands there is refused now and not after the search, unless it may be this very run's.
+            if !earlier.is_file() {
+                Place::new(&self.out, Kind::Pruned, self.overwrite).stands().map_err(FolderError::from)?;
+            }
+            let search = Searching {
+                checkpoint: &checkpoint,
+                request: &request,
+                limits: &limits,
+                state: &state,
+                earlier: &earlier,
+            };
+            let found = search.run(&text, &tokenizer, &device, &self.pruning, &interrupt, self.json)?;
+            let (size, seed) = (&self.calibration.size, self.calibration.seed);
+            request = self.pruning.found(size, checkpoint.config(), seed, found.found(None)?)?;
+            searched = Some((found, state));
+        }
         let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
-        let interrupt = Interrupt::listen();
         let measure = Measured {
             text: &self.text,
             tokenizer: &tokenizer,
@@ -130,6 +154,12 @@ impl Prune {
         let Pruned { report, was_finished } = pruned?;
         if was_finished {
             out::note(format_args!("{} is finished already: nothing is left to do", self.out.display()));
+        }
+        if let Some((plan, state)) = &searched {
+            disk::write_json(&self.out.join(SearchPlan::FILE), plan)?;
+            // Again, now that the page can tell why it was cut there.
+            slimgpt::report::write_into(&self.out)?;
+            disk::remove_file(state)?;
         }
         let pruned = measure.after("pruned", &self.out, EvalEntry::DENSE_PPL, &dense)?;
         last.iter().for_each(|event| progress.show(event));

@@ -30,6 +30,9 @@ pub(super) fn flags(remedy: Remedy) -> String {
         Remedy::AllowMemory(bytes) => {
             format!("give --memory {}MiB, or leave it out and use --device cpu", bytes.div_ceil(1 << 20))
         }
+        Remedy::LearnLess => {
+            "use a smaller --micro-batch or --batch, a shorter --seq-len, or --train lora with a smaller --lora-rank".into()
+        }
         Remedy::Windows(windows) => format!("use --samples {windows}"),
         Remedy::WindowTokens(tokens) => format!("use --seq-len {tokens} or --device cpu"),
         Remedy::Stride(tokens) => format!("use --stride {tokens} or less, or a longer --seq-len"),

@@ -48,6 +48,16 @@ pub enum EvalError {
     /// Rows that cannot be used.
     #[error("{} cannot be used:\n{}", rows(.0.len()), listed(.0))]
     BadRows(Vec<BadRow>),
+    /// Two models that are held against each other read other tokens.
+    #[error(
+        "the model has {own} embeddings and the dense one {theirs}: what they expect can be compared only over the same tokens"
+    )]
+    OtherVocabulary {
+        /// Rows of the model's embedding.
+        own: usize,
+        /// Rows of the dense model's.
+        theirs: usize,
+    },
     /// A text has nothing to predict.
     #[error("the text has {tokens} tokens, and {needed} are needed; give more text")]
     TooShort {

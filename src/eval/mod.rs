@@ -5,12 +5,14 @@
 //! perplexity.rs   windows that do not overlap;  rolling.rs, wikitext.rs  lm-eval's;  strided.rs  transformers'
 //! tasks/          multiple choice: the seven zero-shot tasks and MMLU
 //! longbench/      generated answers, judged by scorers.rs
+//! divergence.rs   how far a changed model's expectations are from what they were
 //! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
 //! needs.rs, room.rs     the memory that measuring takes, and where there is none
 //! record.rs       the figures kept in a model's folder
 //! ```
 
 pub mod cost;
+mod divergence;
 mod error;
 mod latency;
 mod likelihood;
@@ -25,6 +27,7 @@ mod strided;
 pub mod tasks;
 mod wikitext;
 
+pub use divergence::{Expected, divergence};
 pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};

@@ -7,6 +7,7 @@
 pub mod block_cholesky;
 mod buffer;
 pub mod cholesky;
+pub mod dropout;
 pub mod eliminate;
 pub mod gather;
 pub mod hessian;
@@ -26,6 +27,7 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::ColumnNorms::KERNEL,
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
+    dropout::DropoutMask::KERNEL,
     eliminate::PickColumn::KERNEL,
     eliminate::PivotRow::KERNEL,
     eliminate::PivotColumn::KERNEL,

@@ -18,6 +18,9 @@ pub enum GradientError {
         /// The one whose turn it is.
         next: usize,
     },
+    /// Whoever was told of the progress said stop.
+    #[error("stopped")]
+    Stopped,
     /// A checkpoint could not be read.
     #[error(transparent)]
     Checkpoint(#[from] crate::checkpoint::ReadError),

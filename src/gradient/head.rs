@@ -12,13 +12,11 @@
 //! logarithm of the sum, and with it for the gradient.
 
 use burn::module::Module;
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
 use super::GradientError;
-use crate::checkpoint::OuterWeights;
 use crate::device::readback::floats;
-use crate::model::{RmsNorm, logit_rows, token_tensor, upload};
-use crate::shape::ModelConfig;
+use crate::model::{Head, logit_rows, token_tensor};
 
 /// What is learnt: the words of the text, or what another model expects.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,24 +36,6 @@ impl Loss {
     /// Divergence from the teacher at a temperature.
     pub fn of_teacher(temperature: f64) -> Self {
         Self { labels: 0.0, teacher: 1.0, temperature }
-    }
-}
-
-/// The last norm and the output matrix, which alone are needed behind the layers.
-#[derive(Clone, Debug)]
-pub struct Head {
-    norm: RmsNorm,
-    matrix: Tensor<2>,
-}
-
-impl Head {
-    /// The head of a checkpoint: the embedding, where it has no matrix of its own.
-    pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
-        let matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
-        Self {
-            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
-            matrix: upload(matrix, device),
-        }
     }
 }
 
@@ -173,32 +153,30 @@ impl Piece {
 /// Logits of a piece, never more of them at once than a chunk of the vocabulary.
 struct Logits<'a> {
     loss: Loss,
-    matrix: Tensor<2>,
+    head: &'a Head,
     normed: &'a Tensor<2>,
     /// log Σ exp z, `(rows, 1)`.
     log_sum: Tensor<2>,
-    teacher: Option<Expected>,
+    teacher: Option<Expected<'a>>,
 }
 
 /// What the teacher expects, and the logarithms of both sums at the temperature.
-struct Expected {
-    matrix: Tensor<2>,
+struct Expected<'a> {
+    head: &'a Head,
     normed: Tensor<2>,
     log_sum: Tensor<2>,
     student_log_sum: Tensor<2>,
 }
 
 impl<'a> Logits<'a> {
-    fn of(head: &Head, normed: &'a Tensor<2>, teacher: Option<(&Head, Tensor<2>)>, loss: Loss) -> Self {
-        let matrix = head.matrix.clone();
-        let log_sum = log_sum(&matrix, normed, 1.0);
-        let teacher = teacher.map(|(head, other)| Expected {
-            log_sum: self::log_sum(&head.matrix, &other, loss.temperature),
-            student_log_sum: self::log_sum(&matrix, normed, loss.temperature),
-            matrix: head.matrix.clone(),
+    fn of(head: &'a Head, normed: &'a Tensor<2>, teacher: Option<(&'a Head, Tensor<2>)>, loss: Loss) -> Self {
+        let teacher = teacher.map(|(theirs, other)| Expected {
+            log_sum: theirs.log_sum(&other, loss.temperature),
+            student_log_sum: head.log_sum(normed, loss.temperature),
+            head: theirs,
             normed: other,
         });
-        Self { loss, matrix, normed, log_sum, teacher }
+        Self { loss, head, normed, log_sum: head.log_sum(normed, 1.0), teacher }
     }
 
     /// The loss of every row, its gradient at the normed hidden states, and at the matrix.
@@ -209,17 +187,17 @@ impl<'a> Logits<'a> {
         let weights = Tensor::<1>::from_floats(targets.weights, &device).reshape([n, 1]);
         let labels = weights.clone().mul_scalar(self.loss.labels);
         // The row of the token that comes next is picked out, so e_y needs no matrix of its own.
-        let rows = self.matrix.clone().select(0, next.clone());
+        let all = &self.head.matrix;
+        let rows = all.clone().select(0, next.clone());
         let wanted = (self.normed.clone() * rows.clone()).sum_dim(1);
         let mut each = (self.log_sum.clone() - wanted) * labels.clone();
         let mut at_normed = rows.mul(labels.clone()).neg();
         let mut at_matrix = matrix.then(|| {
             let moved = (self.normed.clone() * labels.clone()).neg();
-            Tensor::<2>::zeros(self.matrix.dims(), &device).select_assign(0, next, moved, IndexingUpdateOp::Add)
+            Tensor::<2>::zeros(all.dims(), &device).select_assign(0, next, moved, IndexingUpdateOp::Add)
         });
-        for (from, to) in chunks(&self.matrix) {
-            let chunk = self.matrix.clone().slice([from..to, 0..d]);
-            let z = self.normed.clone().matmul(chunk.clone().transpose());
+        for (from, to) in self.head.chunks() {
+            let z = self.head.logits(self.normed, (from, to));
             let mut at_z = (z.clone() - self.log_sum.clone()).exp() * labels.clone();
             if let Some(expected) = &self.teacher {
                 let (loss, more) = expected.of(z, (from, to), self.loss.temperature);
@@ -227,7 +205,7 @@ impl<'a> Logits<'a> {
                 each = each + loss * counts.clone();
                 at_z = at_z + more * counts;
             }
-            at_normed = at_normed + at_z.clone().matmul(chunk);
+            at_normed = at_normed + at_z.clone().matmul(all.clone().slice([from..to, 0..d]));
             if let Some(sum) = at_matrix.take() {
                 let part = at_z.transpose().matmul(self.normed.clone());
                 let before = sum.clone().slice([from..to, 0..d]);
@@ -238,42 +216,13 @@ impl<'a> Logits<'a> {
     }
 }
 
-impl Expected {
+impl Expected<'_> {
     /// T² Σ q (log q − log p) over a chunk of the vocabulary, `(rows, 1)`, and T (p − q), `(rows, chunk)`.
-    fn of(&self, z: Tensor<2>, (from, to): (usize, usize), temperature: f64) -> (Tensor<2>, Tensor<2>) {
-        let [_, d] = self.matrix.dims();
-        let chunk = self.matrix.clone().slice([from..to, 0..d]);
-        let theirs = self.normed.clone().matmul(chunk.transpose()).div_scalar(temperature) - self.log_sum.clone();
+    fn of(&self, z: Tensor<2>, chunk: (usize, usize), temperature: f64) -> (Tensor<2>, Tensor<2>) {
+        let theirs = self.head.logits(&self.normed, chunk).div_scalar(temperature) - self.log_sum.clone();
         let ours = z.div_scalar(temperature) - self.student_log_sum.clone();
         let (q, p) = (theirs.clone().exp(), ours.clone().exp());
         let loss = (q.clone() * (theirs - ours)).sum_dim(1).mul_scalar(temperature * temperature);
         (loss, (p - q).mul_scalar(temperature))
     }
-}
-
-/// log Σ exp(n Wᵀ / T), `(rows, 1)`.
-fn log_sum(matrix: &Tensor<2>, normed: &Tensor<2>, temperature: f64) -> Tensor<2> {
-    let [_, d] = matrix.dims();
-    let parts = chunks(matrix).map(|(from, to)| {
-        let chunk = matrix.clone().slice([from..to, 0..d]);
-        of_row(normed.clone().matmul(chunk.transpose()).div_scalar(temperature))
-    });
-    let mut parts: Vec<Tensor<2>> = parts.collect();
-    if parts.len() == 1 { parts.remove(0) } else { of_row(Tensor::cat(parts, 1)) }
-}
-
-/// log Σ exp of every row, from its largest entry, so that nothing overflows.
-fn of_row(z: Tensor<2>) -> Tensor<2> {
-    let largest = z.clone().max_dim(1);
-    (z - largest.clone()).exp().sum_dim(1).log() + largest
-}
-
-/// Rows of the output matrix that are multiplied at once: a slice of it is a copy.
-const CHUNK_BYTES: usize = 256 << 20;
-
-/// From where to where the vocabulary is gone through.
-fn chunks(matrix: &Tensor<2>) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let [vocab, d] = matrix.dims();
-    let step = (CHUNK_BYTES / (d * size_of::<f32>())).clamp(1, vocab);
-    (0..vocab).step_by(step).map(move |from| (from, vocab.min(from + step)))
 }

@@ -17,14 +17,20 @@ pub struct LayerGradients {
     pub parts: Layer<Tensor<1>>,
     /// At the factors A `(rank, in)` and B `(out, rank)` of its adapters.
     pub factors: BTreeMap<Projection, [Tensor<2>; 2]>,
+    /// At the gates of heads and channels.
+    pub gates: [Option<Tensor<1>>; 2],
 }
 
 impl LayerGradients {
     /// Adds those of more tokens, which are at the same parts.
     pub(super) fn add(&mut self, more: Self) {
-        if self.parts.is_empty() && self.factors.is_empty() {
+        let is_empty = self.parts.is_empty() && self.factors.is_empty() && self.gates.iter().all(Option::is_none);
+        if is_empty {
             *self = more;
             return;
+        }
+        for (sum, gate) in self.gates.iter_mut().zip(more.gates) {
+            *sum = sum.take().zip(gate).map(|(sum, gate)| sum + gate);
         }
         let sums = more.parts.into_iter().map(|(part, tensor)| (part, self.parts[part].clone() + tensor));
         self.parts = sums.collect();
@@ -42,6 +48,18 @@ pub struct Taps {
     pub attention: Tensor<3>,
     /// At the output of down_proj.
     pub feed_forward: Tensor<3>,
+}
+
+impl Taps {
+    /// Σ g gᵀ over all tokens of both, `(d, d)`: how the loss curves in what each half adds, as Fisher's information has it
+    /// of one token (arXiv 1412.1193).
+    pub(super) fn products(&self) -> [Tensor<2>; 2] {
+        [&self.attention, &self.feed_forward].map(|tap| {
+            let [b, t, d] = tap.dims();
+            let rows = tap.clone().reshape([b * t, d]);
+            rows.clone().transpose().matmul(rows)
+        })
+    }
 }
 
 /// A layer that went forward under autodiff, ready to be pulled back.
@@ -84,7 +102,7 @@ impl Graph {
         let projected = block.attention.projected(block.input_norm.forward(hidden.clone()), positions);
         let context = block.attention.attended(projected.clone().map(Tensor::inner), positions);
         let attended = leaf(context.clone());
-        let added = block.attention.o.forward(attended.clone());
+        let added = block.attended(attended.clone());
         // A new leaf: the halves are pulled back one after the other.
         let between = leaf(input + added.clone().inner());
         let output = block.add_mlp(between.clone(), block.inner(between.clone()));
@@ -112,7 +130,7 @@ impl Graph {
         let by_attention = found.pull(&block, &hidden, [weighed(q, at_q), weighed(k, at_k), weighed(v, at_v)]);
         // In the order in which a layer computes, whichever half was first.
         let parts = Part::ALL.into_iter().filter_map(|part| Some((part, found.parts.remove(&place(part))?)));
-        let gradients = LayerGradients { parts: parts.collect(), factors: found.factors };
+        let gradients = LayerGradients { parts: parts.collect(), factors: found.factors, gates: found.gates };
         // The residual stream goes by attention, and its gradient with it.
         let input = between.clone() + by_attention;
         Pulled { input, gradients, taps: Taps { attention: between, feed_forward: at_output } }
@@ -133,6 +151,7 @@ fn place(part: Part) -> usize {
 struct Found {
     parts: BTreeMap<usize, Tensor<1>>,
     factors: BTreeMap<Projection, [Tensor<2>; 2]>,
+    gates: [Option<Tensor<1>>; 2],
 }
 
 impl Found {
@@ -146,6 +165,12 @@ impl Found {
             let both = [&adapter.a, &adapter.b].map(|factor| factor.val().grad_remove(&mut gradients));
             if let [Some(a), Some(b)] = both {
                 self.factors.insert(projection, [a, b]);
+            }
+        }
+        if let Some(gates) = &block.gates {
+            for (gate, found) in [&gates.heads, &gates.channels].into_iter().zip(&mut self.gates) {
+                // Each half of a layer has one of the two.
+                *found = gate.val().grad_remove(&mut gradients).or(found.take());
             }
         }
         // What was pulled back was made of the leaf, so there is a gradient.

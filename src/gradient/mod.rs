@@ -22,7 +22,7 @@ mod taylor;
 
 pub use batch::Batch;
 pub use error::GradientError;
-pub use head::{Head, HeadGradients, HeadWanted, Loss};
+pub use head::{HeadGradients, HeadWanted, Loss};
 pub use layer::{LayerGradients, Taps};
 pub use pass::{Back, Keep, Outcome, Pass};
 pub use taylor::{Importance, Taylor, importance};

@@ -5,11 +5,11 @@ use burn::tensor::{Device, Tensor};
 
 use super::head::{Targets, Teacher, score};
 use super::layer::Graph;
-use super::{Batch, GradientError, Head, HeadGradients, HeadWanted, LayerGradients, Loss, Taps};
+use super::{Batch, GradientError, HeadGradients, HeadWanted, LayerGradients, Loss, Taps};
 use crate::activations::{Cache, CacheError, Placement, SharedSpill};
 use crate::checkpoint::HostTensor;
 use crate::device::readback::floats;
-use crate::model::{Block, Positions};
+use crate::model::{Block, Head, Positions};
 use crate::shape::ModelConfig;
 
 /// What is kept of the way forward for the way back.
@@ -36,6 +36,7 @@ pub struct Pass<'a> {
     /// The layer whose turn it is on the way forward, or the one after it on the way back.
     next: usize,
     wants_taps: bool,
+    wants_products: bool,
     /// Positions of batches without documents, which are those of every batch of their length.
     plain: Option<(usize, Positions)>,
 }
@@ -56,6 +57,9 @@ pub struct Back {
     pub gradients: LayerGradients,
     /// Of each batch, where they were asked for.
     pub taps: Vec<Taps>,
+    /// Σ g gᵀ `(d, d)` of the taps behind attention and behind the feed-forward part over all tokens of all batches, where
+    /// they were asked for.
+    pub products: Option<[Tensor<2>; 2]>,
 }
 
 impl<'a> Pass<'a> {
@@ -80,7 +84,20 @@ impl<'a> Pass<'a> {
         };
         let graphs = std::iter::repeat_with(|| None).take(if keep == Keep::Graphs { slots } else { 0 }).collect();
         let hidden = cache("hidden", batches.len(), place);
-        Ok(Self { config, batches, device, keep, hidden, inputs, graphs, next: 0, wants_taps: false, plain: None })
+        let (wants_taps, wants_products) = (false, false);
+        Ok(Self {
+            config,
+            batches,
+            device,
+            keep,
+            hidden,
+            inputs,
+            graphs,
+            next: 0,
+            wants_taps,
+            wants_products,
+            plain: None,
+        })
     }
 
     /// The same whose hidden states have another name on a disk that two passes share.
@@ -93,6 +110,12 @@ impl<'a> Pass<'a> {
     #[must_use]
     pub fn with_taps(self) -> Self {
         Self { wants_taps: true, ..self }
+    }
+
+    /// The same that adds up the outer products of these gradients.
+    #[must_use]
+    pub fn with_products(self) -> Self {
+        Self { wants_products: true, ..self }
     }
 
     /// Fills the hidden states with the tokens' embeddings.
@@ -192,6 +215,13 @@ impl<'a> Pass<'a> {
             };
             let pulled = graph.pull(&self.positions(i), at_output);
             back.gradients.add(pulled.gradients);
+            if self.wants_products {
+                let [attention, feed_forward] = pulled.taps.products();
+                back.products = Some(match back.products.take() {
+                    Some([a, f]) => [a + attention, f + feed_forward],
+                    None => [attention, feed_forward],
+                });
+            }
             back.taps.extend(self.wants_taps.then_some(pulled.taps));
             self.hidden.put(i, pulled.input).await?;
         }

@@ -11,12 +11,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, GradientError, Head, HeadWanted, Keep, Loss, Pass};
+use super::{Batch, GradientError, HeadWanted, Keep, Loss, Pass};
 use crate::activations::Placement;
 use crate::checkpoint::{Checkpoint, HostTensor};
 use crate::device::Device;
 use crate::device::readback::floats;
-use crate::model::Block;
+use crate::model::{Block, Head};
 use crate::shape::{LayerShape, Part, Projection};
 
 /// What is summed by its size.
@@ -41,16 +41,16 @@ pub struct Importance {
 }
 
 /// The importance of everything in every layer, by the gradient of the mean loss over the windows. `progress` is told
-/// how many of how many layers were gone through.
+/// how many of how many layers were gone through, and says whether to go on.
 ///
 /// # Errors
-/// When a window has nothing to predict, a weight is not finite, or the device fails.
+/// [`GradientError::Stopped`], or when a window has nothing to predict, a weight is not finite, or the device fails.
 pub async fn importance(
     checkpoint: &Checkpoint,
     windows: &[Vec<u32>],
     taylor: Taylor,
     device: &Device,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Importance>, GradientError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
     let batches: Vec<Batch> = windows.iter().map(|window| Batch::whole(vec![window.clone()])).collect();
@@ -63,9 +63,10 @@ pub async fn importance(
         let block = Block::load(&weights, config.layers[layer], config, on);
         Ok((weights, block))
     };
+    let mut told = |done: usize| if progress(done, 2 * layers) { Ok(()) } else { Err(GradientError::Stopped) };
     for layer in 0..layers {
         pass.forward(layer, &block(layer)?.1).await?;
-        progress(layer + 1, 2 * layers);
+        told(layer + 1)?;
     }
     pass.score(&Head::load(&outer, config, on), Loss::LABELS, None, HeadWanted::default()).await?;
     let mut found = Vec::new();
@@ -78,7 +79,7 @@ pub async fn importance(
             sums.add(projection, weights.weight(projection), &floats(gradient).await?);
         }
         found.push(sums.found);
-        progress(2 * layers - layer, 2 * layers);
+        told(2 * layers - layer)?;
     }
     found.reverse();
     Ok(found)

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
 
-use super::{Attention, LayerCache, Linear, Positions, RmsNorm};
+use super::{Attention, Gates, LayerCache, Linear, Positions, RmsNorm};
 
 /// h' = h + o(attention(norm(h))), h'' = h' + down(silu(gate(n)) · up(n)) with n = norm(h').
 #[derive(Module, Debug)]
@@ -21,6 +21,8 @@ pub struct Block {
     pub up: Linear,
     /// `(d, channels)`: its input columns are what pruning removes.
     pub down: Linear,
+    /// Before o_proj and down_proj, while it is learnt what may go.
+    pub gates: Option<Gates>,
 }
 
 impl Block {
@@ -31,7 +33,16 @@ impl Block {
 
     /// hidden + o_proj(context), `(b, t, d)`: the residual stream after attention.
     pub fn add_attention(&self, hidden: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
-        hidden + self.attention.o.forward(context)
+        hidden + self.attended(context)
+    }
+
+    /// o_proj(context), `(b, t, d)`: what attention adds.
+    pub fn attended(&self, context: Tensor<3>) -> Tensor<3> {
+        let context = match &self.gates {
+            Some(gates) => gates.of_heads(context),
+            None => context,
+        };
+        self.attention.o.forward(context)
     }
 
     /// The input of down_proj, `(b, t, channels)`.
@@ -42,6 +53,10 @@ impl Block {
 
     /// hidden + down_proj(inner), `(b, t, d)`: what the next layer is given.
     pub fn add_mlp(&self, hidden: Tensor<3>, inner: Tensor<3>) -> Tensor<3> {
+        let inner = match &self.gates {
+            Some(gates) => gates.of_channels(inner),
+            None => inner,
+        };
         hidden + self.down.forward(inner)
     }
 

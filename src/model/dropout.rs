@@ -14,11 +14,15 @@ pub struct Dropout {
 
 impl Dropout {
     /// `(rows, columns)` of 0 where an element is dropped and 1 / (1 − share) where it stays, so that the
-    /// expectation of a product with it is what it would be without.
+    /// expectation of a product with it is what it would be without. It is not under autodiff.
     pub fn mask(self, [rows, columns]: [usize; 2], device: &Device) -> Tensor<2> {
         let kept = (1.0 / (1.0 - self.share)) as f32;
         // The hash is uniform over 32 bits, so this share of it lies below the threshold.
         let threshold = (self.share * f64::from(u32::MAX)) as u32;
+        #[cfg(feature = "gpu")]
+        if *device != Device::flex() {
+            return crate::gpu::dropout::mask([rows, columns], self.seed, threshold, kept, device);
+        }
         let value = |i: usize| if hash(self.seed, i as u32) < threshold { 0.0 } else { kept };
         Tensor::from_data(
             TensorData::new((0..rows * columns).map(value).collect::<Vec<f32>>(), [rows, columns]),

@@ -34,7 +34,10 @@ impl LowRank {
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let x = match self.dropped > 0.0 {
             true => {
-                let mask = Dropout { share: self.dropped, seed: self.seed }.mask(x.dims(), &x.device());
+                let dropout = Dropout { share: self.dropped, seed: self.seed };
+                let mask = dropout.mask(x.dims(), &x.device().inner());
+                #[cfg(feature = "gradients")]
+                let mask = if x.is_autodiff() { mask.autodiff() } else { mask };
                 x * mask
             }
             false => x,

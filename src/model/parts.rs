@@ -34,6 +34,7 @@ impl Block {
             gate: linear(Projection::Gate),
             up: linear(Projection::Up),
             down: linear(Projection::Down),
+            gates: None,
         }
     }
 

@@ -126,18 +126,23 @@ impl<T: Real> Executor for CpuExecutor<T> {
         cheapest::eliminate(problem, count)
     }
 
-    async fn refit(&self, problem: &Problem<T>, kept: &[usize]) -> Result<Refit, ObsError> {
+    async fn refit(&self, problem: &Problem<T>, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         let Problem { weight, hessian, .. } = problem;
         let gone = complement(kept, hessian.order());
         let elements = Elements::of(weight).await?;
         let values = elements.values()?;
         let mut fitted = picked_columns(elements.matrix(&values), kept);
         let mut squared_change = 0.0;
-        if !gone.is_empty() {
+        if !gone.is_empty() || draw.is_some() {
             let w_gone = picked_columns(elements.matrix(&values), &gone);
             // Only the correction W_P H_PK passes through the inverse: W H_:K would lose more digits.
             let mut pulled = Mat::zeros(fitted.nrows(), kept.len());
             add_product(&mut pulled, w_gone.as_ref(), hessian.block(&gone, kept).as_ref());
+            if let Some(draw) = draw {
+                let elements = Elements::of(draw).await?;
+                let values = elements.values::<T>()?;
+                pulled += picked_columns(elements.matrix(&values), kept);
+            }
             let h_kept = hessian.block(kept, kept);
             // H_KK is symmetric, so solving from the left gives the change transposed.
             let change = llt(h_kept.as_ref(), || FactoredMatrix::KeptHessian)?.solve(pulled.transpose());

@@ -70,8 +70,10 @@ pub trait Executor {
     /// Removes `count` columns one by one, the cheapest at its time first; of equals the lowest.
     async fn eliminate_cheapest(&self, problem: &mut Self::Problem, count: usize) -> Result<Vec<Removal>, ObsError>;
 
-    /// The least-squares weights for the kept columns, from the original weights.
-    async fn refit(&self, problem: &Self::Problem, kept: &[usize]) -> Result<Refit, ObsError>;
+    /// The least-squares weights for the kept columns, from the original weights. With `draw` = Σ g xᵀ `(out, features)`
+    /// the outputs fit those of the original weights moved by g.
+    async fn refit(&self, problem: &Self::Problem, kept: &[usize], draw: Option<&Tensor<2>>)
+    -> Result<Refit, ObsError>;
 }
 
 /// What a problem looks like inside, for traces and tests: pruning needs none of it.

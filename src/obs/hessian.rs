@@ -11,6 +11,8 @@ pub struct Hessian<E: Executor> {
     sum: Option<E::Sum>,
     /// Σ x, where it was asked for.
     column_sums: Option<Vec<f64>>,
+    /// Σ g xᵀ `(out, features)` of what the outputs are to be drawn to, where it was told.
+    draw: Option<Tensor<2>>,
     features: usize,
     tokens: usize,
 }
@@ -54,7 +56,7 @@ impl InputMoments {
 impl<E: Executor> Hessian<E> {
     /// A sum of nothing, for a linear layer of `features` inputs.
     pub fn new(executor: &E, features: usize) -> Self {
-        Self { sum: Some(executor.zero_sum(features)), column_sums: None, features, tokens: 0 }
+        Self { sum: Some(executor.zero_sum(features)), column_sums: None, draw: None, features, tokens: 0 }
     }
 
     /// A sum of nothing that also sums the inputs themselves.
@@ -77,6 +79,21 @@ impl<E: Executor> Hessian<E> {
         }
         self.tokens += x.dims()[0];
         Ok(())
+    }
+
+    /// Tells that for the inputs `x` `(tokens, features)`, which were added, the outputs of the layer are to move by up to
+    /// `gap` `(tokens, out)`.
+    pub fn draw(&mut self, gap: &Tensor<2>, x: &Tensor<2>) {
+        let more = gap.clone().transpose().matmul(x.clone());
+        self.draw = Some(match self.draw.take() {
+            Some(sum) => sum + more,
+            None => more,
+        });
+    }
+
+    /// Σ g xᵀ, if it was told.
+    pub(super) fn drawn(&self) -> Option<&Tensor<2>> {
+        self.draw.as_ref()
     }
 
     /// Tokens summed so far, over all batches.

@@ -14,6 +14,10 @@ pub struct Options {
     pub reconstruction: Reconstruction,
     /// λ in units of the mean of H's diagonal; only elimination and least squares need it.
     pub damping: f64,
+    /// α: how far least squares draws the outputs from what the layer made of its inputs towards what the whole dense model
+    /// had at that place. Needs a Hessian that was told of the difference ([`Hessian::draw`](super::Hessian::draw)).
+    #[serde(default)]
+    pub residual: f64,
 }
 
 /// How the groups that go are chosen.
@@ -44,11 +48,22 @@ pub enum Ranking {
     /// Σ_{j∈g} (Var_j ‖W_:j‖²)²: FLAP's weighted input feature variance. The paper's score of a
     /// column is Var_j ‖W_:j‖²; its code sums the squares over a head. One column ranks the same.
     Fluctuation,
-    /// By gradients, which the caller brings scores of ([`remove_ranked`](super::remove_ranked)).
-    Taylor {
-        /// Whether the terms of a row are added up before their size is taken.
-        vector: bool,
-    },
+    /// By what the caller knows of the whole model and brings as scores ([`remove_ranked`](super::remove_ranked)).
+    Brought(Brought),
+}
+
+/// What scores were made of that the caller brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Brought {
+    /// Gradients at all weights: Σ |W ⊙ ∂W| over a unit.
+    Taylor,
+    /// The same with the terms of a row added up before their size is taken.
+    TaylorVector,
+    /// Gradients at low-rank factors that are trained while units go.
+    LoraGradients,
+    /// Gates that are learnt beside low-rank factors.
+    Gates,
 }
 
 /// What becomes of the columns that stay.
@@ -68,7 +83,7 @@ impl Default for Options {
     fn default() -> Self {
         // 0.01 is the default of the published code; the paper names no damping.
         let (selection, reconstruction) = (Selection::Elimination(Score::Exact), Reconstruction::LeastSquares);
-        Self { selection, reconstruction, damping: 0.01 }
+        Self { selection, reconstruction, damping: 0.01, residual: 0.0 }
     }
 }
 
@@ -83,13 +98,17 @@ impl Options {
         self.adds_bias() || self.selection == Selection::Ranking(Ranking::Fluctuation)
     }
 
-    /// Whether the scores follow from gradients of the whole model, which the caller brings: `Some(true)` where the terms
-    /// of a row are added up first.
-    pub fn taylor(&self) -> Option<bool> {
+    /// What the scores are made of, where the caller brings them.
+    pub fn brought(&self) -> Option<Brought> {
         match self.selection {
-            Selection::Ranking(Ranking::Taylor { vector }) => Some(vector),
+            Selection::Ranking(Ranking::Brought(brought)) => Some(brought),
             _ => None,
         }
+    }
+
+    /// Whether the difference from the dense model is needed beside the Hessian.
+    pub fn needs_draw(&self) -> bool {
+        self.residual > 0.0 && self.reconstruction == Reconstruction::LeastSquares
     }
 
     /// Whether the layer has a bias afterwards, even if it had none.
@@ -116,13 +135,13 @@ mod tests {
 
     #[test]
     fn every_selection_survives_json() {
-        let taylor = Ranking::Taylor { vector: true };
+        let taylor = Ranking::Brought(Brought::TaylorVector);
         let rankings =
             [Ranking::Random { seed: 7 }, Ranking::Magnitude, Ranking::WandaSp, Ranking::Fluctuation, taylor];
         let scores = [Score::Exact, Score::GroupedCholesky, Score::Diagonal];
         let all = rankings.map(Selection::Ranking).into_iter().chain(scores.map(Selection::Elimination));
         for selection in all {
-            let options = Options { selection, reconstruction: Reconstruction::MeanBias, damping: 0.5 };
+            let options = Options { selection, reconstruction: Reconstruction::MeanBias, damping: 0.5, residual: 0.25 };
             let text = serde_json::to_string(&options).unwrap();
             assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options, "{text}");
         }

@@ -61,7 +61,12 @@ pub async fn prune_heads<E: Executor>(
     let pruned = async {
         let site = LinearSite::new(executor, weight, hessian, options).await?;
         let chosen = match options.selection {
-            Selection::Elimination(score) => eliminate_heads(&site, &units, quota, score).await?,
+            Selection::Elimination(score) => {
+                let mut problem = site.factor().await?;
+                let mut alive = (0..units.len()).collect();
+                let gone = eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?;
+                Chosen::eliminated(&units, gone.first_scores, gone.removed, problem)
+            }
             Selection::Ranking(ranking) => {
                 let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
                 Chosen::ranked(&units, scores, quota)?
@@ -72,33 +77,39 @@ pub async fn prune_heads<E: Executor>(
     pruned.await.map_err(|e| e.with_context(options.damping, &units))
 }
 
-/// Removes units one at a time, the lowest score at its time first.
-async fn eliminate_heads<E: Executor>(
+/// Units that went, and the scores of all before the first did.
+pub(super) struct Gone {
+    pub removed: Vec<Removal>,
+    pub first_scores: Vec<f64>,
+}
+
+/// Removes units that are alive one at a time, the lowest score at its time first.
+pub(super) async fn eliminate_heads<E: Executor>(
     site: &LinearSite<'_, E>,
+    problem: &mut E::Problem,
+    alive: &mut Vec<usize>,
     units: &[Vec<usize>],
     mut quota: Quota,
     score: Score,
-) -> Result<Chosen<E::Problem>, ObsError> {
-    let mut problem = site.factor().await?;
-    let mut alive: Vec<usize> = (0..units.len()).collect();
+) -> Result<Gone, ObsError> {
     let (mut removed, mut first_scores) = (Vec::new(), Vec::new());
     while !quota.is_used_up() {
         // All are scored anew, since a removal moves W and H⁻¹; sets that gave their share are left out.
         let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota.has(u)).collect();
         let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
-        let scores = site.executor.group_scores(&problem, &groups, score).await?;
+        let scores = site.executor.group_scores(problem, &groups, score).await?;
         if removed.is_empty() {
             // Nobody has given anything yet, so the candidates are all units.
             first_scores.clone_from(&scores);
         }
         let best = cheapest_first(&candidates, &scores)?[0];
-        let cost = site.executor.eliminate(&mut problem, &groups[best]).await?;
+        let cost = site.executor.eliminate(problem, &groups[best]).await?;
         let gone = candidates[best];
         alive.retain(|&u| u != gone);
         quota.take(gone);
         removed.push(Removal { unit: gone, score: scores[best], cost });
     }
-    Ok(Chosen::eliminated(units, first_scores, removed, problem))
+    Ok(Gone { removed, first_scores })
 }
 
 /// Removes `remove` channels from the columns of down_proj.
@@ -144,11 +155,22 @@ async fn eliminate_channels<E: Executor>(
 ) -> Result<Chosen<E::Problem>, ObsError> {
     let mut problem = site.factor().await?;
     let scores = site.executor.group_scores(&problem, units, Score::Diagonal).await?;
-    let removed = match steps {
-        ChannelSteps::OneByOne => site.executor.eliminate_cheapest(&mut problem, remove).await?,
-        _ => in_groups(site.executor, &mut problem, units.len(), &steps.sizes(remove)).await?,
-    };
+    let removed = in_steps(site.executor, &mut problem, units.len(), remove, steps).await?;
     Ok(Chosen::eliminated(units, scores, removed, problem))
+}
+
+/// Removes channels in these steps, the cheapest at their time first.
+pub(super) async fn in_steps<E: Executor>(
+    executor: &E,
+    problem: &mut E::Problem,
+    present: usize,
+    remove: usize,
+    steps: ChannelSteps,
+) -> Result<Vec<Removal>, ObsError> {
+    match steps {
+        ChannelSteps::OneByOne => executor.eliminate_cheapest(problem, remove).await,
+        _ => in_groups(executor, problem, present, &steps.sizes(remove)).await,
+    }
 }
 
 /// Removes groups of the given sizes, each the cheapest columns by the scores at its time.

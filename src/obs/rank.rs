@@ -15,7 +15,7 @@ pub(super) async fn scores(
     inputs: &InputMoments,
     units: &[Vec<usize>],
 ) -> Result<Vec<f64>, ObsError> {
-    if let Ranking::Taylor { .. } = ranking {
+    if let Ranking::Brought(_) = ranking {
         return Err(ObsError::NoScores);
     }
     if let Ranking::Random { seed } = ranking {
@@ -30,7 +30,7 @@ pub(super) async fn scores(
 fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -> Vec<f64> {
     let score = |j: usize| match ranking {
         // Drawn for whole units above.
-        Ranking::Random { .. } | Ranking::Taylor { .. } => 0.0,
+        Ranking::Random { .. } | Ranking::Brought(_) => 0.0,
         Ranking::Magnitude => norms.squared[j],
         Ranking::WandaSp => norms.mean_magnitude[j] * inputs.squares[j].sqrt(),
         Ranking::Fluctuation => (inputs.variance(j) * norms.squared[j]).powi(2),

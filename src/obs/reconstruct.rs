@@ -50,11 +50,16 @@ async fn least_squares<E: Executor>(
 ) -> Result<(Tensor<2>, f64), ObsError> {
     let Some(problem) = &chosen.problem else {
         // A ranking inverted nothing and added up no costs: both are made up for here.
-        let refit = site.executor.refit(&site.factor().await?, &chosen.columns).await?;
+        let refit = site.executor.refit(&site.factor().await?, &chosen.columns, site.draw.as_ref()).await?;
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
     };
-    let refit = site.executor.refit(problem, &chosen.columns).await?;
+    let refit = site.executor.refit(problem, &chosen.columns, site.draw.as_ref()).await?;
+    if site.draw.is_some() {
+        // Drawn elsewhere, the outputs are not those of which the removals added up the costs.
+        let loss = loss(site, &chosen.columns, &refit.weight).await?;
+        return Ok((refit.weight, loss));
+    }
     // The removals cost tr(Δ(H + λI)Δᵀ); the tokens will see tr(ΔHΔᵀ).
     let damped: f64 = chosen.removed.iter().map(|r| r.cost).sum();
     let loss = (damped - site.damping.lambda * refit.squared_change).max(0.0);

@@ -14,6 +14,8 @@ pub(super) struct LinearSite<'a, E: Executor> {
     pub inputs: InputMoments,
     pub damping: Damping,
     pub options: &'a Options,
+    /// Σ g xᵀ `(out, features)` of what the outputs are to be drawn to, times α.
+    pub draw: Option<Tensor<2>>,
 }
 
 impl<'a, E: Executor> LinearSite<'a, E> {
@@ -30,7 +32,9 @@ impl<'a, E: Executor> LinearSite<'a, E> {
         }
         let inputs = hessian.moments(executor).await?;
         let damping = inputs.damping(options.damping);
-        Ok(Self { executor, weight, sum: hessian.sum()?, inputs, damping, options })
+        let draw =
+            hessian.drawn().filter(|_| options.needs_draw()).map(|draw| draw.clone().mul_scalar(options.residual));
+        Ok(Self { executor, weight, sum: hessian.sum()?, inputs, damping, options, draw })
     }
 
     /// W and H⁻¹, ready for elimination or refit.

@@ -361,7 +361,7 @@ impl<E: Inspect> Executor for Traced<'_, E> {
         Ok(removals)
     }
 
-    async fn refit(&self, problem: &E::Problem, kept: &[usize]) -> Result<Refit, ObsError> {
-        self.inner.refit(problem, kept).await
+    async fn refit(&self, problem: &E::Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
+        self.inner.refit(problem, kept, draw).await
     }
 }

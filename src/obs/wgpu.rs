@@ -100,23 +100,33 @@ impl Executor for WgpuExecutor {
         order.into_iter().zip(costs).zip(roots).map(removal).collect()
     }
 
-    async fn refit(&self, problem: &Problem, kept: &[usize]) -> Result<Refit, ObsError> {
+    async fn refit(&self, problem: &Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         let Problem { weight, hessian, .. } = problem;
         let [_, n] = weight.dims();
         let gone = complement(kept, n);
         let w_kept = gather::columns(weight, kept);
-        if gone.is_empty() {
+        if gone.is_empty() && draw.is_none() {
             return Ok(Refit { weight: w_kept, squared_change: 0.0 });
         }
-        let w_gone = gather::columns(weight, &gone);
         let h_rows = gather::rows(hessian, kept); // (kept, n)
         let j = factored(gather::columns(&h_rows, kept), || FactoredMatrix::KeptHessian).await?.j;
-        // Ŵ_K = W_K + W_P H_PK H_KK⁻¹: only the correction passes through the inverse.
-        // H is symmetric: H_PK is H_KP transposed, whose rows are at hand.
-        let pulled = w_gone.clone().matmul(gather::columns(&h_rows, &gone).transpose());
+        let mut pulled = draw.map(|draw| gather::columns(draw, kept));
+        let mut squared_change = 0.0;
+        if !gone.is_empty() {
+            let w_gone = gather::columns(weight, &gone);
+            // Ŵ_K = W_K + W_P H_PK H_KK⁻¹: only the correction passes through the inverse.
+            // H is symmetric: H_PK is H_KP transposed, whose rows are at hand.
+            let of_gone = w_gone.clone().matmul(gather::columns(&h_rows, &gone).transpose());
+            squared_change += row_by_row(w_gone.clone() * w_gone).await?;
+            pulled = Some(match pulled {
+                Some(pulled) => pulled + of_gone,
+                None => of_gone,
+            });
+        }
+        // One of the two is there, or nothing would have come here.
+        let Some(pulled) = pulled else { return Ok(Refit { weight: w_kept, squared_change }) };
         let change = pulled.matmul(j.clone().transpose()).matmul(j);
-        let squared_change =
-            row_by_row(change.clone() * change.clone()).await? + row_by_row(w_gone.clone() * w_gone).await?;
+        squared_change += row_by_row(change.clone() * change.clone()).await?;
         Ok(Refit { weight: w_kept + change, squared_change })
     }
 }

@@ -10,7 +10,7 @@ use crate::checkpoint::HostTensor;
 use crate::format::hex;
 
 /// Consecutive windows of one length, at most `most` together.
-pub(super) fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
+pub fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
     let mut cut = Vec::new();
     let mut start = 0;
     for end in 1..=windows.len() {
@@ -26,11 +26,10 @@ pub(super) fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
 
 /// The embeddings of the windows in `range`, `(windows, tokens, width)`, gathered on the host so
 /// that the table need not be on the device.
-pub(super) fn embed(
-    windows: &[Vec<u32>],
-    range: &Range<usize>,
-    embedding: &HostTensor,
-) -> Result<TensorData, PipelineError> {
+///
+/// # Errors
+/// When a token has no row in the table.
+pub fn embed(windows: &[Vec<u32>], range: &Range<usize>, embedding: &HostTensor) -> Result<TensorData, PipelineError> {
     let (vocabulary, width) = (embedding.shape[0], embedding.shape[1]);
     let tokens = windows[range.start].len();
     let mut values = Vec::with_capacity(range.len() * tokens * width);

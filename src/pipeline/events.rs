@@ -52,6 +52,14 @@ pub enum Event {
         /// result is made in batches of one size.
         from_the_first_layer: bool,
     },
+    /// What may go is chosen before the first layer, by gradients of the whole model or by training: layers forward and
+    /// back.
+    Choosing {
+        /// Layers that were gone through.
+        done: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// A layer begins, to be pruned or replayed.
     LayerStarted {
         /// Index of the layer, from 0.

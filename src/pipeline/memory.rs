@@ -141,11 +141,13 @@ impl Needs {
         // There is one Hessian at a time; the wider site's is the larger.
         let n = q.max(c);
         let (embedding, head) = embedding_bytes(config);
+        let streams = u64::from(request.options.needs_draw());
         Self {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
-            solver: (4 * n * n + 3 * d * n) * F32,
-            activations: tokens * (d + q) * F32,
+            // What layers are drawn to is one more matrix, and one more stream of hidden states.
+            solver: (4 * n * n + (3 + streams) * d * n) * F32,
+            activations: tokens * ((1 + streams) * d + q) * F32,
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,

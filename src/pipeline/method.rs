@@ -8,9 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Request};
-use crate::allocate::{Allocation, Curve, Schedule};
+use crate::allocate::{Allocation, Curve, KeptEnds, Schedule};
 use crate::names::Named;
-use crate::obs::{ChannelSteps, Options, Ranking, Reconstruction, Score, Selection};
+use crate::obs::{Brought, ChannelSteps, Options, Ranking, Reconstruction, Score, Selection};
 
 /// Channels that go together where the paper's dynamic groups are switched off.
 const FIXED_GROUP: usize = 128;
@@ -56,6 +56,20 @@ pub enum Method {
     /// The same row by row.
     #[strum(message = "llm-pruner with the terms of a row added up before their size is taken")]
     LlmPrunerVector,
+    /// LoRAPrune (arXiv 2305.18403): scores from the gradients of low-rank factors that are trained while units go.
+    #[strum(
+        message = "Σ |W · ∂W| with ∂W from low-rank factors' gradients (LoRAPrune), as a moving mean over 200 training steps \
+                       on the calibration text in which more and more goes; what was trained stays. The first tenth and \
+                       the last layer stay whole. Published: two epochs of 20,000 instructions"
+    )]
+    Loraprune,
+    /// Compresso (arXiv 2310.05015): hard-concrete gates learnt beside low-rank factors.
+    #[strum(
+        message = "gates on heads and channels, learnt beside low-rank factors to the layer's own budget in 200 steps on the \
+                       calibration text (Compresso); what was trained stays. Published: one budget for all layers, which \
+                       the gates share out, and a prompt that tells of the pruning"
+    )]
+    Compresso,
     /// SlimGPT as its paper has it (arXiv 2412.18110).
     #[strum(message = "as published: grouped Cholesky, dynamic groups down to 8, least-squares weights")]
     Slimgpt,
@@ -88,15 +102,25 @@ impl Method {
         self.parts(0).1 == Reconstruction::LeastSquares
     }
 
+    /// Whether it says itself how much each layer loses.
+    pub fn shares_out(self) -> bool {
+        matches!(self, Self::LlmPruner | Self::LlmPrunerVector | Self::Loraprune | Self::Compresso)
+    }
+
+    /// Whether the model is trained before anything goes, which takes as long as a recovery.
+    pub fn trains(self) -> bool {
+        matches!(self, Self::Loraprune | Self::Compresso)
+    }
+
     /// The request done by this method. Sizes, schedule and tokens stay as they were asked for.
     pub fn of(self, request: Request) -> Request {
         let (selection, reconstruction) = self.parts(request.seed);
         let options = Options { selection, reconstruction, ..request.options };
         let allocation = match self {
             // Its layers are its own: alike, but for the ends, which lose nothing.
-            Self::LlmPruner | Self::LlmPrunerVector => {
-                Allocation { schedule: Schedule::Curve(Curve::Uniform), keep_ends: true, ..request.allocation }
-            }
+            Self::LlmPruner | Self::LlmPrunerVector => uniform(request.allocation, KeptEnds::LlmPruner),
+            Self::Loraprune => uniform(request.allocation, KeptEnds::LoraPrune),
+            Self::Compresso => uniform(request.allocation, KeptEnds::None),
             _ => request.allocation,
         };
         Request { options, allocation, channel_steps: self.channel_steps(), ..request }
@@ -110,8 +134,10 @@ impl Method {
             Self::Magnitude => (Ranked(Ranking::Magnitude), Unchanged),
             Self::WandaSp => (Ranked(Ranking::WandaSp), Unchanged),
             Self::Flap => (Ranked(Ranking::Fluctuation), MeanBias),
-            Self::LlmPruner => (Ranked(Ranking::Taylor { vector: false }), Unchanged),
-            Self::LlmPrunerVector => (Ranked(Ranking::Taylor { vector: true }), Unchanged),
+            Self::LlmPruner => (Ranked(Ranking::Brought(Brought::Taylor)), Unchanged),
+            Self::LlmPrunerVector => (Ranked(Ranking::Brought(Brought::TaylorVector)), Unchanged),
+            Self::Loraprune => (Ranked(Ranking::Brought(Brought::LoraGradients)), Unchanged),
+            Self::Compresso => (Ranked(Ranking::Brought(Brought::Gates)), Unchanged),
             Self::Slimgpt | Self::SlimgptNoDgs => (Elimination(Score::GroupedCholesky), LeastSquares),
             Self::SlimgptNoGcd => (Elimination(Score::Diagonal), LeastSquares),
             Self::Exact => (Elimination(Score::Exact), LeastSquares),
@@ -126,6 +152,11 @@ impl Method {
             _ => ChannelSteps::OneByOne,
         }
     }
+}
+
+/// The same amount from every layer but those at the ends.
+fn uniform(asked: Allocation, keep_ends: KeptEnds) -> Allocation {
+    Allocation { schedule: Schedule::Curve(Curve::Uniform), keep_ends, ..asked }
 }
 
 #[cfg(test)]

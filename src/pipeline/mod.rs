@@ -29,7 +29,7 @@ mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod resume;
 
-pub use batches::digest as windows_sha256;
+pub use batches::{batches, digest as windows_sha256, embed};
 pub use cut::KeptIndices;
 pub use driver::prune;
 #[cfg(not(target_arch = "wasm32"))]

@@ -58,6 +58,10 @@ impl<E: Executor> Run<'_, E> {
             let inner = block.inner(hidden.clone());
             let hidden = self.add(&block, Site::Channels, &down, hidden, inner);
             self.keep_hidden(index, batch, hidden).await?;
+            if self.dense.is_some() {
+                self.advance_dense(index, Site::Heads, batch, &block).await?;
+                self.advance_dense(index, Site::Channels, batch, &block).await?;
+            }
             self.batch_done(index, Pass::Replay, batch)?;
         }
         Ok(())
@@ -83,8 +87,12 @@ impl<E: Executor> Run<'_, E> {
         for batch in 0..self.batches.len() {
             // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
-            let context = block.context(hidden, self.positions(batch));
+            let context = block.context(hidden.clone(), self.positions(batch));
             self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
+            if self.dense.is_some() {
+                let behind = block.add_attention(hidden, context.clone());
+                self.draw(index, Site::Heads, batch, block, &mut hessian, (&behind, &context)).await?;
+            }
             // Kept, so that the next pass needs no attention.
             self.context.put(batch, context).await.map_err(PipelineError::at(index))?;
             self.batch_done(index, Pass::Attention, batch)?;
@@ -106,8 +114,12 @@ impl<E: Executor> Run<'_, E> {
             let hidden = self.take_hidden(index, batch)?;
             let hidden = self.add(block, Site::Heads, &heads.projection, hidden, context);
             let inner = block.inner(hidden.clone());
-            self.keep_hidden(index, batch, hidden).await?;
             self.accumulate(index, Site::Channels, &mut hessian, &inner).await?;
+            if self.dense.is_some() {
+                let behind = block.add_mlp(hidden.clone(), inner.clone());
+                self.draw(index, Site::Channels, batch, block, &mut hessian, (&behind, &inner)).await?;
+            }
+            self.keep_hidden(index, batch, hidden).await?;
             if self.job.plan.memory.keep_inner {
                 self.inner.put(batch, inner).await.map_err(PipelineError::at(index))?;
             }
@@ -196,7 +208,7 @@ impl<E: Executor> Run<'_, E> {
         let (plan, layer) = (self.job.plan, &self.job.plan.layers[index]);
         // A number for each site, so that random draws differ between heads and channels too.
         let options = plan.request.options.for_layer((2 * index + usize::from(site == Site::Channels)) as u64);
-        if options.taylor().is_some() {
+        if options.brought().is_some() {
             return self.prune_by_scores(index, site, weight, hessian, &options).await;
         }
         match site {

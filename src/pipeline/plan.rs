@@ -115,6 +115,10 @@ fn check(request: &Request) -> Result<(), PlanError> {
     if !(damping.is_finite() && damping >= 0.0) {
         return Err(PlanError::Damping(damping));
     }
+    let residual = request.options.residual;
+    if !(0.0..=1.0).contains(&residual) {
+        return Err(PlanError::Residual(residual));
+    }
     let (windows, length) = (request.windows, request.window_tokens);
     if windows.checked_mul(length).is_none_or(|tokens| tokens > MOST_TOKENS) {
         return Err(PlanError::TooMuchText { windows, length, most: MOST_TOKENS });

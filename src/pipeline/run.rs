@@ -23,6 +23,8 @@ pub(super) struct Run<'a, E> {
     pub batches: Vec<Range<usize>>,
     /// Hidden states `(windows, tokens, hidden)`.
     pub hidden: Cache,
+    /// Hidden states of the dense model, where layers are drawn to them.
+    pub dense: Option<Cache>,
     /// Inputs of o_proj `(windows, tokens, heads · head_dim)`, between the first two passes.
     pub context: Cache,
     /// Inputs of down_proj `(windows, tokens, channels)`, where there is room to keep them.
@@ -57,6 +59,7 @@ impl<'a, E> Run<'a, E> {
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
         let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
+        let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
         Ok(Self {
             job,
             executor,
@@ -64,6 +67,7 @@ impl<'a, E> Run<'a, E> {
             types: job.types(),
             batches,
             hidden,
+            dense,
             context,
             inner,
             positions: lengths.into_iter().map(|t| (t, tables(t))).collect(),
@@ -80,6 +84,9 @@ impl<'a, E> Run<'a, E> {
             // Batch by batch: all rows together would be one more copy of the hidden states.
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
+            if let Some(dense) = &mut self.dense {
+                dense.put(batch, rows.clone()).await.map_err(PipelineError::at(0))?;
+            }
             self.hidden.put(batch, rows).await.map_err(PipelineError::at(0))?;
         }
         Ok(())

@@ -47,6 +47,22 @@ pub trait LayerSink {
     /// When something cannot be read or written.
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError>;
 
+    /// What was chosen before the first layer, if a selection needs that and it was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn choice(&self) -> Result<Option<Vec<u8>>, PipelineError> {
+        Ok(None)
+    }
+
+    /// Keeps what was chosen before the first layer, if the sink outlives the process.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn keep_choice(&mut self, _choice: &[u8]) -> Result<(), PipelineError> {
+        Ok(())
+    }
+
     /// What tells this run from others, if the sink knows.
     fn run_id(&self) -> Option<String> {
         None

@@ -76,6 +76,52 @@ impl<E: Executor> Run<'_, E> {
         settled(input).await.map_err(|cause| PipelineError::Readback { layer, cause })
     }
 
+    /// Sends the dense model's batch through a site as it was, and tells the sum how far behind that the pruned model's
+    /// residual stream is: `behind`, with the site's `input`.
+    pub async fn draw(
+        &mut self,
+        layer: usize,
+        site: Site,
+        batch: usize,
+        block: &Block,
+        hessian: &mut Option<Hessian<E>>,
+        (behind, input): (&Tensor<3>, &Tensor<3>),
+    ) -> Result<(), PipelineError> {
+        if self.dense.is_none() {
+            return Ok(());
+        }
+        let dense = self.advance_dense(layer, site, batch, block).await?;
+        if let Some(hessian) = hessian {
+            hessian.draw(&flat(dense - behind.clone()), &flat(input.clone()));
+        }
+        Ok(())
+    }
+
+    /// The dense model's residual stream behind a site, which is kept for the next.
+    pub async fn advance_dense(
+        &mut self,
+        layer: usize,
+        site: Site,
+        batch: usize,
+        block: &Block,
+    ) -> Result<Tensor<3>, PipelineError> {
+        let positions = self.positions(batch).clone();
+        let Some(cache) = &mut self.dense else { return Err(PipelineError::NotStored { layer }) };
+        let hidden = cache.take(batch)?.ok_or(PipelineError::NotStored { layer })?;
+        let dense = match site {
+            Site::Heads => {
+                let context = block.context(hidden.clone(), &positions);
+                block.add_attention(hidden, context)
+            }
+            Site::Channels => {
+                let inner = block.inner(hidden.clone());
+                block.add_mlp(hidden, inner)
+            }
+        };
+        cache.put(batch, dense.clone()).await.map_err(PipelineError::at(layer))?;
+        Ok(dense)
+    }
+
     /// The residual stream behind a site: of the pruned layer, or of the layer as it was.
     pub fn add(
         &self,

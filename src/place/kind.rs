@@ -33,6 +33,8 @@ pub enum Kind {
     Row,
     /// What came of every item of a task, a JSON object a line.
     Items,
+    /// Sizes that were searched for, with what cutting costs.
+    Search,
 }
 
 /// How much of a file tells what it is.
@@ -53,7 +55,7 @@ impl Kind {
 
     /// Whether an earlier one is replaced only when somebody says so; others are made again at will.
     pub(super) fn is_kept(self) -> bool {
-        matches!(self, Self::Pruned | Self::Recovered | Self::Adapter | Self::Checkpoint | Self::Gguf)
+        matches!(self, Self::Pruned | Self::Recovered | Self::Adapter | Self::Checkpoint | Self::Gguf | Self::Search)
     }
 
     /// What somebody else's is told to be.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Figure => "is no figure of slimgpt",
             Self::Comparison | Self::Table | Self::Row => "is no comparison of slimgpt",
             Self::Items => "does not hold the items of an evaluation",
+            Self::Search => "is no plan of a search",
         }
     }
 
@@ -89,6 +92,7 @@ impl Kind {
             Self::Comparison => has_keys(json(path).as_ref(), &["version", "model", "protocol", "dense", "rows"]),
             Self::Table => begins(path, COLUMNS.as_bytes()),
             Self::Row => has_keys(json(path).as_ref(), &["identity", "result"]),
+            Self::Search => has_keys(json(path).as_ref(), &["version", "model", "targets", "map"]),
             Self::Items => has_keys(first_line(path).as_ref(), &["task", "file", "line"]),
         }
     }
@@ -116,7 +120,7 @@ fn is_adapter(folder: &Path) -> bool {
 /// How the names of texts begin that a licence wants kept.
 const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT", "USE_POLICY"];
 /// What is in a checkpoint's folder besides its weights.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "README.md",
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -134,6 +138,7 @@ const NAMES: [&str; 26] = [
     "slimgpt-recovery.json",
     "slimgpt-report.html",
     "slimgpt-report.json",
+    "slimgpt-search.json",
     "special_tokens_map.json",
     "spiece.model",
     "tekken.json",

@@ -34,16 +34,19 @@ pub(super) fn put(folder: &Path, learnt: &Learnt, job: &Job<'_>, record: &Record
     });
     disk::make_folder(folder)?;
     disk::put(&folder.join(Adapter::CONFIG), format!("{config:#}\n").as_bytes())?;
-    let mut named = Vec::new();
-    for layer in 0..job.checkpoint.config().layers.len() {
-        named.extend(
-            learnt.layer(layer).iter().filter_map(|parameter| Some((name(layer, parameter)?, host(parameter)))),
-        );
-    }
+    let named = named(learnt);
     // Single precision, as peft keeps what it trains: the factors are small beside what they change.
     let named: Vec<_> = named.iter().map(|(name, tensor)| (name.clone(), tensor, Dtype::F32)).collect();
     disk::put(&folder.join(Adapter::FACTORS), &encode_tensors(&named)?)?;
     Ok(())
+}
+
+/// The factors by their names in peft.
+pub(super) fn named(learnt: &Learnt) -> Vec<(String, HostTensor)> {
+    let of = |(layer, parameters): (usize, &Vec<Parameter>)| -> Vec<(String, HostTensor)> {
+        parameters.iter().filter_map(|parameter| Some((name(layer, parameter)?, host(parameter)))).collect()
+    };
+    learnt.layers().iter().enumerate().flat_map(of).collect()
 }
 
 fn host(parameter: &Parameter) -> HostTensor {

@@ -133,6 +133,8 @@ impl Remedied for RecoverError {
             Self::Text(error) => error.remedy(),
             Self::Write(error) => error.remedy(),
             Self::Folder(error) => error.remedy(),
+            // One layer forward and back is what is left on a device when all else is elsewhere.
+            Self::Memory { .. } => Some(Remedy::LearnLess),
             _ => None,
         }
     }

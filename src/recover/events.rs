@@ -23,6 +23,13 @@ pub enum Event {
         /// Numbers that are learnt.
         parameters: usize,
     },
+    /// The device had no room. The same run goes on with less on it, and tells its plan again.
+    OutOfMemory {
+        /// Sequences that go through a layer together from now on.
+        micro_batch: usize,
+        /// Whether it begins again: micro-batches of another size have other last bits.
+        from_the_first_step: bool,
+    },
     /// The state of an interrupted run was found.
     Resumed {
         /// Steps that are done.

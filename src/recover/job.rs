@@ -1,11 +1,8 @@
 //! What a recovery works with, and what follows from it alone.
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
-use super::{Data, Example, RecoverError, RecoveryPlan, Settings};
+use super::{Data, RecoverError, RecoveryPlan, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Peak};
 use crate::pipeline::{Fingerprint, Typed};
@@ -56,16 +53,5 @@ impl Job<'_> {
         put("micro_batch", json!(self.plan.micro_batch));
         put("device", json!(self.device.name()));
         Ok(Fingerprint::new(entries))
-    }
-
-    /// The examples of a step, counted from 0: every epoch has an order of its own, which the seed decides.
-    pub(super) fn examples(&self, step: usize) -> Vec<&Example> {
-        let (all, batch) = (&self.data.learnt, self.settings.batch);
-        let in_epoch = all.len().div_ceil(batch);
-        let mut order: Vec<&Example> = all.iter().collect();
-        let epoch = (step / in_epoch) as u64;
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(self.settings.seed.wrapping_add(epoch)));
-        let from = step % in_epoch * batch;
-        order[from..all.len().min(from + batch)].to_vec()
     }
 }

@@ -35,7 +35,8 @@ pub(super) struct Parameter {
     pub what: What,
     pub shape: Vec<usize>,
     pub moments: Moments,
-    gradient: Vec<f32>,
+    /// Of the step that is going on.
+    pub gradient: Vec<f32>,
 }
 
 impl Parameter {
@@ -93,9 +94,9 @@ impl Learnt {
         self.layers.iter_mut().flatten().chain(&mut self.outer)
     }
 
-    /// Those of a layer.
-    pub fn layer(&self, layer: usize) -> &[Parameter] {
-        &self.layers[layer]
+    /// Those within the layers, by layer.
+    pub fn layers(&self) -> &[Vec<Parameter>] {
+        &self.layers
     }
 
     /// How many numbers they are.
@@ -144,7 +145,7 @@ impl Learnt {
 
     /// Takes the gradients of a layer over.
     pub async fn take_layer(&mut self, layer: usize, gradients: LayerGradients) -> Result<(), RecoverError> {
-        let LayerGradients { parts, mut factors } = gradients;
+        let LayerGradients { parts, mut factors, .. } = gradients;
         for parameter in &mut self.layers[layer] {
             let gradient = match parameter.what {
                 What::Part(part) => parts.get(part).cloned(),

@@ -54,6 +54,25 @@ pub struct RecoveryPlan {
 }
 
 impl RecoveryPlan {
+    /// The same with less on the device, for one that had no room for it: first what waits for the way back goes
+    /// elsewhere, which changes no bit, then as many layers as can, then micro-batches are of half as many sequences, which
+    /// have other last bits. `None` where all of it is done. The sums stay those of the plan that did not fit.
+    pub fn with_less_on_device(&self) -> Option<Self> {
+        let less = self.clone();
+        match (self.inputs, self.is_resident) {
+            (None, _) => Some(Self { inputs: Some(Placement::Device), ..less }),
+            (Some(Placement::Device), _) => Some(Self { inputs: Some(Placement::Host), ..less }),
+            (_, true) => Some(Self { is_resident: false, crossings: 2, ..less }),
+            _ => self.with_smaller_batches(),
+        }
+    }
+
+    /// The same in micro-batches of half as many sequences; `None` where it is one.
+    pub(super) fn with_smaller_batches(&self) -> Option<Self> {
+        let micro_batch = Some(self.micro_batch / 2).filter(|&sequences| sequences > 0)?;
+        Some(Self { micro_batch, ..self.clone() })
+    }
+
     /// What is kept for the way back.
     pub(super) fn keep(&self) -> Keep {
         self.inputs.map_or(Keep::Graphs, Keep::Inputs)
@@ -136,9 +155,16 @@ pub fn plan(
         return Err(RecoverError::OtherTeacher { teacher: teacher.vocab_size, student: config.vocab_size });
     }
     let wanted = if limits.is_gpu { BATCH_TOKENS } else { CPU_TOKENS } / settings.window.max(1);
-    let micro_batch = settings.micro_batch.unwrap_or(wanted).clamp(1, settings.batch);
-    let needs = Needs::of(settings, config, teacher, micro_batch);
-    let plan = placed(limits, &needs, micro_batch);
+    let mut micro_batch = settings.micro_batch.unwrap_or(wanted).clamp(1, settings.batch);
+    let of = |micro_batch| placed(limits, &Needs::of(settings, config, teacher, micro_batch), micro_batch);
+    let mut plan = of(micro_batch);
+    let is_over =
+        |plan: &RecoveryPlan| limits.is_gpu && limits.device_bytes.is_some_and(|most| plan.device_bytes > most);
+    // Fewer sequences together are slower, and many more models can be trained so.
+    while settings.micro_batch.is_none() && micro_batch > 1 && is_over(&plan) {
+        micro_batch /= 2;
+        plan = of(micro_batch);
+    }
     let teacher_cost = teacher.map_or(0, |teacher| multiply_adds(teacher, settings.window / 2).total());
     let once = multiply_adds(config, settings.window / 2).total();
     // Back costs twice what forward does, and where inputs are kept forward is computed twice.

@@ -7,11 +7,13 @@
 //! step        forward and backward through the layers (crate::gradient), clipped, one update
 //! run         steps, held-out loss, state every so often, the best kept; stopped and resumed to the byte
 //! out         the merged folder, and the adapter by itself
+//! chosen      heads and channels to prune, by training while they are shut (LoRAPrune, Compresso)
 //! ```
 
 mod adam;
 mod adapter;
 mod batches;
+mod chosen;
 mod data;
 mod error;
 mod events;
@@ -28,12 +30,13 @@ mod teacher;
 mod write;
 
 pub use adapter::FOLDER as ADAPTER;
+pub use chosen::{Choice, Choosing, choose};
 pub use data::{Data, Example, Format, Source};
 pub use error::RecoverError;
 pub use events::{Event, Flow};
 pub use job::Job;
 pub use limits::{RecoveryPlan, plan};
 pub use record::{HeldOut, Record, StepRecord};
-pub use run::recover;
+pub use run::{begun, recover};
 pub use schedule::rate;
 pub use settings::{Counted, Length, Settings, Targets, Train};

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::learnt::Learnt;
 use super::state::{self, Progress, Values};
 use super::step::Trainer;
-use super::{Event, Example, Flow, HeldOut, Job, Record, RecoverError, write};
+use super::{Event, Example, Flow, HeldOut, Job, Record, RecoverError, RecoveryPlan, write};
 use crate::checkpoint::Checkpoint;
 use crate::device::Peak;
 use crate::disk;
@@ -30,10 +30,7 @@ pub async fn recover(
     let reads: Vec<_> =
         [Some(job.checkpoint), job.teacher].into_iter().flatten().filter_map(Checkpoint::folder).collect();
     let reads: Vec<_> = reads.into_iter().map(Path::to_owned).collect();
-    let finished = |out: &Path| {
-        let record = disk::read_within(&out.join(Record::FILE), disk::REPORT).ok()?;
-        serde_json::from_slice::<Record>(&record).ok().filter(|record| record.run_id == fingerprint.digest())
-    };
+    let finished = |out: &Path| finished(out).filter(|record| record.run_id == fingerprint.digest());
     let place = Place::new(out, Kind::Recovered, overwrite);
     let mut work = match Work::open(place, &fingerprint, &reads, overwrite, finished)? {
         Begun::Finished(record) => {
@@ -43,7 +40,13 @@ pub async fn recover(
         Begun::Work(work) => work,
     };
     let mut run = Run::begin(job, &work, on_event)?;
-    run.learn().await?;
+    if let Err(error) = run.learn().await {
+        // Whoever goes on with less on the device goes on from here.
+        if error.is_out_of_memory() {
+            run.save()?;
+        }
+        return Err(error);
+    }
     let timing = run.timing();
     if run.tell(Event::Writing) == Flow::Stop {
         return run.stop();
@@ -52,6 +55,29 @@ pub async fn recover(
     write::write(job, &mut work, &run.kept(), &record)?;
     run.tell(ended(&record));
     Ok(record)
+}
+
+/// The plan by which a run like the job was begun at `out`, or finished there: its own, or one of the smaller
+/// micro-batches that a device without room for more has led to.
+///
+/// # Errors
+/// When the model cannot be read.
+pub fn begun(out: &Path, job: &Job<'_>) -> Result<RecoveryPlan, RecoverError> {
+    let working = Work::run_of(&Place::new(out, Kind::Recovered, false)).map(|run| run.digest());
+    let made = finished(out).map(|record| record.run_id);
+    for plan in std::iter::successors(Some(job.plan.clone()), RecoveryPlan::with_smaller_batches) {
+        let own = Some(Job { plan: &plan, ..*job }.fingerprint()?.digest());
+        if own == working || own == made {
+            return Ok(plan);
+        }
+    }
+    Ok(job.plan.clone())
+}
+
+/// What is recorded of a finished recovery.
+fn finished(out: &Path) -> Option<Record> {
+    let record = disk::read_within(&out.join(Record::FILE), disk::REPORT).ok()?;
+    serde_json::from_slice(&record).ok()
 }
 
 fn ended(record: &Record) -> Event {
@@ -112,7 +138,7 @@ impl<'a, 'e> Run<'a, 'e> {
     }
 
     async fn step(&mut self, steps: usize) -> Result<(), RecoverError> {
-        let examples = self.job.examples(self.progress.done);
+        let examples = self.job.data.of_step(self.progress.done, self.job.settings);
         let step = self.progress.done + 1;
         let Some(record) = self.trainer.step(&examples, step, steps, self.on_event).await? else { return self.stop() };
         if !(record.loss.is_finite() && record.gradient_norm.is_finite()) {

@@ -1,6 +1,6 @@
 //! One step: forward and back through the layers, one update.
 
-use burn::tensor::Device as TensorDevice;
+use burn::tensor::{Device as TensorDevice, Tensor};
 
 use super::batches::batches;
 use super::learnt::Learnt;
@@ -8,8 +8,9 @@ use super::teacher::Teacher;
 use super::{Event, Example, Flow, RecoverError, RecoveryPlan, Settings, StepRecord, rate};
 use crate::activations::{Placement, SharedSpill};
 use crate::checkpoint::{Checkpoint, OuterWeights};
-use crate::gradient::{Batch, Head, HeadWanted, Keep, Loss, Outcome, Pass};
-use crate::model::{Block, Dropout};
+use crate::device::readback::floats;
+use crate::gradient::{Batch, HeadWanted, Keep, Loss, Outcome, Pass};
+use crate::model::{Block, Dropout, Gates, Head};
 
 /// The model that learns, where it is computed.
 pub(super) struct Trainer<'a> {
@@ -24,6 +25,10 @@ pub(super) struct Trainer<'a> {
     head: Head,
     teacher: Option<Teacher<'a>>,
     resident: Vec<Option<Block>>,
+    /// By layer, factors at heads and channels; none where all stand open.
+    pub gates: Vec<[Vec<f32>; 2]>,
+    /// The gradients at them, of the step that is going on.
+    pub at_gates: Vec<[Vec<f32>; 2]>,
 }
 
 /// Tells how many of how many layers were gone through, and asks whether to go on.
@@ -43,7 +48,8 @@ impl<'a> Trainer<'a> {
         let learnt = Learnt::new(checkpoint, settings)?;
         let outer = checkpoint.outer()?;
         let head = Head::load(&outer, checkpoint.config(), device);
-        Ok(Self { learnt, outer, head, checkpoint, settings, plan, device, spill, teacher, resident })
+        let (gates, at_gates) = (Vec::new(), vec![Default::default(); resident.len()]);
+        Ok(Self { learnt, outer, head, checkpoint, settings, plan, device, spill, teacher, resident, gates, at_gates })
     }
 
     /// Learns from the examples; `step` counts from 1. `None` if it was stopped within, and nothing was changed.
@@ -54,6 +60,17 @@ impl<'a> Trainer<'a> {
         steps: usize,
         watch: Watch<'_>,
     ) -> Result<Option<StepRecord>, RecoverError> {
+        let loss = self.pull(examples, step, watch).await?;
+        Ok(loss.map(|loss| self.update(loss, step, steps)))
+    }
+
+    /// The loss of the examples and its gradients, which wait for the update; `None` if it was stopped within.
+    pub async fn pull(
+        &mut self,
+        examples: &[&Example],
+        step: usize,
+        watch: Watch<'_>,
+    ) -> Result<Option<f64>, RecoverError> {
         let dropout = Dropout { share: self.settings.dropout, seed: self.settings.seed as u32 };
         // Every step drops others, and a step that is done again the same.
         let dropout = (self.settings.dropout > 0.0).then_some(dropout.at(step as u32));
@@ -65,7 +82,12 @@ impl<'a> Trainer<'a> {
         };
         for layer in (0..layers).rev() {
             let block = self.block(layer)?;
-            let back = pass.backward(layer, &block).await?;
+            let mut back = pass.backward(layer, &block).await?;
+            for (found, gate) in self.at_gates[layer].iter_mut().zip(&mut back.gradients.gates) {
+                if let Some(gate) = gate.take() {
+                    *found = floats(gate).await?;
+                }
+            }
             self.learnt.take_layer(layer, back.gradients).await?;
             if told.stops() {
                 return Ok(None);
@@ -73,14 +95,19 @@ impl<'a> Trainer<'a> {
         }
         let embedding = if self.learnt.has_embedding() { Some(pass.at_embedding().await?) } else { None };
         self.learnt.take_outer(outcome.head, embedding).await?;
+        Ok(Some(outcome.loss))
+    }
+
+    /// The step against the gradients that were pulled back, if they and the loss are numbers.
+    pub fn update(&mut self, loss: f64, step: usize, steps: usize) -> StepRecord {
         let gradient_norm = self.learnt.gradient_norm();
         let rate = self.settings.rate * rate(step - 1, steps, self.settings.warm_up);
-        if outcome.loss.is_finite() && gradient_norm.is_finite() {
+        if loss.is_finite() && gradient_norm.is_finite() {
             // As torch clips: the small addend keeps a gradient of zero.
             let shortened = (self.settings.clip / (gradient_norm + 1e-6)).min(1.0);
             self.learnt.step(step, rate, shortened);
         }
-        Ok(Some(StepRecord { step, loss: outcome.loss, gradient_norm, rate }))
+        StepRecord { step, loss, gradient_norm, rate }
     }
 
     /// The mean loss of examples that are only looked at; `None` if it was stopped within.
@@ -157,7 +184,12 @@ impl<'a> Trainer<'a> {
                 block
             }
         };
-        Ok(self.learnt.block(layer, base, self.device))
+        let mut block = self.learnt.block(layer, base, self.device);
+        block.gates = self.gates.get(layer).map(|[heads, channels]| {
+            let factors = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), self.device);
+            Gates::new(factors(heads), factors(channels))
+        });
+        Ok(block)
     }
 }
 

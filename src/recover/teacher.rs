@@ -5,8 +5,8 @@ use burn::tensor::Device;
 use super::RecoverError;
 use crate::activations::{Placement, SharedSpill};
 use crate::checkpoint::{Checkpoint, HostTensor};
-use crate::gradient::{Batch, Head, Keep, Pass};
-use crate::model::Block;
+use crate::gradient::{Batch, Keep, Pass};
+use crate::model::{Block, Head};
 
 /// A model that is only asked.
 pub(super) struct Teacher<'a> {

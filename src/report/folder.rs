@@ -11,6 +11,7 @@ use crate::eval::EvalEntry;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::eval::EvalRecord;
 use crate::pipeline::Report;
+use crate::search::SearchPlan;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::shape::ModelConfig;
 
@@ -22,6 +23,8 @@ pub struct Folder {
     pub report: Report,
     /// What was measured of it.
     pub evaluation: Vec<EvalEntry>,
+    /// What was searched before it was pruned.
+    pub searched: Option<SearchPlan>,
     /// What was learnt after it was pruned.
     #[cfg(feature = "gradients")]
     pub recovery: Option<crate::recover::Record>,
@@ -70,17 +73,17 @@ impl Folder {
             name: name.unwrap_or_else(|| folder.display().to_string()),
             report,
             evaluation,
+            searched: read(folder, SearchPlan::FILE)?,
             #[cfg(feature = "gradients")]
-            recovery: recovery(folder)?,
+            recovery: read(folder, crate::recover::Record::FILE)?,
         })
     }
 }
 
-/// What was learnt after it was pruned, if anything was.
-#[cfg(feature = "gradients")]
-fn recovery(folder: &Path) -> Result<Option<crate::recover::Record>, ReportError> {
-    use crate::recover::Record;
-    let file = folder.join(Record::FILE);
+/// What a file of the folder says, if it is there.
+#[cfg(not(target_arch = "wasm32"))]
+fn read<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, ReportError> {
+    let file = folder.join(name);
     if !file.is_file() {
         return Ok(None);
     }

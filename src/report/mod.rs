@@ -10,6 +10,7 @@ pub mod figures;
 mod folder;
 #[cfg(feature = "gradients")]
 mod recovery;
+mod searched;
 mod settings;
 mod view;
 #[cfg(not(target_arch = "wasm32"))]
@@ -27,11 +28,12 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 pub const FILE: &str = "slimgpt-report.html";
 
 /// The templates by name.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("page.html.j2", include_str!("templates/page.html.j2")),
     ("summary.html.j2", include_str!("templates/summary.html.j2")),
     ("what.html.j2", include_str!("templates/what.html.j2")),
     ("error.html.j2", include_str!("templates/error.html.j2")),
+    ("search.html.j2", include_str!("templates/search.html.j2")),
     ("recovery.html.j2", include_str!("templates/recovery.html.j2")),
     ("evaluation.html.j2", include_str!("templates/evaluation.html.j2")),
     ("layers.html.j2", include_str!("templates/layers.html.j2")),

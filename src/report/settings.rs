@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::allocate::{LayerPlan, Schedule, Target};
 use crate::format;
 use crate::names::Named;
-use crate::obs::{ChannelSteps, Ranking, Reconstruction, Selection};
-use crate::pipeline::{Method, Plan, Report};
+use crate::obs::{Brought, ChannelSteps, Ranking, Reconstruction, Selection};
+use crate::pipeline::{Method, Plan, Report, Request};
 
 /// A line of the table of settings.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Heads go", units(&plan.layers)),
         set("Damping", format!("{} of the mean of the Hessian's diagonal", request.options.damping)),
         set("Windows that run together", plan.batch_windows.to_string()),
-        set("Fitted to", request.propagate.about().into()),
+        set("Fitted to", fitted(request)),
         set("Calibration", calibration(report)),
         set("Calibration tokens, SHA-256", report.calibration_sha256.clone()),
         set("Element type", report.dtype.to_string()),
@@ -70,6 +70,14 @@ pub fn method(plan: &Plan) -> String {
     Method::of_plan(plan).map_or_else(|| "settings of its own".into(), |m| format!("{m}: {}", m.about()))
 }
 
+fn fitted(request: &Request) -> String {
+    let inputs = request.propagate.about();
+    match request.options.residual {
+        0.0 => inputs.into(),
+        share => format!("{inputs}; outputs drawn by {share} to the dense model's residual stream"),
+    }
+}
+
 fn target(plan: &Plan) -> String {
     match plan.request.allocation.target {
         Some(Target::Ratio(share)) => format!("{} of the decoder layers' parameters", format::percent(share)),
@@ -93,9 +101,17 @@ fn selection(selection: Selection) -> String {
         Selection::Ranking(Ranking::Random { seed }) => format!("at random, seed {seed}"),
         Selection::Ranking(Ranking::Magnitude) => "lowest ‖W_g‖²".into(),
         Selection::Ranking(Ranking::WandaSp) => "lowest Σ mean|W|·‖X‖".into(),
-        Selection::Ranking(Ranking::Taylor { vector: false }) => "lowest Σ |W ⊙ ∂W| of all its weights".into(),
-        Selection::Ranking(Ranking::Taylor { vector: true }) => "lowest Σ |Σ_row W ⊙ ∂W| of all its weights".into(),
+        Selection::Ranking(Ranking::Brought(brought)) => of_gradients(brought).into(),
         Selection::Ranking(Ranking::Fluctuation) => "lowest Σ (variance of X · ‖W‖²)²".into(),
+    }
+}
+
+fn of_gradients(brought: Brought) -> &'static str {
+    match brought {
+        Brought::Taylor => "lowest Σ |W ⊙ ∂W| of all its weights",
+        Brought::TaylorVector => "lowest Σ |Σ_row W ⊙ ∂W| of all its weights",
+        Brought::LoraGradients => "lowest Σ |W ⊙ ∂W|, ∂W from low-rank factors that are trained meanwhile",
+        Brought::Gates => "gates that are learnt beside low-rank factors",
     }
 }
 

@@ -49,6 +49,7 @@ struct FolderView<'a> {
     rows: Vec<LayerRow>,
     settings: Vec<Setting>,
     typed: Vec<Setting>,
+    searched: Option<super::searched::SearchView>,
     #[cfg(feature = "gradients")]
     recovery: Option<super::recovery::RecoveryView>,
     #[cfg(not(feature = "gradients"))]
@@ -144,6 +145,7 @@ impl<'a> FolderView<'a> {
             rows: report.layers.iter().map(LayerRow::new).collect(),
             settings: settings::settings(report),
             typed: settings::typed(report),
+            searched: folder.searched.as_ref().map(super::searched::SearchView::new),
             #[cfg(feature = "gradients")]
             recovery: folder.recovery.as_ref().map(super::recovery::RecoveryView::new),
             #[cfg(not(feature = "gradients"))]

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::checkpoint::Checkpoint;
+use crate::device::caught_async;
 use crate::disk::{self, NewFolder};
 use crate::pipeline::Report;
 use crate::place::{Kind, Place, PlaceError};
-use crate::recover::{ADAPTER, Event, Flow, Format, Job, Record, RecoverError, Source, recover};
+use crate::recover::{ADAPTER, Event, Flow, Format, Job, Record, RecoverError, Source, begun, recover};
 use crate::remedy::{Remedied, Remedy};
 use crate::report::{self, ReportError};
 use crate::text::{ChatTemplate, Files, Tokenizer, TokenizerSettings};
@@ -45,7 +46,8 @@ pub fn examples<'a>(
     Ok(Source { files, format, tokenizer, begin, end: Some(tokenizer.embedded(end)?), template })
 }
 
-/// Trains into a folder and leaves the page about it there; the low-rank factors go to `adapter` too, if it is given.
+/// Trains into a folder and leaves the page about it there; the low-rank factors go to `adapter` too, if it is given. A run
+/// for which the device has no room goes on with less on it, and says so ([`Event::OutOfMemory`]).
 ///
 /// # Errors
 /// When training ends early, or what belongs to the result cannot be made.
@@ -56,7 +58,7 @@ pub async fn recover_to_folder(
     overwrite: bool,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Record, RecoverySessionError> {
-    let record = recover(job, out, overwrite, on_event).await?;
+    let record = recover_with_room(job, out, overwrite, on_event).await?;
     if out.join(Report::FILE).is_file() {
         report::write_into(out)?;
     }
@@ -64,6 +66,35 @@ pub async fn recover_to_folder(
         copy_adapter(&out.join(ADAPTER), &Place::new(adapter, Kind::Adapter, overwrite))?;
     }
     Ok(record)
+}
+
+async fn recover_with_room(
+    job: &Job<'_>,
+    out: &Path,
+    overwrite: bool,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Record, RecoverError> {
+    let (mut plan, mut overwrite) = (begun(out, job)?, overwrite);
+    loop {
+        let job = Job { plan: &plan, ..*job };
+        // What a driver refuses may come as an unwinding.
+        let ended = caught_async(recover(&job, out, overwrite, on_event)).await;
+        let error = match ended.unwrap_or_else(|trouble| Err(trouble.into())) {
+            Err(error) if error.is_out_of_memory() => error,
+            other => return other,
+        };
+        let smaller = plan.with_less_on_device().ok_or(error)?;
+        let from_the_first_step = smaller.micro_batch != plan.micro_batch;
+        let micro_batch = smaller.micro_batch;
+        if on_event(Event::OutOfMemory { micro_batch, from_the_first_step }) == Flow::Stop {
+            return Err(RecoverError::Stopped { done: 0, steps: job.steps() });
+        }
+        // What could not be allocated may have left room that nobody uses.
+        job.device.release_unused();
+        // The working folder is then of another run, which this one takes the place of.
+        overwrite |= from_the_first_step;
+        plan = smaller;
+    }
 }
 
 fn copy_adapter(from: &Path, place: &Place) -> Result<(), PlaceError> {

@@ -21,6 +21,7 @@ use crate::place::PlaceError;
 #[cfg(feature = "gradients")]
 use crate::recover::RecoverError;
 use crate::remedy::{Remedied, Remedy};
+use crate::search::SearchError;
 use crate::text::{ChatError, TextError};
 
 /// The remedy of an error of this library, whatever its type; its causes are not looked at.
@@ -44,6 +45,7 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<PlaceError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<SessionError>,
+        of::<SearchError>,
         #[cfg(feature = "gradients")]
         of::<RecoverError>,
         #[cfg(feature = "gradients")]

@@ -14,6 +14,7 @@ mod readme;
 mod recover;
 mod reports;
 mod resume;
+mod search;
 mod signals;
 mod strangers;
 mod terminal;

@@ -17,6 +17,7 @@ fn commands() -> Vec<String> {
 fn quick(command: &str) -> &'static str {
     match command.split_whitespace().nth(1).unwrap_or_default() {
         "prune" => "--samples 4 --seq-len 64",
+        "search" => "--samples 4 --seq-len 64 --probe-windows 2",
         "bench" => "--prompt-tokens 8 --new-tokens 4 --repeats 1",
         "generate" => "--max-tokens 4",
         "ppl" => "--windows 4",

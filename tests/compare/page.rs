@@ -31,7 +31,7 @@ fn folder(name: &str, method: Method) -> Folder {
         stderr: Some(0.25),
         n: 252,
     };
-    Folder { name: name.into(), report: report(method, 3), evaluation: vec![entry], recovery: None }
+    Folder { name: name.into(), report: report(method, 3), evaluation: vec![entry], searched: None, recovery: None }
 }
 
 #[track_caller]
@@ -119,6 +119,7 @@ fn a_page_of_one_layer_and_of_many_is_whole() {
             name: "deep".into(),
             report: report(Method::Exact, layers),
             evaluation: Vec::new(),
+            searched: None,
             recovery: None,
         };
         let html = page(&[subject], &[]).unwrap();

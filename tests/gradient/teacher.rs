@@ -36,7 +36,15 @@ fn the_divergence_from_a_teacher_is_pulled_back_as_defined() {
     let mut changed = Model::llama(json!({ "tie_word_embeddings": false }));
     changed.tensor("lm_head.weight").values.iter_mut().for_each(|v| *v *= -1.5);
     let student = changed.open();
-    for (device, temperature) in [(Device::cpu(), 1.0), (Device::cpu(), 2.5), (software_gpu(), 2.0)] {
+    // The vocabulary of 32 at once, and in chunks of five rows.
+    let five_rows = 5 * student.config().hidden_size * size_of::<f32>();
+    let cases = [
+        (Device::cpu(), 1.0, usize::MAX),
+        (Device::cpu(), 2.5, five_rows),
+        (software_gpu(), 2.0, usize::MAX),
+        (software_gpu(), 0.7, five_rows),
+    ];
+    for (device, temperature, chunk) in cases {
         let batch = &batches(32, [9, 5])[..1];
         let on = device.tensor_device();
         let forward = |checkpoint: &Checkpoint, keep| {
@@ -45,7 +53,7 @@ fn the_divergence_from_a_teacher_is_pulled_back_as_defined() {
             block_on(pass.embed(&outer.embedding)).unwrap();
             let blocks = layers(checkpoint, &device, |_, block| block);
             blocks.iter().enumerate().for_each(|(i, block)| block_on(pass.forward(i, block)).unwrap());
-            (pass, Head::load(&outer, checkpoint.config(), on), blocks)
+            (pass, Head::load(&outer, checkpoint.config(), on).in_chunks_of(chunk), blocks)
         };
         let (mut theirs, their_head, _) = forward(&teacher, Keep::Nothing);
         let (mut ours, our_head, blocks) = forward(&student, Keep::Graphs);

@@ -149,3 +149,119 @@ fn a_token_sees_its_own_document_only() {
         }
     }
 }
+
+/// What is learnt of the text does not depend on how much of the vocabulary is multiplied at once.
+#[test]
+fn a_vocabulary_in_chunks_is_the_whole() {
+    for checkpoint in
+        [Model::llama(json!({ "tie_word_embeddings": false })).open(), Checkpoint::open(&shipped()).unwrap()]
+    {
+        let config = checkpoint.config();
+        let batches = batches(config.vocab_size, [9, 5]);
+        for device in [Device::cpu(), software_gpu()] {
+            let on = device.tensor_device();
+            let outer = checkpoint.outer().unwrap();
+            let blocks = layers(&checkpoint, &device, |_, block| block);
+            let last = blocks.len() - 1;
+            let scored = |head: Head| {
+                let mut pass = Pass::new(config, &batches, on, Keep::Graphs, Placement::Host, &None).unwrap();
+                block_on(pass.embed(&outer.embedding)).unwrap();
+                blocks.iter().enumerate().for_each(|(i, block)| block_on(pass.forward(i, block)).unwrap());
+                let outcome = block_on(pass.score(&head, Loss::LABELS, None, EVERYTHING)).unwrap();
+                let back = block_on(pass.backward(last, &blocks[last])).unwrap();
+                let down = doubles(back.gradients.parts.weight(Projection::Down).clone());
+                let [norm, matrix] = [doubles(outcome.head.norm.unwrap()), doubles(outcome.head.matrix.unwrap())];
+                (outcome.loss, [norm, matrix, down])
+            };
+            let (whole, all) = scored(Head::load(&outer, config, on));
+            // A number of rows that does not divide the vocabulary.
+            let chunk = 7 * config.hidden_size * size_of::<f32>();
+            let (loss, chunked) = scored(Head::load(&outer, config, on).in_chunks_of(chunk));
+            assert!((loss / whole - 1.0).abs() < 1e-6, "{loss} and {whole}");
+            for (got, want) in chunked.iter().zip(&all) {
+                assert_near(got, want, 1e-5, "in chunks");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_taps_are_those_of_their_rows() {
+    let checkpoint = Model::llama(json!({})).open();
+    let (config, device) = (checkpoint.config(), Device::cpu());
+    let (on, batches) = (device.tensor_device(), batches(32, [8, 7]));
+    let blocks = layers(&checkpoint, &device, |_, block| block);
+    let outer = checkpoint.outer().unwrap();
+    let pass = Pass::new(config, &batches, on, Keep::Graphs, Placement::Host, &None).unwrap();
+    let mut pass = pass.with_taps().with_products();
+    block_on(pass.embed(&outer.embedding)).unwrap();
+    blocks.iter().enumerate().for_each(|(i, block)| block_on(pass.forward(i, block)).unwrap());
+    block_on(pass.score(&Head::load(&outer, config, on), Loss::LABELS, None, EVERYTHING)).unwrap();
+    let d = config.hidden_size;
+    for (layer, block) in blocks.iter().enumerate().rev() {
+        let back = block_on(pass.backward(layer, block)).unwrap();
+        let mut want = [vec![0.0; d * d], vec![0.0; d * d]];
+        for taps in back.taps {
+            for (sum, tap) in want.iter_mut().zip([taps.attention, taps.feed_forward]) {
+                for row in doubles(tap).chunks(d) {
+                    (0..d * d).for_each(|at| sum[at] += row[at / d] * row[at % d]);
+                }
+            }
+        }
+        for (got, want) in back.products.unwrap().into_iter().zip(&want) {
+            assert_near(&doubles(got), want, 1e-5, "the products");
+        }
+    }
+}
+
+/// A gate at 1 changes nothing; its gradient is what the loss changes when it moves.
+#[test]
+fn gates_are_pulled_back_as_the_loss_follows_them() {
+    for device in [Device::cpu(), software_gpu()] {
+        let checkpoint = Model::llama(json!({})).open();
+        let (config, on) = (checkpoint.config(), device.tensor_device());
+        let batches = batches(32, [8, 7]);
+        let outer = checkpoint.outer().unwrap();
+        let shape = config.layers[1];
+        let with = |heads: &[f32], channels: &[f32]| {
+            let gates = |values: &[f32]| Tensor::<1>::from_floats(values, on);
+            let blocks = layers(&checkpoint, &device, |i, mut block| {
+                block.gates = (i == 1).then(|| Gates::new(gates(heads), gates(channels)));
+                block
+            });
+            let mut pass =
+                Pass::new(config, &batches, on, Keep::Inputs(Placement::Host), Placement::Host, &None).unwrap();
+            block_on(pass.embed(&outer.embedding)).unwrap();
+            blocks.iter().enumerate().for_each(|(i, block)| block_on(pass.forward(i, block)).unwrap());
+            let head = Head::load(&outer, config, on);
+            let loss = block_on(pass.score(&head, Loss::LABELS, None, HeadWanted::default())).unwrap().loss;
+            let back = block_on(pass.backward(1, &blocks[1])).unwrap();
+            (loss, back.gradients.gates.map(|gate| doubles(gate.unwrap())))
+        };
+        let (open, half) = (vec![1.0; shape.heads], vec![0.5; shape.channels]);
+        let (_, [at_heads, at_channels]) = with(&open, &half);
+        // A gate halfway too: its gradient is not that of an open one.
+        // Large enough that rounding of the loss does not show.
+        let step = 5e-2;
+        let moved = |values: &[f32], at: usize, by: f32| {
+            let mut values = values.to_vec();
+            values[at] += by;
+            values
+        };
+        for at in [0, 3] {
+            let slope = (with(&moved(&open, at, step), &half).0 - with(&moved(&open, at, -step), &half).0) / 0.1;
+            assert!((at_heads[at] - slope).abs() < 2e-3 * slope.abs().max(0.1), "head {at}: {} {slope}", at_heads[at]);
+            let slope = (with(&open, &moved(&half, at, step)).0 - with(&open, &moved(&half, at, -step)).0) / 0.1;
+            assert!(
+                (at_channels[at] - slope).abs() < 2e-3 * slope.abs().max(0.1),
+                "channel {at}: {} {slope}",
+                at_channels[at]
+            );
+        }
+        // Open gates are the model as it is.
+        let plain = layers(&checkpoint, &device, |_, block| block);
+        let (loss, _, _) = one_at_a_time(&checkpoint, &plain, &batches, &device, Keep::Graphs);
+        let (gated, _) = with(&open, &vec![1.0; shape.channels]);
+        assert!((loss / gated - 1.0).abs() < 1e-6, "{loss} {gated}");
+    }
+}

@@ -3,6 +3,7 @@
 //! can launch alone, are tested beside their host file.
 
 mod blocks;
+mod dropout;
 mod gather;
 mod hessian;
 mod reduce;

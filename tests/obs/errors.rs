@@ -58,8 +58,8 @@ impl<E: Inspect> Executor for Spoiled<'_, E> {
         self.inner.eliminate_cheapest(problem, count).await
     }
 
-    async fn refit(&self, problem: &E::Problem, kept: &[usize]) -> Result<Refit, ObsError> {
-        self.inner.refit(problem, kept).await
+    async fn refit(&self, problem: &E::Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
+        self.inner.refit(problem, kept, draw).await
     }
 }
 
@@ -230,7 +230,7 @@ fn a_kept_hessian_that_is_singular() {
         block_on(async {
             let sum = executor.accumulate(executor.zero_sum(8), &matrix(&layer.x, [8, 8], device)).await?;
             let problem = executor.factor(&sum, &matrix(&layer.w, [2, 8], device), 0.0, &[]).await?;
-            executor.refit(&problem, &[1, 3, 3, 6]).await
+            executor.refit(&problem, &[1, 3, 3, 6], None).await
         })
         .err()
         .expect("it fails")

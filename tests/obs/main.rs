@@ -133,12 +133,51 @@ fn elimination_equals_the_refit_of_what_is_kept() {
     let removed = block_on(oracle.eliminate_cheapest(&mut problem, 35)).unwrap();
     let gone: Vec<usize> = removed.iter().map(|r| r.unit).chain([3, 4, 5, 20]).collect();
     let kept: Vec<usize> = (0..50).filter(|j| !gone.contains(j)).collect();
-    let refit = block_on(oracle.refit(&problem, &kept)).unwrap();
+    let refit = block_on(oracle.refit(&problem, &kept, None)).unwrap();
     let eliminated = block_on(oracle.eliminated_weight(&problem)).unwrap();
     let want: Vec<f64> =
         (0..7).flat_map(|i| kept.iter().map(move |&j| (i, j))).map(|(i, j)| eliminated[i * 50 + j]).collect();
     // The refit is rounded to single precision once; both lose a little more to the condition of H.
     assert_within(&doubles(refit.weight), &want, |i| UNIT * want[i].abs() + 1e-9, "kept weights");
+}
+
+/// Ŵ_K solves the normal equations of the outputs that the layer was drawn to, and the loss is still that on its own.
+#[test]
+fn a_drawn_layer_fits_the_moved_outputs() {
+    let case = Case::new(6, 40, 160);
+    let gap = random(case.tokens * case.out, 77);
+    let options = Options { residual: 0.5, ..Options::default() };
+    let gpu = software_gpu();
+    drawn(&case, &gap, &options, &CpuExecutor::<f64>::new(), &Device::cpu());
+    drawn(&case, &gap, &options, &WgpuExecutor::new(gpu.tensor_device()), &gpu);
+}
+
+fn drawn<E: Executor>(case: &Case, gap: &[f32], options: &Options, executor: &E, device: &Device) {
+    let (out, n, tokens) = (case.out, case.features, case.tokens);
+    let (w, x) = (matrix(&case.w, [out, n], device), matrix(&case.x, [tokens, n], device));
+    let mut hessian = case.hessian(executor, device);
+    hessian.draw(&matrix(gap, [tokens, out], device), &x);
+    let pruned = block_on(prune_channels(executor, &w, &hessian, 15, ChannelSteps::OneByOne, options)).unwrap();
+    let measured = case.measured(&pruned);
+    assert!((pruned.predicted_loss / measured - 1.0).abs() < 1e-3, "{} {measured}", pruned.predicted_loss);
+    let change = case.change(&pruned);
+    let squares: f64 = case.x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let lambda = 0.01 * squares / n as f64;
+    for i in 0..out {
+        // r = X (Ŵ − W)ᵀ − α g of one output.
+        let residual: Vec<f64> = (0..tokens)
+            .map(|t| {
+                let lost: f64 = (0..n).map(|j| change[i * n + j] * f64::from(case.x[t * n + j])).sum();
+                -lost - 0.5 * f64::from(gap[t * out + i])
+            })
+            .collect();
+        for &j in &pruned.kept_columns {
+            let terms = (0..tokens).map(|t| residual[t] * f64::from(case.x[t * n + j]));
+            let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+            let slope = sum - lambda * change[i * n + j];
+            assert!(slope.abs() < 2e-4 * size, "output {i}, column {j}: {slope} of {size}");
+        }
+    }
 }
 
 fn sum_of<E: Executor>(case: &Case, executor: &E, device: &Device) -> E::Sum {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use slimgpt::activations::{CacheError, Placement};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
-use slimgpt::obs::WgpuExecutor;
+use slimgpt::obs::{Options, WgpuExecutor};
 use slimgpt::pipeline::{
     Event, Flow, FolderError, MemorySink, Opened, OutputFolder, PipelineError, Plan, Report, Request, prune,
 };
@@ -171,6 +171,22 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bytes() {
         assert_eq!(bytes(&place.path("stopped")), whole, "stopped at event {stop}");
         std::fs::remove_dir_all(place.path("stopped")).unwrap();
     }
+}
+
+#[test]
+fn a_drawn_run_goes_on_to_the_same_bytes() {
+    let drawn = Request { options: Options { residual: 0.5, ..Options::default() }, ..request() };
+    let place = Place::new(&drawn);
+    place.run("whole", go_on).unwrap();
+    let (whole, plain) = (bytes(&place.path("whole")), Place::new(&request()));
+    plain.run("whole", go_on).unwrap();
+    assert_ne!(bytes(&plain.path("whole")), whole, "drawn is another result");
+    for _ in 1..LAYERS {
+        let stop = |e| if matches!(e, Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue };
+        assert!(place.run("stopped", stop).is_err());
+    }
+    place.run("stopped", go_on).unwrap();
+    assert_eq!(bytes(&place.path("stopped")), whole);
 }
 
 #[test]

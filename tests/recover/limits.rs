@@ -33,6 +33,16 @@ fn seven_billion_parameters_are_recovered_on_eight_gibibytes() {
     assert_eq!(twice.device_bytes, plan.device_bytes);
 }
 
+/// With fewer sequences together a layer forward and back takes less, so they are fewer where that makes it fit.
+#[test]
+fn a_small_card_takes_fewer_sequences_together() {
+    let (roomy, small) = (on_gpu(&llama(32), Some(8 << 30)).unwrap(), on_gpu(&llama(32), Some(3 << 30)).unwrap());
+    assert!(small.micro_batch < roomy.micro_batch && small.device_bytes <= 3 << 30, "{small:?}");
+    let asked = Settings { micro_batch: Some(16), ..Settings::default() };
+    let limits = Limits { is_gpu: true, device_bytes: Some(3 << 30), ..Limits::default() };
+    assert_says(plan(&asked, &llama(32), None, &limits), &["on the device"]);
+}
+
 #[test]
 fn what_fits_stays() {
     let small = Subject::open(&shipped());

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chosen;
 mod data;
 mod learnt;
 mod limits;

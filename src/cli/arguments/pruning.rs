@@ -6,14 +6,17 @@ use std::str::FromStr;
 use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, Schedule, SiteRatio, Target};
-use slimgpt::checkpoint::Dtype;
+use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
+use slimgpt::search::{Found, SearchError};
+use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
 use super::{CalibrationSize, window_length};
-use crate::cli::choice::{choice, described, suggesting};
-use crate::cli::parse::{self, ScheduleArgument};
+use crate::cli::choice::{choice, described, listed, suggesting};
+use crate::cli::exit::Usage;
+use crate::cli::parse::{self, ScheduleArgument, Scheduled};
 use crate::cli::{out, variables};
 
 /// What is to go, and how it is chosen.
@@ -28,8 +31,13 @@ pub struct Pruning {
     /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
     ///
     /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
-    /// {"heads": n, "kv_heads": n, "channels": n}.
-    #[arg(long, default_value = "log", value_name = "CURVE|FILE", value_parser = suggesting(parse::schedule, described::<Curve>()))]
+    /// {"heads": n, "kv_heads": n, "channels": n}; of a file that `slimgpt search` made, --target says which sizes.
+    #[arg(
+        long,
+        default_value = "log",
+        value_name = "CURVE|FILE",
+        value_parser = suggesting(parse::schedule, described::<Curve>().chain([parse::SEARCH]))
+    )]
     schedule: ScheduleArgument,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
     ///
@@ -59,8 +67,15 @@ pub struct Pruning {
     /// Layers that lose nothing, counted from 0, such as 0,1,31
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide_short_help = true)]
     keep_layers: Vec<usize>,
-    /// A method by name. What is given beside it holds
-    #[arg(long, value_name = "NAME", value_parser = choice::<Method>(), conflicts_with = "paper")]
+    /// A method by name; --help lists them. What is given beside it holds
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = choice::<Method>(),
+        hide_possible_values = true,
+        conflicts_with = "paper",
+        long_help = listed::<Method>("A method by name. What is given beside it holds")
+    )]
     method: Option<Method>,
     /// By what the next group is chosen; exact is the default
     #[arg(long, value_name = "NAME", value_parser = choice::<Score>(), hide_short_help = true)]
@@ -89,6 +104,12 @@ pub struct Pruning {
     /// λ in units of the mean of the Hessian's diagonal
     #[arg(long, default_value = "0.01", value_name = "LAMBDA", value_parser = parse::not_negative, allow_negative_numbers = true, hide_short_help = true)]
     damping: f64,
+    /// How far what stays is fitted to the dense model's residual stream, from 0 to 1
+    ///
+    /// 0 fits each layer to what it would have made of its own inputs, as the paper does. Above that it is also to make up
+    /// for what the layers before it lost: it costs one more stream of activations.
+    #[arg(long, default_value = "0", value_name = "ALPHA", value_parser = parse::share, allow_negative_numbers = true, hide_short_help = true)]
+    residual: f64,
     #[command(flatten)]
     pub knobs: Knobs,
 }
@@ -140,15 +161,89 @@ impl Pruning {
         self.schedule.file.as_ref()
     }
 
-    /// What is asked for, with so many calibration windows.
+    /// Whether the sizes are to be searched for.
+    pub fn is_search(&self) -> bool {
+        self.shape.is_none() && matches!(self.schedule.schedule, Scheduled::Search)
+    }
+
+    /// How much is to go, if that was said.
+    pub fn target(&self) -> Option<Target> {
+        self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters))
+    }
+
+    /// Layers that lose nothing, and what kept channels are a multiple of.
+    pub fn bounds(&self) -> (&[usize], Option<usize>) {
+        (&self.keep_layers, self.knobs.channel_multiple)
+    }
+
+    /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
+    /// usual curve: they need as much memory.
     ///
     /// # Errors
-    /// When nothing says how much is to go, or a window is longer than the model's context.
-    pub fn request(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+    /// When nothing says how much is to go, a window is longer than the model's context, or a plan is of another model.
+    pub fn request(&self, size: &CalibrationSize, checkpoint: &Checkpoint, seed: u64) -> Result<Request> {
         self.files().iter().for_each(|file| out::detail(format_args!("schedule: {}", file.display())));
+        let config = checkpoint.config();
+        match (self.shape, &self.schedule.schedule) {
+            (Some(shape), _) => self.with(size, config, seed, Schedule::Shape(shape), self.target()),
+            (None, Scheduled::As(schedule)) => self.with(size, config, seed, schedule.clone(), self.target()),
+            (None, Scheduled::Search) => {
+                // Refused now and not after the search.
+                self.method_takes_sizes()?;
+                self.with(size, config, seed, Schedule::default(), self.target())
+            }
+            (None, Scheduled::Found(plan)) => {
+                if plan.model != searched_model(checkpoint)? {
+                    let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
+                    return Err(SearchError::OtherModel(source).into());
+                }
+                self.found(size, config, seed, plan.found(self.target())?)
+            }
+        }
+    }
+
+    /// What is asked for where a search is to find the sizes for a target: those of the usual curve meanwhile.
+    ///
+    /// # Errors
+    /// When a window is longer than the model's context.
+    pub fn towards(&self, target: Target, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+        self.with(size, config, seed, Schedule::default(), Some(target))
+    }
+
+    /// What is asked for, with sizes that were searched for.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn found(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64, found: &Found) -> Result<Request> {
+        self.method_takes_sizes()?;
+        if !self.keep_layers.is_empty() && !self.is_search() {
+            return Err(
+                Usage("--keep-layers belongs to the search: the sizes of a plan are what they are".into()).into()
+            );
+        }
+        self.with(size, config, seed, Schedule::Shapes(found.layers.clone()), None)
+    }
+
+    /// Refuses a method that shares out by itself how much goes.
+    fn method_takes_sizes(&self) -> Result<()> {
+        match self.method.filter(|method| method.shares_out()) {
+            Some(method) => {
+                Err(Usage(format!("--method {method} says itself how much each layer loses; leave --schedule out"))
+                    .into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn with(
+        &self,
+        size: &CalibrationSize,
+        config: &ModelConfig,
+        seed: u64,
+        schedule: Schedule,
+        target: Option<Target>,
+    ) -> Result<Request> {
         let shared = self.knobs.request();
-        let schedule = self.shape.map_or_else(|| self.schedule.schedule.clone(), Schedule::Shape);
-        let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
         // Lists and sizes say by themselves how much goes; a curve only says where.
         if target.is_none() && !schedule.needs_no_target() {
             return Err(PlanError::from(AllocateError::NoTarget).into());
@@ -167,7 +262,7 @@ impl Pruning {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
-            options: Options { damping: self.damping, ..shared.options },
+            options: Options { damping: self.damping, residual: self.residual, ..shared.options },
             seed,
             windows: size.samples,
             window_tokens: window_length(size.seq_len, config)?,

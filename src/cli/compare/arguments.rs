@@ -60,14 +60,14 @@ pub struct Compare {
     /// Key of the text in a .jsonl line
     #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
-    /// Methods, separated by commas; by default all
+    /// Methods, separated by commas; by default all that need no training
     #[arg(
         long,
         value_name = "LIST",
         value_delimiter = ',',
         value_parser = choice::<Method>(),
         hide_possible_values = true,
-        default_values = Method::all().iter().map(|m| m.name()),
+        default_values = Method::all().iter().filter(|m| !m.trains()).map(|m| m.name()),
         hide_default_value = true
     )]
     methods: Vec<Method>,

@@ -5,8 +5,8 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::eval::{
-    ByWord, EvalError, Perplexity, Request, Size, detokenised, has_titles, pages, perplexity, perplexity_of, rolling,
-    strided,
+    ByWord, EvalError, Perplexity, Request, Size, detokenised, divergence, has_titles, pages, perplexity,
+    perplexity_of, rolling, strided,
 };
 use slimgpt::text::{Bos, Files, Join, Sampling, TextError, Tokenizer, TokenizerSettings, Windows};
 
@@ -24,6 +24,8 @@ pub struct Measure<'a> {
     pub bos: Bos,
     /// Windows from the beginning of the text; `None` takes all.
     pub count: Option<usize>,
+    /// The model that it was made of, to hold its expectations against.
+    pub dense: Option<&'a Checkpoint>,
     /// Whether no progress is shown.
     pub hidden: bool,
 }
@@ -32,6 +34,8 @@ pub struct Measure<'a> {
 pub struct Found {
     pub perplexity: Perplexity,
     pub by_word: Option<ByWord>,
+    /// KL(dense ‖ model) in nats a token.
+    pub divergence: Option<f64>,
     /// The protocol in words, without the text's name.
     pub protocol: String,
 }
@@ -51,9 +55,13 @@ impl Measure<'_> {
             Bos::First => "in the first",
             Bos::None => "in none",
         };
+        let perplexity = block_on(perplexity(self.checkpoint, &cut.windows, device, &mut counting))?;
+        let mut counting = progress::counting("divergence", self.hidden);
+        let mut from = |dense| block_on(divergence(self.checkpoint, dense, &cut.windows, device, &mut counting));
         Ok(Found {
-            perplexity: block_on(perplexity(self.checkpoint, &cut.windows, device, &mut counting))?,
+            perplexity,
             by_word: None,
+            divergence: self.dense.map(&mut from).transpose()?,
             protocol: format!("windows of {} tokens, begin-of-sequence token {place}", self.length),
         })
     }
@@ -91,6 +99,7 @@ impl Measure<'_> {
         let predicted = if self.bos == Bos::First { ", which is predicted too" } else { "" };
         Ok(Found {
             perplexity,
+            divergence: None,
             by_word: Some(ByWord::new(perplexity.nll, size)),
             protocol: format!(
                 "{} {kind}, rolling windows of {} tokens after token {prefix}{predicted}",
@@ -121,6 +130,7 @@ impl Measure<'_> {
         Ok(Found {
             perplexity: self.of(&requests, device)?,
             by_word: None,
+            divergence: None,
             protocol: format!(
                 "windows of {} tokens, stride {stride}, overlap not predicted, begin-of-sequence token {begin}",
                 self.length

@@ -80,7 +80,8 @@ impl Text {
         hidden: bool,
     ) -> Result<Vec<Figure>> {
         let length = self.length(checkpoint.config())?;
-        let measure = Measure { checkpoint, tokenizer, length, bos: self.eval_bos, count: self.windows, hidden };
+        let measure =
+            Measure { checkpoint, tokenizer, length, bos: self.eval_bos, count: self.windows, dense: None, hidden };
         let figure = |text: &PathBuf| {
             let paths = [text.clone()];
             let found = measure.window(Files { paths: &paths, key, documents: None }, self.join, device)?;

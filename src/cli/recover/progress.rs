@@ -43,6 +43,13 @@ impl Progress {
                 (self.before, self.done) = (*done, *done);
                 self.line(&format!("going on after {done} of {steps} steps"));
             }
+            Event::OutOfMemory { micro_batch, from_the_first_step: true } => {
+                (self.before, self.done) = (0, 0);
+                self.line(&format!(
+                    "the device ran out of memory: starting again with {micro_batch} sequences through a layer together"
+                ));
+            }
+            Event::OutOfMemory { .. } => self.line("the device ran out of memory: going on with less kept on it"),
             Event::Layer { done, total } => self.on_the_way(*done, *total),
             Event::Step(record) => self.step(record, second),
             Event::HeldOut(look) => {

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::assemble;
 use crate::activations::{FolderSpill, Spill};
 use crate::disk::{self, DiskError};
 use crate::pipeline::{Fingerprint, FolderError};
 use crate::place::{Place, PlaceError};
+
+/// Before a state stands its SHA-256.
+const SHA256_BYTES: usize = 32;
 
 /// What stands at an output's place.
 pub enum Begun<R> {
@@ -84,6 +88,32 @@ impl Work {
     /// The folder that will appear.
     pub fn out(&self) -> &Path {
         self.place.out()
+    }
+
+    /// The state that the run keeps, checked against its hash.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not what was kept.
+    pub fn state(&self) -> Result<Option<Vec<u8>>, FolderError> {
+        let path = self.folder.join(Self::STATE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        // As large as it was written: its hash says whether it is that.
+        let mut bytes = disk::read_within(&path, u64::MAX - 1)?;
+        let kept = bytes.split_off(bytes.len().min(SHA256_BYTES));
+        match Sha256::digest(&kept)[..] == bytes {
+            true => Ok(Some(kept)),
+            false => Err(FolderError::Damaged { path, folder: self.folder.clone() }),
+        }
+    }
+
+    /// Keeps a state in place of the one before.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_state(&self, state: &[u8]) -> Result<(), DiskError> {
+        disk::write(&self.folder.join(Self::STATE), &[&Sha256::digest(state)[..], state].concat())
     }
 
     /// What tells the run from others.

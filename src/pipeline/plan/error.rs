@@ -14,6 +14,9 @@ pub enum PlanError {
     /// The damping is no fraction.
     #[error("the damping {0} is not a number of at least 0; 0.01 is usual")]
     Damping(f64),
+    /// What layers are drawn to is no share.
+    #[error("layers are drawn by {0} to the dense model; it is a number from 0 to 1")]
+    Residual(f64),
     /// More text than can be counted in bytes.
     #[error(
         "{windows} calibration windows of {length} tokens are more than {most} tokens, more than any calibration needs; \
@@ -44,6 +47,7 @@ impl Remedied for PlanError {
             Self::Allocate(error) => error.remedy(),
             Self::Damping(_) => Some(Remedy::UsualDamping),
             Self::TooMuchText { .. } => Some(Remedy::Windows(Request::default().windows as u64)),
+            Self::Residual(_) => None,
             Self::NoBiases { .. } => Some(Remedy::OtherMethod),
             Self::Memory(error) => error.remedy(),
         }

@@ -106,6 +106,29 @@ impl Data {
         split(encoder.examples, notes, settings)
     }
 
+    /// Windows of tokens as plain text, each in pieces of at most `most` tokens; nothing is held out.
+    pub(super) fn of_windows(windows: &[Vec<u32>], most: usize) -> Self {
+        let piece = |tokens: &[u32]| Example {
+            tokens: tokens.to_vec(),
+            counts: vec![true; tokens.len() - 1],
+            documents: Vec::new(),
+        };
+        // One token is nothing to predict from.
+        let pieces = windows.iter().flat_map(|window| window.chunks(most)).filter(|tokens| tokens.len() > 1);
+        Self { learnt: pieces.map(piece).collect(), ..Self::default() }
+    }
+
+    /// The examples of a step, counted from 0: every epoch has an order of its own, which the seed decides.
+    pub(super) fn of_step(&self, step: usize, settings: &Settings) -> Vec<&Example> {
+        let (all, batch) = (&self.learnt, settings.batch);
+        let in_epoch = all.len().div_ceil(batch);
+        let mut order: Vec<&Example> = all.iter().collect();
+        let epoch = (step / in_epoch) as u64;
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed.wrapping_add(epoch)));
+        let from = step % in_epoch * batch;
+        order[from..all.len().min(from + batch)].to_vec()
+    }
+
     /// Tokens that count, of what is learnt from.
     pub fn counted(&self) -> usize {
         self.learnt.iter().map(Example::counted).sum()

@@ -1,0 +1,63 @@
+//! The events of a search as a bar with an ETA, as plain lines, or as JSON lines.
+
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use slimgpt::search::Event;
+
+use crate::cli::out;
+use crate::cli::progress::{Lines, bar, eta};
+
+/// Parts that the bar knows.
+const PARTS: usize = 10_000;
+
+/// The bar of one search, or its lines of JSON.
+pub struct Progress {
+    json: bool,
+    bar: ProgressBar,
+    started: Instant,
+    lines: Lines,
+}
+
+impl Progress {
+    /// For people on standard error, or for programs on standard output.
+    pub fn new(json: bool) -> Self {
+        Self { json, bar: bar(json, PARTS), started: Instant::now(), lines: Lines::new() }
+    }
+
+    pub fn show(&mut self, event: &Event) {
+        let second = self.started.elapsed().as_secs_f64();
+        if self.json {
+            let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+            value["seconds"] = json!(second);
+            // A reader that goes away does not stop the run.
+            let _ = out::json_line(&value);
+            return;
+        }
+        match event {
+            Event::Progress { done, total } => {
+                let share = *done as f64 / (*total).max(1) as f64;
+                self.bar.set_position((share * PARTS as f64) as u64);
+                let left = second / share.max(1e-9) * (1.0 - share);
+                self.on_the_way(&format!("searching: {:.0} %  {}", 100.0 * share, eta(left)));
+            }
+            Event::LayerDone { layer, layers } => {
+                self.on_the_way(&format!("layer {} of {layers} is probed", layer + 1));
+            }
+            Event::Probed(_) => {}
+        }
+    }
+
+    fn on_the_way(&mut self, text: &str) {
+        self.bar.set_message(text.to_owned());
+        if self.bar.is_hidden() && self.lines.is_due() {
+            out::note(text);
+        }
+    }
+
+    /// Clears the bar, for something else to be said.
+    pub fn pause(&self) {
+        self.bar.finish_and_clear();
+    }
+}

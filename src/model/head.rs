@@ -1,0 +1,67 @@
+//! The output head by itself, in pieces: logits of a large vocabulary never stand in memory at once.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{RmsNorm, upload};
+use crate::checkpoint::OuterWeights;
+use crate::shape::ModelConfig;
+
+/// The last norm and the output matrix, which alone are needed behind the layers.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Before the matrix.
+    pub norm: RmsNorm,
+    /// `(vocab, d)`.
+    pub matrix: Tensor<2>,
+    /// Bytes of the matrix that are multiplied at once.
+    chunk: usize,
+}
+
+impl Head {
+    /// The head of a checkpoint: the embedding, where it has no matrix of its own.
+    pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
+        let matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
+        Self {
+            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
+            matrix: upload(matrix, device),
+            chunk: CHUNK_BYTES,
+        }
+    }
+
+    /// The same that goes through the vocabulary in chunks of at most so many bytes.
+    #[must_use]
+    pub fn in_chunks_of(self, bytes: usize) -> Self {
+        Self { chunk: bytes, ..self }
+    }
+
+    /// From where to where the vocabulary is gone through.
+    pub fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let [vocab, d] = self.matrix.dims();
+        let step = (self.chunk / (d * size_of::<f32>())).clamp(1, vocab);
+        (0..vocab).step_by(step).map(move |from| (from, vocab.min(from + step)))
+    }
+
+    /// The logits `(rows, to − from)` of normed hidden states `(rows, d)` for a chunk of the vocabulary.
+    pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
+        let [vocab, d] = self.matrix.dims();
+        // A slice is a copy, which the whole matrix needs not.
+        let chunk = if to - from == vocab { self.matrix.clone() } else { self.matrix.clone().slice([from..to, 0..d]) };
+        normed.clone().matmul(chunk.transpose())
+    }
+
+    /// log Σ exp(n Wᵀ / T) of the normed hidden states n, `(rows, 1)`.
+    pub fn log_sum(&self, normed: &Tensor<2>, temperature: f64) -> Tensor<2> {
+        let parts = self.chunks().map(|chunk| of_row(self.logits(normed, chunk).div_scalar(temperature)));
+        let mut parts: Vec<Tensor<2>> = parts.collect();
+        if parts.len() == 1 { parts.remove(0) } else { of_row(Tensor::cat(parts, 1)) }
+    }
+}
+
+/// Rows of the output matrix that are multiplied at once: a slice of it is a copy.
+const CHUNK_BYTES: usize = 256 << 20;
+
+/// log Σ exp of every row, from its largest entry, so that nothing overflows.
+fn of_row(z: Tensor<2>) -> Tensor<2> {
+    let largest = z.clone().max_dim(1);
+    (z - largest.clone()).exp().sum_dim(1).log() + largest
+}

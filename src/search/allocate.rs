@@ -1,0 +1,225 @@
+//! The sizes with the least divergence within a budget.
+//!
+//! With a price μ on every parameter that stays, each site decides alone: the count with the least KL(count) − μ · gone.
+//! Between the price that takes too little and the one that takes too much (Everett's method, Operations Research 11,
+//! 1963) lies a gap of a few units, which single steps close, the cheapest for a parameter first.
+
+use super::map::Map;
+use super::shapes::{after, gone, units};
+use super::{Curve, Cut, SearchError};
+use crate::shape::{LayerShape, ModelConfig};
+
+/// What must stay, whatever it costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Bounds {
+    /// Layers that lose nothing.
+    pub keep_layers: Vec<usize>,
+    /// Channels stay in multiples of this; `None` as the curves have it.
+    pub channel_multiple: Option<usize>,
+}
+
+/// A site's counts, with what each takes away and costs.
+struct Choices<'a> {
+    options: Vec<Choice<'a>>,
+}
+
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    /// `None` where nothing goes.
+    curve: Option<&'a Curve>,
+    removed: usize,
+    gone: usize,
+    cost: f64,
+}
+
+/// The shapes that lose at least `target` parameters, by no more than a step of channels, and Σ KL of the sites.
+pub(super) fn allocate(
+    map: &Map,
+    config: &ModelConfig,
+    bounds: &Bounds,
+    target: usize,
+) -> Result<(Vec<LayerShape>, f64), SearchError> {
+    let sites = sites(map, config, bounds);
+    let most: usize = sites.iter().map(|site| site.options.iter().map(|choice| choice.gone).max().unwrap_or(0)).sum();
+    if target > most {
+        return Err(SearchError::TooMuch { asked: target, most });
+    }
+    let mut chosen = priced(&sites, target);
+    finish(&sites, &mut chosen, target);
+    let mut shapes = map.layers.clone();
+    let mut sum = 0.0;
+    for (site, &at) in sites.iter().zip(&chosen) {
+        let choice = site.options[at];
+        sum += choice.cost;
+        if let Some(curve) = choice.curve {
+            shapes[curve.layer] = after(shapes[curve.layer], curve.cut, choice.removed);
+        }
+    }
+    Ok((shapes, sum))
+}
+
+/// The two sites of every layer. Of heads, key/value heads go or query heads, never both.
+fn sites<'a>(map: &'a Map, config: &ModelConfig, bounds: &Bounds) -> Vec<Choices<'a>> {
+    let mut sites = Vec::new();
+    for layer in (0..map.layers.len()).filter(|layer| !bounds.keep_layers.contains(layer)) {
+        let of = |is_of: fn(Cut) -> bool| {
+            let nothing = Choice { curve: None, removed: 0, gone: 0, cost: 0.0 };
+            let curves = map.of_layer(layer).filter(move |curve| is_of(curve.cut));
+            let all = curves.flat_map(|curve| counts(curve, map.layers[layer], config, bounds));
+            Choices { options: std::iter::once(nothing).chain(all).collect() }
+        };
+        sites.push(of(|cut| cut != Cut::Channels));
+        sites.push(of(|cut| cut == Cut::Channels));
+    }
+    sites
+}
+
+fn counts<'a>(curve: &'a Curve, shape: LayerShape, config: &ModelConfig, bounds: &Bounds) -> Vec<Choice<'a>> {
+    let multiple = bounds.channel_multiple.filter(|_| curve.cut == Cut::Channels).unwrap_or(1);
+    let is_whole = |removed: &usize| after(shape, curve.cut, *removed).channels.is_multiple_of(multiple);
+    let most = curve.most().min(units(shape, curve.cut).saturating_sub(1));
+    let choice = |removed| Choice {
+        curve: Some(curve),
+        removed,
+        gone: gone(config, shape, curve.cut, removed),
+        cost: curve.divergence(removed),
+    };
+    (1..=most / curve.step.max(1)).map(|steps| steps * curve.step).filter(is_whole).map(choice).collect()
+}
+
+/// What every site chooses at the highest price at which all together still take less than the target.
+fn priced(sites: &[Choices<'_>], target: usize) -> Vec<usize> {
+    let at = |price: f64| -> Vec<usize> { sites.iter().map(|site| site.best(price)).collect() };
+    let (mut low, mut high) = (0.0, 1.0);
+    // A price at which everything goes that can: costs are finite.
+    while taken(sites, &at(high)) < target && high < 1e12 {
+        high *= 4.0;
+    }
+    for _ in 0..200 {
+        let middle = 0.5 * (low + high);
+        if taken(sites, &at(middle)) < target { low = middle } else { high = middle }
+    }
+    at(low)
+}
+
+impl Choices<'_> {
+    /// The count with the least cost at a price for each parameter that stays; of equals the first.
+    fn best(&self, price: f64) -> usize {
+        let worth = |choice: &Choice<'_>| choice.cost - price * choice.gone as f64;
+        let mut best = 0;
+        for (i, choice) in self.options.iter().enumerate() {
+            if worth(choice) < worth(&self.options[best]) {
+                best = i;
+            }
+        }
+        best
+    }
+
+    /// The smallest further cut that takes more than the one at `at`, with what it takes and costs beyond it.
+    fn next(&self, at: usize) -> Option<(usize, usize, f64)> {
+        let now = self.options[at];
+        let more = self.options.iter().enumerate().filter(|(_, choice)| choice.gone > now.gone);
+        let (i, next) = more.min_by_key(|(_, choice)| choice.gone)?;
+        Some((i, next.gone - now.gone, next.cost - now.cost))
+    }
+}
+
+fn taken(sites: &[Choices<'_>], chosen: &[usize]) -> usize {
+    sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
+}
+
+/// Single steps until the target is met, the cheapest for a parameter first. A step that would overshoot is taken only
+/// where no smaller one is left.
+fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
+    loop {
+        let taken = taken(sites, chosen);
+        if taken >= target {
+            return;
+        }
+        let left = target - taken;
+        let steps = sites.iter().zip(chosen.iter()).enumerate();
+        let steps: Vec<(usize, usize, usize, f64)> = steps
+            .filter_map(|(site, (choices, &at))| choices.next(at).map(|(i, gone, cost)| (site, i, gone, cost)))
+            .collect();
+        let smallest = steps.iter().map(|&(_, _, gone, _)| gone).min().unwrap_or(0);
+        let fits = steps.iter().filter(|&&(_, _, gone, _)| gone <= left.max(smallest));
+        let cheapest = fits.min_by(|a, b| (a.3 / a.2 as f64).total_cmp(&(b.3 / b.2 as f64)));
+        let Some(&(site, i, ..)) = cheapest else { return };
+        chosen[site] = i;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::parse_config;
+
+    fn config(layers: usize) -> ModelConfig {
+        parse_config(&serde_json::json!({
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "intermediate_size": 16,
+            "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 10,
+            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
+        }))
+        .unwrap()
+    }
+
+    /// Channels cost the layer's factor times the square of what goes, heads a lot.
+    fn map(config: &ModelConfig, factors: &[f64]) -> Map {
+        let mut curves = Vec::new();
+        for (layer, factor) in factors.iter().enumerate() {
+            let at = |k: usize| factor * (k * k) as f64;
+            let heads = Curve { layer, cut: Cut::KvHeads, step: 1, errors: vec![0.5], probed: vec![(1, 50.0)] };
+            let channels = Curve {
+                layer,
+                cut: Cut::Channels,
+                step: 1,
+                errors: (1..=12).map(at).collect(),
+                probed: [4, 8, 12].map(|k| (k, at(k))).to_vec(),
+            };
+            curves.extend([heads, channels]);
+        }
+        Map { layers: config.layers.clone(), curves }
+    }
+
+    /// The least cost of all ways to take at least so many channels.
+    fn by_trying(factors: &[f64], channels: usize) -> f64 {
+        let mut best = f64::INFINITY;
+        for a in 0..=12usize {
+            for b in 0..=12usize {
+                for c in 0..=12usize {
+                    if a + b + c >= channels {
+                        let cost = [a, b, c].iter().zip(factors).map(|(k, f)| f * (k * k) as f64).sum();
+                        best = best.min(cost);
+                    }
+                }
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn it_is_as_good_as_trying_everything() {
+        let (config, factors) = (config(3), [1.0, 0.3, 0.05]);
+        let map = map(&config, &factors);
+        let each = 3 * 8;
+        for channels in 1..=24 {
+            let (shapes, sum) = allocate(&map, &config, &Bounds::default(), channels * each).unwrap();
+            let gone: usize = shapes.iter().map(|shape| 16 - shape.channels).sum();
+            assert_eq!(gone, channels, "the target is met exactly");
+            let best = by_trying(&factors, channels);
+            assert!(sum <= best * (1.0 + 1e-9), "{channels}: {sum}, and {best} is possible");
+        }
+    }
+
+    #[test]
+    fn what_is_to_stay_stays() {
+        let config = config(3);
+        let map = map(&config, &[0.1, 0.1, 0.1]);
+        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4) };
+        let (shapes, _) = allocate(&map, &config, &bounds, 10 * 24).unwrap();
+        assert_eq!(shapes[1], config.layers[1]);
+        assert!(shapes.iter().all(|shape| shape.channels % 4 == 0));
+        let too_much = allocate(&map, &config, &bounds, 1_000_000).unwrap_err();
+        assert!(matches!(too_much, SearchError::TooMuch { .. }), "{too_much}");
+    }
+}

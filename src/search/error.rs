@@ -1,0 +1,103 @@
+//! Why no sizes were found.
+
+use crate::activations::CacheError;
+use crate::checkpoint::ReadError;
+use crate::device::readback::ReadbackError;
+use crate::eval::EvalError;
+use crate::obs::ObsError;
+use crate::remedy::{Remedied, Remedy};
+use crate::shape::Site;
+
+/// Why a search ended early, or found nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The observer said stop. Not a fault: the map has the layers that were probed.
+    #[error("stopped with {probed} of {layers} layers probed; the same command goes on from there")]
+    Stopped {
+        /// Layers whose costs are known.
+        probed: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
+    /// There is nothing to probe with, or to calibrate on.
+    #[error("there is no text for the {0}: not one window of at least two tokens was given")]
+    NoWindows(&'static str),
+    /// The same windows serve for both.
+    #[error(
+        "the probe is the calibration text itself, on which every cut looks better than it is; give another text or another seed"
+    )]
+    SameText,
+    /// More is to go than the stages reach.
+    #[error(
+        "the target asks for {asked} parameters to go, and the largest cuts that were probed take {most}; ask for less"
+    )]
+    TooMuch {
+        /// Parameters that are to go.
+        asked: usize,
+        /// That can go.
+        most: usize,
+    },
+    /// A target that means nothing.
+    #[error("{0}")]
+    Target(String),
+    /// A plan of another model.
+    #[error("the plan was searched for another model: {0}; search again with this one")]
+    OtherModel(String),
+    /// A file that is no plan.
+    #[error("{0}")]
+    File(String),
+    /// The mathematics of a site failed.
+    #[error("layer {layer}, {site} ({projection}): {cause}", projection = .site.projection())]
+    Site {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Which of the layer's two prunable projections.
+        site: Site,
+        /// What the mathematics of the site refused.
+        cause: ObsError,
+    },
+    /// A divergence is no number.
+    #[error(
+        "layer {layer}, {site}: the divergence is {value}; activations or weights are not finite: check the checkpoint"
+    )]
+    NotFinite {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Which site was cut.
+        site: Site,
+        /// What was measured.
+        value: f64,
+    },
+    /// The checkpoint could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk refused something; the cause names the path.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// The device refused work that nobody waited for.
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
+    /// Activations are not where they should be.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The device lost its work.
+    #[error(transparent)]
+    Readback(#[from] ReadbackError),
+    /// A divergence could not be measured.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+}
+
+impl Remedied for SearchError {
+    fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::NoWindows(_) => Some(Remedy::MoreText),
+            Self::TooMuch { .. } => Some(Remedy::RemoveLess),
+            Self::Readback(error) => error.remedy(),
+            Self::Eval(error) => error.remedy(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Where to cut: sizes of layers that are searched for, because no curve knows which layers a model can do without.
+//!
+//! ```text
+//! one pass of the dense model over the calibration text, layer by layer:
+//!     curves     H of both sites; one elimination each gives the error after every removal, and weights at some stages
+//!     probes     at each stage the divergence KL(dense ‖ this one site cut) on other windows of text
+//! between the stages, log KL goes along with log error, which is known at every count
+//! allocate       the sizes with the least Σ KL that meet the target
+//! ```
+//!
+//! A site is cut alone in an otherwise dense model, so costs are taken to add up. They do not quite: the plan tells what
+//! was predicted, and whoever prunes by it measures what was reached.
+
+mod allocate;
+mod curve;
+mod error;
+mod map;
+mod plan;
+mod probe;
+mod run;
+mod shapes;
+
+pub use curve::{Curve, Cut};
+pub use error::SearchError;
+pub use map::Map;
+pub use plan::{Found, SearchPlan, sizes};
+pub use run::{Event, Search, search};

@@ -1,0 +1,109 @@
+//! What a search leaves: the map of costs, and sizes for the targets that were asked for. A file that people may edit.
+
+use serde::{Deserialize, Serialize};
+
+use super::allocate::{Bounds, allocate};
+use super::shapes::parameters;
+use super::{Map, SearchError};
+use crate::allocate::Target;
+use crate::shape::{LayerShape, ModelConfig};
+
+/// Sizes for one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// What was asked for.
+    pub target: Target,
+    /// The share of the decoder layers' parameters that goes.
+    pub ratio: f64,
+    /// Parameters of the whole model afterwards.
+    pub parameters: usize,
+    /// Σ of the sites' divergences, in nats a token: what would be reached if they added up.
+    pub predicted_divergence: f64,
+    /// The layers afterwards.
+    pub layers: Vec<LayerShape>,
+}
+
+/// A finished search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchPlan {
+    /// The version that made it.
+    pub version: String,
+    /// What tells the model from others.
+    pub model: String,
+    /// What tells the search from others: another target of the same search needs no work.
+    pub id: String,
+    /// What it was called.
+    pub source: Option<String>,
+    /// Where it was computed.
+    pub device: String,
+    /// Tokens that the curves are made of, and those of the probe.
+    pub calibration_tokens: usize,
+    /// Tokens that divergences were measured on.
+    pub probe_tokens: usize,
+    /// One entry for each target.
+    pub targets: Vec<Found>,
+    /// What cutting costs.
+    pub map: Map,
+}
+
+impl SearchPlan {
+    /// The file in a folder that was pruned by it.
+    pub const FILE: &'static str = "slimgpt-search.json";
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// When it is no plan.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        serde_json::from_str(text).map_err(|e| SearchError::File(format!("it is no plan of a search: {e}")))
+    }
+
+    /// The sizes for a target: the one that was searched for, or the only one where none is said.
+    ///
+    /// # Errors
+    /// When there are none for it.
+    pub fn found(&self, target: Option<Target>) -> Result<&Found, SearchError> {
+        let is_it = |found: &&Found| target.is_none_or(|target| is_alike(target, found.target));
+        let mut fitting = self.targets.iter().filter(is_it);
+        let known = || self.targets.iter().map(|found| found.target.to_string()).collect::<Vec<_>>().join(", ");
+        match (fitting.next(), fitting.next()) {
+            (Some(found), None) => Ok(found),
+            (None, _) => Err(SearchError::Target(format!("the plan has no sizes for this target; it has {}", known()))),
+            (Some(_), Some(_)) => {
+                Err(SearchError::Target(format!("the plan has sizes for several targets; say which: {}", known())))
+            }
+        }
+    }
+}
+
+fn is_alike(a: Target, b: Target) -> bool {
+    match (a, b) {
+        // As typed: what differs by less is the same decimal number.
+        (Target::Ratio(a), Target::Ratio(b)) => (a - b).abs() < 1e-9,
+        (a, b) => a == b,
+    }
+}
+
+/// Sizes for a target, by the costs of the map: layers in `keep_layers` lose nothing, and channels stay in multiples.
+///
+/// # Errors
+/// When the target means nothing, or no sizes meet it.
+pub fn sizes(
+    map: &Map,
+    config: &ModelConfig,
+    keep_layers: &[usize],
+    channel_multiple: Option<usize>,
+    target: Target,
+) -> Result<Found, SearchError> {
+    let decoder: usize = config.layers.iter().map(|&shape| parameters(config, shape)).sum();
+    let gone = match target {
+        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => (ratio * decoder as f64).round() as usize,
+        Target::Parameters(left) if left < config.parameters() => config.parameters() - left,
+        target => return Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
+    };
+    let bounds = Bounds { keep_layers: keep_layers.to_vec(), channel_multiple };
+    let (layers, predicted_divergence) = allocate(map, config, &bounds, gone)?;
+    let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
+    let ratio = 1.0 - left as f64 / decoder as f64;
+    Ok(Found { target, ratio, parameters: config.parameters() - decoder + left, predicted_divergence, layers })
+}

@@ -1,0 +1,107 @@
+//! The divergence of a model one of whose sites is cut: from that layer on, all stages of the site together, so that
+//! every layer behind it is brought once.
+
+use burn::tensor::{Device, Tensor};
+
+use super::SearchError;
+use crate::checkpoint::Checkpoint;
+use crate::eval::Expected;
+use crate::model::{Block, Head, Positions};
+
+/// Hidden states `(windows, tokens, d)` of all probe windows, in pieces that go through a layer together.
+pub(super) type States = Vec<Tensor<3>>;
+
+/// The dense model's states on the probe windows, and what it expects in the end.
+pub(super) struct Probe<'a> {
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+    positions: Positions,
+    /// Before the layer whose turn it is.
+    pub hidden: States,
+    head: &'a Head,
+    expected: Expected<'a>,
+    tokens: usize,
+}
+
+impl<'a> Probe<'a> {
+    /// The states before the first layer, of windows of one length. The dense model goes through once, for what it expects.
+    pub async fn new(
+        checkpoint: &'a Checkpoint,
+        head: &'a Head,
+        embedded: States,
+        device: &'a Device,
+    ) -> Result<Self, SearchError> {
+        let config = checkpoint.config();
+        let length = embedded.first().map_or(0, |piece| piece.dims()[1]);
+        let positions = Positions::new(&config.rope, config.head_dim, 0, length, device);
+        let mut last = embedded.clone();
+        for layer in 0..config.layers.len() {
+            let block = block(checkpoint, layer, device)?;
+            last.iter_mut().for_each(|piece| *piece = block.forward(piece.clone(), &positions));
+        }
+        let last = rows(last);
+        let [tokens, _] = last.dims();
+        Ok(Self { checkpoint, device, positions, hidden: embedded, head, expected: Expected::new(head, last), tokens })
+    }
+
+    /// The probe's hidden states behind a layer as it is.
+    pub fn advance(&mut self, block: &Block) {
+        self.hidden.iter_mut().for_each(|piece| *piece = block.forward(piece.clone(), &self.positions));
+    }
+
+    /// The hidden states behind a layer whose attention adds `added` of its context.
+    pub fn with_attention(&self, block: &Block, added: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
+        let cut = |hidden: &Tensor<3>| {
+            let between = hidden.clone() + added(block.context(hidden.clone(), &self.positions));
+            block.add_mlp(between.clone(), block.inner(between))
+        };
+        self.hidden.iter().map(cut).collect()
+    }
+
+    /// The hidden states behind a layer whose feed-forward part adds `added` of its inner activations.
+    pub fn with_feed_forward(&self, block: &Block, added: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
+        let cut = |hidden: &Tensor<3>| {
+            let context = block.context(hidden.clone(), &self.positions);
+            let between = block.add_attention(hidden.clone(), context);
+            between.clone() + added(block.inner(between))
+        };
+        self.hidden.iter().map(cut).collect()
+    }
+
+    /// The divergence in nats a token of each of the variants, which are hidden states behind `layer`. `told` is called
+    /// after every layer.
+    pub async fn divergences<F: FnMut() -> Result<(), SearchError>>(
+        &self,
+        layer: usize,
+        mut variants: Vec<States>,
+        mut told: F,
+    ) -> Result<Vec<f64>, SearchError> {
+        for later in layer + 1..self.checkpoint.config().layers.len() {
+            let block = block(self.checkpoint, later, self.device)?;
+            for piece in variants.iter_mut().flatten() {
+                *piece = block.forward(piece.clone(), &self.positions);
+            }
+            told()?;
+        }
+        let mut found = Vec::with_capacity(variants.len());
+        for hidden in variants {
+            found.push(self.expected.divergence(self.head, rows(hidden)).await? / self.tokens as f64);
+        }
+        Ok(found)
+    }
+}
+
+/// All tokens one after the other, `(n, d)`.
+fn rows(states: States) -> Tensor<2> {
+    let flat = states.into_iter().map(|piece| {
+        let [windows, length, d] = piece.dims();
+        piece.reshape([windows * length, d])
+    });
+    Tensor::cat(flat.collect(), 0)
+}
+
+/// A layer as it is.
+pub(super) fn block(checkpoint: &Checkpoint, layer: usize, device: &Device) -> Result<Block, SearchError> {
+    let config = checkpoint.config();
+    Ok(Block::load(&checkpoint.layer(layer)?, config.layers[layer], config, device))
+}

@@ -1,0 +1,365 @@
+//! The pass of the dense model that finds out what cutting costs.
+
+use std::ops::Range;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::Serialize;
+
+use super::probe::{Probe, States, block};
+use super::{Curve, Cut, Map, SearchError};
+use crate::activations::{Cache, Placement};
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::device::readback::settled;
+use crate::model::{Block, Head, Positions};
+use crate::obs::{
+    ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, Nested, ObsError, Options, Stage, nested_channels,
+    nested_heads,
+};
+use crate::pipeline::{Flow, batches, embed};
+use crate::shape::{LayerShape, Projection, Site};
+
+/// Tokens of the probe that go through a layer together: activations that outgrow a CPU's caches take longer.
+const PIECE_TOKENS: usize = 2048;
+/// Stages of a site with many units: shares of them that go.
+const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
+
+/// What is searched, and with what.
+pub struct Search<'a> {
+    /// The dense model.
+    pub checkpoint: &'a Checkpoint,
+    /// What the curves are made of.
+    pub calibration: &'a [Vec<u32>],
+    /// What divergences are measured on.
+    pub probe: &'a [Vec<u32>],
+    /// Scores and damping, as the pruning will have them.
+    pub options: Options,
+    /// Steps in which channels go.
+    pub channel_steps: ChannelSteps,
+    /// Channels stay in multiples of this; without it of gcd(channels, 32).
+    pub channel_multiple: Option<usize>,
+    /// Calibration windows that go through a layer together.
+    pub batch_windows: usize,
+    /// Where the calibration's hidden states lie.
+    pub place: Placement,
+    /// Where it is computed.
+    pub device: &'a Device,
+}
+
+/// What a search tells.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// So much work of so much is done, counted in tokens that went through a layer.
+    Progress {
+        /// Done.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// What a kind of unit costs in a layer.
+    Probed(Curve),
+    /// A layer is done, and the map has it.
+    LayerDone {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// How many there are.
+        layers: usize,
+    },
+}
+
+/// Completes the map of what cutting costs; `map` has what an earlier search has found of the same. `keep` is given the
+/// map after every layer.
+///
+/// # Errors
+/// [`SearchError::Stopped`] when `on_event` says so; otherwise when something cannot be read or computed.
+pub async fn search<E: Executor>(
+    asked: &Search<'_>,
+    executor: &E,
+    mut map: Map,
+    keep: &mut dyn FnMut(&Map) -> Result<(), SearchError>,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Map, SearchError> {
+    let config = asked.checkpoint.config();
+    map.layers.clone_from(&config.layers);
+    let probe = probe_windows(asked)?;
+    let outer = asked.checkpoint.outer()?;
+    let on = asked.device.tensor_device();
+    let head = Head::load(&outer, config, on);
+    let pieces = batches(&probe, (PIECE_TOKENS / probe[0].len()).max(1));
+    let embedded = |windows: &[Vec<u32>], range: &Range<usize>| -> Result<Tensor<3>, SearchError> {
+        let rows = embed(windows, range, &outer.embedding).map_err(|e| SearchError::Target(e.to_string()))?;
+        Ok(Tensor::from_data(rows, on))
+    };
+    let states: States = pieces.iter().map(|range| embedded(&probe, range)).collect::<Result<_, _>>()?;
+    let mut run = Run {
+        asked,
+        executor,
+        hidden: Cache::new("hidden", 0, asked.place, &None, on),
+        batches: batches(asked.calibration, asked.batch_windows),
+        probe: Probe::new(asked.checkpoint, &head, states, on).await?,
+        done: 0,
+        total: total(asked, probe.len() * probe[0].len(), map.probed()),
+        probe_tokens: probe.len() * probe[0].len(),
+        probed: map.probed(),
+        on_event,
+    };
+    run.hidden = Cache::new("hidden", run.batches.len(), asked.place, &None, on);
+    for i in 0..run.batches.len() {
+        let rows = embedded(asked.calibration, &run.batches[i])?;
+        run.hidden.put(i, rows).await?;
+    }
+    for layer in 0..config.layers.len() {
+        let block = block(asked.checkpoint, layer, on)?;
+        if layer < map.probed() {
+            run.pass(layer, &block, None).await?;
+        } else {
+            let curves = run.layer(layer, &block).await?;
+            map.curves.extend(curves);
+            keep(&map)?;
+            run.probed = layer + 1;
+            run.tell(Event::LayerDone { layer, layers: config.layers.len() })?;
+        }
+        run.probe.advance(&block);
+    }
+    Ok(map)
+}
+
+/// The probe's windows, cut to one length.
+fn probe_windows(asked: &Search<'_>) -> Result<Vec<Vec<u32>>, SearchError> {
+    if asked.calibration.iter().all(|window| window.len() < 2) {
+        return Err(SearchError::NoWindows("calibration"));
+    }
+    let length = asked.probe.iter().map(Vec::len).max().unwrap_or(0);
+    let whole: Vec<Vec<u32>> = asked.probe.iter().filter(|window| window.len() == length).cloned().collect();
+    if length < 2 {
+        return Err(SearchError::NoWindows("probe"));
+    }
+    if whole.iter().all(|window| asked.calibration.contains(window)) {
+        return Err(SearchError::SameText);
+    }
+    Ok(whole)
+}
+
+/// Tokens that go through layers in all.
+fn total(asked: &Search<'_>, probe_tokens: usize, probed: usize) -> usize {
+    let layers = &asked.checkpoint.config().layers;
+    let calibration: usize = asked.calibration.iter().map(Vec::len).sum();
+    let of_layer = |(layer, &shape): (usize, &LayerShape)| {
+        let variants: usize = cuts(shape).iter().map(|&cut| stages(asked, shape, cut).len()).sum();
+        if layer < probed { 0 } else { variants * (layers.len() - layer) * probe_tokens }
+    };
+    layers.len() * calibration + layers.iter().enumerate().map(of_layer).sum::<usize>()
+}
+
+/// What may go from a layer of this shape.
+fn cuts(shape: LayerShape) -> Vec<Cut> {
+    let all = [Cut::KvHeads, Cut::QueryHeads, Cut::Channels];
+    all.into_iter().filter(|&cut| super::shapes::units(shape, cut) > 1).collect()
+}
+
+/// Units between two counts that sizes may have.
+fn step(asked: &Search<'_>, shape: LayerShape, cut: Cut) -> usize {
+    match cut {
+        Cut::Channels => gcd(shape.channels, asked.channel_multiple.unwrap_or(32)),
+        Cut::KvHeads | Cut::QueryHeads => 1,
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The counts at which divergences are measured.
+fn stages(asked: &Search<'_>, shape: LayerShape, cut: Cut) -> Vec<usize> {
+    let (units, step) = (super::shapes::units(shape, cut), step(asked, shape, cut));
+    // Of few units every count is a stage of its own.
+    if units <= 4 {
+        return (1..units).collect();
+    }
+    let at = |share: f64| ((share * units as f64 / step as f64).round() as usize).max(1) * step;
+    let mut counts: Vec<usize> = SHARES.map(at).into_iter().filter(|&count| count < units).collect();
+    counts.dedup();
+    counts
+}
+
+/// A search between two layers.
+struct Run<'a, 'e, E> {
+    asked: &'a Search<'a>,
+    executor: &'a E,
+    batches: Vec<Range<usize>>,
+    hidden: Cache,
+    probe: Probe<'a>,
+    probe_tokens: usize,
+    done: usize,
+    total: usize,
+    probed: usize,
+    on_event: &'e mut dyn FnMut(Event) -> Flow,
+}
+
+impl<E: Executor> Run<'_, '_, E> {
+    /// What cutting a layer costs; the calibration's states are behind it afterwards.
+    async fn layer(&mut self, layer: usize, block: &Block) -> Result<Vec<Curve>, SearchError> {
+        let shape = self.asked.checkpoint.config().layers[layer];
+        let width = shape.heads * self.asked.checkpoint.config().head_dim;
+        let mut sums = [Hessian::new(self.executor, width), Hessian::new(self.executor, shape.channels)];
+        self.pass(layer, block, Some(&mut sums)).await?;
+        let [heads, channels] = &sums;
+        let mut curves = Vec::new();
+        for cut in cuts(shape) {
+            let counts = stages(self.asked, shape, cut);
+            let hessian = if cut.site() == Site::Heads { heads } else { channels };
+            let nested = self.nested(block, shape, cut, hessian, &counts).await;
+            let nested = nested.map_err(|cause| SearchError::Site { layer, site: cut.site(), cause })?;
+            let curve = self.probed(layer, block, cut, nested, &counts).await?;
+            self.tell(Event::Probed(curve.clone()))?;
+            curves.push(curve);
+        }
+        Ok(curves)
+    }
+
+    /// The calibration's states go through the layer as it is, their inputs of o_proj and down_proj into the sums.
+    async fn pass(
+        &mut self,
+        layer: usize,
+        block: &Block,
+        mut sums: Option<&mut [Hessian<E>; 2]>,
+    ) -> Result<(), SearchError> {
+        let config = self.asked.checkpoint.config();
+        for batch in 0..self.batches.len() {
+            let hidden = self.hidden.take(batch)?.ok_or(crate::activations::CacheError::Missing)?;
+            let [windows, length, _] = hidden.dims();
+            let on = self.asked.device.tensor_device();
+            let positions = Positions::new(&config.rope, config.head_dim, 0, length, on);
+            let context = block.context(hidden.clone(), &positions);
+            let between = block.add_attention(hidden, context.clone());
+            let inner = block.inner(between.clone());
+            for ((hessian, input), site) in sums
+                .iter_mut()
+                .flat_map(|sums| sums.iter_mut())
+                .zip([context, inner.clone()])
+                .zip([Site::Heads, Site::Channels])
+            {
+                let [b, t, width] = input.dims();
+                let added = hessian.accumulate(self.executor, &input.reshape([b * t, width])).await;
+                added.map_err(|cause| SearchError::Site { layer, site, cause })?;
+            }
+            let hidden = block.add_mlp(between, inner);
+            // Progress is told when it is done.
+            settled(&hidden).await?;
+            self.hidden.put(batch, hidden).await?;
+            self.progress(windows * length)?;
+        }
+        Ok(())
+    }
+
+    async fn nested(
+        &self,
+        block: &Block,
+        shape: LayerShape,
+        cut: Cut,
+        hessian: &Hessian<E>,
+        counts: &[usize],
+    ) -> Result<Nested, ObsError> {
+        let Search { options, channel_steps, .. } = *self.asked;
+        let head_dim = self.asked.checkpoint.config().head_dim;
+        let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
+        let weight = block.linear(cut.site().projection()).weight.val();
+        match cut {
+            Cut::Channels => nested_channels(self.executor, &weight, hessian, channel_steps, counts, &options).await,
+            Cut::KvHeads => {
+                nested_heads(self.executor, &weight, hessian, layout, HeadUnit::KeyValue, counts, &options).await
+            }
+            Cut::QueryHeads => {
+                nested_heads(self.executor, &weight, hessian, layout, HeadUnit::Query, counts, &options).await
+            }
+        }
+    }
+
+    /// The curve of a site with its stages probed.
+    async fn probed(
+        &mut self,
+        layer: usize,
+        block: &Block,
+        cut: Cut,
+        nested: Nested,
+        counts: &[usize],
+    ) -> Result<Curve, SearchError> {
+        let shape = self.asked.checkpoint.config().layers[layer];
+        let variant = |stage: &Stage| {
+            let added = |input: Tensor<3>| added(block, cut, stage, input);
+            match cut.site() {
+                Site::Heads => self.probe.with_attention(block, added),
+                Site::Channels => self.probe.with_feed_forward(block, added),
+            }
+        };
+        let variants: Vec<States> = nested.stages.iter().map(variant).collect();
+        let (each, on_event) = (self.probe_tokens * variants.len(), &mut self.on_event);
+        let (mut done, total, probed) = (self.done, self.total, self.probed);
+        let layers = self.asked.checkpoint.config().layers.len();
+        let told = || {
+            done += each;
+            match on_event(Event::Progress { done, total }) {
+                Flow::Continue => Ok(()),
+                Flow::Stop => Err(SearchError::Stopped { probed, layers }),
+            }
+        };
+        let found = self.probe.divergences(layer, variants, told).await?;
+        // The site's own layer counts too.
+        self.done = done + each;
+        if let Some(&value) = found.iter().find(|kl| !kl.is_finite()) {
+            return Err(SearchError::NotFinite { layer, site: cut.site(), value });
+        }
+        // Rounding may bring the divergence of a cut that changes nothing below zero.
+        let probed = counts.iter().copied().zip(found.into_iter().map(|kl| kl.max(0.0))).collect();
+        let step = step(self.asked, shape, cut);
+        Ok(Curve { layer, cut, step, errors: errors(&nested, cut, shape, step), probed })
+    }
+
+    fn progress(&mut self, tokens: usize) -> Result<(), SearchError> {
+        self.done += tokens;
+        self.tell(Event::Progress { done: self.done, total: self.total })
+    }
+
+    fn tell(&mut self, event: Event) -> Result<(), SearchError> {
+        match (self.on_event)(event) {
+            Flow::Continue => Ok(()),
+            Flow::Stop => {
+                Err(SearchError::Stopped { probed: self.probed, layers: self.asked.checkpoint.config().layers.len() })
+            }
+        }
+    }
+}
+
+/// The relative error after every step of units.
+fn errors(nested: &Nested, cut: Cut, shape: LayerShape, step: usize) -> Vec<f64> {
+    // One of every group goes before a second of any, and they count as one unit.
+    let sets = if cut == Cut::QueryHeads { shape.kv_heads } else { 1 };
+    let mut sum = 0.0;
+    let after: Vec<f64> = nested
+        .removed
+        .iter()
+        .map(|removal| {
+            sum += removal.cost;
+            sum / nested.signal.max(f64::MIN_POSITIVE)
+        })
+        .collect();
+    after.chunks_exact(sets * step).filter_map(|units| units.last().copied()).collect()
+}
+
+/// What a site at a stage adds to the residual stream, of the inputs that the whole site would have.
+fn added(block: &Block, cut: Cut, stage: &Stage, input: Tensor<3>) -> Tensor<3> {
+    let [b, t, width] = input.dims();
+    let device = input.device();
+    let columns: Vec<i32> = stage.kept_columns.iter().map(|&j| j as i32).collect();
+    let count = columns.len();
+    let columns: Tensor<1, Int> = Tensor::from_data(TensorData::new(columns, [count]), &device);
+    let output = input.reshape([b * t, width]).select(1, columns).matmul(stage.weight.clone().transpose());
+    let projection: Projection = cut.site().projection();
+    let output = match &block.linear(projection).bias {
+        Some(bias) => output + bias.val().unsqueeze(),
+        None => output,
+    };
+    let [_, out] = output.dims();
+    output.reshape([b, t, out])
+}

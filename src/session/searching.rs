@@ -1,0 +1,80 @@
+//! A search that is kept on the way, so that it goes on where it was interrupted.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::device::caught_async;
+use crate::disk;
+use crate::obs::CpuExecutor;
+use crate::pipeline::{Fingerprint, Flow, windows_sha256};
+use crate::search::{Event, Map, Search, SearchError, search};
+
+/// What a search has found so far, and of what.
+#[derive(Serialize, Deserialize)]
+struct State {
+    id: String,
+    map: Map,
+}
+
+/// What tells a search from others: all that its map follows from.
+///
+/// # Errors
+/// When the model's files cannot be looked at.
+pub fn search_id(asked: &Search<'_>) -> Result<String, SearchError> {
+    let settings = serde_json::to_string(&(asked.options, asked.channel_steps, asked.channel_multiple));
+    let parts = [
+        searched_model(asked.checkpoint)?,
+        windows_sha256(asked.calibration),
+        windows_sha256(asked.probe),
+        // Numbers and names always have a JSON form.
+        settings.unwrap_or_default(),
+        asked.batch_windows.to_string(),
+        asked.device.name().to_owned(),
+    ];
+    Ok(parts.join(" "))
+}
+
+/// What tells a model from others in a plan.
+///
+/// # Errors
+/// When its files cannot be looked at.
+pub fn searched_model(checkpoint: &Checkpoint) -> Result<String, SearchError> {
+    let model = Fingerprint::source_of(checkpoint)?;
+    match checkpoint.adapter() {
+        Some(_) => Ok(format!("{model} {}", Fingerprint::files_of(checkpoint)?["adapter"])),
+        None => Ok(model),
+    }
+}
+
+/// Finds out what cutting costs. What is known after each layer lies in the file `state`, from which the same search
+/// goes on; whoever has the map removes it.
+///
+/// # Errors
+/// Those of [`search`].
+pub async fn searched(
+    asked: &Search<'_>,
+    state: &Path,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Map, SearchError> {
+    let id = search_id(asked)?;
+    // A state that cannot be read, or is of another search, is begun again.
+    let known = disk::read_within(state, disk::REPORT).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let known = known.filter(|state: &State| state.id == id).map(|state| state.map).unwrap_or_default();
+    let mut keep = |map: &Map| {
+        let now = State { id: id.clone(), map: map.clone() };
+        disk::write_json(state, &now).map_err(SearchError::from)
+    };
+    let work = async {
+        match asked.device.is_gpu() {
+            #[cfg(feature = "gpu")]
+            true => {
+                let executor = crate::obs::WgpuExecutor::new(asked.device.tensor_device());
+                search(asked, &executor, known, &mut keep, on_event).await
+            }
+            _ => search(asked, &CpuExecutor::<f32>::new(), known, &mut keep, on_event).await,
+        }
+    };
+    caught_async(work).await?
+}
