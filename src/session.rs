@@ -38,7 +38,8 @@ pub async fn execute(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
-    let chosen = caught_async(chosen(job, sink, on_event)).await??;
+    // Boxed: what trains is a large future, which every pruning would carry on its stack.
+    let chosen = caught_async(Box::pin(chosen(job, sink, on_event))).await??;
     let job = &match &chosen {
         Some((checkpoint, scores)) => Job { checkpoint, scores: Some(scores), ..*job },
         None => *job,

@@ -15,6 +15,8 @@ use crate::{keys, site};
 
 /// Longest wait for what should happen at once; a busy machine is slower.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for a document and its files before they are asked for again.
+const LOADING: Duration = Duration::from_secs(60);
 /// Longest wait for a whole pruning with its measurements and texts, on a browser's one thread.
 const COMPUTING: Duration = Duration::from_secs(240);
 
@@ -82,7 +84,13 @@ impl Tab {
         assert!(opened["errorText"].is_null(), "{opened}");
         // Between two states of one document nothing is loaded.
         if opened["loaderId"].is_string() {
-            self.wait("document.readyState === 'complete'");
+            let complete = "document.readyState === 'complete'";
+            let holds = || self.try_run(complete) == Ok(true.into());
+            // A browser that loads for many tests at once now and then waits for ever for one of the files.
+            if !self.holds_within(LOADING, &holds) {
+                self.line.call("Page.reload", json!({}));
+            }
+            self.wait(complete);
         }
     }
 
@@ -197,6 +205,17 @@ impl Tab {
     /// Waits until something holds.
     pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
         self.within(PATIENCE, what, holds);
+    }
+
+    fn holds_within(&self, patience: Duration, holds: &impl Fn() -> bool) -> bool {
+        let begun = Instant::now();
+        while !holds() {
+            if begun.elapsed() > patience {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
     }
 
     fn within(&self, patience: Duration, what: &str, holds: impl Fn() -> bool) {
