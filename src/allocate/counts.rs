@@ -38,8 +38,13 @@ pub(super) fn channels_removed(channels: usize, multiple: usize, ratio: f64) -> 
 
 /// The multiple for a width when none is asked for: gcd(channels, 32).
 pub(super) fn default_multiple(channels: usize) -> usize {
+    channel_step(channels, None)
+}
+
+/// How many channels may go together where kept ones are a multiple of `asked`, by default of 32: their gcd.
+pub fn channel_step(channels: usize, asked: Option<usize>) -> usize {
     // Euclid's algorithm. The gcd divides the width, so no channel goes only to reach a multiple.
-    let (mut a, mut b) = (channels, FEWEST_CHANNELS);
+    let (mut a, mut b) = (channels, asked.unwrap_or(FEWEST_CHANNELS));
     while b != 0 {
         (a, b) = (b, a % b);
     }

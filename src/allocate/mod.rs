@@ -25,6 +25,7 @@ mod shapes;
 mod sizes;
 
 pub use asked::{Allocation, KeptEnds};
+pub use counts::channel_step;
 pub use curve::{Curve, CurveError, ratios};
 pub use error::AllocateError;
 pub use plan::{Allocated, LayerPlan};

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::{Value, json};
 use slimgpt::format;
 use slimgpt::pipeline::{Event, LayerRecord, Meter, Pass, Plan};
@@ -119,8 +120,7 @@ impl Progress {
     /// The event as one JSON object: with the seconds since the start, and with rate and seconds
     /// left where they change.
     fn stamped(&self, event: &Event, second: f64) -> Value {
-        let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
-        value["seconds"] = json!(second);
+        let mut value = stamped(event, second);
         if matches!(event, Event::Batch { .. } | Event::LayerDone { .. }) {
             value["tokens_per_second"] = json!(self.meter.tokens_per_second(second));
             value["seconds_left"] = json!(self.meter.seconds_left(second));
@@ -175,6 +175,13 @@ fn left(elapsed: Duration, done: usize, total: usize) -> String {
         0 => String::new(),
         done => eta(elapsed.as_secs_f64() / done as f64 * total.saturating_sub(done) as f64),
     }
+}
+
+/// An event as JSON, with its second.
+pub fn stamped(event: &impl Serialize, second: f64) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+    value["seconds"] = json!(second);
+    value
 }
 
 /// When the next line is due where there is no bar.

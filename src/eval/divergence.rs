@@ -7,7 +7,7 @@ use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::device::readback::{floats, settled};
-use crate::model::{Block, Head, Outer, Positions, logit_rows, token_tensor};
+use crate::model::{Block, Head, Outer, Positions, flat, logit_rows, token_tensor};
 
 /// Bytes of log p that are kept, so that they need not be computed again for every model that is held against them.
 const KEPT_BYTES: usize = 512 << 20;
@@ -114,7 +114,7 @@ pub async fn divergence(
         let expected = states(dense, &group, on, &mut step).await?;
         let got = states(model, &group, on, &mut step).await?;
         for (dense_hidden, hidden) in expected.into_iter().zip(got) {
-            sum += Expected::new(&dense_head, rows(dense_hidden)).divergence(&head, rows(hidden)).await?;
+            sum += Expected::new(&dense_head, flat(dense_hidden)).divergence(&head, flat(hidden)).await?;
         }
     }
     Ok(sum / tokens as f64)
@@ -170,9 +170,4 @@ async fn states(
         step();
     }
     Ok(hidden)
-}
-
-fn rows(hidden: Tensor<3>) -> Tensor<2> {
-    let [windows, length, d] = hidden.dims();
-    hidden.reshape([windows * length, d])
 }

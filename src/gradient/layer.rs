@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use super::attention;
-use crate::model::{Block, Positions};
+use crate::model::{Block, Positions, flat};
 use crate::shape::{Layer, Part, Projection};
 
 /// Gradients at what a layer computes with, where they were asked for, on the device.
@@ -55,8 +55,7 @@ impl Taps {
     /// of one token (arXiv 1412.1193).
     pub(super) fn products(&self) -> [Tensor<2>; 2] {
         [&self.attention, &self.feed_forward].map(|tap| {
-            let [b, t, d] = tap.dims();
-            let rows = tap.clone().reshape([b * t, d]);
+            let rows = flat(tap.clone());
             rows.clone().transpose().matmul(rows)
         })
     }

@@ -33,4 +33,4 @@ pub use low_rank::LowRank;
 pub use outer::{Outer, logit_rows, token_tensor};
 pub use positions::Positions;
 pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};
-pub use transfer::upload;
+pub use transfer::{flat, upload};

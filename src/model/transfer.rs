@@ -18,3 +18,9 @@ pub(super) async fn download<const D: usize>(tensor: Tensor<D>) -> Result<HostTe
     let shape = tensor.dims().to_vec();
     Ok(HostTensor { shape, values: floats(tensor).await? })
 }
+
+/// All tokens one after the other: `(windows, tokens, width)` as `(windows · tokens, width)`.
+pub fn flat(x: Tensor<3>) -> Tensor<2> {
+    let [windows, tokens, width] = x.dims();
+    x.reshape([windows * tokens, width])
+}

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{HostTensor, LayerWeights};
 use crate::device::readback::{ReadbackError, floats};
-use crate::model::upload;
+use crate::model::{flat, upload};
 use crate::shape::Projection;
 
 /// A site's new projection on the device, and how far it is from the old one.
@@ -99,12 +99,6 @@ impl NewProjection {
 pub(super) async fn download(matrix: Tensor<2>) -> Result<HostTensor, ReadbackError> {
     let shape = matrix.dims().to_vec();
     Ok(HostTensor { shape, values: floats(matrix).await? })
-}
-
-/// `(windows, tokens, width)` as `(windows · tokens, width)`.
-pub(super) fn flat(x: Tensor<3>) -> Tensor<2> {
-    let [windows, tokens, width] = x.dims();
-    x.reshape([windows * tokens, width])
 }
 
 fn indices(columns: &[usize], device: &Device) -> Tensor<1, Int> {

@@ -3,13 +3,13 @@
 use burn::tensor::{Device, Tensor};
 
 use super::cut::KeptIndices;
-use super::layer::{NewProjection, flat};
+use super::layer::NewProjection;
 use super::report::SiteRecord;
 use super::run::Run;
 use super::{Event, LayerRecord, PipelineError, Propagate};
 use crate::checkpoint::LayerWeights;
 use crate::device::readback::settled;
-use crate::model::Block;
+use crate::model::{Block, flat};
 use crate::obs::{Executor, HeadUnit, Hessian};
 use crate::shape::{Projection, Site};
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::SearchError;
 use crate::checkpoint::Checkpoint;
 use crate::eval::Expected;
-use crate::model::{Block, Head, Positions};
+use crate::model::{Block, Head, Positions, flat};
 
 /// Hidden states `(windows, tokens, d)` of all probe windows, in pieces that go through a layer together.
 pub(super) type States = Vec<Tensor<3>>;
@@ -93,11 +93,7 @@ impl<'a> Probe<'a> {
 
 /// All tokens one after the other, `(n, d)`.
 fn rows(states: States) -> Tensor<2> {
-    let flat = states.into_iter().map(|piece| {
-        let [windows, length, d] = piece.dims();
-        piece.reshape([windows * length, d])
-    });
-    Tensor::cat(flat.collect(), 0)
+    Tensor::cat(states.into_iter().map(flat).collect(), 0)
 }
 
 /// A layer as it is.

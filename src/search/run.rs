@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::probe::{Probe, States, block};
 use super::{Curve, Cut, Map, SearchError};
 use crate::activations::{Cache, Placement};
+use crate::allocate::channel_step;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::device::readback::settled;
-use crate::model::{Block, Head, Positions};
+use crate::model::{Block, Head, Positions, flat};
 use crate::obs::{
     ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, Nested, ObsError, Options, Stage, nested_channels,
     nested_heads,
@@ -161,13 +162,9 @@ fn cuts(shape: LayerShape) -> Vec<Cut> {
 /// Units between two counts that sizes may have.
 fn step(asked: &Search<'_>, shape: LayerShape, cut: Cut) -> usize {
     match cut {
-        Cut::Channels => gcd(shape.channels, asked.channel_multiple.unwrap_or(32)),
+        Cut::Channels => channel_step(shape.channels, asked.channel_multiple),
         Cut::KvHeads | Cut::QueryHeads => 1,
     }
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The counts at which divergences are measured.
@@ -240,8 +237,7 @@ impl<E: Executor> Run<'_, '_, E> {
                 .zip([context, inner.clone()])
                 .zip([Site::Heads, Site::Channels])
             {
-                let [b, t, width] = input.dims();
-                let added = hessian.accumulate(self.executor, &input.reshape([b * t, width])).await;
+                let added = hessian.accumulate(self.executor, &flat(input)).await;
                 added.map_err(|cause| SearchError::Site { layer, site, cause })?;
             }
             let hidden = block.add_mlp(between, inner);

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
 use slimgpt::recover::{Event, StepRecord};
 
 use crate::cli::out;
-use crate::cli::progress::{Lines, bar, eta};
+use crate::cli::progress::{Lines, bar, eta, stamped};
 
 /// The bar of one recovery, or its lines of JSON.
 pub struct Progress {
@@ -97,10 +96,4 @@ impl Drop for Progress {
         // An error that ends the run is printed on a clean line.
         self.bar.finish_and_clear();
     }
-}
-
-fn stamped(event: &Event, second: f64) -> Value {
-    let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
-    value["seconds"] = json!(second);
-    value
 }

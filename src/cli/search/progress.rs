@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
 use slimgpt::search::Event;
 
 use crate::cli::out;
-use crate::cli::progress::{Lines, bar, eta};
+use crate::cli::progress::{Lines, bar, eta, stamped};
 
 /// Parts that the bar knows.
 const PARTS: usize = 10_000;
@@ -29,10 +28,8 @@ impl Progress {
     pub fn show(&mut self, event: &Event) {
         let second = self.started.elapsed().as_secs_f64();
         if self.json {
-            let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
-            value["seconds"] = json!(second);
             // A reader that goes away does not stop the run.
-            let _ = out::json_line(&value);
+            let _ = out::json_line(&stamped(event, second));
             return;
         }
         match event {
