@@ -4,6 +4,7 @@ mod adapter;
 mod calibration;
 mod device;
 mod pruning;
+mod schedule;
 
 use std::path::Path;
 

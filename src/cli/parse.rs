@@ -1,11 +1,6 @@
-//! Small values as they are typed: counts, bytes, schedules, steps.
+//! Small values as they are typed: counts, bytes, ratios, sizes.
 
-use std::path::{Path, PathBuf};
-
-use slimgpt::allocate::{Curve, FinalShape, Schedule, SiteRatio};
-use slimgpt::disk;
-use slimgpt::names::Named;
-use slimgpt::search::SearchPlan;
+use slimgpt::allocate::{FinalShape, SiteRatio};
 
 /// "5.4B", "350M", "12k" or a plain number.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -94,52 +89,6 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<usize> {
     let value = digits.trim().parse::<f64>().ok()? * scale;
     // Rounded, because a product with a decimal fraction may miss the whole number that was meant.
     (value >= 1.0 && value.is_finite()).then_some(value.round() as usize)
-}
-
-/// A schedule, and the file that it was read from.
-#[derive(Clone, Debug)]
-pub struct ScheduleArgument {
-    pub schedule: Scheduled,
-    pub file: Option<PathBuf>,
-}
-
-/// How the ratio goes from layer to layer, as far as what was typed says it.
-#[derive(Clone, Debug)]
-pub enum Scheduled {
-    /// A curve, ratios, or sizes.
-    As(Schedule),
-    /// Sizes that a search has found, for targets that its file names.
-    Found(Box<SearchPlan>),
-    /// Sizes that are to be searched for.
-    Search,
-}
-
-/// The word for sizes that are to be searched for.
-pub const SEARCH: (&str, &str) =
-    ("search", "sizes that are searched for: what cutting costs is measured site by site (see `slimgpt search`)");
-
-/// A curve's name, or a file with an entry for each layer.
-pub fn schedule(text: &str) -> Result<ScheduleArgument, String> {
-    // A curve's name goes before a file that is called the same.
-    if let Some(curve) = Curve::named(text) {
-        return Ok(ScheduleArgument { schedule: Scheduled::As(Schedule::Curve(curve)), file: None });
-    }
-    if text == SEARCH.0 {
-        return Ok(ScheduleArgument { schedule: Scheduled::Search, file: None });
-    }
-    let file = Path::new(text);
-    let content = disk::read_named(file, disk::REPORT).map_err(|e| e.cause).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e.utf8_error()))
-    });
-    let content = content
-        .map_err(|e| format!("{} is neither one of {} nor a readable file ({e})", file.display(), Curve::names()))?;
-    // A list has brackets or is words; only the plan of a search is an object.
-    let schedule = match content.trim_start().starts_with('{') {
-        true => SearchPlan::parse(&content).map(|plan| Scheduled::Found(Box::new(plan))).map_err(|e| e.to_string()),
-        false => Schedule::parse(&content).map(Scheduled::As),
-    };
-    let schedule = schedule.map_err(|wrong| format!("{}: {wrong}", file.display()))?;
-    Ok(ScheduleArgument { schedule, file: Some(file.to_owned()) })
 }
 
 /// "0.5", a factor; or "0.1,0.2,0.3", one ratio for each layer.
@@ -233,11 +182,5 @@ mod tests {
         for wrong in ["", "2", "layers=2", "heads=0", "heads=x"] {
             assert!(shape(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_schedule_that_is_neither_name_nor_file_names_both() {
-        let error = schedule("exponential").unwrap_err();
-        assert!(error.contains("log-decrease") && error.contains("exponential"), "{error}");
     }
 }

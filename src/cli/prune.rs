@@ -81,7 +81,7 @@ impl Prune {
         let checkpoint = self.adapter.on(checkpoint)?;
         let mut request = self.pruning.request(&self.calibration.size, &checkpoint, self.calibration.seed)?;
         let texts = self.calibration.files().iter().chain(self.text.files());
-        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.files()).chain(self.adapter.files());
+        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
         // An earlier result may be this very run's, which only the run itself knows.
         let place = Place::new(&self.out, Kind::Pruned, true);
         place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;

@@ -13,10 +13,11 @@ use slimgpt::search::{Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
+use super::schedule::{self, ScheduleArgument, Scheduled};
 use super::{CalibrationSize, window_length};
 use crate::cli::choice::{choice, described, listed, suggesting};
 use crate::cli::exit::Usage;
-use crate::cli::parse::{self, ScheduleArgument, Scheduled};
+use crate::cli::parse;
 use crate::cli::{out, variables};
 
 /// What is to go, and how it is chosen.
@@ -36,7 +37,7 @@ pub struct Pruning {
         long,
         default_value = "log",
         value_name = "CURVE|FILE",
-        value_parser = suggesting(parse::schedule, described::<Curve>().chain([parse::SEARCH]))
+        value_parser = suggesting(schedule::parse, described::<Curve>().chain([schedule::SEARCH]))
     )]
     schedule: ScheduleArgument,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
@@ -156,14 +157,14 @@ impl Knobs {
 }
 
 impl Pruning {
-    /// The files that are read.
-    pub fn files(&self) -> Option<&PathBuf> {
-        self.schedule.file.as_ref()
+    /// The file that is read.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.schedule.file()
     }
 
     /// Whether the sizes are to be searched for.
     pub fn is_search(&self) -> bool {
-        self.shape.is_none() && matches!(self.schedule.schedule, Scheduled::Search)
+        self.shape.is_none() && matches!(self.schedule, ScheduleArgument::Search)
     }
 
     /// How much is to go, if that was said.
@@ -182,17 +183,21 @@ impl Pruning {
     /// # Errors
     /// When nothing says how much is to go, a window is longer than the model's context, or a plan is of another model.
     pub fn request(&self, size: &CalibrationSize, checkpoint: &Checkpoint, seed: u64) -> Result<Request> {
-        self.files().iter().for_each(|file| out::detail(format_args!("schedule: {}", file.display())));
+        if let Some(file) = self.file() {
+            out::detail(format_args!("schedule: {}", file.display()));
+        }
         let config = checkpoint.config();
-        match (self.shape, &self.schedule.schedule) {
-            (Some(shape), _) => self.with(size, config, seed, Schedule::Shape(shape), self.target()),
-            (None, Scheduled::As(schedule)) => self.with(size, config, seed, schedule.clone(), self.target()),
-            (None, Scheduled::Search) => {
+        if let Some(shape) = self.shape {
+            return self.with(size, config, seed, Schedule::Shape(shape), self.target());
+        }
+        match self.schedule.read()? {
+            Scheduled::As(schedule) => self.with(size, config, seed, schedule, self.target()),
+            Scheduled::Search => {
                 // Refused now and not after the search.
                 self.method_takes_sizes()?;
                 self.with(size, config, seed, Schedule::default(), self.target())
             }
-            (None, Scheduled::Found(plan)) => {
+            Scheduled::Found(plan) => {
                 if plan.model != searched_model(checkpoint)? {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());

@@ -1,0 +1,88 @@
+//! `--schedule`: a curve's name, the search, or a file.
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use slimgpt::allocate::{Curve, Schedule};
+use slimgpt::disk;
+use slimgpt::names::Named;
+use slimgpt::search::SearchPlan;
+
+use crate::cli::exit::Usage;
+
+/// A schedule as it was typed. Its file is read when the command runs, as all files are.
+#[derive(Clone, Debug)]
+pub enum ScheduleArgument {
+    Curve(Curve),
+    Search,
+    File(PathBuf),
+}
+
+/// How the ratio goes from layer to layer, as far as what was typed says it.
+pub enum Scheduled {
+    /// A curve, ratios, or sizes.
+    As(Schedule),
+    /// Sizes that a search has found, for targets that its file names.
+    Found(Box<SearchPlan>),
+    /// Sizes that are to be searched for.
+    Search,
+}
+
+/// The word for sizes that are to be searched for.
+pub const SEARCH: (&str, &str) =
+    ("search", "sizes that are searched for: what cutting costs is measured site by site (see `slimgpt search`)");
+
+/// A curve's name, the word for the search, or whatever else as a file: names go before files that are called the
+/// same.
+pub fn parse(text: &str) -> Result<ScheduleArgument, String> {
+    Ok(match (Curve::named(text), text == SEARCH.0) {
+        (Some(curve), _) => ScheduleArgument::Curve(curve),
+        (None, true) => ScheduleArgument::Search,
+        (None, false) => ScheduleArgument::File(text.into()),
+    })
+}
+
+impl ScheduleArgument {
+    /// The file that is read.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Curve(_) | Self::Search => None,
+        }
+    }
+
+    /// # Errors
+    /// When the file cannot be read, or holds no schedule.
+    pub fn read(&self) -> Result<Scheduled> {
+        let file = match self {
+            Self::Curve(curve) => return Ok(Scheduled::As(Schedule::Curve(*curve))),
+            Self::Search => return Ok(Scheduled::Search),
+            Self::File(file) => file,
+        };
+        let name = file.display();
+        let content = disk::read_named(file, disk::REPORT).map_err(|e| e.cause).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
+        });
+        let content = content.map_err(|e| {
+            Usage(format!("--schedule {name} is neither one of {} nor a readable file ({e})", Curve::names()))
+        })?;
+        // A list has brackets or is words; only the plan of a search is an object.
+        let schedule = match content.trim_start().starts_with('{') {
+            true => SearchPlan::parse(&content).map(|plan| Scheduled::Found(Box::new(plan))).map_err(|e| e.to_string()),
+            false => Schedule::parse(&content).map(Scheduled::As),
+        };
+        Ok(schedule.map_err(|wrong| Usage(format!("--schedule {name}: {wrong}")))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_neither_name_nor_file_is_told_both() {
+        let error = parse("exponential").unwrap().read().err().unwrap().to_string();
+        assert!(error.contains("log-decrease") && error.contains("exponential"), "{error}");
+    }
+}
