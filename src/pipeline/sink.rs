@@ -47,7 +47,7 @@ pub trait LayerSink {
     /// When something cannot be read or written.
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError>;
 
-    /// What was chosen before the first layer, if a selection needs that and it was kept.
+    /// What was kept of what is chosen before the first layer, if a selection needs that: all of it, or how far it is.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -55,7 +55,7 @@ pub trait LayerSink {
         Ok(None)
     }
 
-    /// Keeps what was chosen before the first layer, if the sink outlives the process.
+    /// Keeps what is chosen before the first layer, or how far that is, if the sink outlives the process.
     ///
     /// # Errors
     /// When it cannot be written.

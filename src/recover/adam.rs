@@ -1,5 +1,7 @@
 //! AdamW (arXiv 1711.05101) on the host: a parameter with its two moments.
 
+use serde::{Deserialize, Serialize};
+
 /// Decay of the mean of the gradients.
 const BETA_1: f64 = 0.9;
 /// Decay of the mean of their squares.
@@ -8,7 +10,7 @@ const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 /// Numbers that are learnt, and the moments of their gradients.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// The numbers themselves.
     pub values: Vec<f32>,

@@ -30,7 +30,7 @@ mod teacher;
 mod write;
 
 pub use adapter::FOLDER as ADAPTER;
-pub use chosen::{Choice, Choosing, choose};
+pub use chosen::{Choice, Choosing, Lesson, Training};
 pub use data::{Data, Example, Format, Source};
 pub use error::RecoverError;
 pub use events::{Event, Flow};

@@ -6,7 +6,7 @@ use crate::device::readback::ReadbackError;
 use crate::gradient::{GradientError, Importance, Taylor, importance};
 use crate::obs::Brought;
 use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, UnitScores};
-use crate::recover::{Choice, Choosing, choose};
+use crate::recover::{Choice, Choosing, Lesson, RecoverError, Training};
 
 /// Windows that gradients are taken over, and tokens of each: as LLM-Pruner's published code takes them.
 const GRADIENT_WINDOWS: (usize, usize) = (10, 64);
@@ -20,11 +20,11 @@ pub(super) async fn chosen(
 ) -> Result<Option<(Checkpoint, Vec<UnitScores>)>, PipelineError> {
     let Some(brought) = job.plan.request.options.brought().filter(|_| job.scores.is_none()) else { return Ok(None) };
     let layers = job.plan.layers.len();
-    let choice = match sink.choice()? {
+    let choice = match sink.choice()?.filter(|kept| !Training::is_state(kept)) {
         Some(bytes) => Choice::decoded(bytes, layers)?,
         None => {
             let stopped = PipelineError::Stopped { finished: sink.finished(), layers };
-            let choice = computed(job, brought, on_event).await?.ok_or(stopped)?;
+            let choice = computed(job, brought, sink, on_event).await?.ok_or(stopped)?;
             sink.keep_choice(&choice.encoded()?)?;
             choice
         }
@@ -36,21 +36,48 @@ pub(super) async fn chosen(
 async fn computed(
     job: &Job<'_>,
     brought: Brought,
+    sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
     let mut watch = |done, total| on_event(Event::Choosing { done, total });
-    let trained = match brought {
-        Brought::Taylor => return of_gradients(job, Taylor::Element, &mut watch).await,
-        Brought::TaylorVector => return of_gradients(job, Taylor::Vector, &mut watch).await,
-        Brought::LoraGradients => Choosing::LoraGradients,
-        Brought::Gates => Choosing::Gates,
-    };
-    let found = choose(job.checkpoint, job.plan, job.windows, trained, job.device, &mut watch).await;
-    found.map_err(|error| match error.is_out_of_memory() {
+    match brought {
+        Brought::Taylor => of_gradients(job, Taylor::Element, &mut watch).await,
+        Brought::TaylorVector => of_gradients(job, Taylor::Vector, &mut watch).await,
+        Brought::LoraGradients => trained(job, Choosing::LoraGradients, sink, &mut watch).await,
+        Brought::Gates => trained(job, Choosing::Gates, sink, &mut watch).await,
+    }
+}
+
+/// Trains, and keeps the state on the way: it goes on from there.
+async fn trained(
+    job: &Job<'_>,
+    how: Choosing,
+    sink: &mut impl LayerSink,
+    watch: &mut dyn FnMut(usize, usize) -> Flow,
+) -> Result<Option<Choice>, PipelineError> {
+    let kept = sink.choice()?;
+    let lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
+    let mut training =
+        Training::new(job.checkpoint, &lesson, job.plan, how, job.device, kept.as_deref()).map_err(told)?;
+    while !training.is_done() {
+        let stepped = training.step(watch).await;
+        // Whoever goes on with less on the device goes on from here, too.
+        if !matches!(stepped, Ok(Flow::Continue)) || training.is_keeping_due() {
+            sink.keep_choice(&training.state())?;
+        }
+        if stepped.map_err(told)? == Flow::Stop {
+            return Ok(None);
+        }
+    }
+    Ok(Some(training.choice()))
+}
+
+fn told(error: RecoverError) -> PipelineError {
+    match error.is_out_of_memory() {
         // As such it is known to whoever goes on with less.
         true => PipelineError::Device(ReadbackError::OutOfMemory),
         false => PipelineError::Gradients(error.to_string()),
-    })
+    }
 }
 
 async fn of_gradients(

@@ -1,10 +1,11 @@
-//! What training chooses: as much as was planned, kept by a run that is interrupted, and never trained twice.
+//! What training chooses: as much as was planned, and a run that is interrupted goes on within the training.
 
 use std::path::Path;
 
 use slimgpt::allocate::Target;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{self, Method, PipelineError, Plan, Request};
+use slimgpt::recover::{Choosing, Lesson, Training};
 use slimgpt::session::{SessionError, prune_to_folder};
 
 use super::*;
@@ -53,12 +54,21 @@ fn a_run_that_was_interrupted_does_not_train_again() {
         for (layer, planned) in report.layers.iter().zip(&plan.layers) {
             assert_eq!(layer.after, planned.after, "{method}: as much goes as was planned");
         }
-        // Within the training there is nothing to keep yet; after a layer there is.
-        let in_training = |event| {
-            if matches!(event, pipeline::Event::Choosing { done: 9.., .. }) { Flow::Stop } else { Flow::Continue }
-        };
-        let ended = pruned(&subject, &plan, &stopped, &mut { in_training });
-        assert!(matches!(ended, Err(SessionError::Pruning(PipelineError::Stopped { finished: 0, .. }))));
+        // Layers that were gone through, of all steps: some hundred of 200 · 2 · layers.
+        let mut first = usize::MAX;
+        for stop_at in [9, 333, 1001] {
+            let mut in_training = |event| match event {
+                pipeline::Event::Choosing { done, .. } => {
+                    first = first.min(done);
+                    if done >= stop_at { Flow::Stop } else { Flow::Continue }
+                }
+                _ => Flow::Continue,
+            };
+            let ended = pruned(&subject, &plan, &stopped, &mut in_training);
+            assert!(matches!(ended, Err(SessionError::Pruning(PipelineError::Stopped { finished: 0, .. }))));
+            assert!(stop_at == 9 || first > 1, "{method}: it goes on where it was");
+            first = usize::MAX;
+        }
         let after_a_layer =
             |event| if matches!(event, pipeline::Event::LayerDone { .. }) { Flow::Stop } else { Flow::Continue };
         assert!(pruned(&subject, &plan, &stopped, &mut { after_a_layer }).is_err());
@@ -76,13 +86,31 @@ fn a_run_that_was_interrupted_does_not_train_again() {
 #[test]
 fn windows_of_one_token_teach_nothing() {
     let subject = Subject::open(&shipped());
-    let mut request = request(Method::Compresso, HeadUnit::KeyValue);
-    request.window_tokens = 1;
-    let plan = pipeline::plan(&request, subject.checkpoint.config(), &Limits::default()).unwrap();
     let device = Device::cpu();
-    let windows = vec![vec![1]];
-    let how = slimgpt::recover::Choosing::Gates;
-    let mut watch = |_, _| Flow::Continue;
-    let found = block_on(slimgpt::recover::choose(&subject.checkpoint, &plan, &windows, how, &device, &mut watch));
+    let found = Lesson::new(&subject.checkpoint, &[vec![1]], &device);
     assert!(matches!(found, Err(RecoverError::TooFew { examples: 0, .. })));
+}
+
+#[test]
+fn a_state_of_another_training_is_refused() {
+    let subject = Subject::open(&shipped());
+    let (config, device) = (subject.checkpoint.config(), Device::cpu());
+    let windows: Vec<Vec<u32>> = (0..4).map(|i| tokens(24, 512, i)).collect();
+    let lesson = Lesson::new(&subject.checkpoint, &windows, &device).unwrap();
+    let begun = |unit, how, kept: Option<&[u8]>| {
+        let plan = pipeline::plan(&request(Method::Exact, unit), config, &Limits::default()).unwrap();
+        Training::new(&subject.checkpoint, &lesson, &plan, how, &device, kept).map(|training| training.state())
+    };
+    let state = begun(HeadUnit::KeyValue, Choosing::LoraGradients, None).unwrap();
+    assert!(Training::is_state(&state));
+    assert_eq!(begun(HeadUnit::KeyValue, Choosing::LoraGradients, Some(&state)).unwrap(), state);
+    let (mut damaged, last) = (state.clone(), state.len() - 1);
+    damaged[last] ^= 1;
+    for (unit, how, kept) in [
+        (HeadUnit::Query, Choosing::LoraGradients, &state),
+        (HeadUnit::KeyValue, Choosing::Gates, &state),
+        (HeadUnit::KeyValue, Choosing::LoraGradients, &damaged),
+    ] {
+        assert!(matches!(begun(unit, how, Some(kept)), Err(RecoverError::State(_))), "{unit:?} {how:?}");
+    }
 }

@@ -12,9 +12,10 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::quota::{Quota, binary, share_gone};
-use super::{Chooser, STEPS, STILL};
+use super::{Chooser, STEPS, STILL, restored, states};
 use crate::allocate::LayerPlan;
 use crate::pipeline::UnitScores;
 use crate::recover::RecoverError;
@@ -41,12 +42,21 @@ struct Layer {
 }
 
 /// The gates of one site.
+#[derive(Clone, Serialize, Deserialize)]
 struct Gated {
     a: Moments,
     /// λ₁ and λ₂.
     lambda: Moments,
-    /// As they were drawn: s, and z.
+    /// As they were drawn in the step that is going on: s, and z.
+    #[serde(skip)]
     drawn: Vec<[f64; 2]>,
+}
+
+/// What is known of a layer between two steps.
+#[derive(Serialize, Deserialize)]
+struct State {
+    sites: [Gated; 2],
+    shut: Option<[Vec<bool>; 2]>,
 }
 
 impl Compresso {
@@ -63,6 +73,12 @@ impl Compresso {
 impl Gated {
     fn new(units: usize) -> Self {
         Self { a: Moments::new(vec![OPEN; units]), lambda: Moments::new(vec![0.0; 2]), drawn: Vec::new() }
+    }
+
+    /// Whether these are the gates of so many units.
+    fn is_of(&self, units: usize) -> bool {
+        let lengths = |moments: &Moments| [&moments.values, &moments.mean, &moments.square].map(Vec::len);
+        lengths(&self.a) == [units; 3] && lengths(&self.lambda) == [2; 3]
     }
 
     fn draw(&mut self, random: &mut ChaCha8Rng) -> Vec<f32> {
@@ -145,6 +161,21 @@ impl Chooser for Compresso {
             layer.quota.scores([&heads, &channels], &shut)
         };
         self.layers.iter().map(of).collect()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        states(self.layers.iter().map(|layer| State { sites: layer.sites.clone(), shut: layer.shut.clone() }))
+    }
+
+    fn restore(&mut self, state: serde_json::Value) -> bool {
+        let fits = |layer: &Layer, state: &State| {
+            let units = layer.quota.units();
+            let of_sites = state.sites.iter().zip(units).all(|(site, units)| site.is_of(units));
+            of_sites && state.shut.iter().flatten().zip(units).all(|(shut, units)| shut.len() == units)
+        };
+        restored(&mut self.layers, state, fits, |layer, State { sites, shut }| {
+            (layer.sites, layer.shut) = (sites, shut);
+        })
     }
 }
 

@@ -10,9 +10,10 @@
 //! norm, added up over the site's projections (the paper squares, the published code does not) and averaged over steps.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use super::Chooser;
 use super::quota::{Quota, binary, share_gone};
+use super::{Chooser, restored, states};
 use crate::allocate::LayerPlan;
 use crate::checkpoint::LayerWeights;
 use crate::pipeline::UnitScores;
@@ -34,6 +35,12 @@ pub(super) struct LoraPrune {
 
 struct Layer {
     quota: Quota,
+    state: State,
+}
+
+/// By site, the units' moving means, and which are shut.
+#[derive(Serialize, Deserialize)]
+struct State {
     worth: [Vec<f64>; 2],
     shut: [Vec<bool>; 2],
 }
@@ -44,7 +51,7 @@ impl LoraPrune {
             let quota = Quota::new(plan);
             let [heads, channels] = quota.units();
             let (worth, shut) = ([vec![0.0; heads], vec![0.0; channels]], [vec![false; heads], vec![false; channels]]);
-            Layer { quota, worth, shut }
+            Layer { quota, state: State { worth, shut } }
         };
         Self { head_dim, layers: plans.iter().map(layer).collect() }
     }
@@ -52,26 +59,42 @@ impl LoraPrune {
 
 impl Chooser for LoraPrune {
     fn gates(&mut self, _: usize) -> Vec<[Vec<f32>; 2]> {
-        self.layers.iter().map(|layer| layer.quota.gates(binary(&layer.shut))).collect()
+        self.layers.iter().map(|layer| layer.quota.gates(binary(&layer.state.shut))).collect()
     }
 
     fn look(&mut self, step: usize, trainer: &Trainer<'_>) -> Result<(), RecoverError> {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let now = worth(&trainer.checkpoint.layer(i)?, trainer, i, &layer.quota, self.head_dim);
-            for (mean, now) in layer.worth.iter_mut().flatten().zip(now.iter().flatten()) {
+            for (mean, now) in layer.state.worth.iter_mut().flatten().zip(now.iter().flatten()) {
                 *mean = STAYS * *mean + (1.0 - STAYS) * now;
             }
             if step.is_multiple_of(EVERY) {
-                let [heads, channels] = &layer.worth;
-                layer.shut = layer.quota.shut([heads, channels], share_gone(step));
+                let [heads, channels] = &layer.state.worth;
+                layer.state.shut = layer.quota.shut([heads, channels], share_gone(step));
             }
         }
         Ok(())
     }
 
     fn scores(&self) -> Vec<UnitScores> {
-        let of = |layer: &Layer| layer.quota.scores([&layer.worth[0], &layer.worth[1]], &layer.shut);
+        let of = |Layer { quota, state: State { worth: [heads, channels], shut } }: &Layer| {
+            quota.scores([heads, channels], shut)
+        };
         self.layers.iter().map(of).collect()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        states(self.layers.iter().map(|layer| &layer.state))
+    }
+
+    fn restore(&mut self, state: serde_json::Value) -> bool {
+        let fits = |layer: &Layer, state: &State| {
+            let units = |worth: &[Vec<f64>; 2], shut: &[Vec<bool>; 2]| {
+                [worth[0].len(), worth[1].len(), shut[0].len(), shut[1].len()]
+            };
+            units(&layer.state.worth, &layer.state.shut) == units(&state.worth, &state.shut)
+        };
+        restored(&mut self.layers, state, fits, |layer, state| layer.state = state)
     }
 }
 
