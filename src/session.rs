@@ -17,6 +17,8 @@ mod folder;
 mod recovery;
 mod remedy;
 #[cfg(not(target_arch = "wasm32"))]
+mod search_job;
+#[cfg(not(target_arch = "wasm32"))]
 mod searching;
 
 #[cfg(feature = "gradients")]
@@ -26,6 +28,8 @@ pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_t
 #[cfg(feature = "gradients")]
 pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;
+#[cfg(not(target_arch = "wasm32"))]
+pub use search_job::{SearchJob, probe_count, probe_size, search_for};
 #[cfg(not(target_arch = "wasm32"))]
 pub use searching::{search_id, searched, searched_model};
 

@@ -150,6 +150,11 @@ impl App {
         &mut self.recover
     }
 
+    /// Chooses the search among the schedules, for tests.
+    pub fn search_for_sizes(&mut self) {
+        self.plan.searching.is_chosen = true;
+    }
+
     /// What is chosen on the Plan screen, for tests.
     pub fn settings_mut(&mut self) -> &mut crate::settings::Settings {
         &mut self.plan.settings
@@ -258,6 +263,7 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         // Finished layers are on the disk; the next start offers to go on.
         self.run.control.set(work::control::Wish::Stop);
+        self.plan.searching.control.set(work::control::Wish::Stop);
         #[cfg(not(target_arch = "wasm32"))]
         self.recover.control.set(work::control::Wish::Stop);
     }
@@ -290,6 +296,7 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
 impl Drop for App {
     fn drop(&mut self) {
         self.run.control.set(work::control::Wish::Stop);
+        self.plan.searching.control.set(work::control::Wish::Stop);
         #[cfg(not(target_arch = "wasm32"))]
         self.recover.control.set(work::control::Wish::Stop);
         self.compare.control.set(work::control::Wish::Stop);

@@ -25,6 +25,10 @@ pub enum Message {
     Pruning(Box<Event>, f64),
     /// The pruning is over.
     Pruned(Result<Outcome, String>),
+    /// The search for sizes tells something, at a second since its beginning.
+    Searching(Box<slimgpt::search::Event>, f64),
+    /// The search is over; without a plan it was stopped.
+    Searched(Result<Option<Box<slimgpt::search::SearchPlan>>, String>),
     /// How much the weights of a layer were changed.
     Changed(usize, Result<Change, String>),
     /// A file was written.

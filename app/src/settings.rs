@@ -104,6 +104,10 @@ impl Settings {
         self.mebibytes = (1.0 - self.ratio) * size * model.checkpoint.dtype().bytes() as f64 / (1 << 20) as f64;
         // Suggested anew, beside the new model.
         self.out = None;
+        if request.allocation.schedule.is_exact() {
+            // The sizes were those of another model.
+            request.allocation.schedule = Schedule::default();
+        }
         if model.origin == Origin::Shipped {
             // It was trained on stories that begin with the token, and needs little text.
             (request.windows, request.window_tokens, self.begins) = (64, config.max_positions.min(256), true);
@@ -120,18 +124,41 @@ impl Settings {
         model.origin == Origin::Shipped || !self.files.is_empty()
     }
 
-    /// What is asked for.
-    pub fn request(&self, model: &Model) -> Request {
+    /// How much is to go, as it is said.
+    pub fn target(&self, model: &Model) -> Target {
         let bytes = self.dtype(model).bytes() as f64;
-        let target = match self.goal {
+        match self.goal {
             Goal::Ratio => Target::Ratio(self.ratio),
             Goal::Parameters => Target::Parameters((self.millions * 1e6).round() as usize),
             // All weights are stored in one type.
             Goal::Bytes => Target::Parameters((self.mebibytes * (1 << 20) as f64 / bytes).round() as usize),
-        };
+        }
+    }
+
+    /// What is asked for.
+    pub fn request(&self, model: &Model) -> Request {
         let mut request = self.request.clone();
-        request.allocation.target = Some(target);
+        // Sizes say by themselves how much goes.
+        request.allocation.target = (!self.has_sizes()).then(|| self.target(model));
         request
+    }
+
+    /// The request that a search for sizes serves: with a target, and whatever curve.
+    pub fn searched(&self, model: &Model) -> Request {
+        let mut request = self.request.clone();
+        request.allocation.schedule = Schedule::default();
+        request.allocation.target = Some(self.target(model));
+        request
+    }
+
+    /// Whether the sizes of every layer are given, as a search finds them.
+    pub fn has_sizes(&self) -> bool {
+        self.request.allocation.schedule.is_exact()
+    }
+
+    /// Whether the schedule is a curve with two ends.
+    pub fn has_ends(&self) -> bool {
+        !self.has_sizes() && self.curve() != Curve::Uniform
     }
 
     /// Element type of the output.
@@ -139,7 +166,7 @@ impl Settings {
         self.request.dtype.unwrap_or(model.checkpoint.dtype())
     }
 
-    /// How the ratio goes from the first layer to the last. The window offers no other schedules.
+    /// How the ratio goes from the first layer to the last, where a curve says it.
     pub fn curve(&self) -> Curve {
         match self.request.allocation.schedule {
             Schedule::Curve(curve) => curve,

@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
-use slimgpt::activations::Placement;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::disk;
-use slimgpt::pipeline::{Limits, Request, plan};
+use slimgpt::pipeline::{Limits, Request};
 use slimgpt::place::{Kind, Place};
-use slimgpt::search::{Map, Search, SearchPlan, sizes};
-use slimgpt::session::{search_id, searched, searched_model};
+use slimgpt::search::SearchPlan;
+use slimgpt::session::{SearchJob, probe_count, probe_size, search_for};
 use slimgpt::shipped;
 use slimgpt::text::{Files, Sampling, Tokenizer};
 
@@ -51,11 +50,6 @@ pub struct Probe {
     #[arg(long, value_name = "N", value_parser = parse::window_length)]
     probe_len: Option<usize>,
 }
-
-/// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
-const PROBE_TOKENS: usize = 2048;
-/// Tokens of a window of the probe unless asked otherwise.
-const PROBE_LENGTH: usize = 512;
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -95,8 +89,8 @@ impl Probed<'_> {
     fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
         let config = checkpoint.config();
         let calibration = window_length(self.calibration.size.seq_len, config)?;
-        let length = self.probe.probe_len.unwrap_or_else(|| PROBE_LENGTH.min(calibration)).min(config.max_positions);
-        let count = self.probe.probe_windows.unwrap_or_else(|| PROBE_TOKENS.div_ceil(length));
+        let length = self.probe.probe_len.unwrap_or_else(|| probe_size(calibration).1).min(config.max_positions);
+        let count = self.probe.probe_windows.unwrap_or_else(|| probe_count(length));
         let own = !self.probe.probe.is_empty();
         // Windows that are cut one after the other come behind the calibration's; another seed than its own draws others.
         let passed = match self.calibration.cutting.sampling {
@@ -137,76 +131,39 @@ impl Searching<'_> {
         json: bool,
     ) -> Result<SearchPlan> {
         let target = pruning.target().ok_or_else(|| Usage("a search needs --target or --target-params".into()))?;
-        self.for_targets(text, tokenizer, device, pruning, &[target], interrupt, json)
+        self.for_targets(text, tokenizer, device, &[target], interrupt, json)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is one thing that a search is made of")]
     fn for_targets(
         &self,
         text: &Probed<'_>,
         tokenizer: &Tokenizer,
         device: &Device,
-        pruning: &Pruning,
         targets: &[Target],
         interrupt: &Interrupt,
         json: bool,
     ) -> Result<SearchPlan> {
-        let config = self.checkpoint.config();
-        // For the memory: whatever sizes are found, they are smaller than the model's.
-        // A search has no folder whose disk could take activations.
-        let planned = plan(self.request, config, &Limits { disk_bytes: None, ..*self.limits })?;
-        let place = match planned.memory.activations {
-            // Without a GPU the tensors are in host memory already.
-            Placement::Host if !device.is_gpu() => Placement::Device,
-            place => place,
-        };
         let calibration = text.calibration.windows(self.checkpoint, tokenizer, json)?;
         let probe = text.windows(self.checkpoint, tokenizer, json)?;
-        let (keep, channel_multiple) = pruning.bounds();
-        let asked = Search {
+        let job = SearchJob {
             checkpoint: self.checkpoint,
+            request: self.request,
             calibration: &calibration,
             probe: &probe,
-            options: self.request.options,
-            channel_steps: self.request.channel_steps,
-            channel_multiple,
-            batch_windows: planned.batch_windows,
-            place,
+            limits: self.limits,
             device,
+            state: self.state,
+            earlier: self.earlier,
         };
-        let id = search_id(&asked)?;
-        let map = match earlier(self.earlier, &id) {
-            Some(map) => map,
-            None => {
-                let mut progress = Progress::new(json);
-                let map = block_on(searched(&asked, self.state, &mut |event| {
-                    progress.show(&event);
-                    interrupt.flow()
-                }));
-                progress.pause();
-                map?
-            }
-        };
-        let found = targets.iter().map(|&target| sizes(&map, config, keep, channel_multiple, target));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
-        Ok(SearchPlan {
-            version: env!("CARGO_PKG_VERSION").into(),
-            model: searched_model(self.checkpoint)?,
-            id,
-            source: self.checkpoint.folder().map(|folder| folder.display().to_string()),
-            device: device.name().into(),
-            calibration_tokens: calibration.iter().map(Vec::len).sum(),
-            probe_tokens: probe.iter().map(Vec::len).sum(),
-            targets: found,
-            map,
-        })
+        // Only now that there is something to tell: a search that is finished already has no progress.
+        let mut progress = None;
+        let plan = block_on(search_for(&job, targets, &mut |event| {
+            progress.get_or_insert_with(|| Progress::new(json)).show(&event);
+            interrupt.flow()
+        }));
+        progress.iter().for_each(Progress::pause);
+        Ok(plan?)
     }
-}
-
-/// The map of a finished search, if it is this one.
-fn earlier(file: &Path, id: &str) -> Option<Map> {
-    let text = disk::read_within(file, disk::REPORT).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
-    SearchPlan::parse(&text).ok().filter(|plan| plan.id == id).map(|plan| plan.map)
 }
 
 impl SearchCommand {
@@ -237,8 +194,7 @@ impl SearchCommand {
             state: &state,
             earlier: &self.out,
         };
-        let (pruning, interrupt) = (&self.pruning, Interrupt::listen());
-        let plan = search.for_targets(&text, &tokenizer, &device, pruning, &targets, &interrupt, self.json)?;
+        let plan = search.for_targets(&text, &tokenizer, &device, &targets, &Interrupt::listen(), self.json)?;
         place.may_go(&self.out)?;
         disk::write_json(&self.out, &plan)?;
         disk::remove_file(&state)?;

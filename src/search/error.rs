@@ -5,6 +5,7 @@ use crate::checkpoint::ReadError;
 use crate::device::readback::ReadbackError;
 use crate::eval::EvalError;
 use crate::obs::ObsError;
+use crate::pipeline::PlanError;
 use crate::remedy::{Remedied, Remedy};
 use crate::shape::Site;
 
@@ -69,6 +70,9 @@ pub enum SearchError {
         /// What was measured.
         value: f64,
     },
+    /// The pruning that it is for cannot be carried out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The checkpoint could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -95,6 +99,7 @@ impl Remedied for SearchError {
         match self {
             Self::NoWindows(_) => Some(Remedy::MoreText),
             Self::TooMuch { .. } => Some(Remedy::RemoveLess),
+            Self::Plan(error) => error.remedy(),
             Self::Readback(error) => error.remedy(),
             Self::Eval(error) => error.remedy(),
             _ => None,

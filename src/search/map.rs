@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Curve;
-use crate::shape::LayerShape;
+use super::shapes::gone;
+use crate::shape::{LayerShape, ModelConfig, Site};
 
 /// The costs of all sites.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,18 @@ impl Map {
     /// Layers whose curves are there: all below this number.
     pub fn probed(&self) -> usize {
         self.curves.last().map_or(0, |curve| curve.layer + 1)
+    }
+
+    /// The divergence for each percent of the model's parameters that a site loses at its first stage, in nats a token: of
+    /// the kind of unit that costs least; `None` where nothing was probed.
+    pub fn cost_of_a_percent(&self, config: &ModelConfig, layer: usize, site: Site) -> Option<f64> {
+        let all = config.parameters() as f64;
+        let cost = |curve: &Curve| {
+            let &(removed, divergence) = curve.probed.first()?;
+            let percent = 100.0 * gone(config, self.layers[layer], curve.cut, removed) as f64 / all;
+            (percent > 0.0).then(|| divergence / percent)
+        };
+        self.of_layer(layer).filter(|curve| curve.cut.site() == site).filter_map(cost).min_by(f64::total_cmp)
     }
 
     /// The curves of a layer.

@@ -26,6 +26,8 @@ impl App {
             Message::Calibrated(key, cut) => self.calibrated(key, cut),
             Message::Pruning(event, second) => self.run.note(&event, second),
             Message::Pruned(outcome) => self.pruned(outcome),
+            Message::Searching(event, second) => self.plan.searching.note(&event, second),
+            Message::Searched(found) => self.plan.searching.ended(found),
             #[cfg(not(target_arch = "wasm32"))]
             Message::Recoverable(opened) => self.recover.opened(opened),
             #[cfg(not(target_arch = "wasm32"))]
@@ -125,6 +127,9 @@ impl App {
         if self.run.is_going() {
             self.run.ended(Err(words.clone()));
         }
+        if self.plan.searching.is_going() {
+            self.plan.searching.ended(Err(words.clone()));
+        }
         #[cfg(not(target_arch = "wasm32"))]
         if self.recover.is_going() {
             self.recover.ended(Err(words.clone()));
@@ -185,6 +190,8 @@ impl App {
                 self.saved.ended(&out);
                 self.refresh_start();
             }
+            Action::Search => self.search(),
+            Action::SearchWish(wish) => self.plan.searching.control.set(wish),
             Action::Wish(wish) => self.run.control.set(wish),
             Action::Inspect(folder) => self.inspect_folder(folder),
             Action::Change(layer) => self.change(layer),
@@ -260,6 +267,28 @@ impl App {
         work::prune::start(&self.mail, order);
         self.keep = true;
         self.show(Screen::Run);
+    }
+
+    fn search(&mut self) {
+        let (Some(model), Some((key, Ok(calibration)))) = (self.plan.model.clone(), &self.plan.calibration) else {
+            return;
+        };
+        if self.plan.searching.is_going() {
+            return;
+        }
+        // A stop is for good, so every search has a control of its own.
+        let control = Control::default();
+        let order = work::search::Order {
+            windows: calibration.windows.clone(),
+            key: key.clone(),
+            request: self.plan.settings.searched(&model),
+            device: self.plan.settings.place.choice(),
+            folder: self.data.clone(),
+            control: control.clone(),
+            model,
+        };
+        self.plan.searching.begin(control);
+        work::search::start(&self.mail, order);
     }
 
     fn go_on_here(&mut self) {

@@ -84,6 +84,10 @@ pub enum Action {
     GoOn(Box<Unfinished>),
     /// Forget an interrupted run; its layers stay on the disk.
     Forget(PathBuf),
+    /// Search for sizes, or go on with that.
+    Search,
+    /// Pause, go on or stop the search.
+    SearchWish(Wish),
     /// Pause, go on or stop.
     Wish(Wish),
     /// Look at a folder.

@@ -4,6 +4,7 @@
 mod advanced;
 mod curve;
 mod memory;
+mod search;
 mod target;
 mod text;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui::{self, Ui};
+use slimgpt::allocate::Schedule;
 use slimgpt::device::{Adapter, gpus, room};
 use slimgpt::pipeline::{Limits, Plan};
 
@@ -24,6 +26,8 @@ use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
 use crate::widgets::trouble::problem;
 use crate::work::calibrate::which;
+use crate::work::control::Wish;
+use search::Searching;
 use slimgpt::format::{bytes, count, percent};
 
 /// The Plan screen: settings, and the plan that follows from them.
@@ -43,6 +47,8 @@ pub struct PlanScreen {
     pub busy: bool,
     /// Rates of earlier runs by device.
     pub rates: Vec<(String, f64)>,
+    /// The search for sizes.
+    pub searching: Searching,
     plan: Option<(Settings, Result<Plan, String>)>,
     host_bytes: Option<u64>,
     disk_bytes: Option<u64>,
@@ -63,6 +69,9 @@ impl PlanScreen {
     /// The same, with settings that are already right for it.
     pub fn take(&mut self, model: Arc<Model>) {
         (self.model, self.plan, self.calibration, self.cutting) = (Some(model), None, None, None);
+        // Nobody waits for the sizes of another model.
+        self.searching.control.set(Wish::Stop);
+        self.searching = Searching::default();
         self.host_bytes = room::host_bytes();
         // Only the disk counts, and the suggested folder is on the same one at any ratio.
         self.disk_bytes = self.model.as_ref().and_then(|m| room::disk_bytes(&self.settings.out(m, 0.0)));
@@ -113,11 +122,14 @@ impl PlanScreen {
     fn planned(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
         let action = card(ui, "Result", |ui| self.begin(ui, model, plan));
         ui.add_space(GAP);
-        card(ui, "Layers", |ui| curve::ui(ui, &mut self.settings, plan));
+        let ready = self.is_ready(model);
+        let (settings, searching) = (&mut self.settings, &mut self.searching);
+        let wanted =
+            card(ui, "Layers", |ui| curve::ui(ui, settings, searching, plan, model.checkpoint.config(), ready));
         ui.add_space(GAP);
         let rate = self.device_name().and_then(|name| self.rates.iter().find(|(n, _)| *n == name)).map(|&(_, r)| r);
         card(ui, "Memory and time", |ui| memory::ui(ui, plan, model.checkpoint.config(), rate));
-        action
+        action.or(wanted)
     }
 
     fn begin(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
@@ -216,6 +228,19 @@ impl PlanScreen {
 
     /// Plans anew when something changed.
     fn replan(&mut self, model: &Model) {
+        let found =
+            self.searching.shapes(&self.settings.request, self.settings.target(model), model.checkpoint.config());
+        match found {
+            Some(Ok(layers)) => {
+                let schedule = Schedule::Shapes(layers.clone());
+                self.settings.request.allocation.schedule = schedule;
+            }
+            Some(Err(words)) => {
+                self.plan = Some((self.settings.clone(), Err(words.clone())));
+                return;
+            }
+            None => {}
+        }
         // Asked in every frame, while settings change rarely.
         if self.plan.as_ref().is_some_and(|(settings, _)| *settings == self.settings) {
             return;

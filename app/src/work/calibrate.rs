@@ -32,11 +32,17 @@ pub fn start(mail: &Mail, model: Arc<Model>, key: Key) {
     });
 }
 
-fn cut(model: &Model, key: &Key) -> Result<Calibration, String> {
-    let tokenizer = model.tokenizer()?;
+/// The windows of a key.
+///
+/// # Errors
+/// When the model has no tokenizer, or a text cannot be read or is too short.
+pub fn windows_of(model: &Model, key: &Key) -> Result<Vec<Vec<u32>>, String> {
     let documents = documents(model, key)?;
-    let bos = model.checkpoint.config().bos_token;
-    let windows = windows(tokenizer, &documents, bos, &key.which).map_err(told)?;
+    windows(model.tokenizer()?, &documents, model.checkpoint.config().bos_token, &key.which).map_err(told)
+}
+
+fn cut(model: &Model, key: &Key) -> Result<Calibration, String> {
+    let (tokenizer, windows) = (model.tokenizer()?, windows_of(model, key)?);
     let preview = windows.iter().take(SHOWN).map(|w| shown(tokenizer, w)).collect();
     Ok(Calibration { windows: Arc::new(windows), preview })
 }

@@ -12,4 +12,5 @@ pub mod prune;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod recover;
 pub mod report;
+pub mod search;
 mod turns;

@@ -7,5 +7,6 @@ mod mistakes;
 mod pictures;
 mod recover;
 mod resume;
+mod search;
 mod steps;
 mod whole;

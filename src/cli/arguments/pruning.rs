@@ -172,11 +172,6 @@ impl Pruning {
         self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters))
     }
 
-    /// Layers that lose nothing, and what kept channels are a multiple of.
-    pub fn bounds(&self) -> (&[usize], Option<usize>) {
-        (&self.keep_layers, self.knobs.channel_multiple)
-    }
-
     /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
     /// usual curve: they need as much memory.
     ///

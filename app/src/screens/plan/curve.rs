@@ -2,36 +2,112 @@
 //! and channels.
 
 use eframe::egui::{self, DragValue, Key, RichText, ScrollArea, Ui, vec2};
-use egui_plot::{Line, Plot, PlotPoints, PlotUi, Points};
+use egui_plot::{Legend, Line, Plot, PlotPoints, PlotUi, Points};
 use slimgpt::allocate::{Curve, LayerPlan, Schedule};
 use slimgpt::format::arrow;
 use slimgpt::names::Named;
 use slimgpt::pipeline::Plan;
+use slimgpt::shape::ModelConfig;
 
+use super::search::Searching;
+use crate::screens::Action;
 use crate::settings::{Settings, gentle_end};
 use crate::theme::palette;
 use crate::widgets::card::quiet;
 
-/// Draws the schedule, its curve, and the counts of each layer.
-pub fn ui(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
+/// Draws the schedule, its curve, and the counts of each layer; returns what is wanted.
+pub fn ui(
+    ui: &mut Ui,
+    settings: &mut Settings,
+    searching: &mut Searching,
+    plan: &Plan,
+    config: &ModelConfig,
+    can_search: bool,
+) -> Option<Action> {
     ui.horizontal_wrapped(|ui| {
-        let mut curve = settings.curve();
-        egui::ComboBox::from_label("schedule").selected_text(curve.name()).width(190.0).show_ui(ui, |ui| {
-            for &choice in Curve::all() {
-                ui.selectable_value(&mut curve, choice, format!("{}: {}", choice.name(), choice.about()));
-            }
-        });
-        if curve != settings.curve() {
-            let allocation = &mut settings.request.allocation;
-            // The end that was set belonged to the other curve.
-            (allocation.schedule, allocation.first_ratio) = (Schedule::Curve(curve), None);
-        }
-        if curve != Curve::Uniform {
+        schedule(ui, settings, searching);
+        if settings.has_ends() {
             first(ui, settings, plan);
         }
     });
-    plot(ui, settings, plan);
+    let wanted = searching.is_chosen.then(|| searching.ui(ui, config, can_search)).flatten();
+    match settings.has_sizes() {
+        true => sites(ui, plan),
+        false => plot(ui, settings, plan),
+    }
     layers(ui, plan);
+    wanted
+}
+
+/// What the list of schedules can say.
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    Curve(Curve),
+    /// Sizes that are searched for.
+    Search,
+    /// Sizes that a run was begun with.
+    Sizes,
+}
+
+fn schedule(ui: &mut Ui, settings: &mut Settings, searching: &mut Searching) {
+    let now = match (searching.is_chosen, settings.has_sizes()) {
+        (true, _) => Choice::Search,
+        (false, true) => Choice::Sizes,
+        (false, false) => Choice::Curve(settings.curve()),
+    };
+    let mut chosen = now;
+    let name = match now {
+        Choice::Curve(curve) => curve.name(),
+        Choice::Search => "search",
+        Choice::Sizes => "given sizes",
+    };
+    egui::ComboBox::from_label("schedule").selected_text(name).width(190.0).show_ui(ui, |ui| {
+        for &curve in Curve::all() {
+            ui.selectable_value(&mut chosen, Choice::Curve(curve), format!("{}: {}", curve.name(), curve.about()));
+        }
+        // A page has nowhere to keep a search.
+        if cfg!(not(target_arch = "wasm32")) {
+            let about = "search: sizes by what cutting each site costs";
+            ui.selectable_value(&mut chosen, Choice::Search, about);
+        }
+    });
+    if chosen == now {
+        return;
+    }
+    searching.is_chosen = chosen == Choice::Search;
+    if let Choice::Curve(curve) = chosen {
+        let allocation = &mut settings.request.allocation;
+        // The end that was set belonged to the other curve.
+        (allocation.schedule, allocation.first_ratio) = (Schedule::Curve(curve), None);
+    }
+}
+
+/// What goes of both sites of each layer, where they go apart.
+fn sites(ui: &mut Ui, plan: &Plan) {
+    let p = palette(ui);
+    let share = |before: usize, after: usize| 100.0 * (1.0 - after as f64 / before.max(1) as f64);
+    let line = |of: &dyn Fn(&LayerPlan) -> f64| -> PlotPoints<'static> {
+        plan.layers.iter().enumerate().map(|(i, layer)| [i as f64, of(layer)]).collect()
+    };
+    let shown = Plot::new("sites")
+        .height(150.0)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .show_grid([false, true])
+        .legend(Legend::default())
+        .include_y(0.0)
+        .include_y(25.0)
+        .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value))
+        .show(ui, |plot| {
+            let heads = line(&|layer| share(layer.before.heads, layer.after.heads));
+            let channels = line(&|layer| share(layer.before.channels, layer.after.channels));
+            plot.line(Line::new("heads", heads).color(p.accent).width(2.0));
+            plot.line(Line::new("channels", channels).color(p.second).width(2.0));
+        });
+    let words = "What goes of the heads and of the channels of each layer; the list below has the numbers";
+    shown.response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, words));
 }
 
 fn gentle_layer(settings: &Settings, plan: &Plan) -> usize {
@@ -80,7 +156,7 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
             let ends: Vec<[f64; 2]> = [points.first(), points.last()].into_iter().flatten().copied().collect();
             plot.line(Line::new("ratio", PlotPoints::from(points.clone())).color(p.accent).width(2.0));
             plot.points(Points::new("layers", PlotPoints::from(points)).color(p.accent).radius(2.5));
-            if settings.curve() != Curve::Uniform {
+            if settings.has_ends() {
                 plot.points(Points::new("ends", PlotPoints::from(ends)).color(p.second).radius(6.0));
             }
             dragged(plot)
@@ -91,7 +167,7 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     if let Some([x, y]) = shown.inner {
         drag(settings, plan, x, (y / 100.0).clamp(0.0, 0.95));
     }
-    if settings.curve() != Curve::Uniform {
+    if settings.has_ends() {
         quiet(ui, "Drag an end of the curve to make it flatter or steeper; the target stays.");
     }
 }
@@ -107,7 +183,7 @@ fn dragged(plot: &PlotUi<'_>) -> Option<[f64; 2]> {
 fn drag(settings: &mut Settings, plan: &Plan, x: f64, ratio: f64) {
     let layers = plan.layers.len();
     let end = if x < (layers as f64 - 1.0) / 2.0 { 0 } else { layers - 1 };
-    if settings.curve() == Curve::Uniform || layers < 2 {
+    if !settings.has_ends() || layers < 2 {
         return;
     }
     let first = match end == gentle_layer(settings, plan) {

@@ -1,0 +1,103 @@
+//! A search from a request to a plan: what it may take of the memory, its map, and the sizes for its targets.
+
+use std::path::Path;
+
+use super::{search_id, searched, searched_model};
+use crate::activations::Placement;
+use crate::allocate::{Allocation, Target};
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::disk;
+use crate::pipeline::{Flow, Limits, Request, plan};
+use crate::search::{Event, Map, Search, SearchError, SearchPlan, sizes};
+
+/// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
+const PROBE_TOKENS: usize = 2048;
+/// Tokens of a window of the probe unless asked otherwise.
+const PROBE_LENGTH: usize = 512;
+
+/// Windows of a probe and tokens of each where nothing else is asked for, beside calibration windows of `length` tokens.
+pub fn probe_size(length: usize) -> (usize, usize) {
+    let length = PROBE_LENGTH.min(length);
+    (probe_count(length), length)
+}
+
+/// Windows of so many tokens that a probe has where nothing else is asked for.
+pub fn probe_count(length: usize) -> usize {
+    PROBE_TOKENS.div_ceil(length.max(1))
+}
+
+/// What a search works with.
+#[derive(Clone, Copy)]
+pub struct SearchJob<'a> {
+    /// The dense model.
+    pub checkpoint: &'a Checkpoint,
+    /// The pruning that it is for; whatever sizes are found, they are smaller than the model's.
+    pub request: &'a Request,
+    /// What curves are made of.
+    pub calibration: &'a [Vec<u32>],
+    /// What divergences are measured on.
+    pub probe: &'a [Vec<u32>],
+    /// What the device and this machine can hold.
+    pub limits: &'a Limits,
+    /// Where it is computed.
+    pub device: &'a Device,
+    /// The file of what is known after each layer; whoever keeps the plan removes it.
+    pub state: &'a Path,
+    /// The file of a finished plan, whose map is taken if it is of the same search.
+    pub earlier: &'a Path,
+}
+
+/// Searches, or takes a finished search up, and finds sizes for all targets.
+///
+/// # Errors
+/// When the request cannot be carried out, no sizes meet a target, or as [`searched`].
+pub async fn search_for(
+    job: &SearchJob<'_>,
+    targets: &[Target],
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<SearchPlan, SearchError> {
+    let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
+    let Allocation { channel_multiple, keep_layers, .. } = &request.allocation;
+    // A search has no folder whose disk could take activations.
+    let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ..*job.limits })?;
+    let place = match planned.memory.activations {
+        // Without a GPU the tensors are in host memory already.
+        Placement::Host if !device.is_gpu() => Placement::Device,
+        place => place,
+    };
+    let asked = Search {
+        checkpoint,
+        calibration,
+        probe,
+        options: request.options,
+        channel_steps: request.channel_steps,
+        channel_multiple: *channel_multiple,
+        batch_windows: planned.batch_windows,
+        place,
+        device,
+    };
+    let id = search_id(&asked)?;
+    let map = match earlier(job.earlier, &id) {
+        Some(map) => map,
+        None => searched(&asked, job.state, on_event).await?,
+    };
+    let found = targets.iter().map(|&target| sizes(&map, checkpoint.config(), keep_layers, *channel_multiple, target));
+    Ok(SearchPlan {
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: searched_model(checkpoint)?,
+        id,
+        source: checkpoint.folder().map(|folder| folder.display().to_string()),
+        device: device.name().into(),
+        calibration_tokens: calibration.iter().map(Vec::len).sum(),
+        probe_tokens: probe.iter().map(Vec::len).sum(),
+        targets: found.collect::<Result<_, _>>()?,
+        map,
+    })
+}
+
+/// The map of a finished search, if it is this one.
+fn earlier(file: &Path, id: &str) -> Option<Map> {
+    let text = disk::read_within(file, disk::REPORT).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+    SearchPlan::parse(&text).ok().filter(|plan| plan.id == id).map(|plan| plan.map)
+}
