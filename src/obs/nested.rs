@@ -55,6 +55,7 @@ pub async fn nested_heads<E: Executor>(
         let mut alive = (0..units.len()).collect();
         let mut removed = Vec::new();
         for _ in 0..most {
+            // One of every set at a time, so that every stage has as many left of each.
             let quota = Quota::new(units.len(), set, 1);
             removed.extend(eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?.removed);
         }
