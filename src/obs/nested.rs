@@ -103,6 +103,7 @@ async fn stages<E: Executor>(
     removed: Vec<Removal>,
     counts: &[usize],
 ) -> Result<Nested, ObsError> {
+    // W in the place of a difference: tr(W H Wᵀ) = ‖XWᵀ‖².
     let signal = site.executor.squared_error(site.sum, site.weight, &site.damping.dead).await?;
     let mut stages = Vec::with_capacity(counts.len());
     for &count in counts {
@@ -110,6 +111,7 @@ async fn stages<E: Executor>(
         removed[..count].iter().for_each(|r| stays[r.unit] = false);
         let kept = units.iter().zip(stays).filter(|(_, stays)| *stays);
         let kept_columns: Vec<usize> = kept.flat_map(|(unit, _)| unit.iter().copied()).collect();
+        // From the original weights: a stage has no rounding of the removals before it.
         let weight = site.executor.refit(problem, &kept_columns, None).await?.weight;
         stages.push(Stage { kept_columns, weight });
     }
