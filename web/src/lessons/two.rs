@@ -124,6 +124,7 @@ impl Worked {
         let run = |what, options: &Options| trace_at_once(&x, &weight, what, options);
         let one = || TraceTarget::Channels { remove: 1, steps: ChannelSteps::OneByOne };
         let magnitude = Selection::Ranking(Ranking::Magnitude);
+        // What magnitude pruning does by itself: a column is set to zero, and nothing makes up for it.
         let unchanged = Options { reconstruction: Reconstruction::Unchanged, ..options };
         let ranked = run(one(), &Options { selection: magnitude, ..unchanged })?;
         let chosen = run(one(), &options)?;

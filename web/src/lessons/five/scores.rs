@@ -57,6 +57,7 @@ pub fn cheapest(heads: &[HeadScores], score: usize) -> Option<usize> {
 
 /// Its place among the others, from 1.
 fn rank(heads: &[HeadScores], head: usize, score: usize) -> usize {
+    // Only what is truly lower counts, so that equals share a place.
     1 + heads.iter().filter(|other| other.by[score] < heads[head].by[score]).count()
 }
 

@@ -126,6 +126,7 @@ fn strips(layer: &Layer, axis: Axis) -> Vec<[f64; 2]> {
 /// What the strip of this number stands for.
 fn touch(layer: &Layer, of: Projection, strip: usize) -> Touched {
     let LayerShape { channels, .. } = layer.config.dense;
+    // One axis of every matrix is the residual stream, which has no strips: the number counts along the other.
     let has_channels = of.axes().contains(&Axis::Channels);
     if has_channels { Touched::Channel(strip * channels / STRIPS) } else { Touched::Head(strip) }
 }
