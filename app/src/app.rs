@@ -206,6 +206,7 @@ impl App {
             Some(parent) if path.is_file() => parent.to_path_buf(),
             _ => path,
         };
+        // A drop has no question before it, so the screen says what the folder is for.
         let pick = if self.saved.screen == Screen::Inspect { Pick::Inspect } else { Pick::Model };
         self.picked(pick, vec![folder]);
     }
@@ -218,6 +219,7 @@ impl eframe::App for App {
             self.read(message, ctx);
         }
         self.dropped(ctx);
+        // Asked in every frame, rather than at every control, dialog and message that may change the text.
         if let (Some(key), Some(model)) = (self.plan.to_cut(), self.plan.model.clone()) {
             self.plan.cutting = Some(key.clone());
             work::calibrate::start(&self.mail, model, key);

@@ -9,8 +9,10 @@ use slimgpt::shape::ModelConfig;
 /// c² / 2. A site of n inputs inverts its Hessian for about n³, and each of k removals touches W
 /// and one row of the inverse, so k · n · (d + n).
 pub fn multiplications(plan: &Plan, config: &ModelConfig) -> f64 {
+    // As planned: a text with fewer windows is known only when it is cut.
     let tokens = (plan.request.windows * plan.request.window_tokens) as f64;
     let d = config.hidden_size as f64;
+    // A site that keeps everything has no Hessian, and so nothing to sum or to invert.
     let site = |inputs: usize, removed: usize| {
         let (n, k) = (inputs as f64, removed as f64);
         if removed == 0 { 0.0 } else { tokens * n * n / 2.0 + n * n * n + k * n * (d + n) }

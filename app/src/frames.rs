@@ -41,6 +41,7 @@ impl Frames {
     }
 
     fn tell(&mut self) {
+        // Percentiles and not a mean: what is felt is the frame that comes late.
         let figures = |times: &mut Vec<f32>| {
             times.sort_by(f32::total_cmp);
             let at = |share: f64| times.get(((times.len() - 1) as f64 * share) as usize).map_or(0.0, |t| 1000.0 * t);

@@ -114,6 +114,7 @@ impl Model {
     /// What it is, line by line: (name, value).
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let config = self.checkpoint.config();
+        // The sizes that a layer began with: those of a pruned model differ from layer to layer.
         let dense = config.dense;
         let grouped = match dense.heads_per_group() {
             1 => "each with keys and values of its own".to_owned(),

@@ -15,6 +15,7 @@ pub async fn start(canvas: String) -> Result<(), JsValue> {
     let canvas = document.get_element_by_id(&canvas).ok_or("there is no such canvas")?;
     let canvas = canvas.dyn_into::<web_sys::HtmlCanvasElement>()?;
     let mut options = eframe::WebOptions::default();
+    // As in the window: the page prunes on the device that draws it.
     crate::app::computing(&mut options.wgpu_options.wgpu_setup);
     let app = |cc: &eframe::CreationContext<'_>| Ok(Box::new(App::new(cc, Options::default())) as Box<dyn eframe::App>);
     eframe::WebRunner::new().start(canvas, options, Box::new(app)).await

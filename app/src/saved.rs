@@ -69,6 +69,7 @@ impl Saved {
 
     /// What a device was found to do in a second.
     pub fn measured(&mut self, device: &str, rate: f64) {
+        // The last run alone counts: it is nearest to what the device does now.
         self.rates.retain(|(name, _)| name != device);
         self.rates.push((device.into(), rate));
     }

@@ -24,6 +24,7 @@ impl LayerRatio {
 
     /// Whether heads and channels lose the same share.
     pub fn is_even(self) -> bool {
+        // Exactly: `both` makes the two of one number, and one factor scales both.
         self.heads == self.channels
     }
 

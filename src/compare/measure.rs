@@ -15,10 +15,12 @@ use crate::pipeline::windows_sha256;
 /// What decides a measurement besides the model: the tokens, what is done with them, and the device.
 pub(super) fn identity(setting: &GridContext<'_>) -> String {
     let Evaluation { windows, tasks, timed, .. } = &setting.evaluation;
+    // The device too: figures of another one differ in their last digits.
     let mut identity = format!("{} on {}", windows_sha256(windows), setting.device.name());
     for TaskSet { what, questions, .. } in tasks {
         let requests = questions.iter().flat_map(|q| &q.value.requests);
         let tokens: Vec<Vec<u32>> = requests.flat_map(|r| [r.context.clone(), r.continuation.clone()]).collect();
+        // What counts as right too: a file whose answers were corrected asks the same tokens.
         let gold: Vec<u32> = questions.iter().map(|q| q.value.item.gold as u32).collect();
         identity += &format!(", {what}: {} {}", windows_sha256(&tokens), windows_sha256(&[gold]));
     }
@@ -81,6 +83,7 @@ async fn latency(
     timed: Timed,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Latency>, EvalError> {
+    // Writing has the whole model on the device, where a perplexity has one layer at a time.
     fits(checkpoint.config(), setting.device)?;
     let decoder = Decoder::load(checkpoint, setting.device.tensor_device())?;
     let mut on_step = |done, total| {

@@ -78,6 +78,7 @@ fn series(name: &str, members: &[&CellResult], colour: usize, across: Across, or
     // Cells come in the grid's order, and a line joins its points as they come.
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let points = averaged(&points);
+    // Known of the method alone, which all members of a curve share.
     let refits = members.iter().all(|row| row.cell.method.refits());
     let marks = if refits { Marks::Line } else { Marks::Dashes };
     Series { name: name.into(), legend: Some(name.into()), points, colour, marks }

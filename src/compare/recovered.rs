@@ -39,7 +39,9 @@ pub(super) async fn recovered(
         typed: setting.typed,
     };
     let mut observe = |event| on_event(Event::Recovering(&event));
+    // What stands there may be replaced: the store has asked whose it is.
     let record = recover_to_folder(&job, out, None, true, &mut observe).await.map_err(failed)?;
+    // Read back from the disk, so that the figure is that of what was written.
     let trained = Checkpoint::open(out).map_err(|cause| unread(cause.into()))?;
     let mut progress = |done, total| {
         on_event(Event::Measuring { done, total });

@@ -175,6 +175,7 @@ impl Figures {
             perplexity,
             error,
             predicted_error: sites().map(|s| s.predicted_loss).sum(),
+            // Nothing put out, nothing lost: 0/0 would be NaN, for which JSON has no number.
             relative_error: if signal > 0.0 { error / signal } else { 0.0 },
             seconds: report.timing.layer_seconds.iter().sum(),
             further,

@@ -136,13 +136,15 @@ async fn with_recovery(
     on_event: OnEvent<'_>,
 ) -> Result<CellResult, CompareError> {
     let (Some(recovery), Outcome::Measured(figures)) = (&setting.recovery, &row.outcome) else { return Ok(row) };
+    // A folder of its own: what was pruned stays as it was measured.
     let out = store.place(&format!("{name}-recovered"))?;
     let found = super::recovered::recovered(setting, recovery, name, folder, &out, on_event).await?;
     let further = super::Further { recovered: Some(found), ..figures.further.clone() };
     Ok(CellResult { outcome: Outcome::Measured(Figures { further, ..figures.clone() }), ..row })
 }
 
-/// Digits of the digest in a cell's name: of a million cells no two have the same.
+/// Digits of the digest in a cell's name, 40 bits: among ten thousand cells that are called alike otherwise, two have
+/// the same with a chance of 1 in 20,000; then the later only takes the place of the earlier.
 const DIGITS: usize = 10;
 
 /// Prunes into a folder, or takes what stands there if it is of this run and whole.

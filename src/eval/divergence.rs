@@ -32,6 +32,7 @@ impl<'a> Expected<'a> {
     /// The expectation of the model with this head after the hidden states `(n, d)` behind its last layer.
     pub fn new(head: &'a Head, hidden: Tensor<2>) -> Self {
         let ([n, d], [vocab, _]) = (hidden.dims(), head.matrix.dims());
+        // Only where one chunk is the whole vocabulary: `divergence` goes by chunks, and what is kept has none.
         let is_kept = head.chunks().count() == 1 && n * vocab * size_of::<f32>() <= KEPT_BYTES;
         let step = logit_rows(&head.matrix);
         let piece = |from: usize| {
@@ -96,6 +97,7 @@ pub async fn divergence(
         return Err(EvalError::OtherVocabulary { own, theirs });
     }
     let inputs: Vec<&[u32]> =
+        // As in a perplexity, the last token of a window is only predicted.
         windows.iter().map(|w| &w[..w.len().saturating_sub(1)]).filter(|w| !w.is_empty()).collect();
     let tokens: usize = inputs.iter().map(|window| window.len()).sum();
     if tokens == 0 {
@@ -111,6 +113,7 @@ pub async fn divergence(
         progress(done, steps);
     };
     for group in groups {
+        // Group by group: the hidden states of both models are in memory together.
         let expected = states(dense, &group, on, &mut step).await?;
         let got = states(model, &group, on, &mut step).await?;
         for (dense_hidden, hidden) in expected.into_iter().zip(got) {

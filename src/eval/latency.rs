@@ -77,8 +77,9 @@ impl Speed {
     }
 }
 
-/// Measures after a whole repeat as warm-up, in which a GPU chooses and compiles its kernels; `None` when `on_step`, which is told how many of how many steps are
-/// done, says false. Tokens are the likeliest; an end-of-sequence token does not end a run.
+/// Measures after a whole repeat as warm-up, in which a GPU chooses and compiles its kernels; `None` when `on_step`,
+/// which is told how many of how many steps are done, says false. Tokens are the likeliest; an end-of-sequence token
+/// does not end a run.
 ///
 /// # Errors
 /// When the device fails.
@@ -136,6 +137,7 @@ impl Run<'_> {
 
     async fn write(&mut self, tokens: usize) -> Result<Option<f64>, ReadbackError> {
         let started = (self.clock)();
+        // A cache of its own: what the prefill left there would make every token attend to more.
         let (mut cache, mut token) = (KvCache::default(), self.first);
         for _ in 0..tokens {
             // Each token waits for the one before, as in a program that writes text.

@@ -85,6 +85,7 @@ pub async fn log_likelihoods(
     let (config, on) = (checkpoint.config(), device.tensor_device());
     check(requests, config.max_positions)?;
     fits(config, device)?;
+    // Rows, batches and groups follow from the requests alone, so that what it takes is known before any work.
     let rows = rows(requests, config.max_positions);
     let batch_tokens = batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu()));
     let batches = batches(&rows, batch_tokens);

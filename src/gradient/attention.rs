@@ -31,12 +31,14 @@ pub(super) fn pull(
     let of_queries = |x: Tensor<4>| x.reshape([rows, group * t, d]);
     let of_context = |x: Tensor<3>| of_queries(x.reshape([b, t, heads, d]).swap_dims(1, 2));
     let scale = 1.0 / (d as f64).sqrt();
+    // Scaled before the product, as on the way forward: P must be the P that was used there.
     let queries = of_queries(q).mul_scalar(scale);
     let (keys, values) = (k.reshape([rows, t, d]), v.reshape([rows, t, d]));
     let at_context = of_context(at_context);
     // ⟨g, o⟩ of every query is Σ P ⊙ ∂P, without either.
     let dot = (at_context.clone() * of_context(context)).sum_dim(2);
     let most = if queries.device() == Device::flex() { CPU_SCORE_BYTES } else { SCORE_BYTES };
+    // At least one K/V head at a time, however long the sequence.
     let step = (most / (group * t * t * size_of::<f32>())).clamp(1, rows);
     let mut parts: [Vec<Tensor<3>>; 3] = Default::default();
     for from in (0..rows).step_by(step) {
@@ -52,7 +54,9 @@ pub(super) fn pull(
         let (q, k, v, g) = (cut(&queries), cut(&keys), cut(&values), cut(&at_context));
         let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).reshape([n, group, t, t]) + masks;
         let p = softmax(scores, 3).reshape([n, group * t, t]);
+        // Query heads that share keys and values are rows of one product, which sums their gradients.
         parts[2].push(p.clone().swap_dims(1, 2).matmul(g.clone()));
+        // Where the mask forbids, P is zero and so is this: it needs no mask of its own.
         let at_scores = p * (g.matmul(v.swap_dims(1, 2)) - cut(&dot));
         parts[0].push(at_scores.clone().matmul(k).mul_scalar(scale));
         // The queries are scaled already.

@@ -24,6 +24,7 @@ pub struct Batch {
 impl Batch {
     /// Sequences whose tokens all count one.
     pub fn whole(tokens: Vec<Vec<u32>>) -> Self {
+        // One less than there are tokens: nothing predicts the first.
         let weights = tokens.iter().map(|row| vec![1.0; row.len().saturating_sub(1)]).collect();
         Self { tokens, weights, ..Self::default() }
     }
@@ -64,6 +65,7 @@ impl Batch {
     /// Refuses what does not fit together, or not to the vocabulary.
     pub(super) fn check(&self, vocab: usize) -> Result<(), GradientError> {
         let wrong = |what: String| Err(GradientError::Batch(what));
+        // The first sequence says the length that all others must have.
         let Some(length) = self.tokens.first().map(Vec::len).filter(|&length| length > 1) else {
             return wrong("a batch needs a sequence of at least two tokens: one is read and one is predicted".into());
         };

@@ -112,6 +112,7 @@ pub(super) async fn score(
             (teacher.head, teacher.head.norm.forward(hidden))
         });
         let targets = Targets { next: &targets.next[rows.clone()], weights: &targets.weights[rows.clone()] };
+        // Only the norm is under autodiff; for logits and matrix there are the formulas above, which keep nothing.
         let piece = Piece::new(model, hidden.clone().slice([rows, 0..d]), wanted.norm);
         let normed = piece.normed.clone().inner();
         let logits = Logits::of(model, &normed, of_teacher, loss);
@@ -142,6 +143,7 @@ impl Piece {
 
     /// The gradients at the hidden states and, if it learns, at the norm's scale.
     fn pull(self, at_normed: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        // ⟨y, g⟩: its gradient at the hidden states is Jᵀg.
         let mut gradients = (self.normed * at_normed.autodiff()).sum().backward();
         let norm = self.scale.grad_remove(&mut gradients);
         // The norm's output depends on every hidden state, so there is a gradient.
@@ -176,6 +178,7 @@ impl<'a> Logits<'a> {
             head: theirs,
             normed: other,
         });
+        // A sum of its own: the text's words are judged at temperature 1, whatever the teacher's is.
         Self { loss, head, normed, log_sum: head.log_sum(normed, 1.0), teacher }
     }
 
@@ -191,9 +194,11 @@ impl<'a> Logits<'a> {
         let rows = all.clone().select(0, next.clone());
         let wanted = (self.normed.clone() * rows.clone()).sum_dim(1);
         let mut each = (self.log_sum.clone() - wanted) * labels.clone();
+        // The part of −e_y; the chunks below add that of p.
         let mut at_normed = rows.mul(labels.clone()).neg();
         let mut at_matrix = matrix.then(|| {
             let moved = (self.normed.clone() * labels.clone()).neg();
+            // Added, because a token may come next more than once.
             Tensor::<2>::zeros(all.dims(), &device).select_assign(0, next, moved, IndexingUpdateOp::Add)
         });
         for (from, to) in self.head.chunks() {
@@ -222,6 +227,7 @@ impl Expected<'_> {
         let theirs = self.head.logits(&self.normed, chunk).div_scalar(temperature) - self.log_sum.clone();
         let ours = z.div_scalar(temperature) - self.student_log_sum.clone();
         let (q, p) = (theirs.clone().exp(), ours.clone().exp());
+        // Softened gradients shrink by 1/T²: with T² they weigh beside the labels' as at T = 1 (arXiv 1503.02531, §2).
         let loss = (q.clone() * (theirs - ours)).sum_dim(1).mul_scalar(temperature * temperature);
         (loss, (p - q).mul_scalar(temperature))
     }

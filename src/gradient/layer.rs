@@ -99,6 +99,7 @@ impl Graph {
     fn of(block: Block, positions: &Positions, input: Tensor<3>, leaf: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
         let hidden = leaf(input.clone());
         let projected = block.attention.projected(block.input_norm.forward(hidden.clone()), positions);
+        // Not under autodiff, which would keep the scores of all heads.
         let context = block.attention.attended(projected.clone().map(Tensor::inner), positions);
         let attended = leaf(context.clone());
         let added = block.attended(attended.clone());
@@ -118,10 +119,12 @@ impl Graph {
         let Self { block, hidden, projected, context, attended, feed_forward } = self;
         let mut found = Found::default();
         let [between, output] = feed_forward;
+        // The second half adds the residual stream itself, so this gradient has both ways in it.
         let between = found.pull(&block, &between, [weighed(output, at_output.clone())]);
         let [leaf, added] = attended;
         let at_context = found.pull(&block, &leaf, [weighed(added, between.clone())]);
         let [_, kv_heads, _, _] = projected[1].dims();
+        // On the CPU there was none on the way forward; computing P again needs one.
         let mask = positions.score_mask(kv_heads, &at_context.device());
         let at_projected = attention::pull(projected.clone().map(Tensor::inner), context, at_context, &mask);
         let [q, k, v] = projected;
@@ -156,6 +159,7 @@ struct Found {
 impl Found {
     /// The gradient of the sum at a leaf; those at parameters on the way are kept.
     fn pull<const N: usize>(&mut self, block: &Block, leaf: &Tensor<3>, sums: [Tensor<1>; N]) -> Tensor<3> {
+        // One pass for all sums: q, k and v read one normed input, whose gradient is theirs together.
         let mut gradients = Tensor::cat(sums.to_vec(), 0).sum().backward();
         self.parts
             .extend(Part::ALL.into_iter().filter_map(|part| Some((place(part), at(block, part, &mut gradients)?))));

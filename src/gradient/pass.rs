@@ -75,11 +75,13 @@ impl<'a> Pass<'a> {
         place: Placement,
         spill: &SharedSpill,
     ) -> Result<Self, GradientError> {
+        // First: all that follows takes tokens and lengths for granted.
         batches.iter().try_for_each(|batch| batch.check(config.vocab_size))?;
         let slots = batches.len() * config.layers.len();
         let cache = |name, slots, place| Cache::new(name, slots, place, spill, device);
         let inputs = match keep {
             Keep::Inputs(place) => cache("input", slots, place),
+            // No slot, so the place does not matter.
             Keep::Nothing | Keep::Graphs => cache("input", 0, Placement::Device),
         };
         let graphs = std::iter::repeat_with(|| None).take(if keep == Keep::Graphs { slots } else { 0 }).collect();
@@ -188,6 +190,7 @@ impl<'a> Pass<'a> {
             let scored = score(head, hidden.reshape([b * t, d]), &targets, loss, teacher, wanted).await?;
             outcome.loss += scored.loss;
             outcome.head.add(scored.head);
+            // Where there is no way back nobody asks for the gradient.
             if self.keep != Keep::Nothing {
                 self.hidden.put(i, scored.hidden.reshape([b, t, d])).await?;
             }
@@ -216,6 +219,7 @@ impl<'a> Pass<'a> {
             let pulled = graph.pull(&self.positions(i), at_output);
             back.gradients.add(pulled.gradients);
             if self.wants_products {
+                // Summed at once: the taps of all batches would be as large as all hidden states, twice.
                 let [attention, feed_forward] = pulled.taps.products();
                 back.products = Some(match back.products.take() {
                     Some([a, f]) => [a + attention, f + feed_forward],

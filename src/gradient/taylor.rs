@@ -40,7 +40,8 @@ pub struct Importance {
     pub channels: Vec<f64>,
 }
 
-/// The importance of everything in every layer, by the gradient of the mean loss over the windows. `progress` is told
+/// The importance of everything in every layer, by the gradient of the loss summed over the windows (a mean would only
+/// scale all of it). `progress` is told
 /// how many of how many layers were gone through, and says whether to go on.
 ///
 /// # Errors
@@ -53,7 +54,9 @@ pub async fn importance(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Importance>, GradientError> {
     let (config, on) = (checkpoint.config(), device.tensor_device());
+    // A window a batch, because they may differ in length.
     let batches: Vec<Batch> = windows.iter().map(|window| Batch::whole(vec![window.clone()])).collect();
+    // All on the device: LLM-Pruner takes ten windows of 64 tokens.
     let mut pass = Pass::new(config, &batches, on, Keep::Inputs(Placement::Device), Placement::Device, &None)?;
     let outer = checkpoint.outer()?;
     pass.embed(&outer.embedding).await?;
@@ -114,6 +117,7 @@ impl Sums {
         let mut lines = vec![0.0; if by_column { columns } else { rows }];
         for (i, (w, g)) in weight.values.iter().zip(gradient).enumerate() {
             let line = if by_column { i % columns } else { i / columns };
+            // In f64: by `vector` the products of a line may nearly cancel before their size is taken.
             let product = f64::from(*w) * f64::from(*g);
             lines[line] += if self.taylor == Taylor::Element { product.abs() } else { product };
         }
@@ -126,6 +130,7 @@ impl Sums {
                 return;
             }
         };
+        // The lines of a head are neighbours.
         for (sum, lines) in into.iter_mut().zip(lines.chunks(width)) {
             *sum += lines.iter().map(|line| line.abs()).sum::<f64>();
         }

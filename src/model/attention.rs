@@ -61,6 +61,7 @@ impl Attention {
     /// Queries `(b, heads, t, head_dim)` and keys, both turned by their positions, and values `(b, kv_heads, t,
     /// head_dim)`.
     pub fn projected(&self, x: Tensor<3>, positions: &Positions) -> [Tensor<4>; 3] {
+        // Normed before they are turned: the norm's scale differs from entry to entry, so the two do not commute.
         let q = normed(self.q_norm.as_ref(), self.split(self.q.forward(x.clone()), self.heads));
         let k = normed(self.k_norm.as_ref(), self.split(self.k.forward(x.clone()), self.kv_heads));
         [positions.rotate(q), positions.rotate(k), self.split(self.v.forward(x), self.kv_heads)]
@@ -69,6 +70,7 @@ impl Attention {
     /// What queries make of keys and values, `(b, t, heads · head_dim)`.
     pub fn attended(&self, [q, k, v]: [Tensor<4>; 3], positions: &Positions) -> Tensor<3> {
         let [b, _, t, _] = q.dims();
+        // Without a mask it has to be the attention that is causal by itself, or tokens would look ahead.
         let context = match positions.causality() {
             Causality::BuiltIn => attend_fused(q, k, v), // (b, heads, t, head_dim)
             Causality::Masked(mask) => self.attend_masked(q, k, v, &of_rows(mask, self.kv_heads)), // (b·kv, group, t, head_dim)
@@ -136,7 +138,9 @@ fn attend_chunk(q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> 
 
 /// How many K/V heads and how many queries at once keep the scores within [`SCORE_BYTES`].
 fn chunks(rows: usize, group: usize, t: usize, width: usize) -> (usize, usize) {
+    // Of one K/V head: a chunk always holds all the query heads that read it.
     let per_query = group * width * size_of::<f32>();
+    // Never less than one: the softmax of a query needs its whole row.
     let queries = (SCORE_BYTES / per_query).clamp(1, t);
     // Queries are split only where the scores of a single K/V head are too many.
     let heads = if queries < t { 1 } else { (SCORE_BYTES / (per_query * t)).clamp(1, rows) };
@@ -150,6 +154,7 @@ fn joined(mut parts: Vec<Tensor<4>>, axis: usize) -> Tensor<4> {
 impl LayerCache {
     /// Appends new keys and values and returns all of them.
     fn extended(&mut self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        // Taken and not cloned, so that the shorter tensors are freed as soon as they are copied.
         let all = match self.0.take() {
             None => (k, v),
             Some((old_k, old_v)) => (Tensor::cat(vec![old_k, k], 2), Tensor::cat(vec![old_v, v], 2)),

@@ -38,6 +38,7 @@ impl Block {
 
     /// o_proj(context), `(b, t, d)`: what attention adds.
     pub fn attended(&self, context: Tensor<3>) -> Tensor<3> {
+        // At what o_proj reads, so that a gate at zero leaves what a cut of the head's columns leaves.
         let context = match &self.gates {
             Some(gates) => gates.of_heads(context),
             None => context,

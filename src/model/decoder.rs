@@ -101,6 +101,7 @@ impl Decoder {
         let [_, t] = tokens.dims();
         let device = self.outer.embedding.val().device();
         let positions = Positions::new(&config.rope, config.head_dim, cache.tokens, t, &device);
+        // A new cache knows no model; it gets its layers with the first tokens.
         cache.layers.resize_with(self.blocks.len(), LayerCache::default);
         let mut hidden = self.outer.embed(tokens);
         for (block, layer) in self.blocks.iter().zip(&mut cache.layers) {

@@ -19,6 +19,7 @@ impl Dropout {
         let kept = (1.0 / (1.0 - self.share)) as f32;
         // The hash is uniform over 32 bits, so this share of it lies below the threshold.
         let threshold = (self.share * f64::from(u32::MAX)) as u32;
+        // By a kernel: a mask is as large as the inputs of a projection, and would cross the bus for each of them.
         #[cfg(feature = "gpu")]
         if *device != Device::flex() {
             return crate::gpu::dropout::mask([rows, columns], self.seed, threshold, kept, device);
@@ -33,6 +34,7 @@ impl Dropout {
     /// The same share by another seed, for another place in the model.
     #[must_use]
     pub fn at(self, place: u32) -> Self {
+        // Hashed and not added, or place 1 within place 2 would drop what place 2 within place 1 does.
         Self { seed: hash(self.seed, place), ..self }
     }
 }

@@ -35,6 +35,7 @@ pub async fn generate(
     let device = decoder.outer.embedding.val().device();
     let mut cache = KvCache::default();
     let mut next = prompt.to_vec();
+    // The prompt's tokens too: transformers' penalty is for all that the model has before it.
     let mut seen: BTreeSet<u32> = prompt.iter().copied().collect();
     // Prompt and answer share the positions.
     let room = config.max_positions.saturating_sub(prompt.len());

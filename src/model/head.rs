@@ -53,11 +53,13 @@ impl Head {
     pub fn log_sum(&self, normed: &Tensor<2>, temperature: f64) -> Tensor<2> {
         let parts = self.chunks().map(|chunk| of_row(self.logits(normed, chunk).div_scalar(temperature)));
         let mut parts: Vec<Tensor<2>> = parts.collect();
+        // The logarithm of the whole sum is that of its parts' sums, put together in the same way.
         if parts.len() == 1 { parts.remove(0) } else { of_row(Tensor::cat(parts, 1)) }
     }
 }
 
-/// Rows of the output matrix that are multiplied at once: a slice of it is a copy.
+/// Bytes of the output matrix that are multiplied at once. A slice is a copy, so a larger one would nearly double
+/// the matrix of a large vocabulary.
 const CHUNK_BYTES: usize = 256 << 20;
 
 /// log Σ exp of every row, from its largest entry, so that nothing overflows.

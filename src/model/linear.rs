@@ -29,6 +29,7 @@ impl Linear {
         let x = x.reshape([b * t, n]);
         let y = x.clone().matmul(self.weight.val().transpose());
         let y = match &self.low_rank {
+            // Beside W, which stays as it was read; two thin products also cost less than a sum as large as W.
             Some(adapter) => y + adapter.forward(x),
             None => y,
         };
@@ -57,6 +58,7 @@ impl RmsNorm {
 
     /// `(…, d)` to the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        // ε stands within the root, so that a row of zeros stays zeros.
         let mean_square = x.clone().powi_scalar(2).mean_dim(D - 1);
         x / mean_square.add_scalar(self.eps).sqrt() * self.scale.val().unsqueeze()
     }

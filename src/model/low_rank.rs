@@ -36,12 +36,14 @@ impl LowRank {
             true => {
                 let dropout = Dropout { share: self.dropped, seed: self.seed };
                 let mask = dropout.mask(x.dims(), &x.device().inner());
+                // Under autodiff only as a constant: nothing is learnt of a mask.
                 #[cfg(feature = "gradients")]
                 let mask = if x.is_autodiff() { mask.autodiff() } else { mask };
                 x * mask
             }
             false => x,
         };
+        // Down to the rank first: B A would be as large as W.
         x.matmul(self.a.val().transpose()).matmul(self.b.val().transpose()).mul_scalar(self.scale)
     }
 }

@@ -59,6 +59,7 @@ impl Outer {
             let to = n.min(from + step);
             let part = hidden.clone().slice([from..to, 0..d]).reshape([1, to - from, d]);
             let wanted = token_tensor(&[next[from..to].to_vec()], &hidden.device()).reshape([to - from, 1]);
+            // Picked out piece by piece: of a row of logits only one number is kept.
             log_softmax(self.logits(part), 1).gather(1, wanted).reshape([to - from])
         });
         Tensor::cat(parts.collect(), 0)
@@ -75,6 +76,7 @@ pub fn logit_rows(matrix: &Tensor<2>) -> usize {
 /// Token ids on the device, `(windows, tokens)`; the windows are of one length.
 pub fn token_tensor(windows: &[Vec<u32>], device: &Device) -> Tensor<2, Int> {
     let t = windows.first().map_or(0, Vec::len);
+    // The integers of wgpu have 32 bits; no vocabulary needs more.
     let flat: Vec<i32> = windows.iter().flatten().map(|&id| id as i32).collect();
     Tensor::from_data(TensorData::new(flat, [windows.len(), t]), device)
 }

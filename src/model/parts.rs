@@ -95,6 +95,7 @@ impl Block {
     /// The same whose adapters drop a share of their inputs, each by a seed of its own.
     #[must_use]
     pub fn dropping(mut self, dropout: Dropout) -> Self {
+        // By its place among all seven: which others have adapters changes nothing of what one drops.
         for (place, projection) in Projection::ALL.into_iter().enumerate() {
             let linear = self.linear_mut(projection);
             linear.low_rank = linear.low_rank.take().map(|adapter| adapter.dropping(dropout.at(place as u32)));

@@ -107,6 +107,7 @@ pub(super) fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
 /// Zero where a token may look, [`MASKED`] where it may not: `(1, 1, t, offset + t)`.
 fn mask(offset: usize, t: usize, device: &Device) -> Tensor<4> {
     let width = offset + t;
+    // Query i stands at offset + i, and so sees every cached token.
     let mask: Vec<f32> = (0..t * width).map(|i| if i % width > offset + i / width { MASKED } else { 0.0 }).collect();
     Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device)
 }

@@ -55,6 +55,7 @@ pub async fn nested_heads<E: Executor>(
         let mut alive = (0..units.len()).collect();
         let mut removed = Vec::new();
         for _ in 0..most {
+            // One of every set at a time, so that every stage has as many left of each.
             let quota = Quota::new(units.len(), set, 1);
             removed.extend(eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?.removed);
         }
@@ -102,6 +103,7 @@ async fn stages<E: Executor>(
     removed: Vec<Removal>,
     counts: &[usize],
 ) -> Result<Nested, ObsError> {
+    // W in the place of a difference: tr(W H Wᵀ) = ‖XWᵀ‖².
     let signal = site.executor.squared_error(site.sum, site.weight, &site.damping.dead).await?;
     let mut stages = Vec::with_capacity(counts.len());
     for &count in counts {
@@ -109,6 +111,7 @@ async fn stages<E: Executor>(
         removed[..count].iter().for_each(|r| stays[r.unit] = false);
         let kept = units.iter().zip(stays).filter(|(_, stays)| *stays);
         let kept_columns: Vec<usize> = kept.flat_map(|(unit, _)| unit.iter().copied()).collect();
+        // From the original weights: a stage has no rounding of the removals before it.
         let weight = site.executor.refit(problem, &kept_columns, None).await?.weight;
         stages.push(Stage { kept_columns, weight });
     }

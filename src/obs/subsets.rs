@@ -38,6 +38,7 @@ pub fn costs_at_once(x: &Matrix, weight: &Matrix, sets: &[Vec<usize>], damping: 
         let (executor, device) = (CpuExecutor::<f64>::new(), Device::flex());
         let mut hessian = Hessian::new(&executor, x.columns);
         hessian.accumulate(&executor, &x.tensor(&device)).await?;
+        // Of the options only the damping decides here.
         let (weight, options) = (weight.tensor(&device), Options { damping, ..Options::default() });
         // Nothing is eliminated: the exact score of a group is what it costs together.
         let problem = LinearSite::new(&executor, &weight, &hessian, &options).await?.factor().await?;

@@ -351,6 +351,7 @@ impl<E: Inspect> Executor for Traced<'_, E> {
     async fn eliminate_cheapest(&self, problem: &mut E::Problem, count: usize) -> Result<Vec<Removal>, ObsError> {
         let mut removals = Vec::with_capacity(count);
         for _ in 0..count {
+            // Asked for beside the removal, which tells only the score of what went.
             self.group_scores(problem, &self.alive(), Score::Diagonal).await?;
             let removal = self.inner.eliminate_cheapest(problem, 1).await?;
             for r in &removal {

@@ -16,6 +16,7 @@ pub(super) struct Source {
 
 /// The texts that make a folder of the weights, by name: config.json, code, model card.
 pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -> Vec<(&'static str, String)> {
+    // From the report, which has the sizes that the layers really have.
     let pruned = report.pruned_config(checkpoint.config());
     let mut texts = huggingface::model_texts(checkpoint.raw_config(), &pruned, report.dtype);
     texts.push((Card::FILE, card(report, &pruned, source).to_markdown()));

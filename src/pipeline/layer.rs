@@ -80,6 +80,7 @@ impl NewProjection {
     pub async fn loss(&self, input: Tensor<3>) -> Result<f64, ReadbackError> {
         // A site that lost nothing has no error to measure.
         let Some(difference) = &self.difference else { return Ok(0.0) };
+        // X (W − Ŵ)ᵀ in one product: the difference of two outputs would lose the digits that they share.
         let error = flat(input).matmul(difference.clone());
         let error = match &self.bias_change {
             Some(change) => error - change.clone(),

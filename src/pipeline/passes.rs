@@ -58,6 +58,7 @@ impl<E: Executor> Run<'_, E> {
             let inner = block.inner(hidden.clone());
             let hidden = self.add(&block, Site::Channels, &down, hidden, inner);
             self.keep_hidden(index, batch, hidden).await?;
+            // The dense model's states go along: the first layer that is pruned anew is drawn to them.
             if self.dense.is_some() {
                 self.advance_dense(index, Site::Heads, batch, &block).await?;
                 self.advance_dense(index, Site::Channels, batch, &block).await?;
@@ -90,6 +91,7 @@ impl<E: Executor> Run<'_, E> {
             let context = block.context(hidden.clone(), self.positions(batch));
             self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
             if self.dense.is_some() {
+                // Behind the projection as it was: what is missing there was lost in layers before, not at this site.
                 let behind = block.add_attention(hidden, context.clone());
                 self.draw(index, Site::Heads, batch, block, &mut hessian, (&behind, &context)).await?;
             }
@@ -178,6 +180,7 @@ impl<E: Executor> Run<'_, E> {
         })?;
         let record = SiteRecord {
             predicted_loss: pruned.predicted_loss,
+            // Grows with every batch of the next pass, when the tokens see the new weights.
             measured_loss: 0.0,
             signal: pruned.signal,
             dead_inputs: pruned.dead,

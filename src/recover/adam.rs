@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+// The three are Adam's own defaults (arXiv 1412.6980, Algorithm 1), which transformers keeps.
 /// Decay of the mean of the gradients.
 const BETA_1: f64 = 0.9;
 /// Decay of the mean of their squares.
@@ -30,9 +31,11 @@ impl Moments {
     /// One step against the gradient; `step` counts from 1. Nothing decays: a recovery is short, and draws
     /// the model to its data, not to zero.
     pub fn step(&mut self, gradient: &[f32], step: usize, rate: f64) {
+        // Both begin at zero, and the squares grow slower: uncorrected, the first step is 0.1 / √0.001 = 3.2 rates.
         let (bias_1, bias_2) = (1.0 - BETA_1.powi(step as i32), 1.0 - BETA_2.powi(step as i32));
         let moments = self.mean.iter_mut().zip(&mut self.square);
         for ((value, (mean, square)), &gradient) in self.values.iter_mut().zip(moments).zip(gradient) {
+            // In f64 in between: every number is rounded once a step.
             let g = f64::from(gradient);
             let m = BETA_1 * f64::from(*mean) + (1.0 - BETA_1) * g;
             let v = BETA_2 * f64::from(*square) + (1.0 - BETA_2) * g * g;

@@ -19,6 +19,7 @@ pub(super) fn put(folder: &Path, learnt: &Learnt, job: &Job<'_>, record: &Record
         return Ok(());
     }
     let targets: Vec<String> = settings.targets.projections().iter().map(ToString::to_string).collect();
+    // `fan_in_fan_out` is peft's word for weights stored (in, out); ours are (out, in).
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

@@ -7,12 +7,14 @@ use crate::model::Dropout;
 /// The examples of a step in batches of at most `most`. Each token that counts weighs so much that all of them
 /// together weigh one.
 pub(super) fn batches(examples: &[&Example], most: usize, dropout: Option<Dropout>) -> Vec<Batch> {
+    // Over the whole step: where it is cut into batches then changes no more than last bits.
     let counted: usize = examples.iter().map(|example| example.counted()).sum();
     let weight = 1.0 / counted.max(1) as f32;
     let mut sorted: Vec<&Example> = examples.to_vec();
     // Stable, so that examples of one length stay in their order.
     sorted.sort_by_key(|example| std::cmp::Reverse(example.tokens.len()));
     let cut = sorted.chunks(most.max(1)).enumerate();
+    // By a seed of its own for each batch, or the same places would be dropped in all.
     cut.map(|(i, together)| Batch { dropout: dropout.map(|d| d.at(i as u32)), ..batch(together, weight) }).collect()
 }
 
@@ -26,6 +28,7 @@ fn batch(examples: &[&Example], weight: f32) -> Batch {
     };
     let weights = |example: &Example| {
         let mut weights: Vec<f32> = example.counts.iter().map(|&counts| if counts { weight } else { 0.0 }).collect();
+        // What only fills up counts nothing.
         weights.resize(length - 1, 0.0);
         weights
     };
@@ -34,6 +37,7 @@ fn batch(examples: &[&Example], weight: f32) -> Batch {
         let mut documents = example.documents.clone();
         let last = documents.last().copied().unwrap_or(0);
         documents.resize(length - 1, last);
+        // The last token of a row is only predicted, so it needs no document.
         documents.truncate(length - 1);
         documents
     };

@@ -47,10 +47,12 @@ impl Job<'_> {
         put("version", json!(env!("CARGO_PKG_VERSION")));
         put("source", Fingerprint::files_of(self.checkpoint)?);
         put("teacher", self.teacher.map(Fingerprint::files_of).transpose()?.unwrap_or(Value::Null));
+        // Beside the weights' files: the base of the angles, for one, stands only there.
         put("config", self.checkpoint.raw_config().clone());
         put("data", json!(self.data.sha256()));
         put("settings", json!(self.settings));
         put("micro_batch", json!(self.plan.micro_batch));
+        // Other devices have other last bits.
         put("device", json!(self.device.name()));
         Ok(Fingerprint::new(entries))
     }

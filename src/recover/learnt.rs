@@ -106,6 +106,7 @@ impl Learnt {
 
     /// A layer that learns them, from the layer as it was read.
     pub fn block(&self, layer: usize, base: Block, device: &Device) -> Block {
+        // Nothing of what was read learns; the parameters that are put in below are new ones, which do.
         let mut block = base.no_grad();
         let mut adapters = Vec::new();
         let mut a = None;
@@ -116,6 +117,7 @@ impl Learnt {
                     let flat = Tensor::from_data(data(vec![parameter.moments.values.len()]), device);
                     block = block.with_part(part, flat);
                 }
+                // Kept for its B, which comes next: see `factors`.
                 What::A(_) => a = Some(Tensor::<2>::from_data(data(parameter.shape.clone()), device)),
                 What::B(projection) => {
                     let b = Tensor::<2>::from_data(data(parameter.shape.clone()), device);
@@ -154,6 +156,7 @@ impl Learnt {
                 What::B(projection) => factors.remove(&projection).map(|[_, b]| flat(b)),
                 What::Embedding | What::FinalNorm | What::Head => None,
             };
+            // Without a gradient it still takes part in the step: its moments decay.
             parameter.gradient = match gradient {
                 Some(gradient) => floats(gradient).await?,
                 None => vec![0.0; parameter.moments.values.len()],
@@ -192,6 +195,7 @@ impl Learnt {
 
     /// The norm of all gradients together.
     pub fn gradient_norm(&self) -> f64 {
+        // In f64 and always in one order: over millions of numbers f32 would lose what is added last.
         let squares = self.iter().flat_map(|parameter| &parameter.gradient).map(|&g| f64::from(g) * f64::from(g));
         squares.sum::<f64>().sqrt()
     }
@@ -203,6 +207,7 @@ impl Learnt {
         let mut all: Vec<&mut Parameter> = self.iter_mut().collect();
         // Each by itself: the order of cores changes no bit.
         all.par_iter_mut().for_each(|parameter| {
+            // Taken, so that it is free while the next step's are computed.
             let mut gradient = std::mem::take(&mut parameter.gradient);
             gradient.iter_mut().for_each(|g| *g *= shortened);
             parameter.moments.step(&gradient, step, rate);
@@ -262,6 +267,7 @@ fn parts(weights: LayerWeights, is_learnt: impl Fn(Part) -> bool) -> Vec<Paramet
 /// Factors whose product is nothing yet: B is zero, A is drawn as peft draws it (Kaiming's uniform with a = √5,
 /// which is ±1/√in).
 fn factors(config: &ModelConfig, shape: LayerShape, settings: &Settings, random: &mut ChaCha8Rng) -> Vec<Parameter> {
+    // A before B and layer after layer: the generator is one for all.
     let of = |projection: Projection| {
         let [out, input] = projection.axes().map(|axis| axis.entries(config, shape));
         let bound = 1.0 / (input as f32).sqrt();

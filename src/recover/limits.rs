@@ -105,6 +105,7 @@ impl Needs {
             layer: largest + gradients_of_a_layer(settings, config),
             layers: weight_bytes(config) - embedding - head,
             inputs: tokens * d * F32 * (layers + 1 + u64::from(teacher.is_some())),
+            // Half: gradients on their way are those of one layer at a time.
             graphs: tokens * of_token * layers / 2,
             graph: together * of_token + SCORES,
             head: (embedding.max(head) + of_teacher) * if settings.train == Train::All { 2 } else { 1 }
@@ -165,6 +166,7 @@ pub fn plan(
         micro_batch /= 2;
         plan = of(micro_batch);
     }
+    // A token attends to half of its window on the average.
     let teacher_cost = teacher.map_or(0, |teacher| multiply_adds(teacher, settings.window / 2).total());
     let once = multiply_adds(config, settings.window / 2).total();
     // Back costs twice what forward does, and where inputs are kept forward is computed twice.
@@ -182,6 +184,7 @@ fn placed(limits: &Limits, needs: &Needs, micro_batch: usize) -> RecoveryPlan {
         false => limits.host_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES) / 2,
     };
     let device = if limits.is_gpu { Placement::Device } else { Placement::Host };
+    // Where the CPU computes there is one memory, in which what the host keeps lies too.
     let fixed = needs.head + needs.graph + if limits.is_gpu { 0 } else { needs.outer + needs.learnt };
     let is_resident = fixed + needs.layers + needs.inputs <= budget;
     let layers = if is_resident { needs.layers + needs.layer } else { needs.layer };
@@ -248,6 +251,7 @@ fn within(limits: &Limits, plan: RecoveryPlan) -> Result<RecoveryPlan, RecoverEr
 /// Refuses settings that mean nothing.
 fn check(settings: &Settings, config: &ModelConfig) -> Result<(), RecoverError> {
     let refuse = |what, value: String, wanted: String| Err(RecoverError::Setting { what, value, wanted });
+    // At 1 nothing would be left, and what is left is divided by 1 − share.
     let share = |value: f64| (0.0..1.0).contains(&value);
     match settings {
         Settings { window, .. } if *window < 2 || *window > config.max_positions => {
@@ -268,6 +272,7 @@ fn check(settings: &Settings, config: &ModelConfig) -> Result<(), RecoverError> 
         Settings { teacher, .. } if !(0.0..=1.0).contains(teacher) => {
             refuse("the teacher's share", teacher.to_string(), "it must be from 0 to 1".into())
         }
+        // Infinity is a length that nothing exceeds, so it may be asked for.
         Settings { clip, .. } if clip.is_nan() || *clip <= 0.0 => {
             refuse("the longest gradient", clip.to_string(), "it must be above 0".into())
         }

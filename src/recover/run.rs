@@ -47,6 +47,7 @@ pub async fn recover(
         }
         return Err(error);
     }
+    // Before the writing, whose time cannot stand in what is written.
     let timing = run.timing();
     if run.tell(Event::Writing) == Flow::Stop {
         return run.stop();
@@ -127,6 +128,7 @@ impl<'a, 'e> Run<'a, 'e> {
     async fn learn(&mut self) -> Result<(), RecoverError> {
         let steps = self.job.steps();
         loop {
+            // Before the first step too: against that loss it is told what was gained.
             if self.is_look_due() {
                 self.look().await?;
             }
@@ -165,6 +167,7 @@ impl<'a, 'e> Run<'a, 'e> {
     fn is_look_due(&self) -> bool {
         let done = self.progress.done;
         let is_seen = self.progress.held_out.last().is_some_and(|look| look.step == done);
+        // After the last step in any case: it may be the best.
         let is_turn = done.is_multiple_of(self.job.settings.eval_every.max(1)) || done == self.job.steps();
         !self.job.data.held_out.is_empty() && is_turn && !is_seen
     }
@@ -174,6 +177,7 @@ impl<'a, 'e> Run<'a, 'e> {
         let Some(loss) = self.trainer.look(&held_out, self.on_event).await? else { return self.stop() };
         let look = HeldOut { step: self.progress.done, loss };
         self.progress.held_out.push(look);
+        // Strictly less: of equals the earlier is kept.
         match self.progress.best.is_none_or(|best| look.loss < best.loss) {
             true => {
                 self.progress.best = Some(look);
@@ -182,6 +186,7 @@ impl<'a, 'e> Run<'a, 'e> {
             }
             false => self.progress.since_best += 1,
         }
+        // At every look, because the best numbers are nowhere but in memory.
         self.save()?;
         if self.tell(Event::HeldOut(look)) == Flow::Stop {
             return self.stop();

@@ -211,7 +211,7 @@ impl Default for Settings {
     }
 }
 
-/// Most sequences that are held out unless more are asked for.
+/// Most sequences that are held out unless more are asked for: as many as the published code holds out.
 pub(super) const MOST_HELD_OUT: usize = 2000;
 
 impl Settings {

@@ -76,6 +76,7 @@ pub(super) fn encode<P: Serialize>(progress: &P, learnt: &Learnt, best: Option<&
 
 /// Takes up what [`encode`] made of the same parameters; `None` of anything else, and then nothing is changed.
 pub(super) fn decode<P: DeserializeOwned>(bytes: &[u8], learnt: &mut Learnt) -> Option<(P, Option<Values>)> {
+    // JSON on one line holds no line end, so the first is the header's.
     let line = bytes.iter().position(|&byte| byte == b'\n')?;
     let header: Header<P> = serde_json::from_slice(&bytes[..line]).ok()?;
     let numbers = &bytes[line + 1..];

@@ -88,6 +88,7 @@ impl<'a> Trainer<'a> {
                     *found = floats(gate).await?;
                 }
             }
+            // To the host at once: on the device there are never the gradients of more than one layer.
             self.learnt.take_layer(layer, back.gradients).await?;
             if told.stops() {
                 return Ok(None);
@@ -112,11 +113,13 @@ impl<'a> Trainer<'a> {
 
     /// The mean loss of examples that are only looked at; `None` if it was stopped within.
     pub async fn look(&mut self, examples: &[&Example], watch: Watch<'_>) -> Result<Option<f64>, RecoverError> {
+        // As large as a step, for which the memory was planned.
         let groups: Vec<&[&Example]> = examples.chunks(self.settings.batch).collect();
         let total = groups.len() * self.resident.len();
         let (mut told, mut sum, mut tokens) = (Told { done: 0, total, watch }, 0.0, 0);
         for group in groups {
             let counted = group.iter().map(|example| example.counted()).sum::<usize>();
+            // Nothing is dropped, so equal numbers have equal losses.
             let batches = batches(group, self.plan.micro_batch, None);
             let Some((_, outcome)) = self.forward(&batches, Keep::Nothing, &mut told).await? else { return Ok(None) };
             // The tokens of a group weigh one together.
@@ -136,6 +139,7 @@ impl<'a> Trainer<'a> {
         'a: 'b,
     {
         let place = self.hidden_place();
+        // The teacher first and as a whole: of it only the hidden states behind its last layer stay on the device.
         let mut taught = match &self.teacher {
             Some(teacher) => Some(teacher.expect(batches, place, &self.spill).await?),
             None => None,
@@ -178,6 +182,7 @@ impl<'a> Trainer<'a> {
             None => {
                 let (config, weights) = (self.checkpoint.config(), self.checkpoint.layer(layer)?);
                 let block = Block::load(&weights, config.layers[layer], config, self.device);
+                // The layer as it was read; what is learnt is put into it anew, since it changes with every step.
                 if self.plan.is_resident {
                     self.resident[layer] = Some(block.clone());
                 }

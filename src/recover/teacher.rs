@@ -37,6 +37,7 @@ impl<'a> Teacher<'a> {
         let mut pass = Pass::new(config, batches, self.device, Keep::Nothing, place, spill)?.named("taught");
         pass.embed(&self.embedding).await?;
         for (layer, &shape) in config.layers.iter().enumerate() {
+            // Brought for every step: what the plan lets stay on the device are the layers of the model that learns.
             let block = Block::load(&self.checkpoint.layer(layer)?, shape, config, self.device);
             pass.forward(layer, &block).await?;
         }

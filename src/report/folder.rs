@@ -62,6 +62,7 @@ impl Folder {
         let json = disk::read_within(&file, disk::REPORT).map_err(|e| wrong(e.cause.to_string()))?;
         let report: Report = serde_json::from_slice(&json)
             .map_err(|e| wrong(format!("{e}; it is damaged or of another version: prune again")))?;
+        // A column is drawn for each: a report that was tampered with must not fill the memory.
         if report.layers.len() > ModelConfig::MOST_LAYERS {
             return Err(wrong(format!("{} layers are more than any model has", report.layers.len())));
         }

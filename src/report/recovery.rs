@@ -39,6 +39,7 @@ fn curve(record: &Record) -> String {
         x_label: "step".into(),
         y_label: "loss".into(),
         x_scale: Scale::Whole,
+        // The first look is taken before the first step.
         x_reach: vec![0.0],
         y_scale: Scale::Linear,
         y_percent: false,

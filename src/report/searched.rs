@@ -50,6 +50,7 @@ fn costs(plan: &SearchPlan) -> String {
         x_label: "layer".into(),
         y_label: "nats a token".into(),
         x_scale: Scale::Whole,
+        // A first layer whose cuts cost nothing has no point, but its place.
         x_reach: vec![0.0],
         y_scale: Scale::Log,
         y_percent: false,

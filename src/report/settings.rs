@@ -57,6 +57,7 @@ pub fn typed(report: &Report) -> Vec<Setting> {
 
 /// The words so that a shell takes them apart again.
 fn command_line(words: &[String]) -> String {
+    // What no shell gives a meaning to; whatever else is quoted.
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
     let quoted = |word: &String| match !word.is_empty() && word.chars().all(is_plain) {
         true => word.clone(),

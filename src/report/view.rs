@@ -112,6 +112,7 @@ impl<'a> Page<'a> {
 impl<'a> FolderView<'a> {
     fn new(folder: &'a Folder) -> Self {
         let report = &folder.report;
+        // Of the whole model; the share of the decoder layers stands beside it, because papers mean that one.
         let gone = 1.0 - report.parameters_after as f64 / report.parameters_before as f64;
         let sum = |of: fn(&LayerRecord) -> (usize, usize)| {
             report.layers.iter().map(of).fold((0, 0), |(a, b), (before, after)| (a + before, b + after))

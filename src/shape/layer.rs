@@ -15,6 +15,7 @@ pub struct Layer<T>(Vec<(Part, T)>);
 impl<T> Layer<T> {
     /// What stands for a part; `None` in a model without it.
     pub fn get(&self, part: Part) -> Option<&T> {
+        // Eighteen parts at most: looking through them is nothing beside the tensors that they stand for.
         self.iter().find_map(|(other, value)| (other == part).then_some(value))
     }
 

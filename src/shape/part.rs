@@ -122,6 +122,7 @@ impl Part {
     pub fn axes(self) -> &'static [Axis] {
         match self {
             Self::Norm(Norm::Input | Norm::PostAttention) => &[Axis::Hidden],
+            // One scale for all heads: nothing of it goes with a head.
             Self::Norm(Norm::Query | Norm::Key) => &[Axis::HeadDim],
             Self::Weight(projection) => projection.axes(),
             // One entry for each row of W.

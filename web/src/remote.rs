@@ -80,6 +80,7 @@ impl Remote {
 
     /// Starts a job; `told` hears of it until it is done or failed. Returns the job's number.
     pub fn run(self, job: Job, told: impl FnMut(News) + 'static) -> u32 {
+        // In the table before it is sent: where sending fails it hears of that.
         let id = self.inner.try_update_value(|inner| {
             inner.last += 1;
             inner.waiting.insert(inner.last, Box::new(told));
@@ -109,6 +110,7 @@ impl Remote {
     fn send(self, request: &Request) -> Result<(), String> {
         let text = serde_json::to_string(request).map_err(|e| e.to_string())?;
         let sent = self.inner.try_update_value(|inner| {
+            // Opened late: most readers never touch a lesson on a model, whose module is ten times the page's.
             if inner.channel.is_none() {
                 inner.channel = Some(Channel::open(self)?);
             }
@@ -142,6 +144,7 @@ impl Remote {
             self.inner.update_value(|inner| drop(inner.waiting.insert(id, told)));
             return;
         }
+        // Before it is told of its end: who hears that may start the next job, which sets the state again.
         if self.inner.with_value(|inner| inner.waiting.is_empty()) {
             self.state.set(State::Idle);
         }

@@ -104,6 +104,7 @@ impl App {
             let seconds: f64 = report.timing.layer_seconds.iter().sum();
             if let Some(model) = self.start.model.as_ref().filter(|_| seconds > 0.0) {
                 let done = multiplications(&report.plan, model.checkpoint.config());
+                // Over the seconds of the layers, which are all that the multiplications count.
                 self.saved.measured(&report.device, done / seconds);
             }
             self.compare.opening = true;
@@ -313,6 +314,7 @@ impl App {
 
     #[cfg(not(target_arch = "wasm32"))]
     fn recover_folder(&mut self, folder: PathBuf) {
+        // While one goes on the screen is that one's: its model stays.
         if !self.recover.is_going() {
             self.recover.opening = Some(folder.clone());
             work::recover::open(&self.mail, folder);

@@ -24,6 +24,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Opens a dialog; what it is closed with arrives as a message.
 pub fn pick(mail: &Mail, what: Pick) {
+    // Asynchronous: a dialog that blocks would stop the window behind it.
     let dialog = rfd::AsyncFileDialog::new();
     let texts = dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "gz"]);
     let mail_back = mail.clone();

@@ -91,6 +91,7 @@ impl Compare {
 
     /// What both are to write, from now on.
     pub fn begin(&mut self, device: slimgpt::device::DeviceChoice) -> Writing {
+        // A stop is for good, so every writing has a control of its own.
         self.control = Control::default();
         self.sides.iter_mut().for_each(Side::begin);
         let (prompt, tokens, temperature) = (self.prompt.clone(), self.tokens, self.temperature);

@@ -107,6 +107,7 @@ impl Recover {
         match opened {
             Ok(model) => {
                 let longest = model.checkpoint.config().max_positions;
+                // Sequences beyond the model's context would be refused; two tokens are one to read and one to predict.
                 self.settings.window = self.settings.window.clamp(2, longest.max(2));
                 (self.model, self.failed, self.lessons) = (Some(model), None, None);
             }
@@ -161,6 +162,7 @@ impl Recover {
         match event {
             Event::Planned { steps, .. } => self.all = *steps,
             Event::Step(record) => {
+                // The rate is counted from here: opening, reading and the first look are behind.
                 self.first.get_or_insert((record.step, second));
                 self.steps.push(*record);
             }

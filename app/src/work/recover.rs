@@ -107,6 +107,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Ended, String> {
         .chain(order.files.clone())
         .chain(order.teacher.clone())
         .collect();
+    // Whether it may be replaced only the run itself knows: what stands there may be its own.
     let asked = Place::new(&order.out, Kind::Recovered, true).ask(&reads);
     asked.map_err(|refused| told(FolderError::from(refused)))?;
     let teacher = order.teacher.as_deref().map(Checkpoint::open).transpose().map_err(told)?;

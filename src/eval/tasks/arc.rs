@@ -31,6 +31,7 @@ pub(super) fn labelled<'a>(row: &Row<'a>) -> Result<(Vec<&'a str>, usize), Strin
     if texts.len() != labels.len() {
         return Err(format!("\"choices\" has {} texts and {} labels", texts.len(), labels.len()));
     }
+    // lm-eval strips it too, for OpenBookQA.
     let key = row.text("answerKey")?.trim_start();
     // By label and not by place: some rows count 1 to 4 instead of A to D.
     let gold = labels.iter().position(|&label| label == key);

@@ -12,6 +12,7 @@ pub(super) const TASK: Task = Task {
 
 fn item(row: &Row<'_>) -> Result<Item, String> {
     let (passage, question) = (row.text("passage")?, row.text("question")?);
+    // Questions stand in the files without their question mark.
     let context = format!("{passage}\nQuestion: {question}?\nAnswer:");
     // In the order of SuperGLUE's labels: 0 is no, 1 is yes.
     Ok(Item::after(&context, ["no", "yes"], usize::from(answer(row)?)))

@@ -79,6 +79,7 @@ pub fn prepare(
     for (i, placed) in rows.good.into_iter().enumerate() {
         let requests = placed.value.choices.iter().map(|choice| request(tokenizer, choice, begin));
         let requests = requests.collect::<Result<Vec<_>, _>>()?;
+        // Told and not refused: lm-eval cuts from the left too.
         let cut_off = requests.iter().map(|r| r.cut_off(max_positions)).max().unwrap_or(0);
         match unfit(&requests, max_positions) {
             Some(reason) => prepared.bad.push(placed.bad(reason)),

@@ -40,6 +40,7 @@ pub struct Rows<T> {
 pub fn rows<T>(file: &str, text: &str, limit: Option<usize>, read: impl Fn(&Row<'_>) -> Result<T, String>) -> Rows<T> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let mut rows = Rows { good: Vec::new(), bad: Vec::new() };
+    // Of all rows and not of the good ones: the same limit reads the same rows, whatever is wrong with them.
     for (i, line) in lines.take(limit.unwrap_or(usize::MAX)) {
         let place = Placed { file: file.to_owned(), line: i + 1, value: () };
         let value = serde_json::from_str::<Value>(line).map_err(|e| format!("not JSON: {e}"));

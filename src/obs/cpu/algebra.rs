@@ -12,6 +12,7 @@ use crate::obs::{FactoredMatrix, ObsError};
 
 /// A = L Lᵀ; `what` names A if it has no such factor.
 pub(super) fn llt<T: Real>(a: MatRef<'_, T>, what: impl FnOnce() -> FactoredMatrix) -> Result<Llt<T>, ObsError> {
+    // Of the lower triangle alone: rounding may have left the two a little apart.
     Llt::new(a, Side::Lower).map_err(|LltError::NonPositivePivot { index }| not_positive(a, index, what()))
 }
 

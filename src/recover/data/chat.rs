@@ -24,6 +24,7 @@ pub(super) fn read(row: &Value, template: &ChatTemplate) -> Result<Marked, Strin
     let text = template.render_whole(&messages).map_err(|e| e.to_string())?;
     let answers = messages.iter().enumerate().filter(|(_, message)| message.role == "assistant");
     let responses = answers.map(|(i, _)| {
+        // With what the template writes before an answer, which the model is given and need not learn.
         let before = template.render(&messages[..i]).map_err(|e| e.to_string())?;
         let whole = template.render_whole(&messages[..=i]).map_err(|e| e.to_string())?;
         // A template that rewrites earlier turns does not tell where an answer stands in the whole.

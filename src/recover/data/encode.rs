@@ -39,7 +39,9 @@ impl<'a> Encoder<'a> {
             return Err("the response is empty".into());
         }
         let placed = self.tokenizer.placed(&marked.text).map_err(|e| e.to_string())?;
+        // By where a token begins: one that reaches over the border is still the prompt's.
         let is_response = |at: usize| marked.responses.iter().any(|range| range.contains(&at));
+        // A template has written its own.
         let begin = if marked.is_whole { None } else { self.begin };
         let mut tokens: Vec<(u32, bool)> = begin.map(|token| (token, false)).into_iter().collect();
         tokens.extend(placed.into_iter().map(|(token, at)| (token, is_response(at) || self.counted == Counted::All)));
@@ -50,6 +52,7 @@ impl<'a> Encoder<'a> {
             false => tokens.extend(self.end.map(|token| (token, true))),
         }
         tokens.truncate(self.window);
+        // A token counts or not as it is predicted, so the first has no entry.
         self.keep(Example {
             counts: tokens.iter().skip(1).map(|&(_, counts)| counts).collect(),
             tokens: tokens.into_iter().map(|(token, _)| token).collect(),

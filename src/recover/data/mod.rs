@@ -122,6 +122,7 @@ impl Data {
     pub(super) fn of_step(&self, step: usize, settings: &Settings) -> Vec<&Example> {
         let (all, batch) = (&self.learnt, settings.batch);
         let in_epoch = all.len().div_ceil(batch);
+        // Ordered anew for every step: so its number alone says which examples it has, and a state need not keep them.
         let mut order: Vec<&Example> = all.iter().collect();
         let epoch = (step / in_epoch) as u64;
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed.wrapping_add(epoch)));
@@ -140,6 +141,7 @@ impl Data {
         for (kind, examples) in [&self.learnt, &self.held_out].into_iter().enumerate() {
             for example in examples {
                 hash.update([kind as u8]);
+                // The length first, so that one sequence cannot end where another goes on.
                 hash.update((example.tokens.len() as u64).to_le_bytes());
                 hash.update(bytemuck::cast_slice::<u32, u8>(&example.tokens));
                 hash.update(example.counts.iter().map(|&c| u8::from(c)).collect::<Vec<_>>());
@@ -171,6 +173,7 @@ fn rows(source: &Source<'_>, format: Option<Format>, encoder: &mut Encoder<'_>) 
             }
         }
     })?;
+    // When all rows are there: a window goes on from one to the next.
     packed::pack(&texts, encoder)?;
     Ok(notes)
 }
@@ -190,6 +193,7 @@ fn split(mut examples: Vec<Example>, notes: Vec<String>, settings: &Settings) ->
     if examples.len() <= held_out {
         return Err(RecoverError::TooFew { examples: examples.len(), held_out });
     }
+    // Before it is cut, so that what is held out is of the same kind as what is learnt.
     examples.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed));
     let held_out = examples.split_off(examples.len() - held_out);
     Ok(Data { learnt: examples, held_out, notes })

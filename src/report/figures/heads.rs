@@ -58,6 +58,7 @@ fn draw_layer(svg: &mut Svg, cell: &Cell, column: usize, layer: &LayerRecord) {
     for head in 0..layer.before.heads {
         let y = TOP + cell.y(head);
         let place = [x + gap, y + 1.0, cell.width - 2.0 * gap, cell.height - 2.0];
+        // Ascending, as `KeptIndices` has them.
         if layer.kept_heads.binary_search(&head).is_ok() {
             svg.rect(place, "kept", "");
             continue;
@@ -73,6 +74,7 @@ fn draw_layer(svg: &mut Svg, cell: &Cell, column: usize, layer: &LayerRecord) {
 
 /// As which number the head's unit went: a unit is a K/V head with its query heads, or a query head.
 fn order_of(layer: &LayerRecord, head: usize) -> Option<usize> {
+    // By what went and not by the plan's unit: where query heads go, every key/value head stays.
     let by_group = layer.kept_kv_heads.len() < layer.before.kv_heads;
     let unit = if by_group { head / layer.before.heads_per_group() } else { head };
     layer.heads.removed.iter().position(|r| r.unit == unit).map(|i| i + 1)

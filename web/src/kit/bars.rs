@@ -40,6 +40,7 @@ pub fn Bars(
         <ul class="bars">
             {move || {
                 let bars = bars.get();
+                // One scale for all: bars of two kinds stand in two lists.
                 let longest = bars.iter().map(|bar| bar.value).filter(|v| v.is_finite()).fold(0.0, f64::max);
                 bars.into_iter().map(|bar| row(bar, longest)).collect_view()
             }}

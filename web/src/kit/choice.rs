@@ -19,6 +19,7 @@ pub fn Choice(
     #[prop(into)]
     on: Callback<usize>,
 ) -> AnyView {
+    // `checked` as an attribute for the page that is only read, as a property for the one that runs.
     let option = |(i, label): (usize, String)| {
         view! {
             <label>

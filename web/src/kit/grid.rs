@@ -56,6 +56,7 @@ pub fn Grid(
         Some(strongest) => strongest.get(),
         None => matrix.with(|m| m.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))),
     });
+    // Looked up once for all cells, each of which asks for its row and its column.
     let is_gone = Memo::new(move |_| {
         let gone = gone.get();
         (0..columns.max(rows)).map(|j| gone.contains(&j)).collect::<Vec<bool>>()
@@ -87,6 +88,7 @@ pub fn Grid(
         Some((i, j)) => say::cell(name, i + 1, j + 1, shown(value((i, j)), 3)),
         None => say::shape(name, rows, columns),
     };
+    // One handler for the table finds its cell; a handler a cell would be hundreds of closures.
     let body = (0..rows).map(|i| view! { <tr role="row">{(0..columns).map(|j| cell(i, j)).collect_view()}</tr> });
     view! {
         <div class="matrix" data-symbol=symbol>

@@ -30,6 +30,7 @@ pub fn Slider(
             on.run(value.clamp(least, most));
         }
     };
+    // `value` as an attribute for the page that is only read, as a property for the one that runs.
     view! {
         <label class="slider">
             <span class="label">{move || label.get()}</span>

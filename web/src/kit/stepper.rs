@@ -49,6 +49,7 @@ pub fn Stepper(
         }
         playing.set(set_interval_with_handle(tick, PACE).ok());
     };
+    // A timer outlives the figure that set it.
     on_cleanup(stop);
     let keys = move |event: KeyboardEvent| {
         // On a button the space bar presses it, and in a field the keys are the field's.

@@ -22,6 +22,7 @@ pub fn Toggles(
     on: Callback<usize>,
 ) -> AnyView {
     let is_chosen = move |i: usize| chosen.with(|chosen| chosen.contains(&i));
+    // What is ticked can always be put back.
     let is_barred = move |i: usize| move || !is_chosen(i) && chosen.with(Vec::len) >= most.get();
     let option = move |(i, label): (usize, String)| {
         view! {

@@ -65,6 +65,7 @@ struct Worked {
 impl Worked {
     fn of(seed: usize) -> Result<Self, ObsError> {
         let toy = ToyLayer { inputs: SIZE, seed: seed as u64, ..ToyLayer::default() };
+        // In order, because a factor holds the inverses of an elimination from the first column to the last.
         let in_order = TraceTarget::Columns((0..LAST_STEP).collect());
         let trace = trace_at_once(&toy.x(), &toy.weight(), in_order, &Options::default())?;
         let upper = upper_factor(&trace.start.inverse)?;
@@ -111,6 +112,7 @@ fn times(columns: usize) -> f64 {
 }
 
 fn outcome(columns: usize) -> Outcome {
+    // The task has one answer: the first number of columns that reaches it.
     let (now, before) = (times(columns), times(columns - 1));
     // One digit more than whole numbers: just below a thousand is not a thousand.
     let (now_shown, before_shown) = (shown(now, 1), shown(before, 1));
@@ -141,6 +143,7 @@ fn bars(gone: usize) -> Vec<Bar> {
 }
 
 fn chart(columns: usize) -> Chart {
+    // Nearly powers of n, which are straight lines on two logarithmic axes: a few points draw them.
     let all: Vec<usize> = (0..=10).map(|i| columns_at(PLACES * f64::from(i) / 10.0)).collect();
     // The name of a way, its colour, and its operations for so many columns.
     type Way = (&'static str, usize, fn(usize) -> f64);

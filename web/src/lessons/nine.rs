@@ -157,6 +157,7 @@ fn Controls(kept: Kept<State>) -> AnyView {
             legend=say::nine_case()
             options=cases
             chosen=Signal::derive(move || kept.with(|s| s.case))
+            // With the seed of now: a case differs from another by its settings, and not by its numbers.
             on=Callback::new(move |i: usize| kept.change("", |s| *s = Case::ALL[i].state(s.seed)))
         />
         <div class="controls">

@@ -58,6 +58,7 @@ impl Shared for State {
 impl State {
     /// A whole layer of another model.
     fn of_model(model: usize) -> Self {
+        // A power of two, as the address has it.
         let sharing = published(model).map_or(0, |config| config.dense.heads_per_group().ilog2() as usize);
         Self { model, sharing, ..Self::default() }
     }

@@ -102,6 +102,7 @@ impl Worked {
 
     /// The place of the largest group that is allowed. One by one always is.
     fn best(&self) -> usize {
+        // From the largest: the excess need not grow with every size.
         self.fixed.iter().rposition(|run| self.excess(run) <= ALLOWED).unwrap_or(0)
     }
 

@@ -67,6 +67,7 @@ impl State {
             false if self.picks.len() < self.cut => self.picks.push(column),
             false => {}
         }
+        // Kept beside the choice of now, so that trying on loses nothing.
         let is_better = |now: f64| race.whole(&self.best).is_none_or(|best| now < best);
         if race.whole(&self.picks).is_some_and(is_better) {
             self.best.clone_from(&self.picks);

@@ -91,6 +91,7 @@ pub fn fraction(damping: f64) -> f64 {
 pub fn damping_text(damping: f64) -> String {
     match fraction(damping) {
         0.0 => "0".to_owned(),
+        // Five digits: above zero the slider begins at 10^−4.5.
         fraction => format!("{fraction:.5}").trim_end_matches('0').to_owned(),
     }
 }
@@ -123,11 +124,13 @@ impl Worked {
         let run = |what, options: &Options| trace_at_once(&x, &weight, what, options);
         let one = || TraceTarget::Channels { remove: 1, steps: ChannelSteps::OneByOne };
         let magnitude = Selection::Ranking(Ranking::Magnitude);
+        // What magnitude pruning does by itself: a column is set to zero, and nothing makes up for it.
         let unchanged = Options { reconstruction: Reconstruction::Unchanged, ..options };
         let ranked = run(one(), &Options { selection: magnitude, ..unchanged })?;
         let chosen = run(one(), &options)?;
         let gone = |trace: &Trace| (0..SIZE).find(|j| !trace.kept.contains(j)).unwrap_or(0);
         let (smallest, cheapest) = (gone(&ranked), gone(&chosen));
+        // 0 is the reader's way to say that OBS chooses.
         let shown = state.column.checked_sub(1).unwrap_or(cheapest);
         let trace = run(TraceTarget::Columns(vec![shown]), &options)?;
         Ok(Self {
@@ -246,6 +249,7 @@ pub fn Lesson(
     let outcome = Signal::derive(move || {
         worked.with(|w| w.as_ref().map_or_else(|words| Outcome::Open(words.clone()), Worked::outcome))
     });
+    // Of W before the removal, for W and δ: colours can be compared between them and between steps.
     let strongest = Signal::derive(move || {
         worked.with(|w| {
             w.iter().flat_map(|w| w.trace.start.weight.values.clone()).fold(0.0, |most: f64, v| most.max(v.abs()))
@@ -254,6 +258,7 @@ pub fn Lesson(
     let edit = move |matrix: usize| {
         Callback::new(move |((row, column), value): (Place, f64)| {
             kept.change("", |state| {
+                // One edit a cell, or the address would grow with every keystroke.
                 state.edits.retain(|e| (e.matrix, e.row, e.column) != (matrix, row, column));
                 state.edits.push(Edit { matrix, row, column, value });
             });

@@ -18,6 +18,7 @@ impl Channel {
     /// Starts a worker whose words go to `remote`.
     pub fn open(remote: Remote) -> Result<Self, String> {
         let base = document().base_uri().ok().flatten().unwrap_or_default();
+        // Beside the document, under whatever path that is served.
         let script = Url::new_with_base("worker.js", &base).map_err(|e| words(&e))?;
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);

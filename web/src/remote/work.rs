@@ -71,6 +71,7 @@ impl Work {
     }
 
     fn stop(self) {
+        // First: ending the worker tells all jobs that they failed, this one too.
         self.status.set(Status::Stopped);
         self.remote.stop(say::worker_stopped());
     }

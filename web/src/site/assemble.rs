@@ -38,6 +38,7 @@ pub fn build(dir: &Path, wanted: Wanted) -> Result<Sizes> {
     compile::modules(wanted, new.path())?;
     assets(wanted, new.path())?;
     documents(wanted, new.path())?;
+    // After all else: the list names every file, and the service worker's script has their digest.
     let sizes = list(new.path())?;
     sizes.check()?;
     new.finish(|at| folder::may_go(at, &dir))?;

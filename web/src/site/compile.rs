@@ -27,6 +27,7 @@ pub fn modules(wanted: Wanted, out: &Path) -> Result<()> {
         return Ok(());
     }
     let window: &[&str] = if wanted.window { &["--example", "window"] } else { &[] };
+    // One call for both: the packages that drive a GPU are compiled once.
     let whole = cargo(&[&["browser-whole"], window].concat())?;
     if wanted.worker {
         bind(&whole, "slimgpt_worker", &out.join("worker"), "worker")?;
@@ -39,6 +40,7 @@ pub fn modules(wanted: Wanted, out: &Path) -> Result<()> {
 
 /// Builds for the browser, by an alias of `.cargo/config.toml`, and returns the modules that came of it.
 fn cargo(words: &[&str]) -> Result<Vec<PathBuf>> {
+    // The cargo that runs this program, where one does: another on the path could be of another toolchain.
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(words)
         .args(["--message-format", "json-render-diagnostics"])

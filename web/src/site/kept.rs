@@ -24,6 +24,7 @@ pub fn service_worker(files: &[File]) -> Result<(String, String)> {
 fn build(files: &[File]) -> String {
     let mut digest = Sha256::new_with_prefix(SCRIPT);
     for file in files {
+        // Each part with its length, or a byte could move from a name into a file unseen.
         for part in [file.name.as_bytes(), &file.bytes] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);

@@ -53,6 +53,7 @@ pub fn read(query: &str, lessons: &mut [Numbered<'_>]) -> Result<(), Damaged> {
     if query.len() > LONGEST {
         return Err(part(query));
     }
+    // The version comes first: without it no other name has a meaning.
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     match pairs.next() {
         None => return Ok(()),
@@ -68,6 +69,7 @@ pub fn read(query: &str, lessons: &mut [Numbered<'_>]) -> Result<(), Damaged> {
             lesson.fields.iter_mut().find(|(other, _)| *other == name)
         });
         let Some((_, field)) = found else { return Err(part(&key)) };
+        // Which of two values was meant nobody can tell.
         if seen.contains(&key) || field.read(&text).is_none() {
             return Err(part(&format!("{key}={text}")));
         }

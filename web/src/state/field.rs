@@ -111,6 +111,7 @@ impl Field<'_> {
                 **value = numbers.filter(|numbers| numbers.is_empty() || numbers.len() == *count)?;
             }
             Self::Edits { value, shapes } => {
+                // One more than allowed: enough to see that a list is too long.
                 let edits: Option<Vec<Edit>> = parts(text).take(MOST_EDITS + 1).map(|e| edit(e, shapes)).collect();
                 **value = edits.filter(|edits| edits.len() <= MOST_EDITS)?;
             }
@@ -134,6 +135,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn within<T: PartialOrd>(value: T, least: T, most: T) -> Option<T> {
+    // NaN lies between no bounds, and is refused like all else.
     (least..=most).contains(&value).then_some(value)
 }
 

@@ -64,6 +64,7 @@ impl<T: Shared> Kept<T> {
 
     /// Puts another state in its place: one that was shared.
     pub fn replace(&self, state: T) {
+        // What was shared is a beginning: there is nothing of the reader's own to take back.
         self.past.set(Vec::new());
         self.now.set(state);
     }

@@ -135,6 +135,7 @@ fn plot(ui: &mut Ui, settings: &mut Settings, plan: &Plan) {
     let greatest = plan.layers.iter().map(|l| l.ratio.mean()).fold(0.1, f64::max);
     let shown = Plot::new("schedule")
         .height(150.0)
+        // Of it only the ends move; the wheel scrolls the page.
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)

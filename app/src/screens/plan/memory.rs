@@ -45,6 +45,7 @@ pub fn ui(ui: &mut Ui, plan: &Plan, config: &ModelConfig, rate: Option<f64>) {
 fn parts(ui: &mut Ui, plan: &Plan) {
     let p = palette(ui);
     let memory = &plan.memory;
+    // Against the largest part, so that the bars compare the parts and not the machine.
     let greatest = memory.parts.iter().map(|part| part.bytes).max().unwrap_or(1).max(1);
     egui::Grid::new("memory").num_columns(3).min_row_height(18.0).spacing(vec2(14.0, 5.0)).show(ui, |ui| {
         for part in memory.parts.iter().filter(|part| part.bytes > 0) {

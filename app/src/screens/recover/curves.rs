@@ -18,6 +18,7 @@ pub fn ui(ui: &mut Ui, steps: &[StepRecord], held_out: &[HeldOut]) {
     let of_looks: Vec<[f64; 2]> = held_out.iter().map(|look| [look.step as f64, look.loss]).collect();
     let shown = Plot::new("losses")
         .height(230.0)
+        // It stands still, so that the wheel scrolls the page.
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)

@@ -26,6 +26,7 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
     let shown = Plot::new("loss")
         .height(230.0)
         .show_grid([false, true])
+        // It stands still, so that the wheel scrolls the page.
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)
@@ -35,6 +36,7 @@ pub fn ui(ui: &mut Ui, losses: &[Loss]) {
         .y_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("1e{}", mark.value) } else { String::new() })
         .show(ui, |plot| {
             for (site, name, colour, shape, _) in looks(&p) {
+                // What lost nothing has no logarithm.
                 let of: Vec<&Loss> = losses.iter().filter(|l| l.site == site && l.measured > 0.0).collect();
                 let points = |value: fn(&Loss) -> f64| -> Vec<[f64; 2]> {
                     // A prediction of zero has no logarithm.

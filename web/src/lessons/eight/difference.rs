@@ -13,7 +13,9 @@ pub struct Part {
 pub fn between(one: &str, other: &str) -> [Vec<Part>; 2] {
     let (a, b): (Vec<&str>, Vec<&str>) = (one.split_whitespace().collect(), other.split_whitespace().collect());
     // common[i][j]: the length for the words from i and from j on.
+    // The whole table: a prompt and 48 tokens are a hundred words or two.
     let mut common = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    // From the end, so that the walk below goes forward and finds the words in their order.
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
             common[i][j] = match a[i] == b[j] {
@@ -28,6 +30,7 @@ pub fn between(one: &str, other: &str) -> [Vec<Part>; 2] {
             parts[0].push((a[i], true));
             parts[1].push((b[j], true));
             (i, j) = (i + 1, j + 1);
+        // Of equals the first text goes on, so that two texts are always parted alike.
         } else if j == b.len() || (i < a.len() && common[i + 1][j] >= common[i][j + 1]) {
             parts[0].push((a[i], false));
             i += 1;

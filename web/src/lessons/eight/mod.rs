@@ -82,6 +82,7 @@ pub fn Lesson(
     let files = RwSignal::new(Vec::<File>::new());
     let work = Work::new();
     let prune = move || {
+        // Those of the model before would stand under the new one.
         files.set(Vec::new());
         let state = kept.untracked();
         work.start(
@@ -119,6 +120,7 @@ fn write(work: Work, results: RwSignal<Results>) {
         // Always the likeliest token: chance would look like a difference of the models.
         Job::Generate(Generate { model, prompt, tokens: TOKENS, temperature: 0.0, seed: 0 })
     };
+    // One after the other: a lesson has one job at a time.
     let (before, after) = (job(Which::Dense), job(Which::Pruned(last.number)));
     work.start(
         before,

@@ -72,6 +72,7 @@ impl Results {
     /// What the page knows before anything is computed.
     pub fn prepared() -> Self {
         let known = Prepared::prepared();
+        // The logarithmic curve, which is also what this lesson prunes by.
         let pruned = known.curves.first().map_or(f64::NAN, |run| run.perplexity);
         Self { prepared: [known.dense, pruned], ..Self::default() }
     }
@@ -109,6 +110,7 @@ impl Results {
     pub fn bars(&self) -> Vec<Bar> {
         const CLASSES: [&str; MOST] = ["s0", "s1", "s2", "s3"];
         let bar = |label: String, value: f64, class| Bar { label, value, text: shown(value, 3), class };
+        // As the reader's own device measures it, once it has.
         let dense = self.last().map_or(self.prepared[0], |found| found.perplexity[0]);
         let mut bars = vec![bar(say::eight_whole().into(), dense, "quiet")];
         if self.all.is_empty() {

@@ -51,11 +51,13 @@ pub fn score_name(score: usize) -> &'static str {
 
 /// The head that a score would remove.
 pub fn cheapest(heads: &[HeadScores], score: usize) -> Option<usize> {
+    // `min_by` takes the first of equals, as the library does.
     heads.iter().min_by(|a, b| a.by[score].total_cmp(&b.by[score])).map(|head| head.head)
 }
 
 /// Its place among the others, from 1.
 fn rank(heads: &[HeadScores], head: usize, score: usize) -> usize {
+    // Only what is truly lower counts, so that equals share a place.
     1 + heads.iter().filter(|other| other.by[score] < heads[head].by[score]).count()
 }
 
@@ -124,6 +126,7 @@ pub fn Shipped() -> AnyView {
     let (layer, found) = (RwSignal::new(0usize), RwSignal::new(None::<LayerScores>));
     let work = Work::new();
     let ask = move || {
+        // Noted now: another may be chosen while this one is computed.
         let number = layer.get_untracked();
         let job =
             Job::Layer(Layer { layer: number, site: Site::Heads, remove: 1, damping: Options::default().damping });

@@ -95,12 +95,14 @@ impl Worked {
         let places = |of: &dyn Fn(usize) -> bool| (0..INPUTS).filter(|&place| of(columns[place])).collect();
         let next = &self.trace.steps[removal].columns;
         let is_gone = |j: usize| self.trace.steps[..removal].iter().any(|s| s.columns.contains(&j));
+        // Until the others make up for the head, W and H⁻¹ are those before the removal.
         let after = self.trace.state(removal + usize::from(phase >= Phase::Compensate));
         let weight = Matrix::from_fn(OUTPUTS, INPUTS, |i, place| match columns[place] {
             // The head is gone, and nothing has moved yet.
             j if phase == Phase::Cut && next.contains(&j) => 0.0,
             j => after.weight.at(i, j),
         });
+        // A step shows what it does itself; what was added before is in W already.
         let delta = match phase {
             Phase::Compensate => self.trace.compensation(removal),
             _ => Matrix::from_fn(OUTPUTS, INPUTS, |_, _| 0.0),
@@ -122,6 +124,7 @@ impl Worked {
     /// The heads in the order in which the paper sorts them: what is gone comes last.
     fn order(&self, removal: usize, score: usize) -> Vec<usize> {
         let mut left = self.scores[removal].clone();
+        // Stable: heads of one score stay in their order, so that the first that stands there is the one that goes.
         left.sort_by(|a, b| a.by[score].total_cmp(&b.by[score]));
         let left: Vec<usize> = left.into_iter().map(|head| head.head).collect();
         let gone = (0..HEADS).filter(|head| !left.contains(head));

@@ -84,10 +84,12 @@ impl Worked {
         let errors = |tokens, reconstruction| layer.errors(tokens, reconstruction);
         let tokens = TOKENS[state.tokens];
         let measured = errors(tokens, Reconstruction::LeastSquares).and_then(|(calibration, new)| {
+            // Of the same columns: only what becomes of the others differs.
             let (_, uncompensated) = errors(tokens, Reconstruction::Unchanged)?;
             Ok(Measured { calibration, new, uncompensated })
         });
         let plenty = layer.pruned(&inputs(state, &toy(state, PLENTY, READ, 2)), &Options::default())?;
+        // Where the library refuses there is no point.
         let curve = TOKENS.iter().filter_map(|&tokens| {
             let (on_them, on_new) = errors(tokens, Reconstruction::LeastSquares).ok()?;
             Some((tokens, on_them, on_new))
@@ -170,6 +172,7 @@ impl Worked {
 
     /// Whether one control has repaired the case.
     pub fn outcome(&self, state: &State) -> Outcome {
+        // With the reader's seed: other numbers are the same case.
         let before = Case::ALL[state.case].state(state.seed);
         let changed = state.changed_from(&before);
         let (new, possible) = (self.measured.as_ref().map(|m| percent(m.new)), percent(self.possible));

@@ -107,6 +107,7 @@ fn runs(layer: &Layer, axis: Axis) -> Vec<[f64; 2]> {
     let all = axis.entries(&layer.config, layer.config.dense) as f64;
     let share = |run: std::ops::Range<usize>| {
         let size = (run.len() as f64 / all).max(THINNEST);
+        // What was widened to be seen still lies within the matrix.
         [(run.start as f64 / all).min(1.0 - size), size]
     };
     layer.gone(axis).into_iter().map(share).collect()
@@ -125,6 +126,7 @@ fn strips(layer: &Layer, axis: Axis) -> Vec<[f64; 2]> {
 /// What the strip of this number stands for.
 fn touch(layer: &Layer, of: Projection, strip: usize) -> Touched {
     let LayerShape { channels, .. } = layer.config.dense;
+    // One axis of every matrix is the residual stream, which has no strips: the number counts along the other.
     let has_channels = of.axes().contains(&Axis::Channels);
     if has_channels { Touched::Channel(strip * channels / STRIPS) } else { Touched::Head(strip) }
 }

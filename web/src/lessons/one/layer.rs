@@ -11,7 +11,7 @@ use slimgpt::shipped;
 
 use super::State;
 
-/// How many query heads may share a key/value head: 1, 2 or 4.
+/// How many query heads may share a key/value head: 1, 2 or 4, which divide the 8 and the 32 heads of the models.
 pub(super) const SHARINGS: usize = 3;
 
 /// The sizes of a model as they are published: the shipped one, then LLaMA-7B.

@@ -16,6 +16,7 @@ pub const CURVES: [Curve; 3] = [Curve::Log, Curve::Linear, Curve::Uniform];
 /// The first layer loses this share, the others nothing.
 pub fn of_first(ratio: f64) -> Prune {
     let ratios: Vec<f64> = (0..tiny::LAYERS).map(|layer| if layer == 0 { ratio } else { 0.0 }).collect();
+    // Without a target: one would scale the ratios, and here they are meant as they stand.
     tiny::prune(Allocation { schedule: Schedule::even(&ratios), ..one_size(None) })
 }
 

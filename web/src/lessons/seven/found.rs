@@ -80,6 +80,7 @@ impl Found {
             return Outcome::Open(say::seven_changed().into());
         }
         let ppl = [run, log].map(|run| shown(run.perplexity, 4));
+        // A larger model would win by its size; a smaller one that wins is welcome.
         let larger = run.parameters as f64 / log.parameters as f64 - 1.0;
         match run.perplexity < log.perplexity && larger <= SAME_SIZE {
             true => Outcome::Done(say::seven_done(&ppl[0], &ppl[1], run.parameters)),

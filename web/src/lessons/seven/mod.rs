@@ -178,6 +178,7 @@ fn Profile(kept: Kept<State>) -> AnyView {
         let value = Signal::derive(move || kept.with(|s| s.profile()[layer]));
         let on = Callback::new(move |v: f64| {
             kept.change("yours", |s| {
+                // The profile that is seen: an empty one has no entry to change.
                 s.yours = s.profile();
                 s.yours[layer] = v;
                 s.curve = YOURS;

@@ -56,8 +56,10 @@ impl Race {
             let what = TraceTarget::Channels { remove: cut, steps: ChannelSteps::OneByOne };
             trace_at_once(&x, &weight, what, options)
         };
+        // Refitted like all others: a rival is judged by the choice alone.
         let ranked = |ranking| run(&Options { selection: Selection::Ranking(ranking), ..undamped });
         let greedy = run(&undamped)?;
+        // One more than leave: what a next column would cost is shown beside a whole choice too.
         let sets: Vec<Vec<usize>> = (1..=cut + 1).flat_map(|size| subsets(COLUMNS, size)).collect();
         let errors = costs_at_once(&x, &weight, &sets, 0.0)?.into_iter().map(|cost| cost / greedy.signal);
         let all: Vec<Rival> = sets.into_iter().zip(errors).map(|(columns, error)| Rival { columns, error }).collect();
