@@ -32,7 +32,7 @@ pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) 
         }
         let (row, reused) = match row(setting, &store, cell, on_event).await {
             // A stop inside of a cell ends the comparison; the cell has no row, and its layers are kept.
-            Err(CompareError::Pruning { cause, .. }) if matches!(*cause, PipelineError::Stopped { .. }) => {
+            Err(error) if error.is_stop() => {
                 return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
             }
             other => other?,

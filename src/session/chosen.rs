@@ -43,8 +43,8 @@ async fn computed(
     match brought {
         Brought::Taylor => of_gradients(job, Taylor::Element, &mut watch).await,
         Brought::TaylorVector => of_gradients(job, Taylor::Vector, &mut watch).await,
-        Brought::LoraGradients => trained(job, Choosing::LoraGradients, sink, &mut watch).await,
-        Brought::Gates => trained(job, Choosing::Gates, sink, &mut watch).await,
+        Brought::LoraGradients => trained(job, Choosing::LoraGradients, sink, on_event).await,
+        Brought::Gates => trained(job, Choosing::Gates, sink, on_event).await,
     }
 }
 
@@ -53,14 +53,34 @@ async fn trained(
     job: &Job<'_>,
     how: Choosing,
     sink: &mut impl LayerSink,
-    watch: &mut dyn FnMut(usize, usize) -> Flow,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Option<Choice>, PipelineError> {
+    let mut lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
+    loop {
+        let error = match trained_by(&lesson, job, how, sink, on_event).await {
+            Err(error) if error.is_out_of_memory() => error,
+            other => return other,
+        };
+        lesson = lesson.with_less_on_device().ok_or(error)?;
+        let (batch_windows, activations) = lesson.placed();
+        on_event(Event::OutOfMemory { batch_windows, activations, from_the_first_layer: false });
+        // What could not be allocated may have left room that nobody uses.
+        job.device.release_unused();
+    }
+}
+
+async fn trained_by(
+    lesson: &Lesson,
+    job: &Job<'_>,
+    how: Choosing,
+    sink: &mut impl LayerSink,
+    on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
     let kept = sink.choice()?;
-    let lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
     let mut training =
-        Training::new(job.checkpoint, &lesson, job.plan, how, job.device, kept.as_deref()).map_err(told)?;
+        Training::new(job.checkpoint, lesson, job.plan, how, job.device, kept.as_deref()).map_err(told)?;
     while !training.is_done() {
-        let stepped = training.step(watch).await;
+        let stepped = training.step(&mut |done, total| on_event(Event::Choosing { done, total })).await;
         // Whoever goes on with less on the device goes on from here, too.
         if !matches!(stepped, Ok(Flow::Continue)) || training.is_keeping_due() {
             sink.keep_choice(&training.state())?;
