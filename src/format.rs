@@ -123,15 +123,9 @@ mod tests {
 
     #[test]
     fn what_would_be_shown_as_a_whole_unit_is_one() {
-        assert_eq!(
-            (short_count(999), short_count(999_999), short_count(999_400)),
-            ("999".into(), "1.00 M".into(), "999 k".into())
-        );
-        assert_eq!(
-            (bytes(1023), bytes((1 << 20) - 1), bytes(1 << 20)),
-            ("1023 B".into(), "1.00 MiB".into(), "1.00 MiB".into())
-        );
-        assert_eq!((small_percent(f64::NAN), small_percent(0.2)), ("–".into(), "20.0 %".into()));
+        assert_eq!([999, 999_400, 999_999].map(short_count), ["999", "999 k", "1.00 M"]);
+        assert_eq!([1023, (1 << 20) - 1, 1 << 20].map(bytes), ["1023 B", "1.00 MiB", "1.00 MiB"]);
+        assert_eq!([f64::NAN, 0.2].map(small_percent), ["–", "20.0 %"]);
     }
 
     #[test]
