@@ -33,8 +33,8 @@ pub struct Column {
     end: u64,
     /// Values in pages that are still to come.
     left: u64,
-    /// Most bytes of a page.
-    held: u64,
+    /// Most bytes of a page, and of the values of a dictionary.
+    held: usize,
     dictionary: Option<Vec<Value>>,
     page: Page,
     next: Option<Levels>,
@@ -51,7 +51,7 @@ struct Page {
 
 impl Column {
     /// The column of a chunk that lies in a file of `length` bytes.
-    pub fn new(chunk: Chunk, length: u64, held: u64) -> Result<Self, String> {
+    pub fn new(chunk: Chunk, length: u64, held: usize) -> Result<Self, String> {
         if chunk.is_encrypted {
             return Err("it is encrypted; write it again without encryption".into());
         }
@@ -107,11 +107,10 @@ impl Column {
             return Err(format!("{} of its values are in no page; {DAMAGED}", self.left));
         }
         let header = self.header(file)?;
-        let most = self.held;
-        if header.unpacked.max(header.packed) > most {
+        let (bytes, most) = (header.unpacked.max(header.packed), self.held);
+        if bytes > most as u64 {
             return Err(format!(
-                "a page has {} bytes, and memory has room for {most}; write it with a smaller data_page_size",
-                header.unpacked.max(header.packed)
+                "a page has {bytes} bytes, and memory has room for {most}; write it with a smaller data_page_size"
             ));
         }
         let after = self.at.saturating_add(header.packed);
@@ -128,7 +127,7 @@ impl Column {
         match header.what {
             What::Dictionary { count } if self.dictionary.is_none() => {
                 let bytes = unpacked(self.chunk.codec, packed, header.unpacked as usize)?;
-                self.dictionary = Some(dictionary(leaf.stored, &bytes, count)?);
+                self.dictionary = Some(dictionary(leaf.stored, &bytes, count, most)?);
                 Ok(())
             }
             What::Dictionary { .. } => Err(format!("it has two dictionaries; {DAMAGED}")),

@@ -34,6 +34,10 @@ pub use read::Source;
 /// Values, null or not, that a file may have: so many, and so many for each of its bytes. A run of any length takes a few
 /// bytes, and nobody waits for the end of all that such a file could tell.
 const VALUES: (u64, u64) = (1 << 20, 64);
+/// Bytes of its rows, likewise: Zstandard, which packs best, makes as much of a byte.
+const BYTES: (u64, u64) = (1 << 30, 1 << 15);
+/// The share of the bytes that may be held which a page and a dictionary may have each: rows are made of them.
+const SHARE: usize = 4;
 /// Bytes that a value takes beside its text.
 const BESIDE: usize = size_of::<Value>();
 
@@ -51,6 +55,8 @@ pub struct Table {
     place: (u64, u64),
     /// Rows of this group that are still to come.
     left: u64,
+    /// Bytes that all rows to come may have.
+    room: u64,
     columns: Vec<Column>,
 }
 
@@ -64,8 +70,8 @@ impl Table {
             Unfit::Missing(names) => NoTable::Missing(names),
         })?;
         check(&footer.groups, &schema, length).map_err(NoTable::Wrong)?;
-        let groups = footer.groups.into_iter();
-        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, columns: Vec::new() })
+        let (groups, room) = (footer.groups.into_iter(), most(length, BYTES));
+        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, room, columns: Vec::new() })
     }
 
     /// Begins the next group with rows; whether there is one.
@@ -77,7 +83,7 @@ impl Table {
             let mut chunks: Vec<_> = group.chunks.into_iter().map(Some).collect();
             let mut column = |leaf: &Leaf| -> Result<Column, String> {
                 let chunk = chunks.get_mut(leaf.index).and_then(Option::take).ok_or("it is in no group of rows")?;
-                Column::new(chunk, self.length, self.held as u64)
+                Column::new(chunk, self.length, self.held / SHARE)
             };
             let number = self.place.0;
             let columns = self.schema.leaves.iter().map(|leaf| column(leaf).map_err(|e| in_column(number, leaf, &e)));
@@ -101,15 +107,21 @@ impl Rows for Table {
             value.insert(name.clone(), reading.value(shape)?);
         }
         let bytes = *held - reading.room;
+        let room = self.room.checked_sub(bytes as u64);
+        self.room = room.ok_or_else(|| format!("its rows are longer than a file of its size can hold; {DAMAGED}"))?;
         self.left -= 1;
         self.place.1 += 1;
         Ok(Some(Row { value: Value::Object(value), place: Place::InGroup { row, group }, bytes }))
     }
 }
 
+/// So much, and so much for each byte of the file.
+fn most(length: u64, (free, for_each): (u64, u64)) -> u64 {
+    length.saturating_mul(for_each).saturating_add(free)
+}
+
 /// Refuses what a file of this length cannot have.
 fn check(groups: &[Group], schema: &Schema, length: u64) -> Result<(), String> {
-    let most = length.saturating_mul(VALUES.1).saturating_add(VALUES.0);
     let chunks = groups.iter().flat_map(|group| schema.leaves.iter().filter_map(|leaf| group.chunks.get(leaf.index)));
     let values = chunks.map(|chunk| chunk.values).chain(groups.iter().map(|group| group.rows));
     let total = values.fold(0, u64::saturating_add);
@@ -117,7 +129,7 @@ fn check(groups: &[Group], schema: &Schema, length: u64) -> Result<(), String> {
         let found = groups[at].chunks.len();
         return Err(format!("row group {} has {found} columns instead of {}; {DAMAGED}", at + 1, schema.count));
     }
-    match total > most {
+    match total > most(length, VALUES) {
         true => Err(format!("it tells of {total} values, more than a file of {length} bytes can have; {DAMAGED}")),
         false => Ok(()),
     }

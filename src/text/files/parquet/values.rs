@@ -177,8 +177,11 @@ fn text_of(bytes: &[u8]) -> Result<Value, String> {
     Ok(Value::String(text.to_owned()))
 }
 
-/// The `count` values of a dictionary.
-pub fn dictionary(stored: Stored, bytes: &[u8], count: u64) -> Result<Vec<Value>, String> {
+/// The `count` values of a dictionary, which may take `held` bytes beside their texts.
+pub fn dictionary(stored: Stored, bytes: &[u8], count: u64, held: usize) -> Result<Vec<Value>, String> {
+    if count.saturating_mul(size_of::<Value>() as u64) > held as u64 {
+        return Err(format!("a dictionary has {count} values, more than memory has room for; write it as PLAIN"));
+    }
     let (mut values, mut at) = (Vec::new(), 0);
     for _ in 0..count {
         let (value, next) = plain(stored, bytes, at, bytes.len())?;
