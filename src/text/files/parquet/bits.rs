@@ -136,11 +136,6 @@ impl Delta {
         })
     }
 
-    /// Numbers that are still to come.
-    pub fn left(&self) -> u64 {
-        self.left
-    }
-
     /// The next number.
     pub fn next(&mut self, bytes: &[u8]) -> Result<i64, &'static str> {
         self.left = self.left.checked_sub(1).ok_or(ENDS_EARLY)?;

@@ -78,12 +78,14 @@ impl Column {
         }
         self.page.left -= 1;
         let page = &mut self.page;
-        let level = |stream: &mut Option<Hybrid>, most: u32| match stream {
-            None => Ok(most),
-            Some(stream) => match u32::try_from(stream.next(&page.bytes)?) {
-                Ok(level) if level <= most => Ok(level),
-                _ => Err(format!("a level is more than {most}; {DAMAGED}")),
-            },
+        let level = |stream: &mut Option<Hybrid>, most: u32| -> Result<u32, String> {
+            match stream {
+                None => Ok(most),
+                Some(stream) => match u32::try_from(stream.next(&page.bytes)?) {
+                    Ok(level) if level <= most => Ok(level),
+                    _ => Err(format!("a level is more than {most}; {DAMAGED}")),
+                },
+            }
         };
         let repeated = level(&mut page.repeated, leaf.repeated)?;
         let defined = level(&mut page.defined, leaf.defined)?;

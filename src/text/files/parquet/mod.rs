@@ -35,7 +35,7 @@ pub use read::Source;
 /// bytes, and nobody waits for the end of all that such a file could tell.
 const VALUES: (u64, u64) = (1 << 20, 64);
 /// Bytes of its rows, likewise: Zstandard, which packs best, makes as much of a byte.
-const BYTES: (u64, u64) = (1 << 30, 1 << 15);
+const BYTES: (u64, u64) = (1 << 28, 1 << 15);
 /// The share of the bytes that may be held which a page and a dictionary may have each: rows are made of them.
 const SHARE: usize = 4;
 /// Bytes that a value takes beside its text.
