@@ -49,7 +49,7 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer), Error> {
 /// When a file cannot be read.
 pub fn documents(files: Files<'_>, checkpoint: &Checkpoint, shipped: &str) -> Result<Option<Documents>, TextError> {
     if !files.paths.is_empty() {
-        return files.read().map(Some);
+        return files.read_for(checkpoint.folder()).map(Some);
     }
     Ok(checkpoint.folder().is_some_and(shipped::is_in).then(|| Documents::one(shipped)))
 }

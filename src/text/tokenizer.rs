@@ -18,6 +18,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocab: usize,
     before: Before,
+    #[cfg(not(target_arch = "wasm32"))]
+    folder: Option<std::path::PathBuf>,
 }
 
 impl Tokenizer {
@@ -37,7 +39,13 @@ impl Tokenizer {
         })?;
         let post_processor = inner.get_post_processor().map(serde_json::to_value).and_then(Result::ok);
         let before = Before::of(&post_processor.unwrap_or(Value::Null));
-        Ok(Self { inner, vocab, before })
+        Ok(Self {
+            inner,
+            vocab,
+            before,
+            #[cfg(not(target_arch = "wasm32"))]
+            folder: None,
+        })
     }
 
     /// Reads the tokenizer.json of a folder, with the tokens that stand beside it.
@@ -54,7 +62,14 @@ impl Tokenizer {
                 e.cause
             ),
         })?;
-        Ok(Self::from_bytes(&json, vocab)?.with_added(TokenizerSettings::open(folder)?.added()))
+        let tokenizer = Self { folder: Some(folder.to_owned()), ..Self::from_bytes(&json, vocab)? };
+        Ok(tokenizer.with_added(TokenizerSettings::open(folder)?.added()))
+    }
+
+    /// The folder it was read from, in which a chat template may stand too.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
     }
 
     /// The same with tokens that tokenizer.json lacks; each gets the next number, as in transformers.

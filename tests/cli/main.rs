@@ -18,6 +18,7 @@ mod search;
 mod signals;
 mod strangers;
 mod terminal;
+mod texts;
 mod usage;
 mod words;
 mod work;

@@ -6,5 +6,6 @@ mod files;
 mod given;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod text;
 mod windows;

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod oracle;
+pub mod parquet;
 pub mod pruned;
 pub mod rounding;
 
