@@ -29,6 +29,7 @@ use progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   slimgpt search ./SmolLM2-135M --targets 0.2,0.25,0.5 --calibration c4.jsonl --out plan.json
+  slimgpt search ./SmolLM2-135M --target-bytes 200MB --uniform --calibration c4.jsonl --out one-shape.json
   slimgpt prune ./SmolLM2-135M --schedule search --target 0.25 --calibration c4.jsonl --out ./slim
 
 Each site of each layer is cut alone to several sizes, with the weights refitted, and the divergence of what the model
@@ -63,7 +64,7 @@ pub struct SearchCommand {
     /// Folder of a Hugging Face checkpoint
     model: PathBuf,
     /// Shares of the decoder layers' parameters to remove, with commas between
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::ratio, required_unless_present_any = ["target", "target_params"])]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::ratio, required_unless_present_any = ["target", "target_params", "target_bytes"])]
     targets: Vec<f64>,
     /// File to make
     #[arg(long, value_name = "FILE")]
@@ -136,7 +137,9 @@ impl Searching<'_> {
         interrupt: &Interrupt,
         json: bool,
     ) -> Result<SearchPlan> {
-        let target = pruning.target().ok_or_else(|| Usage("a search needs --target or --target-params".into()))?;
+        let target = pruning.target(self.checkpoint)?;
+        let target =
+            target.ok_or_else(|| Usage("a search needs --target, --target-params or --target-bytes".into()))?;
         self.for_targets(text, tokenizer, device, pruning, &[target], interrupt, json)
     }
 
@@ -162,14 +165,14 @@ impl Searching<'_> {
         };
         let calibration = text.calibration.windows(self.checkpoint, tokenizer, json)?;
         let probe = text.windows(self.checkpoint, tokenizer, json)?;
-        let (keep, channel_multiple) = pruning.bounds();
+        let bounds = pruning.bounds();
         let asked = Search {
             checkpoint: self.checkpoint,
             calibration: &calibration,
             probe: &probe,
             options: self.request.options,
             channel_steps: self.request.channel_steps,
-            channel_multiple,
+            channel_multiple: bounds.channel_multiple,
             batch_windows: planned.batch_windows,
             place,
             device,
@@ -187,7 +190,9 @@ impl Searching<'_> {
                 map?
             }
         };
-        let found = targets.iter().map(|&target| sizes(&map, config, keep, channel_multiple, target));
+        // What is written counts, biases that the method adds included.
+        let written = planned.biased_config(config);
+        let found = targets.iter().map(|&target| sizes(&map, &written, &bounds, target));
         let found = found.collect::<Result<Vec<_>, _>>()?;
         Ok(SearchPlan {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -218,7 +223,7 @@ impl SearchCommand {
     fn search(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let mut targets: Vec<Target> = self.targets.iter().map(|&ratio| Target::Ratio(ratio)).collect();
-        targets.extend(self.pruning.target());
+        targets.extend(self.pruning.target(&checkpoint)?);
         // Of the sizes only what they must not go below is known yet, so any target stands for all.
         let request =
             self.pruning.towards(targets[0], &self.calibration.size, checkpoint.config(), self.calibration.seed)?;
@@ -252,6 +257,7 @@ impl SearchCommand {
         let typed = match targets[0] {
             Target::Ratio(ratio) => format!("--target {ratio}"),
             Target::Parameters(parameters) => format!("--target-params {parameters}"),
+            Target::Bytes { bytes, .. } => format!("--target-bytes {bytes}"),
         };
         Ok(out::line(format_args!("the plan is in {file}; prune by it with --schedule {file} {typed}"))?)
     }

@@ -38,6 +38,9 @@ pub enum SearchError {
         /// That can go.
         most: usize,
     },
+    /// Layers that differ too much for one shape.
+    #[error("the layers differ so much that no one shape can be made of all of them; search without one shape for all")]
+    NoCommonShape,
     /// A target that means nothing.
     #[error("{0}")]
     Target(String),

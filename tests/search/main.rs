@@ -18,7 +18,7 @@ use slimgpt::obs::{
     prune_heads,
 };
 use slimgpt::pipeline::Flow;
-use slimgpt::search::{Cut, Event, Map, Search, SearchError, search, sizes};
+use slimgpt::search::{Bounds, Cut, Event, Map, Search, SearchError, search, sizes};
 use support::checkpoint::Model;
 use support::{activations, assert_says, doubles, matrix, random, shipped, software_gpu, tokens};
 
@@ -224,17 +224,17 @@ fn sizes_meet_their_target_and_cost_less_than_even_ones() {
     let map = found(&asked(&checkpoint, &calibration, &probe, &device), Map::default(), &mut go_on).0.unwrap();
     let mut before = 0.0;
     for ratio in [0.1, 0.2, 0.3, 0.5] {
-        let found = sizes(&map, config, &[], None, Target::Ratio(ratio)).unwrap();
+        let found = sizes(&map, config, &Bounds::default(), Target::Ratio(ratio)).unwrap();
         assert!(found.ratio >= ratio - 1e-9, "{} for {ratio}", found.ratio);
         // A step of channels of one layer.
         assert!(found.ratio < ratio + 0.012, "{} for {ratio}", found.ratio);
         assert!(found.predicted_divergence >= before, "more costs more");
         before = found.predicted_divergence;
     }
-    let kept = sizes(&map, config, &[0], None, Target::Ratio(0.2)).unwrap();
+    let kept = sizes(&map, config, &Bounds { keep_layers: vec![0], ..Bounds::default() }, Target::Ratio(0.2)).unwrap();
     assert_eq!(kept.layers[0], config.layers[0]);
-    assert_says(sizes(&map, config, &[], None, Target::Ratio(0.97)), &["the largest cuts that were probed"]);
-    assert_says(sizes(&map, config, &[], None, Target::Ratio(1.5)), &["1.5"]);
+    assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(0.97)), &["the largest cuts that were probed"]);
+    assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(1.5)), &["1.5"]);
 }
 
 #[test]

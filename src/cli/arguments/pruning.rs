@@ -9,7 +9,7 @@ use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, 
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
-use slimgpt::search::{Found, SearchError};
+use slimgpt::search::{Bounds, Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
@@ -24,11 +24,16 @@ use crate::cli::{out, variables};
 #[derive(Args, Clone)]
 pub struct Pruning {
     /// Share of the decoder layers' parameters to remove, between 0 and 1
-    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with = "target_params")]
+    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with_all = ["target_params", "target_bytes"])]
     target: Option<f64>,
     /// Parameters that are to be left in the whole model, such as 5.4B
-    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true, conflicts_with = "target_bytes")]
     target_params: Option<usize>,
+    /// Bytes that the files of weights are to have at most, such as 3GB
+    ///
+    /// In the element type that is written; embeddings, norms and the files' headers count.
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true)]
+    target_bytes: Option<u64>,
     /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
     ///
     /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
@@ -47,7 +52,7 @@ pub struct Pruning {
         long,
         value_name = "SIZES",
         value_parser = parse::shape,
-        conflicts_with_all = ["target", "target_params", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
+        conflicts_with_all = ["target", "target_params", "target_bytes", "uniform", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
     )]
     shape: Option<FinalShape>,
     /// Ratio of the first layer; by default 0.3125 × target
@@ -68,6 +73,9 @@ pub struct Pruning {
     /// Layers that lose nothing, counted from 0, such as 0,1,31
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide_short_help = true)]
     keep_layers: Vec<usize>,
+    /// Search for one shape for all layers, which opens everywhere
+    #[arg(long, conflicts_with = "keep_layers")]
+    uniform: bool,
     /// A method by name; --help lists them. What is given beside it holds
     #[arg(
         long,
@@ -114,6 +122,9 @@ pub struct Pruning {
     #[command(flatten)]
     pub knobs: Knobs,
 }
+
+const UNIFORM: &str = "--uniform belongs to the search (`slimgpt search`, or --schedule search): a curve that is the same \
+for all layers is --schedule uniform, and one shape that is known already is --shape";
 
 /// The words for steps that need no number.
 const CHANNEL_STEPS: [(&str, &str); 2] = [("one-by-one", "the default"), ("dynamic", "in groups of the paper's sizes")];
@@ -168,13 +179,23 @@ impl Pruning {
     }
 
     /// How much is to go, if that was said.
-    pub fn target(&self) -> Option<Target> {
-        self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters))
+    ///
+    /// # Errors
+    /// When it is a number of bytes that no pruning of the model comes to.
+    pub fn target(&self, checkpoint: &Checkpoint) -> Result<Option<Target>> {
+        let Some(bytes) = self.target_bytes else {
+            return Ok(self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters)));
+        };
+        let method = self.method.map_or_else(Request::default, |method| method.of(Request::default()));
+        let written = method.written_config(checkpoint.config());
+        let target = Target::within(bytes, &checkpoint.types(self.dtype), &written).map_err(PlanError::from)?;
+        Ok(Some(target))
     }
 
-    /// Layers that lose nothing, and what kept channels are a multiple of.
-    pub fn bounds(&self) -> (&[usize], Option<usize>) {
-        (&self.keep_layers, self.knobs.channel_multiple)
+    /// What sizes that are searched for must keep to.
+    pub fn bounds(&self) -> Bounds {
+        let (keep_layers, channel_multiple) = (self.keep_layers.clone(), self.knobs.channel_multiple);
+        Bounds { keep_layers, channel_multiple, uniform: self.uniform }
     }
 
     /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
@@ -188,21 +209,25 @@ impl Pruning {
         }
         let config = checkpoint.config();
         if let Some(shape) = self.shape {
-            return self.with(size, config, seed, Schedule::Shape(shape), self.target());
+            return self.with(size, config, seed, Schedule::Shape(shape), None);
         }
+        if self.uniform && !self.is_search() {
+            return Err(Usage(UNIFORM.into()).into());
+        }
+        let target = self.target(checkpoint)?;
         match self.schedule.read()? {
-            Scheduled::As(schedule) => self.with(size, config, seed, schedule, self.target()),
+            Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
             Scheduled::Search => {
                 // Refused now and not after the search.
                 self.method_takes_sizes()?;
-                self.with(size, config, seed, Schedule::default(), self.target())
+                self.with(size, config, seed, Schedule::default(), target)
             }
             Scheduled::Found(plan) => {
                 if plan.model != searched_model(checkpoint)? {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());
                 }
-                self.found(size, config, seed, plan.found(self.target())?)
+                self.found(size, config, seed, plan.found(target)?)
             }
         }
     }
