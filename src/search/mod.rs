@@ -18,8 +18,10 @@ mod error;
 mod map;
 mod plan;
 mod probe;
+mod rise;
 mod run;
 mod shapes;
+mod trial;
 mod uniform;
 
 pub use choices::Bounds;
@@ -27,4 +29,6 @@ pub use curve::{Curve, Cut};
 pub use error::SearchError;
 pub use map::Map;
 pub use plan::{Found, SearchPlan, sizes};
+pub use rise::candidate;
 pub use run::{Event, Search, search};
+pub use trial::{Rise, Trial};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
 use super::shapes::parameters;
+use super::trial::Rise;
 use super::uniform::uniform;
 use super::{Bounds, Map, SearchError};
 use crate::allocate::Target;
@@ -43,6 +44,9 @@ pub struct SearchPlan {
     pub probe_tokens: usize,
     /// One entry for each target.
     pub targets: Vec<Found>,
+    /// What was pruned and measured, where the target was a rise of perplexity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rise: Option<Rise>,
     /// What cutting costs.
     pub map: Map,
 }

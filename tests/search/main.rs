@@ -204,6 +204,14 @@ fn an_interrupted_search_goes_on() {
     let (calibration, probe, device) = (windows(4, 32, 1), windows(2, 24, 100), Device::cpu());
     let asked = asked(&checkpoint, &calibration, &probe, &device);
     let whole = found(&asked, Map::default(), &mut go_on).0.unwrap();
+    // What is known already is not worked for.
+    let mut watched = Vec::new();
+    let mut watch = |event: Event| {
+        watched.push(event);
+        Flow::Continue
+    };
+    assert_eq!(found(&asked, whole.clone(), &mut watch).0.unwrap(), whole);
+    assert!(watched.is_empty(), "{watched:?}");
     for stop_after in 0..3 {
         let mut stopping = |event: Event| match event {
             Event::LayerDone { layer, .. } if layer == stop_after => Flow::Stop,
@@ -233,6 +241,12 @@ fn sizes_meet_their_target_and_cost_less_than_even_ones() {
     }
     let kept = sizes(&map, config, &Bounds { keep_layers: vec![0], ..Bounds::default() }, Target::Ratio(0.2)).unwrap();
     assert_eq!(kept.layers[0], config.layers[0]);
+    for ratio in [0.1, 0.3] {
+        let of = |uniform| sizes(&map, config, &Bounds { uniform, ..Bounds::default() }, Target::Ratio(ratio)).unwrap();
+        let (one, own) = (of(true), of(false));
+        assert!(one.layers.iter().all(|shape| *shape == one.layers[0]), "{:?}", one.layers);
+        assert!(one.ratio >= ratio - 1e-9 && one.predicted_divergence >= own.predicted_divergence, "{one:?}");
+    }
     assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(0.97)), &["the largest cuts that were probed"]);
     assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(1.5)), &["1.5"]);
 }

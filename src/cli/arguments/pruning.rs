@@ -123,6 +123,11 @@ pub struct Pruning {
     pub knobs: Knobs,
 }
 
+/// Stands for a target that a search is yet to find.
+const UNKNOWN_RATIO: f64 = 0.01;
+
+const KEPT: &str = "--keep-layers belongs to the search: the sizes of a plan are what they are";
+
 const UNIFORM: &str = "--uniform belongs to the search (`slimgpt search`, or --schedule search): a curve that is the same \
 for all layers is --schedule uniform, and one shape that is known already is --shape";
 
@@ -218,7 +223,6 @@ impl Pruning {
         match self.schedule.read()? {
             Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
             Scheduled::Search => {
-                // Refused now and not after the search.
                 self.method_takes_sizes()?;
                 self.with(size, config, seed, Schedule::default(), target)
             }
@@ -227,16 +231,29 @@ impl Pruning {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());
                 }
+                if !self.keep_layers.is_empty() {
+                    return Err(Usage(KEPT.into()).into());
+                }
                 self.found(size, config, seed, plan.found(target)?)
             }
         }
     }
 
-    /// What is asked for where a search is to find the sizes for a target: those of the usual curve meanwhile.
+    /// What is asked for where a search is to find the sizes for a target: those of the usual curve meanwhile. A target that
+    /// is not known yet is taken to be a small one, by which the work takes the most memory.
     ///
     /// # Errors
-    /// When a window is longer than the model's context.
-    pub fn towards(&self, target: Target, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+    /// When a window is longer than the model's context, or the method takes no sizes.
+    pub fn towards(
+        &self,
+        target: Option<Target>,
+        size: &CalibrationSize,
+        config: &ModelConfig,
+        seed: u64,
+    ) -> Result<Request> {
+        // Refused now and not after the search.
+        self.method_takes_sizes()?;
+        let target = target.unwrap_or(Target::Ratio(UNKNOWN_RATIO));
         self.with(size, config, seed, Schedule::default(), Some(target))
     }
 
@@ -246,11 +263,6 @@ impl Pruning {
     /// As [`Self::request`].
     pub fn found(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64, found: &Found) -> Result<Request> {
         self.method_takes_sizes()?;
-        if !self.keep_layers.is_empty() && !self.is_search() {
-            return Err(
-                Usage("--keep-layers belongs to the search: the sizes of a plan are what they are".into()).into()
-            );
-        }
         self.with(size, config, seed, Schedule::Shapes(found.layers.clone()), None)
     }
 
