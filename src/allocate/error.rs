@@ -96,6 +96,24 @@ pub enum AllocateError {
         /// Parameters of the model as it is.
         dense: usize,
     },
+    /// No file can be so small, whatever goes from the layers.
+    #[error(
+        "{bytes} bytes are too few for any pruning: embeddings, norms and all else that stays have {least} in the types that are written"
+    )]
+    BytesTooFew {
+        /// Bytes that the files were to have at most.
+        bytes: u64,
+        /// Of what stays when the layers lose everything.
+        least: u64,
+    },
+    /// The files are no larger as it is.
+    #[error("nothing need go for {bytes} bytes: in the types that are written the whole model has {dense}")]
+    BytesEnough {
+        /// Bytes that the files were to have at most.
+        bytes: u64,
+        /// Of the model as it is.
+        dense: u64,
+    },
     /// Fewer parameters wanted than can be reached.
     #[error(
         "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} (ratio {ratio:.3})"

@@ -11,6 +11,7 @@ mod asked;
 mod bisect;
 mod by_layer;
 mod by_model;
+mod bytes;
 mod counts;
 mod curve;
 mod error;
@@ -53,8 +54,14 @@ pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig)
         };
     }
     let sizes = Sizes { config, written };
-    match asked.rounding() {
+    let rounded = |asked: &Allocation| match asked.rounding() {
         Rounding::Layer => by_layer::allocate(asked, &sizes),
         Rounding::Model => by_model::allocate(asked, &sizes),
+    };
+    match asked.target {
+        Some(Target::Bytes { parameters, .. }) => bytes::at_most(parameters, &sizes, |aim| {
+            rounded(&Allocation { target: Some(Target::Parameters(aim)), ..asked.clone() })
+        }),
+        _ => rounded(asked),
     }
 }

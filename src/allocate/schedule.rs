@@ -13,6 +13,13 @@ pub enum Target {
     Ratio(f64),
     /// How many parameters the whole model is to have afterwards, embeddings included.
     Parameters(usize),
+    /// How large the files of its weights are to be at most ([`Target::within`]).
+    Bytes {
+        /// As it was asked for.
+        bytes: u64,
+        /// Parameters of the whole model that are so large in the types that are written.
+        parameters: usize,
+    },
 }
 
 impl std::fmt::Display for Target {
@@ -21,6 +28,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::Ratio(ratio) => write!(f, "{ratio}"),
             Self::Parameters(parameters) => write!(f, "{parameters}"),
+            Self::Bytes { bytes, .. } => write!(f, "{bytes}B"),
         }
     }
 }

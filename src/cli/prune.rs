@@ -15,13 +15,14 @@ use slimgpt::export::gguf;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::SearchPlan;
-use slimgpt::session::{Pruned, prune_to_folder};
+use slimgpt::session::{Pruned, move_to_folder, prune_to_folder};
 
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
+use super::exit::Usage;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::search::{Probe, Probed, Searching};
+use super::search::{self, Probe, RiseArgument, Searching, Within};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
@@ -33,16 +34,23 @@ Examples:
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target-params 5.4B --calibration a.txt --calibration b.txt
   slimgpt prune ./model --out ./slim --target 0.5 --paper --calibration c4.jsonl --device cpu
   slimgpt prune ./model --out ./slim --target 0.2 --calibration c4.jsonl --text wiki.test.raw
+  slimgpt prune ./model --out ./slim --target-bytes 3GB --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --schedule search --max-perplexity-rise 5% --calibration c4.jsonl
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
 result is the same to the last byte. OUT appears only when it is whole; until then the finished
 layers lie in OUT.partial.
+
+With --schedule search --max-perplexity-rise 5% candidates are pruned beside OUT (OUT.candidate-1 …) and measured on
+held-out text; the smallest that stays within the rise becomes OUT.
 
 With --text the perplexity of the model is measured before its first layer and that of OUT at the
 end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the page).
 
 With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
+
+const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched for: give --schedule search";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -58,6 +66,8 @@ pub struct Prune {
     pruning: Pruning,
     #[command(flatten)]
     calibration: Calibration,
+    #[command(flatten)]
+    rise: RiseArgument,
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
@@ -79,8 +89,13 @@ impl Prune {
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
-        let mut request = self.pruning.request(&self.calibration.size, &checkpoint, self.calibration.seed)?;
-        let texts = self.calibration.files().iter().chain(self.text.files());
+        let (size, seed) = (&self.calibration.size, self.calibration.seed);
+        let mut request = match self.rise.most() {
+            None => self.pruning.request(size, &checkpoint, seed)?,
+            Some(_) if self.pruning.is_search() => self.pruning.towards(None, size, checkpoint.config(), seed)?,
+            Some(_) => return Err(Usage(UNSEARCHED.into()).into()),
+        };
+        let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
         // An earlier result may be this very run's, which only the run itself knows.
         let place = Place::new(&self.out, Kind::Pruned, true);
@@ -92,26 +107,37 @@ impl Prune {
         let device = self.device.open()?;
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
         let interrupt = Interrupt::listen();
-        let mut searched = None;
+        let (mut searched, mut made) = (None, None);
         if self.pruning.is_search() {
-            let text = Probed { calibration: &self.calibration, probe: &Probe::default() };
             let state = self.out.with_added_extension("search.partial");
             let earlier = self.out.join(SearchPlan::FILE);
+            let place = Place::new(&self.out, Kind::Pruned, self.overwrite);
             // What stands there is refused now and not after the search, unless it may be this very run's.
             if !earlier.is_file() {
-                Place::new(&self.out, Kind::Pruned, self.overwrite).stands().map_err(FolderError::from)?;
+                place.stands().map_err(FolderError::from)?;
             }
             let search = Searching {
+                command: "prune",
                 checkpoint: &checkpoint,
+                tokenizer: &tokenizer,
+                device: &device,
                 request: &request,
                 limits: &limits,
+                pruning: &self.pruning,
+                calibration: &self.calibration,
+                probe: &Probe::default(),
                 state: &state,
                 earlier: &earlier,
+                interrupt: &interrupt,
+                json: self.json,
             };
-            let found = search.run(&text, &tokenizer, &device, &self.pruning, &interrupt, self.json)?;
-            let (size, seed) = (&self.calibration.size, self.calibration.seed);
-            request = self.pruning.found(size, checkpoint.config(), seed, found.found(None)?)?;
-            searched = Some((found, state));
+            let found = match self.rise.most() {
+                None => Within { plan: search.for_target()?, made: None },
+                Some(most) => search.within(&self.rise, most, &place, self.overwrite)?,
+            };
+            request = self.pruning.found(size, checkpoint.config(), seed, found.plan.found(None)?)?;
+            made = found.made;
+            searched = Some((found.plan, state));
         }
         let plan = plan(&request, checkpoint.config(), &limits)?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
@@ -141,14 +167,19 @@ impl Prune {
         self.announce(&job);
         export::hint_at_links(&self.model);
         let (mut progress, mut last) = (Progress::new(self.json, &plan), None);
-        let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {
+        let mut on_event = |event| {
             match event {
                 // Told when the result is measured too: whoever reads it goes away.
                 Event::Finished { .. } => last = Some(event),
                 event => progress.show(&event),
             }
             interrupt.flow()
-        }));
+        };
+        let pruned = match &made {
+            None => block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut on_event)),
+            // The candidate that was chosen among those that were pruned.
+            Some(made) => block_on(move_to_folder(made, &job, &self.out, self.overwrite, &mut on_event)),
+        };
         // The bar is cleared before an error or the table is printed.
         progress.pause();
         let Pruned { report, was_finished } = pruned?;
@@ -160,10 +191,13 @@ impl Prune {
             // Again, now that the page can tell why it was cut there.
             slimgpt::report::write_into(&self.out)?;
             disk::remove_file(state)?;
+            // Where it could not be moved it was pruned again.
+            made.iter().filter(|made| made.is_dir()).for_each(|made| disk::discard(made));
         }
         let pruned = measure.after("pruned", &self.out, EvalEntry::DENSE_PPL, &dense)?;
         last.iter().for_each(|event| progress.show(event));
-        self.show(&report, dense.iter().zip(&pruned))
+        let found = searched.as_ref().and_then(|(plan, _)| search::told(plan));
+        self.show(&report, dense.iter().zip(&pruned), found)
     }
 
     fn announce(&self, job: &Job<'_>) {
@@ -180,12 +214,20 @@ impl Prune {
         }
     }
 
-    fn show<'a>(&self, report: &Report, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {
+    fn show<'a>(
+        &self,
+        report: &Report,
+        perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>,
+        found: Option<String>,
+    ) -> Result<()> {
         if self.json {
             return Ok(());
         }
         out::line(summary::layers(report))?;
         out::line(summary::totals(report))?;
+        for line in found {
+            out::line(line)?;
+        }
         for (dense, pruned) in perplexities {
             out::line(told(dense, pruned))?;
         }

@@ -28,4 +28,4 @@ pub use folder::NewFolder;
 pub use given::{REPORT, ROWS, SETTINGS, TOKENIZER, is_pipe, open, open_named, read, read_named, read_within, told};
 pub use hold::{Alone, alone_at, clear_abandoned, clear_unfinished, discard, in_turn, lock};
 pub use place::{copy, is_empty, is_nobodys, is_unfinished, make_folder, names, put, real, remove_file, remove_folder};
-pub use publish::{FINAL, REPLACED, publish, put_back};
+pub use publish::{FINAL, REPLACED, publish, put_back, rename};

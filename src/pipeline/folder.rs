@@ -116,6 +116,22 @@ impl OutputFolder {
         Self { shard_bytes, ..self }
     }
 
+    /// Moves the folder here that a run like `job` has finished at `made`, and reports it; `None` where what stands there
+    /// is of another run, or on another disk. It then stands there still.
+    ///
+    /// # Errors
+    /// When something came to this place meanwhile that is not to be replaced, or the disk refuses.
+    pub fn adopt(&mut self, job: &Job<'_>, made: &Path) -> Result<Option<Report>, FolderError> {
+        let fingerprint = Fingerprint::of(job)?;
+        let report = read_json::<Report>(made, Report::FILE).ok().filter(|report| fingerprint.made(report));
+        let Some(report) = report else { return Ok(None) };
+        if disk::rename(made, &self.work.whole()?).is_err() {
+            return Ok(None);
+        }
+        self.work.publish()?;
+        Ok(Some(report))
+    }
+
     /// The folder that will appear.
     pub fn path(&self) -> &Path {
         self.work.out()

@@ -59,7 +59,7 @@ impl Plan {
 
     /// `config` with the biases that the layers will have.
     pub fn biased_config(&self, config: &ModelConfig) -> ModelConfig {
-        biased(&self.request, config)
+        self.request.written_config(config)
     }
 }
 
@@ -74,7 +74,7 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
     check(request)?;
     refuse_biases(request, config)?;
     // With the biases that the method adds: the target is met by what is written.
-    let written = biased(request, config);
+    let written = request.written_config(config);
     let Allocated { ratio, layers } = allocate(&request.allocation, config, &written)?;
     let memory = memory::plan(request, config, &layers, limits)?;
     Ok(Plan {
@@ -86,18 +86,6 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
         layers,
         memory,
     })
-}
-
-/// A method that shifts biases needs one on every pruned projection; other programs know biases on
-/// these only together with those on all others, which are then zero.
-fn biased(request: &Request, config: &ModelConfig) -> ModelConfig {
-    let adds = request.options.adds_bias();
-    ModelConfig {
-        qkv_bias: config.qkv_bias || adds,
-        o_bias: config.o_bias || adds,
-        mlp_bias: config.mlp_bias || adds,
-        ..config.clone()
-    }
 }
 
 fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanError> {

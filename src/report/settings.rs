@@ -83,6 +83,9 @@ fn target(plan: &Plan) -> String {
     match plan.request.allocation.target {
         Some(Target::Ratio(share)) => format!("{} of the decoder layers' parameters", format::percent(share)),
         Some(Target::Parameters(wanted)) => format!("{} parameters", format::count(wanted)),
+        Some(Target::Bytes { bytes, parameters }) => {
+            format!("files of at most {}: {} parameters", format::bytes(bytes), format::count(parameters))
+        }
         None => "said by the schedule".into(),
     }
 }

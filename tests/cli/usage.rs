@@ -38,7 +38,7 @@ fn the_help_names_every_command_and_every_exit_code() {
 #[test]
 fn the_help_of_prune_has_every_spelling_of_the_contract() {
     let help = run(&["prune", "--help"]).with(0).out;
-    let spellings = "--out --target --target-params --calibration --text-key --samples --seq-len --sampling --bos --seed \
+    let spellings = "--out --target --target-params --target-bytes --uniform --max-perplexity-rise --calibration --text-key --samples --seq-len --sampling --bos --seed \
         --schedule --first-ratio --score --channels --heads --channel-multiple --damping --dtype --device --memory --json \
         --overwrite --paper";
     for spelling in spellings.split_whitespace() {
@@ -64,6 +64,8 @@ fn wrong_values_are_wrong_usage() {
     for (flag, value) in [
         ("--memory", "8 apples"),
         ("--target-params", "-3"),
+        ("--target-bytes", "-3"),
+        ("--max-perplexity-rise", "5"),
         ("--channels", "fixed"),
         ("--schedule", "exponential"),
         ("--score", "best"),
