@@ -11,6 +11,7 @@ mod asked;
 mod bisect;
 mod by_layer;
 mod by_model;
+mod by_scores;
 mod counts;
 mod curve;
 mod error;
@@ -25,6 +26,7 @@ mod shapes;
 mod sizes;
 
 pub use asked::{Allocation, KeptEnds};
+pub use by_scores::by_scores;
 pub use counts::channel_step;
 pub use curve::{Curve, CurveError, ratios};
 pub use error::AllocateError;
@@ -53,6 +55,10 @@ pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig)
         };
     }
     let sizes = Sizes { config, written };
+    if asked.schedule == Schedule::Scores {
+        // Layer by layer there would be nothing to round: the scores count the units of all.
+        return by_model::allocate(&asked.until_scored()?, &sizes);
+    }
     match asked.rounding() {
         Rounding::Layer => by_layer::allocate(asked, &sizes),
         Rounding::Model => by_model::allocate(asked, &sizes),

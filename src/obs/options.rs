@@ -64,6 +64,9 @@ pub enum Brought {
     LoraGradients,
     /// Gates that are learnt beside low-rank factors.
     Gates,
+    /// How much the dense model's inputs of a unit vary, so that units of all layers can be held against each other
+    /// ([`Fluctuation`](super::Fluctuation)).
+    Fluctuation,
 }
 
 /// What becomes of the columns that stay.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Request;
 use super::memory::{self, Limits, MemoryPlan};
-use crate::allocate::{Allocated, LayerPlan, allocate};
+use super::{Request, UnitScores};
+use crate::allocate::{AllocateError, Allocated, LayerPlan, Schedule, allocate, by_scores};
 use crate::shape::{Family, ModelConfig};
 
 mod error;
@@ -24,7 +24,7 @@ pub struct Plan {
     pub parameters_before: usize,
     /// Parameters of the whole model afterwards.
     pub parameters_after: usize,
-    /// The layers in order.
+    /// The layers in order. Where their sizes follow from the text ([`Self::is_open`]) they lose alike until it is read.
     pub layers: Vec<LayerPlan>,
     /// Bytes, and where the activations lie. Decides nothing about the result.
     pub memory: MemoryPlan,
@@ -40,6 +40,26 @@ impl Plan {
     /// `config` with the sizes and the biases that the layers will have.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
         ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.biased_config(config) }
+    }
+
+    /// Whether the layers' sizes follow from the text, and not from what was asked alone. As much goes in total.
+    pub fn is_open(&self) -> bool {
+        self.request.allocation.schedule == Schedule::Scores
+    }
+
+    /// The same with the sizes that follow from scores, if they do.
+    ///
+    /// # Errors
+    /// When the scores are not those of such a model, or its layers cannot lose as much.
+    pub(super) fn settled(&self, scores: &[UnitScores], config: &ModelConfig) -> Result<Self, AllocateError> {
+        if !self.is_open() {
+            return Ok(self.clone());
+        }
+        let asked = &self.request.allocation;
+        let of = |layer: &UnitScores| [layer.of_unit(asked.head_unit).to_vec(), layer.channels.clone()];
+        let scores: Vec<[Vec<f64>; 2]> = scores.iter().map(of).collect();
+        let Allocated { ratio, layers } = by_scores(asked, config, &self.biased_config(config), &scores)?;
+        Ok(Self { ratio, parameters_after: parameters(config, &layers), layers, ..self.clone() })
     }
 
     /// The same with less on the device: activations elsewhere first, which changes no bit of the result,
@@ -82,10 +102,15 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
         ratio,
         batch_windows: memory.batch_windows,
         parameters_before: config.parameters(),
-        parameters_after: config.outer_parameters() + layers.iter().map(|l| l.parameters_after).sum::<usize>(),
+        parameters_after: parameters(config, &layers),
         layers,
         memory,
     })
+}
+
+/// Parameters of the whole model with these layers.
+fn parameters(config: &ModelConfig, layers: &[LayerPlan]) -> usize {
+    config.outer_parameters() + layers.iter().map(|l| l.parameters_after).sum::<usize>()
 }
 
 /// A method that shifts biases needs one on every pruned projection; other programs know biases on

@@ -71,8 +71,8 @@ fn what_every_method_predicts_is_what_the_tokens_see() {
                 assert!(measured == 0.0 || record.signal > 0.0, "{method} layer {} {site}", layer.layer);
             }
         }
-        // FLAP's biases are parameters too, and LLM-Pruner's layers are not those of the schedule.
-        if !matches!(method, Method::Flap | Method::LlmPruner | Method::LlmPrunerVector) {
+        // FLAP's biases are parameters too, and others have layers that are not those of the schedule.
+        if !method.shares_out() && method != Method::FlapScores {
             parameters.push(report.parameters_after);
         }
     }
@@ -83,7 +83,8 @@ fn what_every_method_predicts_is_what_the_tokens_see() {
 fn the_careful_methods_lose_less_than_the_blunt_ones() {
     let error = |method| total_error(&report(method, 0.2));
     let [exact, slimgpt, wanda, flap, magnitude, random] =
-        [Method::Exact, Method::Slimgpt, Method::WandaSp, Method::Flap, Method::Magnitude, Method::Random].map(error);
+        [Method::Exact, Method::Slimgpt, Method::WandaSp, Method::FlapScores, Method::Magnitude, Method::Random]
+            .map(error);
     println!(
         "exact {exact:.1} slimgpt {slimgpt:.1} flap {flap:.1} wanda-sp {wanda:.1} magnitude {magnitude:.1} random {random:.1}"
     );

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, Schedule, SiteRatio, Target};
+use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
@@ -13,9 +13,9 @@ use slimgpt::search::{Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
-use super::schedule::{self, ScheduleArgument, Scheduled};
+use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
 use super::{CalibrationSize, window_length};
-use crate::cli::choice::{choice, described, listed, suggesting};
+use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
 use crate::cli::parse;
 use crate::cli::{out, variables};
@@ -29,17 +29,8 @@ pub struct Pruning {
     /// Parameters that are to be left in the whole model, such as 5.4B
     #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
     target_params: Option<usize>,
-    /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
-    ///
-    /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
-    /// {"heads": n, "kv_heads": n, "channels": n}; of a file that `slimgpt search` made, --target says which sizes.
-    #[arg(
-        long,
-        default_value = "log",
-        value_name = "CURVE|FILE",
-        value_parser = suggesting(schedule::parse, described::<Curve>().chain([schedule::SEARCH]))
-    )]
-    schedule: ScheduleArgument,
+    #[command(flatten)]
+    schedule: ScheduleFlag,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
     ///
     /// Takes the place of a target and a schedule.
@@ -159,12 +150,12 @@ impl Knobs {
 impl Pruning {
     /// The file that is read.
     pub fn file(&self) -> Option<&PathBuf> {
-        self.schedule.file()
+        self.schedule.argument.file()
     }
 
     /// Whether the sizes are to be searched for.
     pub fn is_search(&self) -> bool {
-        self.shape.is_none() && matches!(self.schedule, ScheduleArgument::Search)
+        self.shape.is_none() && matches!(self.schedule.argument, ScheduleArgument::Search)
     }
 
     /// How much is to go, if that was said.
@@ -186,17 +177,15 @@ impl Pruning {
         if let Some(file) = self.file() {
             out::detail(format_args!("schedule: {}", file.display()));
         }
+        // Refused now and not after a search.
+        self.method_takes_sizes()?;
         let config = checkpoint.config();
         if let Some(shape) = self.shape {
             return self.with(size, config, seed, Schedule::Shape(shape), self.target());
         }
-        match self.schedule.read()? {
+        match self.schedule.argument.read()? {
             Scheduled::As(schedule) => self.with(size, config, seed, schedule, self.target()),
-            Scheduled::Search => {
-                // Refused now and not after the search.
-                self.method_takes_sizes()?;
-                self.with(size, config, seed, Schedule::default(), self.target())
-            }
+            Scheduled::Search => self.with(size, config, seed, Schedule::default(), self.target()),
             Scheduled::Found(plan) => {
                 if plan.model != searched_model(checkpoint)? {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
@@ -220,7 +209,6 @@ impl Pruning {
     /// # Errors
     /// As [`Self::request`].
     pub fn found(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64, found: &Found) -> Result<Request> {
-        self.method_takes_sizes()?;
         if !self.keep_layers.is_empty() && !self.is_search() {
             return Err(
                 Usage("--keep-layers belongs to the search: the sizes of a plan are what they are".into()).into()
@@ -229,12 +217,16 @@ impl Pruning {
         self.with(size, config, seed, Schedule::Shapes(found.layers.clone()), None)
     }
 
-    /// Refuses a method that shares out by itself how much goes.
+    /// Refuses sizes or a schedule beside a method that shares out by itself how much goes.
     fn method_takes_sizes(&self) -> Result<()> {
+        let flag = match self.shape {
+            Some(_) => "--shape",
+            None if self.schedule.is_typed => "--schedule",
+            None => return Ok(()),
+        };
         match self.method.filter(|method| method.shares_out()) {
             Some(method) => {
-                Err(Usage(format!("--method {method} says itself how much each layer loses; leave --schedule out"))
-                    .into())
+                Err(Usage(format!("--method {method} says itself how much each layer loses; leave {flag} out")).into())
             }
             None => Ok(()),
         }
