@@ -61,8 +61,11 @@ impl Allocation {
         Self { target: Some(target), ..Self::default() }
     }
 
-    /// What is rounded. An explicit list means its ratios as they stand.
+    /// What is rounded. An explicit list means its ratios as they stand; scores count the units of all layers.
     pub fn rounding(&self) -> Rounding {
+        if self.schedule == Schedule::Scores {
+            return Rounding::Model;
+        }
         let implied = if matches!(self.schedule, Schedule::Ratios(_)) { Rounding::Layer } else { Rounding::Model };
         self.rounding.unwrap_or(implied)
     }

@@ -56,7 +56,6 @@ pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig)
     }
     let sizes = Sizes { config, written };
     if asked.schedule == Schedule::Scores {
-        // Layer by layer there would be nothing to round: the scores count the units of all.
         return by_model::allocate(&asked.until_scored()?, &sizes);
     }
     match asked.rounding() {

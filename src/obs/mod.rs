@@ -33,6 +33,7 @@ mod select;
 mod site;
 mod steps;
 pub mod subsets;
+mod swap;
 pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]

@@ -144,11 +144,13 @@ impl Needs {
         let n = q.max(c);
         let (embedding, head) = embedding_bytes(config);
         let streams = u64::from(request.options.needs_draw());
+        // What is known of units that may come back: at most H's columns twice, and what they would be.
+        let swaps = if request.options.swaps > 0 { 3 } else { 0 };
         Self {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
             // What layers are drawn to is one more matrix, and one more stream of hidden states.
-            solver: (4 * n * n + (3 + streams) * d * n) * F32,
+            solver: ((4 + swaps) * n * n + (3 + streams) * d * n) * F32,
             activations: tokens * ((1 + streams) * d + q) * F32,
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::{self, Limits, MemoryPlan};
 use super::{Request, UnitScores};
 use crate::allocate::{AllocateError, Allocated, LayerPlan, Schedule, allocate, by_scores};
+use crate::obs::Selection;
 use crate::shape::{Family, ModelConfig};
 
 mod error;
@@ -143,6 +144,9 @@ fn check(request: &Request) -> Result<(), PlanError> {
     let residual = request.options.residual;
     if !(0.0..=1.0).contains(&residual) {
         return Err(PlanError::Residual(residual));
+    }
+    if request.options.swaps > 0 && matches!(request.options.selection, Selection::Ranking(_)) {
+        return Err(PlanError::SwapsOfRanking);
     }
     let (windows, length) = (request.windows, request.window_tokens);
     if windows.checked_mul(length).is_none_or(|tokens| tokens > MOST_TOKENS) {

@@ -126,6 +126,13 @@ fn reconstruction(reconstruction: Reconstruction) -> &'static str {
 }
 
 fn steps(plan: &Plan) -> String {
+    match plan.request.options.swaps {
+        0 => removals(plan),
+        swaps => format!("{}; then up to {swaps} swaps at each site", removals(plan)),
+    }
+}
+
+fn removals(plan: &Plan) -> String {
     match plan.request.channel_steps {
         // A ranking scores the columns once, so nothing depends on an order of removals.
         _ if matches!(plan.request.options.selection, Selection::Ranking(_)) => "all at once".into(),

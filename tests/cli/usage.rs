@@ -115,6 +115,12 @@ fn a_method_that_says_itself_how_much_each_layer_loses_takes_no_schedule() {
 }
 
 #[test]
+fn swaps_need_units_that_go_one_by_one() {
+    prune(&["--target", "0.2", "--method", "wanda-sp", "--swaps", "2"]).with(2).saying(&["one by one"]);
+    prune(&["--target", "0.2", "--swaps", "-1"]).with(2).saying(&["--swaps"]);
+}
+
+#[test]
 fn a_plan_says_what_it_cannot_know_before_the_text_is_read() {
     let model = shipped();
     let plan = |more: &[&str]| run(&[&["plan", &model, "--method", "flap", "--target", "0.2"], more].concat()).with(0);

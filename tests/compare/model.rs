@@ -96,6 +96,29 @@ fn the_careful_methods_lose_less_than_the_blunt_ones() {
 }
 
 #[test]
+fn swaps_lower_the_error_of_a_site_and_keep_what_is_predicted() {
+    let (checkpoint, tokenizer) = opened();
+    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
+    let of = |swaps| {
+        let mut request = request(Method::Exact, 0.3);
+        request.options.swaps = swaps;
+        pruned::in_memory(&checkpoint, &windows, &request).0
+    };
+    let (greedy, swapped) = (of(0), of(20));
+    assert_eq!(swapped.plan.request.options.swaps, 20);
+    for record in swapped.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
+        let (predicted, measured) = (record.predicted_loss, record.measured_loss);
+        assert!((predicted - measured).abs() <= 5e-3 * measured, "{predicted} {measured}");
+    }
+    // Sites behind the first see what was changed before them. What falls is the damped error.
+    let first = |report: &Report| report.layers[0].heads.predicted_loss;
+    assert!(first(&swapped) <= 1.001 * first(&greedy), "{} {}", first(&swapped), first(&greedy));
+    let kept = |report: &Report| report.layers.iter().map(|l| l.kept_channels.clone()).collect::<Vec<_>>();
+    assert_ne!(kept(&swapped), kept(&greedy), "among so many channels some are worth a swap");
+    println!("error {:.3} without swaps, {:.3} with", total_error(&greedy), total_error(&swapped));
+}
+
+#[test]
 fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");

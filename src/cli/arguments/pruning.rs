@@ -102,6 +102,12 @@ pub struct Pruning {
     /// for what the layers before it lost: it costs one more stream of activations.
     #[arg(long, default_value = "0", value_name = "ALPHA", value_parser = parse::share, allow_negative_numbers = true, hide_short_help = true)]
     residual: f64,
+    /// Units of each site that may change places with units that stayed, once enough have gone
+    ///
+    /// Each such swap lowers the error of the layer; there are fewer where no more do. It needs exact, grouped-cholesky or
+    /// diagonal scores.
+    #[arg(long, default_value = "0", value_name = "N", hide_short_help = true)]
+    swaps: usize,
     #[command(flatten)]
     pub knobs: Knobs,
 }
@@ -259,7 +265,7 @@ impl Pruning {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
-            options: Options { damping: self.damping, residual: self.residual, ..shared.options },
+            options: Options { damping: self.damping, residual: self.residual, swaps: self.swaps, ..shared.options },
             seed,
             windows: size.samples,
             window_tokens: window_length(size.seq_len, config)?,
