@@ -49,6 +49,8 @@ async fn swap_one<E: Executor>(
     set_size: usize,
     removed: &mut [Removal],
 ) -> Result<bool, ObsError> {
+    let mut is_gone = vec![false; units.len()];
+    removed.iter().for_each(|removal| is_gone[removal.unit] = true);
     let gone: Vec<Vec<usize>> = removed.iter().map(|removal| units[removal.unit].clone()).collect();
     let gains = executor.gains(problem, &gone).await?;
     let mut places: Vec<usize> = (0..removed.len()).filter(|&place| gains[place] > 0.0).collect();
@@ -57,7 +59,7 @@ async fn swap_one<E: Executor>(
     for place in places.into_iter().take(TRIES) {
         let unit = removed[place].unit;
         let set = unit / set_size * set_size..(unit / set_size + 1) * set_size;
-        let rivals: Vec<usize> = set.filter(|u| removed.iter().all(|removal| removal.unit != *u)).collect();
+        let rivals: Vec<usize> = set.filter(|&u| !is_gone[u]).collect();
         let groups: Vec<Vec<usize>> = rivals.iter().map(|&u| units[u].clone()).collect();
         let gain = executor.restore(problem, &units[unit]).await?;
         let scores = executor.group_scores(problem, &groups, Score::Exact).await?;

@@ -64,7 +64,7 @@ impl<E: Executor> Run<'_, E> {
     async fn fluctuations_of(&mut self, layer: usize) -> Result<UnitScores, PipelineError> {
         let (weights, block) = self.load(layer)?;
         let (shape, head_dim) = (self.config.layers[layer], self.config.head_dim);
-        let at = |site| move |cause| PipelineError::Site { layer, site, cause };
+        let at = move |site| move |cause| PipelineError::Site { layer, site, cause };
         let (mut contexts, mut inners) = (Fluctuation::new(shape.heads * head_dim), Fluctuation::new(shape.channels));
         let (batches, layers) = (self.batches.len(), self.config.layers.len());
         for batch in 0..batches {

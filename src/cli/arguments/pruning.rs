@@ -106,7 +106,7 @@ pub struct Pruning {
     ///
     /// Each such swap lowers the error of the layer; there are fewer where no more do. It needs exact, grouped-cholesky or
     /// diagonal scores.
-    #[arg(long, default_value = "0", value_name = "N", hide_short_help = true)]
+    #[arg(long, default_value = "0", value_name = "N", allow_negative_numbers = true, hide_short_help = true)]
     swaps: usize,
     #[command(flatten)]
     pub knobs: Knobs,
