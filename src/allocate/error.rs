@@ -13,6 +13,15 @@ pub enum AllocateError {
     /// Exact sizes leave nothing for a target to decide.
     #[error("the sizes of every layer are said already, so there can be no target beside them")]
     TargetBesideShapes,
+    /// Scores leave nothing for ratios to decide.
+    #[error("scores of all units say how much goes from which layer and site, so there can be no ratios beside them")]
+    RatioBesideScores,
+    /// Scores that are not those of the model.
+    #[error("layer {layer}: the scores are not those of its heads and channels")]
+    Scores {
+        /// Index of the layer, from 0.
+        layer: usize,
+    },
     /// The curve's own errors.
     #[error(transparent)]
     Curve(#[from] CurveError),

@@ -46,6 +46,8 @@ pub enum Schedule {
     Shapes(Vec<LayerShape>),
     /// The same sizes for every layer.
     Shape(FinalShape),
+    /// By scores of the units of all layers, of which the lowest go ([`by_scores`](super::by_scores)).
+    Scores,
 }
 
 impl Default for Schedule {
@@ -67,7 +69,7 @@ impl Schedule {
 
     /// Whether it says how much goes without a target beside it.
     pub fn needs_no_target(&self) -> bool {
-        !matches!(self, Self::Curve(_))
+        !matches!(self, Self::Curve(_) | Self::Scores)
     }
 }
 

@@ -26,9 +26,7 @@ pub use dtype::Dtype;
 pub use error::{ReadError, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
-#[cfg(not(target_arch = "wasm32"))]
-pub use open::decode_tensors;
-pub use open::{Checkpoint, decode_layer};
+pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};

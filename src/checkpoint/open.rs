@@ -285,7 +285,6 @@ pub fn decode_layer(
 ///
 /// # Errors
 /// When the bytes are no such file, or a number is not finite.
-#[cfg(not(target_arch = "wasm32"))]
 pub fn decode_tensors(what: &str, bytes: Vec<u8>) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
     let shard = Shard::open(what.into(), Bytes::Held(bytes.into()))
         .map_err(|reason| ReadError::Damaged { file: what.into(), reason })?;

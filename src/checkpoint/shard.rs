@@ -150,7 +150,6 @@ impl Shard {
     }
 
     /// Every tensor by its name, in singles.
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn all(&self) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
         let of = |(name, info): &(String, TensorInfo)| {
             let tensor = Expected { name: name.clone(), shape: info.shape.clone() };

@@ -30,6 +30,9 @@ Examples:
 const UNSEARCHED: &str = "a plan reads no weights and no text, and a search needs both: `slimgpt search` makes a file of sizes, \
 which --schedule FILE takes";
 
+const OPEN: &str = "how much each layer loses follows from the calibration text, which a plan does not read; \
+the report of `slimgpt prune` has it";
+
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
@@ -66,6 +69,9 @@ impl PlanCommand {
         let request = self.pruning.request(&self.size, &checkpoint, 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
         let plan = plan(&request, checkpoint.config(), &limits)?;
+        if plan.is_open() {
+            return self.open(&plan);
+        }
         if self.json {
             return out::json(&plan);
         }
@@ -74,6 +80,15 @@ impl PlanCommand {
             out::line(line)?;
         }
         Ok(out::line(format_args!("{}\n{}", totals(&plan), memory_lines(&plan)))?)
+    }
+
+    /// A plan whose layers' sizes are not known yet has none to show.
+    fn open(&self, plan: &Plan) -> Result<()> {
+        if self.json {
+            return out::json(&Plan { layers: Vec::new(), ..plan.clone() });
+        }
+        out::line(OPEN)?;
+        Ok(out::line(format_args!("{}\n{}", totals(plan), memory_lines(plan)))?)
     }
 
     fn limits(&self) -> Result<Limits> {
@@ -112,8 +127,10 @@ fn layers(plan: &Plan) -> comfy_table::Table {
 /// The parameters of the whole model, in one line.
 pub fn totals(plan: &Plan) -> String {
     let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
+    // The target is met to a step of channels, and by which is not known before the text is read.
+    let about = if plan.is_open() { "about " } else { "" };
     format!(
-        "{} → {} parameters: {} less, {} of the decoder layers",
+        "{} → {about}{} parameters: {} less, {} of the decoder layers",
         format::count(plan.parameters_before),
         format::count(plan.parameters_after),
         format::percent(gone),

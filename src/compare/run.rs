@@ -106,7 +106,10 @@ async fn row(
         Ok(report) => report,
         // The mathematics or the element type failed: that is a result of this cell.
         Err(SessionError::Pruning(
-            error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
+            error @ (PipelineError::Site { .. }
+            | PipelineError::Rounding { .. }
+            | PipelineError::NotFinite { .. }
+            | PipelineError::Allocate(_)),
         )) if !error.is_out_of_memory() => return Ok(refused(error.to_string())),
         // Anything else, such as a disk that is full, would end the other cells too.
         Err(SessionError::Pruning(cause)) => {

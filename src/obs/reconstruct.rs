@@ -55,8 +55,9 @@ async fn least_squares<E: Executor>(
         return Ok((refit.weight, loss));
     };
     let refit = site.executor.refit(problem, &chosen.columns, site.draw.as_ref()).await?;
-    if site.draw.is_some() {
-        // Drawn elsewhere, the outputs are not those of which the removals added up the costs.
+    if site.draw.is_some() || site.options.swaps > 0 {
+        // Drawn elsewhere, the outputs are not those of which the removals added up the costs; and costs less gains have
+        // the rounding of both.
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
     }

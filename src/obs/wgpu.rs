@@ -1,6 +1,7 @@
 //! The executor on a wgpu device: our kernels, and burn's matmul for the products.
 
 mod factor;
+mod restore;
 mod scores;
 
 use burn::tensor::{Device, Tensor};
@@ -98,6 +99,14 @@ impl Executor for WgpuExecutor {
             Ok(Removal { unit, score: cost, cost })
         };
         order.into_iter().zip(costs).zip(roots).map(removal).collect()
+    }
+
+    async fn gains(&self, problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+        restore::gains(problem, groups).await
+    }
+
+    async fn restore(&self, problem: &mut Problem, columns: &[usize]) -> Result<f64, ObsError> {
+        restore::restore(problem, columns).await
     }
 
     async fn refit(&self, problem: &Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {

@@ -3,7 +3,7 @@
 //! ```text
 //! OUT.partial/run.json                  what tells this run from others
 //! OUT.partial/lock                      held while a process works here
-//! OUT.partial/state                     what training has chosen, where the method chooses so; with its SHA-256
+//! OUT.partial/state                     what was chosen of the whole model, where the method chooses so; with its SHA-256
 //! OUT.partial/layer-00012.safetensors   a finished layer, by its final names and element type
 //! OUT.partial/layer-00012.json          what became of it; written last, so it marks the layer whole
 //! OUT.partial/activations/              activations that fit no memory, while a process works here
@@ -197,6 +197,10 @@ impl LayerSink for OutputFolder {
         let whole = self.work.whole()?;
         assemble::assemble(self, checkpoint, report, &whole)?;
         Ok(self.work.publish()?)
+    }
+
+    fn settle(&mut self, layers: &[LayerPlan]) {
+        self.plan = layers.to_vec();
     }
 
     fn choice(&self) -> Result<Option<Vec<u8>>, PipelineError> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Request;
 use crate::activations::Placement;
-use crate::allocate::LayerPlan;
+use crate::allocate::{LayerPlan, Schedule};
 use crate::device::{Device, room};
 use crate::format;
 use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
@@ -124,7 +124,9 @@ pub(super) fn plan(
 ) -> Result<MemoryPlan, MemoryError> {
     // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
     if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
-        refuse_large_matrices(config, layers, limit)?;
+        // Where sizes follow from the text any site may lose something.
+        let loses = |removed: usize| removed > 0 || request.allocation.schedule == Schedule::Scores;
+        refuse_large_matrices(config, layers, limit, loses)?;
     }
     let batch_windows = batch_windows(request, config, limits)?;
     let needs = Needs::of(request, config, batch_windows);
@@ -142,11 +144,13 @@ impl Needs {
         let n = q.max(c);
         let (embedding, head) = embedding_bytes(config);
         let streams = u64::from(request.options.needs_draw());
+        // What is known of units that may come back: at most H's columns twice, and what they would be.
+        let swaps = if request.options.swaps > 0 { 3 } else { 0 };
         Self {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
             // What layers are drawn to is one more matrix, and one more stream of hidden states.
-            solver: (4 * n * n + (3 + streams) * d * n) * F32,
+            solver: ((4 + swaps) * n * n + (3 + streams) * d * n) * F32,
             activations: tokens * ((1 + streams) * d + q) * F32,
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),
@@ -155,15 +159,20 @@ impl Needs {
     }
 }
 
-fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64) -> Result<(), MemoryError> {
+fn refuse_large_matrices(
+    config: &ModelConfig,
+    layers: &[LayerPlan],
+    limit: u64,
+    loses: impl Fn(usize) -> bool,
+) -> Result<(), MemoryError> {
     let d = config.hidden_size;
     let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
         let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
         // A site that loses nothing needs no Hessian.
-        let square = |removed: bool, n: usize| if removed { n } else { 0 };
+        let square = |removed: usize, n: usize| if loses(removed) { n } else { 0 };
         [
-            ("the Hessian of o_proj", square(plan.head_units_removed() > 0, q), q),
-            ("the Hessian of down_proj", square(plan.channels_removed() > 0, c), c),
+            ("the Hessian of o_proj", square(plan.head_units_removed(), q), q),
+            ("the Hessian of down_proj", square(plan.channels_removed(), c), c),
             ("the weight of o_proj", d, q),
             ("the weight of down_proj", d, c),
         ]

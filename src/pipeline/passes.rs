@@ -10,8 +10,7 @@ use super::{Event, FinishedLayer, Pass, PipelineError};
 use crate::checkpoint::{LayerWeights, round_layer};
 use crate::model::{Block, upload};
 use crate::obs::{
-    Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads,
-    remove_ranked,
+    Executor, HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads, remove_ranked,
 };
 use crate::shape::{Projection, Site};
 
@@ -69,7 +68,7 @@ impl<E: Executor> Run<'_, E> {
     }
 
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
-    fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
+    pub(super) fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
         let mut weights = self.job.checkpoint.layer(index)?;
         let shape = self.job.plan.layers[index].before;
         if self.job.plan.request.options.adds_bias() {
@@ -243,20 +242,17 @@ impl<E: Executor> Run<'_, E> {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
                 let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
-                let scores = match layer.unit {
-                    HeadUnit::KeyValue => &scores.groups,
-                    HeadUnit::Query => &scores.heads,
-                };
                 let units = layout.units(layer.unit).into_iter().map(Iterator::collect).collect();
+                let scores = scores.of_unit(layer.unit);
                 (units, layout.set_size(layer.unit), layer.head_units_removed(), scores)
             }
             Site::Channels => {
                 let present = layer.before.channels;
                 let units: Vec<Vec<usize>> = (0..present).map(|channel| vec![channel]).collect();
-                (units, present, layer.channels_removed(), &scores.channels)
+                (units, present, layer.channels_removed(), scores.channels.as_slice())
             }
         };
-        let ranked = Ranked { units: &units, scores: scores.clone(), set_size, remove };
+        let ranked = Ranked { units: &units, scores: scores.to_vec(), set_size, remove };
         remove_ranked(self.executor, weight, hessian, ranked, options).await
     }
 

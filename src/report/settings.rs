@@ -96,6 +96,7 @@ fn schedule(schedule: &Schedule) -> String {
         Schedule::Ratios(list) => format!("a list of {} ratios", list.len()),
         Schedule::Shapes(list) => format!("the sizes of {} layers, said outright", list.len()),
         Schedule::Shape(_) => "the same sizes for every layer, said outright".into(),
+        Schedule::Scores => "one threshold for the scores of all layers' heads and channels".into(),
     }
 }
 
@@ -105,17 +106,18 @@ fn selection(selection: Selection) -> String {
         Selection::Ranking(Ranking::Random { seed }) => format!("at random, seed {seed}"),
         Selection::Ranking(Ranking::Magnitude) => "lowest ‖W_g‖²".into(),
         Selection::Ranking(Ranking::WandaSp) => "lowest Σ mean|W|·‖X‖".into(),
-        Selection::Ranking(Ranking::Brought(brought)) => of_gradients(brought).into(),
+        Selection::Ranking(Ranking::Brought(brought)) => of_model(brought).into(),
         Selection::Ranking(Ranking::Fluctuation) => "lowest Σ (variance of X · ‖W‖²)²".into(),
     }
 }
 
-fn of_gradients(brought: Brought) -> &'static str {
+fn of_model(brought: Brought) -> &'static str {
     match brought {
         Brought::Taylor => "lowest Σ |W ⊙ ∂W| of all its weights",
         Brought::TaylorVector => "lowest Σ |Σ_row W ⊙ ∂W| of all its weights",
         Brought::LoraGradients => "lowest Σ |W ⊙ ∂W|, ∂W from low-rank factors that are trained meanwhile",
         Brought::Gates => "gates that are learnt beside low-rank factors",
+        Brought::Fluctuation => "lowest variance of the dense model's X · ‖W‖², standardised (of heads its square)",
     }
 }
 
@@ -128,6 +130,13 @@ fn reconstruction(reconstruction: Reconstruction) -> &'static str {
 }
 
 fn steps(plan: &Plan) -> String {
+    match plan.request.options.swaps {
+        0 => removals(plan),
+        swaps => format!("{}; then up to {swaps} swaps at each site", removals(plan)),
+    }
+}
+
+fn removals(plan: &Plan) -> String {
     match plan.request.channel_steps {
         // A ranking scores the columns once, so nothing depends on an order of removals.
         _ if matches!(plan.request.options.selection, Selection::Ranking(_)) => "all at once".into(),

@@ -11,6 +11,25 @@ use crate::recover::{Choice, Choosing, Lesson, RecoverError, Training};
 /// Windows that gradients are taken over, and tokens of each: as LLM-Pruner's published code takes them.
 const GRADIENT_WINDOWS: (usize, usize) = (10, 64);
 
+/// What it takes to choose.
+enum Way {
+    Gradients(Taylor),
+    Training(Choosing),
+}
+
+impl Way {
+    /// `None` where it takes neither: the pipeline looks at the model as it is by itself.
+    fn of(brought: Brought) -> Option<Self> {
+        match brought {
+            Brought::Taylor => Some(Self::Gradients(Taylor::Element)),
+            Brought::TaylorVector => Some(Self::Gradients(Taylor::Vector)),
+            Brought::LoraGradients => Some(Self::Training(Choosing::LoraGradients)),
+            Brought::Gates => Some(Self::Training(Choosing::Gates)),
+            Brought::Fluctuation => None,
+        }
+    }
+}
+
 /// The model and the scores that the job's selection works with, where nobody has brought them: as the sink has kept
 /// them, or computed and kept.
 pub(super) async fn chosen(
@@ -18,13 +37,14 @@ pub(super) async fn chosen(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<(Checkpoint, Vec<UnitScores>)>, PipelineError> {
-    let Some(brought) = job.plan.request.options.brought().filter(|_| job.scores.is_none()) else { return Ok(None) };
+    let brought = job.plan.request.options.brought().filter(|_| job.scores.is_none());
+    let Some(way) = brought.and_then(Way::of) else { return Ok(None) };
     let layers = job.plan.layers.len();
     let choice = match sink.choice()?.filter(|kept| !Training::is_state(kept)) {
         Some(bytes) => Choice::decoded(bytes, layers)?,
         None => {
             let stopped = PipelineError::Stopped { finished: sink.finished(), layers };
-            let choice = computed(job, brought, sink, on_event).await?.ok_or(stopped)?;
+            let choice = computed(job, way, sink, on_event).await?.ok_or(stopped)?;
             sink.keep_choice(&choice.encoded()?)?;
             choice
         }
@@ -35,16 +55,14 @@ pub(super) async fn chosen(
 /// `None` if it was stopped.
 async fn computed(
     job: &Job<'_>,
-    brought: Brought,
+    way: Way,
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
     let mut watch = |done, total| on_event(Event::Choosing { done, total });
-    match brought {
-        Brought::Taylor => of_gradients(job, Taylor::Element, &mut watch).await,
-        Brought::TaylorVector => of_gradients(job, Taylor::Vector, &mut watch).await,
-        Brought::LoraGradients => trained(job, Choosing::LoraGradients, sink, on_event).await,
-        Brought::Gates => trained(job, Choosing::Gates, sink, on_event).await,
+    match way {
+        Way::Gradients(taylor) => of_gradients(job, taylor, &mut watch).await,
+        Way::Training(how) => trained(job, how, sink, on_event).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod folder;
 mod places;
 mod plan;
 mod qwen2;
+mod scored;
 mod sizes;
 mod stories;
 #[path = "../support/mod.rs"]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, Schedule, SiteRatio, Target};
+use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
@@ -13,9 +13,9 @@ use slimgpt::search::{Bounds, Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
-use super::schedule::{self, ScheduleArgument, Scheduled};
+use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
 use super::{CalibrationSize, window_length};
-use crate::cli::choice::{choice, described, listed, suggesting};
+use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
 use crate::cli::parse;
 use crate::cli::{out, variables};
@@ -34,17 +34,8 @@ pub struct Pruning {
     /// In the element type that is written; embeddings, norms and the files' headers count.
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true)]
     target_bytes: Option<u64>,
-    /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
-    ///
-    /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
-    /// {"heads": n, "kv_heads": n, "channels": n}; of a file that `slimgpt search` made, --target says which sizes.
-    #[arg(
-        long,
-        default_value = "log",
-        value_name = "CURVE|FILE",
-        value_parser = suggesting(schedule::parse, described::<Curve>().chain([schedule::SEARCH]))
-    )]
-    schedule: ScheduleArgument,
+    #[command(flatten)]
+    schedule: ScheduleFlag,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
     ///
     /// Takes the place of a target and a schedule.
@@ -119,6 +110,12 @@ pub struct Pruning {
     /// for what the layers before it lost: it costs one more stream of activations.
     #[arg(long, default_value = "0", value_name = "ALPHA", value_parser = parse::share, allow_negative_numbers = true, hide_short_help = true)]
     residual: f64,
+    /// Units of each site that may change places with units that stayed, once enough have gone
+    ///
+    /// Each such swap lowers the error of the layer; there are fewer where no more do. It needs exact, grouped-cholesky or
+    /// diagonal scores.
+    #[arg(long, default_value = "0", value_name = "N", allow_negative_numbers = true, hide_short_help = true)]
+    swaps: usize,
     #[command(flatten)]
     pub knobs: Knobs,
 }
@@ -175,12 +172,12 @@ impl Knobs {
 impl Pruning {
     /// The file that is read.
     pub fn file(&self) -> Option<&PathBuf> {
-        self.schedule.file()
+        self.schedule.argument.file()
     }
 
     /// Whether the sizes are to be searched for.
     pub fn is_search(&self) -> bool {
-        self.shape.is_none() && matches!(self.schedule, ScheduleArgument::Search)
+        self.shape.is_none() && matches!(self.schedule.argument, ScheduleArgument::Search)
     }
 
     /// How much is to go, if that was said.
@@ -212,6 +209,8 @@ impl Pruning {
         if let Some(file) = self.file() {
             out::detail(format_args!("schedule: {}", file.display()));
         }
+        // Refused now and not after a search.
+        self.method_takes_sizes()?;
         let config = checkpoint.config();
         if let Some(shape) = self.shape {
             return self.with(size, config, seed, Schedule::Shape(shape), None);
@@ -220,12 +219,9 @@ impl Pruning {
             return Err(Usage(UNIFORM.into()).into());
         }
         let target = self.target(checkpoint)?;
-        match self.schedule.read()? {
+        match self.schedule.argument.read()? {
             Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
-            Scheduled::Search => {
-                self.method_takes_sizes()?;
-                self.with(size, config, seed, Schedule::default(), target)
-            }
+            Scheduled::Search => self.with(size, config, seed, Schedule::default(), target),
             Scheduled::Found(plan) => {
                 if plan.model != searched_model(checkpoint)? {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
@@ -266,13 +262,17 @@ impl Pruning {
         self.with(size, config, seed, Schedule::Shapes(found.layers.clone()), None)
     }
 
-    /// Refuses a method that shares out by itself how much goes.
+    /// Refuses sizes or a schedule beside a method that shares out by itself how much goes.
     fn method_takes_sizes(&self) -> Result<()> {
+        let flag = match self.shape {
+            Some(_) => "--shape",
+            None if self.schedule.is_typed => "--schedule",
+            None => return Ok(()),
+        };
         match self.method.filter(|method| method.shares_out()) {
-            Some(method) => Err(Usage(format!(
-                "--method {method} says itself how much each layer loses: use another, or leave --schedule out"
-            ))
-            .into()),
+            Some(method) => {
+                Err(Usage(format!("--method {method} says itself how much each layer loses; leave {flag} out")).into())
+            }
             None => Ok(()),
         }
     }
@@ -304,7 +304,7 @@ impl Pruning {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
-            options: Options { damping: self.damping, residual: self.residual, ..shared.options },
+            options: Options { damping: self.damping, residual: self.residual, swaps: self.swaps, ..shared.options },
             seed,
             windows: size.samples,
             window_tokens: window_length(size.seq_len, config)?,

@@ -74,7 +74,7 @@ pub struct Compare {
     /// Shares of the decoder layers' parameters to remove
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.2,0.5", value_parser = parse::ratio)]
     targets: Vec<f64>,
-    /// How the ratio goes from layer to layer
+    /// How the ratio goes from layer to layer, for methods that do not say it themselves
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "log", value_parser = choice::<Curve>())]
     schedules: Vec<Curve>,
     /// What goes from attention as one
