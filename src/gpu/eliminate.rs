@@ -10,6 +10,7 @@ use burn::tensor::{Device, Int, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 use super::{gather, reduce};
+use crate::device::product::minus_product;
 
 /// Removals between two flushes.
 const BLOCK: usize = 32;
@@ -90,8 +91,8 @@ fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, devi
     // Nobody else may hold W and H⁻¹ when they move, or burn makes a second of each.
     drop((w_base, h_base));
     let (e, u): (Tensor<2>, Tensor<2>) = (e.tensor(), u.tensor());
-    state.w.inplace(|w| w - e.transpose().matmul(u.clone()));
-    state.h_inv.inplace(|h_inv| h_inv - u.clone().transpose().matmul(u));
+    state.w.inplace(|w| minus_product(w, e.transpose(), u.clone()));
+    state.h_inv.inplace(|h_inv| minus_product(h_inv, u.clone().transpose(), u));
 }
 
 #[cfg(test)]

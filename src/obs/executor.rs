@@ -70,6 +70,9 @@ pub trait Executor {
     /// Removes `count` columns one by one, the cheapest at its time first; of equals the lowest.
     async fn eliminate_cheapest(&self, problem: &mut Self::Problem, count: usize) -> Result<Vec<Removal>, ObsError>;
 
+    /// Gives back what only elimination needs: scores and removals mean nothing from here on.
+    fn end_elimination(&self, problem: &mut Self::Problem);
+
     /// The least-squares weights for the kept columns, from the original weights. With `draw` = Σ g xᵀ `(out, features)`
     /// the outputs fit those of the original weights moved by g.
     async fn refit(&self, problem: &Self::Problem, kept: &[usize], draw: Option<&Tensor<2>>)

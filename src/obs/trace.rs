@@ -361,6 +361,10 @@ impl<E: Inspect> Executor for Traced<'_, E> {
         Ok(removals)
     }
 
+    fn end_elimination(&self, problem: &mut E::Problem) {
+        self.inner.end_elimination(problem);
+    }
+
     async fn refit(&self, problem: &E::Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         self.inner.refit(problem, kept, draw).await
     }

@@ -85,7 +85,7 @@ impl On<'_> {
         });
         let lower: Tensor<2> = random(self.device, [n, n]);
         let bytes = Work::Bytes(6.0 * (n * n) as f64);
-        self.row("mirror_lower", &n.to_string(), (bytes, self.copy), || hessian::mirrored(&lower, 0.1));
+        self.row("mirror_lower", &n.to_string(), (bytes, self.copy), || hessian::mirrored(lower.clone(), 0.1));
     }
 
     fn factorisation(&self) {

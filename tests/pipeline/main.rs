@@ -9,6 +9,7 @@ mod folder;
 mod places;
 mod plan;
 mod qwen2;
+mod settled;
 mod sizes;
 mod stories;
 #[path = "../support/mod.rs"]
