@@ -19,8 +19,7 @@ Examples:
 
 GPUs are counted from the best: discrete before integrated. Software adapters (llvmpipe) compute on the
 CPU, more slowly than the CPU executor, and are used only when they are asked for. Of the memory that is
-free, 80 % is used unless --memory says otherwise; where a driver does not tell, activations are kept on
-the device only up to 4 GiB.";
+free (of all, where the driver does not tell) 80 % is used unless --memory says otherwise.";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -60,7 +59,7 @@ impl Devices {
             .collect();
         // No adapter of wgpu, but a device all the same.
         let host = memory(None, room::host_bytes());
-        let own = ["cpu", "cpu", "CPU executor", "-", &host, "no limit", "-"];
+        let own = ["cpu", "cpu", "CPU executor", "-", host.as_str(), "no limit", "-"];
         rows.push(own.map(str::to_owned).to_vec());
         out::line(show::table(&["name", "--device", "kind", "backend", "memory", "largest binding", "driver"], &rows))?;
         // Where there are no adapters at all, this is true as well.

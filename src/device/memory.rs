@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Adapter, Device, driver};
 
 /// Of the memory that is free this share is used unless more is allowed, in percent: the rest is for the driver,
-/// for what is drawn meanwhile, and for the gaps between tensors.
+/// for what others draw and compute meanwhile, and for the gaps between tensors.
 const SHARE: u64 = 80;
 
 /// The most memory that was seen in use; `None` where nothing could be measured.
@@ -39,25 +39,22 @@ fn usable(free: u64) -> u64 {
 }
 
 impl Adapter {
-    /// Bytes of its memory that are used unless told otherwise; `None` where it is not known what is free.
+    /// Bytes of its memory that are used unless told otherwise; `None` where the driver tells nothing of it.
     pub fn usable_bytes(&self) -> Option<u64> {
-        self.free_bytes.map(usable)
+        self.free_bytes.or(self.memory_bytes).map(usable)
     }
 }
 
 impl Device {
-    /// Bytes of the device's memory that are free now, what is kept for reuse among them; `None` on the CPU, and
-    /// where the driver does not tell.
-    pub fn free_bytes(&self) -> Option<u64> {
+    /// Bytes of the device's memory that are used unless told otherwise; `None` on the CPU, and where the driver
+    /// tells nothing of it.
+    pub fn usable_bytes(&self) -> Option<u64> {
         let handle = self.handle.as_ref()?;
         // What an earlier run left for reuse is in use as the driver sees it.
         self.release_unused();
-        driver::heap(handle)?.free_bytes
-    }
-
-    /// Bytes of the device's memory that are used unless told otherwise; `None` as for [`Self::free_bytes`].
-    pub fn usable_bytes(&self) -> Option<u64> {
-        self.free_bytes().map(usable)
+        let heap = driver::heap(handle)?;
+        // Of a driver that does not tell what is free, most of it will be.
+        Some(usable(heap.free_bytes.unwrap_or(heap.bytes)))
     }
 
     /// Bytes that are reserved on the device now, what is kept for reuse included; `None` on the
@@ -88,7 +85,7 @@ mod tests {
     #[test]
     fn the_cpu_has_no_memory_of_its_own() {
         assert_eq!(Device::cpu().bytes_held(), None);
-        assert_eq!((Device::cpu().free_bytes(), Device::cpu().usable_bytes()), (None, None));
+        assert_eq!(Device::cpu().usable_bytes(), None);
     }
 
     #[test]

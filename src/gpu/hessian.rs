@@ -136,7 +136,7 @@ mod tests {
             }
             assert_eq!(next, height, "{features} features");
         }
-        assert_eq!((launches(4096, 4096).count(), launches(4096, 11008).count()), (1, 5));
+        assert_eq!((launches(4096, 4096).count(), launches(4096, 11008).count()), (1, 4));
     }
 
     #[test]

@@ -174,9 +174,9 @@ fn devices_lists_the_cpu_and_the_software_adapter_by_kind() {
     let table = run(&["devices"]).with(0).out;
     assert!(table.contains("CPU executor") && table.contains(" free"), "{table}");
     let software = adapters.iter().find(|a| a["name"].as_str().is_some_and(|name| name.contains("llvmpipe"))).unwrap();
-    let bytes = |key: &str| software[key].as_u64().unwrap_or_else(|| panic!("{key} in {software}"));
-    // It computes in the memory of this machine.
-    assert!(bytes("memory_bytes") > 1 << 28 && bytes("free_bytes") <= bytes("memory_bytes"), "{software}");
+    // It computes in the memory of this machine; older ones do not tell what is free.
+    let (all, free) = (software["memory_bytes"].as_u64(), &software["free_bytes"]);
+    assert!(all > Some(1 << 28) && (free.is_null() || free.as_u64() <= all), "{software}");
 }
 
 #[test]

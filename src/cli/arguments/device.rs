@@ -58,8 +58,8 @@ pub fn limits(device: &Device, folder: &Path, memory: Option<u64>) -> Limits {
     match limits.device_bytes {
         Some(bytes) => out::detail(format_args!("memory of the device: {} may be used", format::bytes(bytes))),
         None if limits.is_gpu => out::note(format_args!(
-            "note: the driver does not tell how much of the device's memory is free, so activations stay there only up \
-             to {}; --memory says how much there is",
+            "note: the driver tells nothing of the device's memory, so activations stay there only up to {}; --memory \
+             says how much there is",
             format::bytes(CAUTIOUS_DEVICE_BYTES)
         )),
         None => {}
