@@ -15,11 +15,11 @@ use crate::device::product::minus_product;
 /// Removals between two flushes.
 const BLOCK: usize = 32;
 
-kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 });
-kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 });
-kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 });
-kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 });
-kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 });
+kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 }, |p| u64::from(p.columns));
+kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
+kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
+kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 }, |p| u64::from(p.rows));
+kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 }, |p| 64 * u64::from(p.rows + p.depth));
 
 /// W and H⁻¹ while columns go, with which are still there.
 pub struct Elimination {

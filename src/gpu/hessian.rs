@@ -9,8 +9,8 @@ use crate::device::product::runs;
 
 kernel!(HessianAccumulate = "hessian_accumulate", [256, 1, 1], {
     tokens: u32, features: u32, triangular: u32, first: u32, band: u32,
-});
-kernel!(MirrorLower = "mirror_lower", [16, 16, 1], { n: u32, damping: f32 });
+}, |p| (TILE * TILE) as u64 * u64::from(p.tokens));
+kernel!(MirrorLower = "mirror_lower", [16, 16, 1], { n: u32, damping: f32 }, |_| 16 * 16);
 
 /// Side of the square of H that one workgroup owns.
 const TILE: usize = 128;
@@ -131,7 +131,14 @@ mod tests {
             let mut next = 0;
             for ([x, y, z], band) in launches(TOKENS_AT_ONCE, features) {
                 assert_eq!((x, z, band), (width, 1, next), "{features} features");
-                assert!((x * y * TILE * TILE * TOKENS_AT_ONCE) as u64 <= MOST_WORK, "{features} features: {y} rows");
+                let params = HessianAccumulate {
+                    tokens: TOKENS_AT_ONCE as u32,
+                    features: features as u32,
+                    triangular: 0,
+                    first: 0,
+                    band: band as u32,
+                };
+                assert!(kernel::work([x, y, z], &params) <= MOST_WORK, "{features} features: {y} rows");
                 next += y;
             }
             assert_eq!(next, height, "{features} features");
