@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::head::Head;
+use super::head::{Head, is_tied};
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
 use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, Types, parse_config};
@@ -41,6 +41,27 @@ impl Checkpoint {
         let mut opened = Self::from_shards(raw, shards, Some(folder.to_owned()))?;
         opened.notes.extend(note);
         Ok(opened)
+    }
+
+    /// A model of which there is config.json alone, for whoever needs no more than its sizes: every tensor that is
+    /// asked of it is missing.
+    ///
+    /// # Errors
+    /// When config.json is missing, or of no model that is known.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn without_weights(folder: &Path) -> Result<Self, ReadError> {
+        let raw_config = super::folder::read_json(&folder.join("config.json"))?;
+        let config = ModelConfig { tied_head: is_tied(&raw_config), ..parse_config(&raw_config)? };
+        Ok(Self {
+            config,
+            raw_config,
+            shards: Arc::new([]),
+            shard_of: HashMap::new(),
+            folder: Some(folder.to_owned()),
+            types: Types::all(Dtype::F32),
+            notes: vec!["its weights are not there: the sizes are those of config.json".into()],
+            adapters: Vec::new(),
+        })
     }
 
     /// The same with the adapter in `folder` added to what is read.

@@ -9,7 +9,7 @@ mod schedule;
 use std::path::Path;
 
 use anyhow::Result;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, ReadError};
 use slimgpt::format;
 use slimgpt::text::Tokenizer;
 
@@ -17,7 +17,7 @@ use super::out;
 
 pub use adapter::AdapterArgument;
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
-pub use device::{DeviceArgument, device_parser, told};
+pub use device::{DeviceArgument, device_parser, limits, told};
 pub use pruning::{Knobs, Pruning};
 
 /// Opens a folder and its tokenizer.
@@ -37,6 +37,22 @@ pub fn open_weights(model: &Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(model)?;
     opened(model, &checkpoint);
     Ok(checkpoint)
+}
+
+/// Opens a folder of which only the sizes are needed: its weights need not be there.
+pub fn open_sizes(model: &Path) -> Result<Checkpoint> {
+    match Checkpoint::open(model) {
+        Err(ReadError::NoWeights(_) | ReadError::NotThere { .. } | ReadError::Pickle { .. }) => {
+            let sizes = Checkpoint::without_weights(model)?;
+            tell(model, sizes.notes());
+            Ok(sizes)
+        }
+        checkpoint => {
+            let checkpoint = checkpoint?;
+            opened(model, &checkpoint);
+            Ok(checkpoint)
+        }
+    }
 }
 
 /// Says what there is to know about a folder that was opened.

@@ -24,7 +24,8 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
   slimgpt plan ./SmolLM2-135M --target 0.2 --head-ratio 0 --keep-layers 0,29
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
-  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu
+  slimgpt plan ./Llama-2-70b-hf --target 0.5 --samples 256 --seq-len 2048 --memory 24GB
   slimgpt plan ./slim --recover --memory 8GiB";
 
 const UNSEARCHED: &str = "a plan reads no weights and no text, and a search needs both: `slimgpt search` makes a file of sizes, \
@@ -36,7 +37,7 @@ the report of `slimgpt prune` has it";
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, of which config.json is enough
     model: PathBuf,
     #[command(flatten)]
     pruning: Pruning,
@@ -57,9 +58,9 @@ pub struct PlanCommand {
 
 impl PlanCommand {
     pub fn run(&self) -> Result<()> {
-        let checkpoint = arguments::open_weights(&self.model)?;
+        let checkpoint = arguments::open_sizes(&self.model)?;
         if self.recovery.is_asked() {
-            let limits = self.pruning.knobs.within(self.limits()?);
+            let limits = self.limits()?;
             return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
         }
         if self.pruning.is_search() {
@@ -67,7 +68,7 @@ impl PlanCommand {
         }
         // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, &checkpoint, 0)?;
-        let limits = self.pruning.knobs.within(self.limits()?);
+        let limits = self.limits()?;
         let plan = plan(&request, checkpoint.config(), &limits)?;
         if plan.is_open() {
             return self.open(&plan);
@@ -94,12 +95,12 @@ impl PlanCommand {
     fn limits(&self) -> Result<Limits> {
         match &self.device {
             // Without limits that are known nothing is refused for want of memory.
-            None => Ok(Limits { is_gpu: true, ..Limits::default() }),
+            None => Ok(self.pruning.knobs.within(Limits { is_gpu: true, ..Limits::default() })),
             // There is no --out; the disk of the working folder stands for its disk.
             Some(choice) => {
                 let device = block_on(Device::open(choice))?;
                 arguments::told(&device);
-                Ok(Limits::of(&device, Some(Path::new("."))))
+                Ok(self.pruning.knobs.limits(&device, Path::new(".")))
             }
         }
     }

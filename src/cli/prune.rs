@@ -105,7 +105,7 @@ impl Prune {
         self.text.check(checkpoint.config())?;
         plan(&request, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
-        let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let limits = self.pruning.knobs.limits(&device, &self.out);
         let interrupt = Interrupt::listen();
         let (mut searched, mut made) = (None, None);
         if self.pruning.is_search() {

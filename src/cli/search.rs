@@ -92,7 +92,7 @@ impl SearchCommand {
         place.ask(&[&self.model].into_iter().chain(texts).cloned().collect::<Vec<_>>())?;
         self.calibration.check(&checkpoint)?;
         let device = self.device.open()?;
-        let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let limits = self.pruning.knobs.limits(&device, &self.out);
         let state = self.out.with_added_extension("partial");
         let search = Searching {
             command: "search",

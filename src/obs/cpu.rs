@@ -135,6 +135,10 @@ impl<T: Real> Executor for CpuExecutor<T> {
         restore::restore(problem, columns).await
     }
 
+    fn end_elimination(&self, problem: &mut Problem<T>) {
+        (problem.w, problem.h_inv) = (Mat::new(), Mat::new());
+    }
+
     async fn refit(&self, problem: &Problem<T>, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         let Problem { weight, hessian, .. } = problem;
         let gone = complement(kept, hessian.order());

@@ -78,6 +78,9 @@ pub trait Executor {
     /// Brings a group of columns back that is gone, and returns by how much the damped squared error falls.
     async fn restore(&self, problem: &mut Self::Problem, columns: &[usize]) -> Result<f64, ObsError>;
 
+    /// Gives back what only elimination needs: scores and removals mean nothing from here on.
+    fn end_elimination(&self, problem: &mut Self::Problem);
+
     /// The least-squares weights for the kept columns, from the original weights. With `draw` = Σ g xᵀ `(out, features)`
     /// the outputs fit those of the original weights moved by g.
     async fn refit(&self, problem: &Self::Problem, kept: &[usize], draw: Option<&Tensor<2>>)

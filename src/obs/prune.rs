@@ -322,7 +322,10 @@ async fn eliminate_in_order<E: Executor>(
 }
 
 /// A selection with its weights and what they cost.
-async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, mut chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+    if let Some(problem) = &mut chosen.problem {
+        site.executor.end_elimination(problem);
+    }
     let Rebuilt { weight, bias_change, loss, signal } = reconstruct::rebuild(site, &chosen).await?;
     let mut removed = chosen.removed;
     if chosen.problem.is_none() {

@@ -50,7 +50,9 @@ async fn least_squares<E: Executor>(
 ) -> Result<(Tensor<2>, f64), ObsError> {
     let Some(problem) = &chosen.problem else {
         // A ranking inverted nothing and added up no costs: both are made up for here.
-        let refit = site.executor.refit(&site.factor().await?, &chosen.columns, site.draw.as_ref()).await?;
+        let mut problem = site.factor().await?;
+        site.executor.end_elimination(&mut problem);
+        let refit = site.executor.refit(&problem, &chosen.columns, site.draw.as_ref()).await?;
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
     };

@@ -8,6 +8,7 @@ use super::run::Run;
 use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
 use crate::checkpoint::{LayerWeights, round_layer};
+use crate::device::readback::settled;
 use crate::model::{Block, upload};
 use crate::obs::{
     Executor, HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads, remove_ranked,
@@ -56,6 +57,8 @@ impl<E: Executor> Run<'_, E> {
             let hidden = self.add(&block, Site::Heads, &o, hidden, context);
             let inner = block.inner(hidden.clone());
             let hidden = self.add(&block, Site::Channels, &down, hidden, inner);
+            // Nothing else is read in a replay, and progress is told after it.
+            settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
             self.keep_hidden(index, batch, hidden).await?;
             // The dense model's states go along: the first layer that is pruned anew is drawn to them.
             if self.dense.is_some() {
@@ -154,6 +157,8 @@ impl<E: Executor> Run<'_, E> {
     ) -> Result<Selected, PipelineError> {
         // A site that keeps everything has no Hessian, and nothing to solve.
         let Some(hessian) = hessian else { return self.untouched(index, site, weights) };
+        // What the batches left for reuse has other sizes than what is solved in.
+        self.job.device.release_unused();
         let (device, projection) = (self.job.device.tensor_device(), site.projection());
         let (old, old_bias) = (weights.weight(projection), weights.bias(projection));
         let pruned = self
@@ -161,6 +166,8 @@ impl<E: Executor> Run<'_, E> {
             .await
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
+        drop(hessian);
+        self.job.device.release_unused();
         let weight = weight.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
         let bias = shifted(old_bias, pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);

@@ -12,6 +12,7 @@ use crate::activations::{Cache, Placement};
 use crate::allocate::channel_step;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
+use crate::device::product::product;
 use crate::device::readback::settled;
 use crate::model::{Block, Head, Positions, flat};
 use crate::obs::{
@@ -368,7 +369,7 @@ fn added(block: &Block, cut: Cut, stage: &Stage, input: Tensor<3>) -> Tensor<3> 
     let columns: Vec<i32> = stage.kept_columns.iter().map(|&j| j as i32).collect();
     let count = columns.len();
     let columns: Tensor<1, Int> = Tensor::from_data(TensorData::new(columns, [count]), &device);
-    let output = input.reshape([b * t, width]).select(1, columns).matmul(stage.weight.clone().transpose());
+    let output = product(input.reshape([b * t, width]).select(1, columns), stage.weight.clone().transpose());
     let projection: Projection = cut.site().projection();
     let output = match &block.linear(projection).bias {
         Some(bias) => output + bias.val().unsqueeze(),

@@ -66,6 +66,10 @@ impl<E: Inspect> Executor for Spoiled<'_, E> {
         self.inner.restore(problem, columns).await
     }
 
+    fn end_elimination(&self, problem: &mut E::Problem) {
+        self.inner.end_elimination(problem);
+    }
+
     async fn refit(&self, problem: &E::Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         self.inner.refit(problem, kept, draw).await
     }

@@ -10,6 +10,7 @@ mod places;
 mod plan;
 mod qwen2;
 mod scored;
+mod settled;
 mod sizes;
 mod stories;
 #[path = "../support/mod.rs"]

@@ -258,7 +258,7 @@ impl PlanScreen {
         Limits {
             is_gpu: adapter.is_some(),
             max_binding_bytes: adapter.map(|a| a.max_binding_bytes),
-            device_bytes: None,
+            device_bytes: adapter.and_then(Adapter::usable_bytes),
             host_bytes: self.host_bytes,
             disk_bytes: self.disk_bytes,
         }

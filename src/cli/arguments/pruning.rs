@@ -1,12 +1,13 @@
 //! What is to go, and how it is chosen: one flag for each knob of a [`Request`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::device::Device;
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
 use slimgpt::search::{Bounds, Found, SearchError};
@@ -14,7 +15,7 @@ use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
 use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
-use super::{CalibrationSize, window_length};
+use super::{CalibrationSize, limits, window_length};
 use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
 use crate::cli::parse;
@@ -161,6 +162,11 @@ impl Knobs {
     pub fn request(&self) -> Request {
         let (rounding, channel_multiple) = (self.rounding, self.channel_multiple);
         Request { allocation: Allocation { rounding, channel_multiple, ..Allocation::default() }, ..Request::default() }
+    }
+
+    /// What the device and this machine can hold, with activations perhaps on the disk of `folder`.
+    pub fn limits(&self, device: &Device, folder: &Path) -> Limits {
+        limits(device, folder, self.memory)
     }
 
     /// `limits` within the memory that was allowed.
