@@ -59,9 +59,9 @@ fn blocks_that_do_not_fit_are_told_before_they_are_written() {
     let out = path(&folder.path().join("model.gguf"));
     let said = run(&["export", "gguf", &shipped(), "--out", &out, "--dtype", "q4_k_m", "--json"]).with(0);
     assert_eq!((&said.json()["dtype"], said.json()["bytes"].is_u64()), (&"q4_k_m".into(), true));
-    // The shipped model is 64 wide; its channels can be chosen, its own width cannot.
+    // The shipped model is 128 wide; its channels can be chosen, its own width cannot.
     for words in
-        ["64 wide, no multiple of 256", "q5_0 instead of q4_k", "which pruning leaves", "--channel-multiple 256"]
+        ["128 wide, no multiple of 256", "q5_0 instead of q4_k", "which pruning leaves", "--channel-multiple 256"]
     {
         assert!(said.err.contains(words), "\"{words}\" is not in: {}", said.err);
     }
