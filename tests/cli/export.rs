@@ -71,6 +71,15 @@ fn blocks_that_do_not_fit_are_told_before_they_are_written() {
 }
 
 #[test]
+fn a_plan_tells_how_large_the_file_will_be_and_what_does_not_fit() {
+    let model = shipped();
+    let plan = |dtype: &str| run(&["plan", &model, "--target", "0.3", "--gguf-dtype", dtype]).with(0).err;
+    let (four, eight) = (plan("q4_k_m"), plan("q8_0"));
+    assert!(four.contains("of type q4_k_m") && four.contains("--channel-multiple 256"), "{four}");
+    assert!(eight.contains("of type q8_0") && !eight.contains("instead of"), "{eight}");
+}
+
+#[test]
 fn a_pruning_may_end_in_one_file() {
     let folder = temporary();
     let at = |name: &str| path(&folder.path().join(name));

@@ -81,6 +81,11 @@ impl File {
         kinds
     }
 
+    /// Bytes from the first tensor to the end.
+    pub fn data_bytes(&self) -> u64 {
+        (self.bytes.len() - self.data) as u64
+    }
+
     /// The bytes of a tensor as they are stored.
     #[track_caller]
     pub fn stored(&self, name: &str) -> &[u8] {

@@ -3,7 +3,7 @@
 use gguf::{GGMLType, GGUFMetadataValue as Found};
 use serde_json::{Value, json};
 use slimgpt::checkpoint::{HostTensor, parse_config};
-use slimgpt::export::gguf::{FileType, fallbacks};
+use slimgpt::export::gguf::{FileType, data_bytes, fallbacks};
 use slimgpt::names::Named;
 use slimgpt::quant::{BlockType, dequantise};
 use slimgpt::shape::{Axis, Projection};
@@ -144,6 +144,14 @@ fn rows_that_do_not_divide_are_told_before_anything_is_written() {
     let narrow = parse_config(&pruned("llama", &crate::DIFFERENT, &json!({}))).unwrap();
     let names: Vec<String> = fallbacks(&narrow, FileType::Q6K).unwrap().into_iter().map(|f| f.name).collect();
     assert!(names.contains(&"token_embd".into()) && names.contains(&"attn_q".into()), "{names:?}");
+}
+
+#[test]
+fn the_bytes_that_are_foretold_are_those_of_the_data() {
+    for &dtype in FileType::all().iter().filter(|&&dtype| dtype != FileType::Bf16) {
+        let (_, file, model) = written(wide(json!({})), Some(dtype));
+        assert_eq!(data_bytes(model.config(), dtype).unwrap(), file.data_bytes(), "{dtype}");
+    }
 }
 
 #[test]

@@ -86,8 +86,8 @@ pub fn export(
     writer.outer(checkpoint, &entries)?;
     writer.layers(checkpoint, &entries)?;
     new.finish()?;
-    let data: u64 = infos.iter().map(|i| i.bytes + padding(i.bytes)).sum();
-    Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
+    let bytes = header.len() as u64 + filled(&infos);
+    Ok(Summary { arch, dtype, bytes, tensors: infos.len() })
 }
 
 fn storage(arch: Arch, config: &ModelConfig, types: Types, dtype: FileType) -> Storage {
@@ -105,6 +105,22 @@ pub fn fallbacks(config: &ModelConfig, dtype: FileType) -> Result<Vec<Fallback>,
     // Whatever the types are: a mixture does not ask for them, and without one nothing is cut into blocks.
     let storage = storage(arch, config, Types::all(Dtype::F32), dtype);
     Ok(fallback::all(&tensors::all(arch, config, &storage)))
+}
+
+/// Bytes of a model's tensors in a file of this type, without the keys and the vocabulary before them.
+///
+/// # Errors
+/// When no architecture of llama.cpp holds the model.
+pub fn data_bytes(config: &ModelConfig, dtype: FileType) -> Result<u64, ExportError> {
+    let arch = Arch::of(config)?;
+    let types = Types::all(dtype.dtype().unwrap_or(Dtype::F32));
+    let infos = tensors::infos(&tensors::all(arch, config, &storage(arch, config, types, dtype)));
+    Ok(filled(&infos))
+}
+
+/// Bytes of tensors, each filled up to where the next may begin.
+fn filled(infos: &[TensorInfo]) -> u64 {
+    infos.iter().map(|info| info.bytes + padding(info.bytes)).sum()
 }
 
 /// Whether llama.cpp cuts text as the tokenizer of a folder does.
