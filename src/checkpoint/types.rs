@@ -3,9 +3,25 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Dtype;
 use super::names::{self, EMBEDDING, FINAL_NORM, HEAD, in_layer};
 use crate::shape::{ModelConfig, Part};
+
+/// How much of a model is stored in one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeShare {
+    /// Name of the type: that of an element, or of a kind of block.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// How many tensors are stored in it.
+    pub tensors: usize,
+    /// How many elements they have.
+    pub elements: usize,
+    /// The bytes that they take.
+    pub bytes: u64,
+}
 
 /// The element type of every tensor of a model, by the names under which we write them.
 #[derive(Clone, Debug, PartialEq, Eq)]
