@@ -23,6 +23,7 @@ pub mod obs;
 pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;
+pub mod quant;
 #[cfg(feature = "gradients")]
 pub mod recover;
 pub mod remedy;
