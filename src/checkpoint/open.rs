@@ -10,9 +10,7 @@ use serde_json::Value;
 use super::head::Head;
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
-use super::{
-    Dtype, Element, HostTensor, LayerWeights, OuterWeights, ReadError, TypeShare, Types, parse_config,
-};
+use super::{Dtype, Element, HostTensor, LayerWeights, OuterWeights, ReadError, TypeShare, Types, parse_config};
 use crate::format::{small_percent, without_mark};
 use crate::shape::{LayerShape, ModelConfig};
 
@@ -232,9 +230,7 @@ impl Checkpoint {
         }
         let shares = self.stored_in();
         let all: usize = shares.iter().map(|share| share.elements).sum();
-        let of = |share: &TypeShare| {
-            format!("{} ({})", share.name, small_percent(share.elements as f64 / all as f64))
-        };
+        let of = |share: &TypeShare| format!("{} ({})", share.name, small_percent(share.elements as f64 / all as f64));
         Some(shares.iter().map(of).collect::<Vec<_>>().join(", "))
     }
 

@@ -104,8 +104,8 @@ pub fn assemble(parts: &[PathBuf], folder: &Path, shard_bytes: usize) -> Result<
                 filled = 0;
             }
             filled += bytes.len();
-            let view =
-                TensorView::new(dtype.stored(), shape, bytes).map_err(|e| WriteError::Format(format!("{}: {e}", part.file)))?;
+            let view = TensorView::new(dtype.stored(), shape, bytes)
+                .map_err(|e| WriteError::Format(format!("{}: {e}", part.file)))?;
             shards.last_mut().into_iter().for_each(|s| s.push((name, view.clone())));
         }
     }

@@ -100,10 +100,8 @@ impl Arch {
 
     /// Whether rows of a part stand in the order of [`side_by_side`](super::side_by_side).
     pub fn reorders(self, part: Part) -> bool {
-        let turns = matches!(
-            part,
-            Part::Weight(Projection::Q | Projection::K) | Part::Bias(Projection::Q | Projection::K)
-        );
+        let turns =
+            matches!(part, Part::Weight(Projection::Q | Projection::K) | Part::Bias(Projection::Q | Projection::K));
         turns && self.pairs_lie_side_by_side()
     }
 

@@ -220,8 +220,8 @@ impl Raw {
     /// Where it stands in a file of `length` bytes whose data begins at `data`.
     fn placed(self, data: u64, alignment: u64, length: u64) -> Result<TensorInfo, GgufError> {
         let Self { name, sizes, kind, offset } = self;
-        let kind = BlockType::of_id(kind)
-            .ok_or_else(|| GgufError::Type { tensor: name.clone(), kind: name_of(kind) })?;
+        let kind =
+            BlockType::of_id(kind).ok_or_else(|| GgufError::Type { tensor: name.clone(), kind: name_of(kind) })?;
         let wrong = |reason: String| GgufError::tensor(&name, reason);
         let count = |n: &u64| usize::try_from(*n).ok().filter(|&n| n > 0);
         let shape: Option<Vec<usize>> = sizes.iter().rev().map(count).collect();

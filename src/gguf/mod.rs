@@ -22,7 +22,7 @@ pub use arch::Arch;
 pub use error::GgufError;
 pub use header::{ALIGNMENT, Header, MAGIC, TensorInfo, VERSION};
 pub use kind::{Kind, TokenKind};
-pub use pre::{Cut, RULES};
+pub use pre::{Cut, RULES, Rule};
 pub use rope::{frequency_divisors, scaling_of, side_by_side};
 pub use texts::Texts;
 pub use tokenizer::{NEVER_JOINED, ids};

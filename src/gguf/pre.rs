@@ -69,9 +69,7 @@ impl Rule {
 
     /// The `pre_tokenizer` of a tokenizer.json that cuts text so.
     pub(super) fn pre_tokenizer(&self) -> Value {
-        let bytes = |use_regex: bool| {
-            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
-        };
+        let bytes = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex });
         let steps = |first: Value, second: Value| json!({ "type": "Sequence", "pretokenizers": [first, second] });
         match self.cut {
             Cut::Words => bytes(true),

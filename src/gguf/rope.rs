@@ -133,7 +133,8 @@ mod tests {
             assert_eq!(back(other, 1e4, head_dim), Some(other));
         }
         // Twice as large throughout is the same scaling.
-        let twice = RopeScaling { low_freq_factor: 2.0, high_freq_factor: 8.0, original_max_positions: 16_384, ..LLAMA_3 };
+        let twice =
+            RopeScaling { low_freq_factor: 2.0, high_freq_factor: 8.0, original_max_positions: 16_384, ..LLAMA_3 };
         assert_eq!(back(twice, 5e5, 128), Some(LLAMA_3));
     }
 

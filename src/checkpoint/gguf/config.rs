@@ -128,7 +128,11 @@ impl Keys<'_> {
         let count = self.size(key::LAYERS, ModelConfig::MOST_LAYERS)? as usize;
         let of = |key: &str| match self.header.per_layer(&self.full(key), count)? {
             None => Ok(None),
-            Some(all) => all.into_iter().map(|n| Ok(self.bounded(key, n, WIDEST)? as usize)).collect::<Result<Vec<_>, _>>().map(Some),
+            Some(all) => all
+                .into_iter()
+                .map(|n| Ok(self.bounded(key, n, WIDEST)? as usize))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Some),
         };
         let heads = of(key::HEADS)?.ok_or_else(|| self.wrong(key::HEADS, "is missing"))?;
         let kv_heads = of(key::KV_HEADS)?.unwrap_or_else(|| heads.clone());

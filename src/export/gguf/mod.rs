@@ -11,15 +11,16 @@ mod tokenizer;
 
 use std::path::Path;
 
-pub use arch::Arch;
-use format::{ALIGNMENT, TensorInfo, padding};
 pub use format::{ElementType, Value};
+use format::{TensorInfo, padding};
 use tensors::Entry;
 use tokenizer::Vocabulary;
 
 use super::files::NewExport;
 use super::{ExportError, huggingface};
 use crate::checkpoint::{Checkpoint, Dtype};
+use crate::gguf::ALIGNMENT;
+pub use crate::gguf::Arch;
 use crate::place::Kind;
 use crate::shape::ModelConfig;
 

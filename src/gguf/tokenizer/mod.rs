@@ -32,7 +32,8 @@ impl<'a> Tokens<'a> {
             None => vec![TokenKind::Normal; texts.len()],
             Some(Value::Wholes(kinds)) if kinds.len() == texts.len() => {
                 let kind = |&n: &i64| {
-                    TokenKind::of(n).ok_or_else(|| GgufError::key(key::KINDS, format!("has the kind {n}, which is none")))
+                    TokenKind::of(n)
+                        .ok_or_else(|| GgufError::key(key::KINDS, format!("has the kind {n}, which is none")))
                 };
                 kinds.iter().map(kind).collect::<Result<_, _>>()?
             }

@@ -69,7 +69,8 @@ fn merges(tokens: &Tokens<'_>, scores: &[f64]) -> Result<Vec<String>, GgufError>
         bytes += own.len() * (text.len() + 1);
         all.extend(own.into_iter().map(|(_, _, at)| (scores[id], id, at)));
         if all.len() > MOST_MERGES || bytes > MOST_BYTES {
-            let what = format!("its tokens can be cut into others in more than {MOST_MERGES} ways, as no vocabulary can");
+            let what =
+                format!("its tokens can be cut into others in more than {MOST_MERGES} ways, as no vocabulary can");
             return Err(GgufError::Tokenizer(what));
         }
     }
