@@ -253,7 +253,8 @@ fn refuse_shared(tensors: &[TensorInfo]) -> Result<(), GgufError> {
         return Err(GgufError::Twice(format!("the tensor {}", twice[0])));
     }
     let mut places: Vec<&TensorInfo> = tensors.iter().collect();
-    places.sort_unstable_by_key(|t| t.begin);
+    // Stable, so that of two with one place the later is told.
+    places.sort_by_key(|t| t.begin);
     match places.windows(2).find(|two| two[0].begin + two[0].bytes > two[1].begin) {
         Some(two) => Err(GgufError::tensor(&two[1].name, format!("begins within the data of {}", two[0].name))),
         None => Ok(()),

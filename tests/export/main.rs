@@ -4,6 +4,7 @@ mod compat;
 mod gguf;
 mod huggingface;
 mod mlx;
+mod opened;
 mod padded;
 #[path = "../support/mod.rs"]
 mod support;

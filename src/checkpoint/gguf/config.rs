@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::has;
 use crate::checkpoint::config::{DENSE_KEY, FAMILY_KEY, LONGEST, OURS, WIDEST};
 use crate::gguf::{Arch, GgufError, Header, ids, key, scaling_of};
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
@@ -147,7 +146,9 @@ impl Keys<'_> {
     }
 
     fn has_bias(&self, of: Projection) -> bool {
-        has(self.header, self.arch, Part::Bias(of))
+        // What one layer has, all have.
+        let name = self.arch.tensor_in_layer(0, Part::Bias(of));
+        name.is_some_and(|name| self.header.tensor(&name).is_some())
     }
 
     /// The `model_type`, and its class in transformers.

@@ -13,7 +13,7 @@ use super::shard::{Bytes, Entry, Shard};
 use super::{Element, ReadError};
 use crate::gguf::{Arch, GgufError, Header, TensorInfo, key};
 use crate::quant::dequantise;
-use crate::shape::{ModelConfig, Part};
+use crate::shape::ModelConfig;
 
 /// Most rotary frequencies: half of the widest head that is read.
 const MOST_DIVISORS: usize = 1 << 16;
@@ -115,9 +115,4 @@ fn entry(info: &TensorInfo, first: usize, rows: usize, heads_of: Option<usize>) 
     let shape = [&[rows], &info.shape[1..]].concat();
     let begin = info.begin + first * in_row;
     Entry { shape, element: Element::of_blocks(info.kind), begin, end: begin + rows * in_row, heads_of }
-}
-
-/// Whether a part of a layer is in the file.
-fn has(header: &Header, arch: Arch, part: Part) -> bool {
-    arch.tensor_in_layer(0, part).is_some_and(|name| header.tensor(&name).is_some())
 }
