@@ -47,7 +47,7 @@ pub fn read_within(model: &Path, name: &str, most: u64) -> Result<Vec<u8>, DiskE
 /// When it cannot be read, or one of them cannot be made.
 pub fn made(model: &Path) -> Result<Vec<(&'static str, String)>, DiskError> {
     let texts = Texts::open(model).map_err(Error::other).map_err(DiskError::at("read", model))?;
-    let of = |name| Ok(texts.get(name).map_err(Error::other)?.map(|text| (name, text)));
+    let of = |name| -> Result<_, Error> { Ok(texts.get(name).map_err(Error::other)?.map(|text| (name, text))) };
     let all = Texts::NAMES.into_iter().map(of).collect::<Result<Vec<_>, Error>>();
     Ok(all.map_err(DiskError::at("read", model))?.into_iter().flatten().collect())
 }

@@ -52,6 +52,7 @@ const REACHED: &[&str] = &[
     "OverSeeds",
     "Calibrate",
     "Back",
+    "TypeShare",
 ];
 
 /// Longest file, in lines: beyond this nobody reads it from top to bottom.

@@ -173,7 +173,8 @@ impl Shard {
         let (Some(start), Some(length)) = (entry.element.bytes_of(skipped), entry.element.bytes_of(count)) else {
             return Err(missing());
         };
-        let values = entry.element.widen(&self.bytes_of(entry)[start..start + length]);
+        let bytes = self.bytes_of(entry).get(start..start + length).ok_or_else(missing)?;
+        let values = entry.element.widen(bytes);
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] });
         }

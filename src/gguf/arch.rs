@@ -34,7 +34,7 @@ impl Arch {
     }
 
     /// The architecture of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         Self::VARIANTS.iter().copied().find(|arch| arch.name() == name)
     }
 

@@ -40,7 +40,7 @@ const TEKKEN: Cut = Cut::Split(
 );
 
 /// Every rule that is known on both sides. Of those with one expression the first is written.
-pub const RULES: [Rule; 6] = [
+pub static RULES: [Rule; 6] = [
     Rule { name: "gpt-2", also: &[], cut: Cut::Words, ignores_merges: false, adds_bos: false },
     Rule { name: "smollm", also: &[], cut: Cut::DigitsAndWords, ignores_merges: false, adds_bos: false },
     Rule {

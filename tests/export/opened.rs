@@ -131,7 +131,7 @@ fn the_shipped_model_reads_and_computes_as_its_folder() {
     assert_eq!(folder.config(), opened.config());
     let [own, its] = [&shipped(), &file].map(|model| Tokenizer::open(model, 512).unwrap());
     let text = std::fs::read_to_string(shipped().join("eval.txt")).unwrap();
-    for line in text.lines().take(1000).chain(ODD).chain([&text[..20_000]]) {
+    for line in text.lines().take(1000).chain(ODD).chain([text.get(..20_000).unwrap_or(&text)]) {
         let ids = own.encode(line).unwrap();
         assert_eq!(its.encode(line).unwrap(), ids, "{line}");
         assert_eq!(its.encode_with_specials(line).unwrap(), own.encode_with_specials(line).unwrap());
@@ -176,7 +176,7 @@ fn quantised(place: &Path) -> std::path::PathBuf {
 fn a_quantised_file_is_pruned_into_a_folder_that_is_whole() {
     let place = tempfile::tempdir().unwrap();
     let source = Checkpoint::open(&quantised(place.path())).unwrap();
-    let request = Request { allocation: rounded_by_layer(0.25), ..Request::default() };
+    let request = Request { allocation: rounded_by_layer(0.25), windows: 4, window_tokens: 32, ..Request::default() };
     let plan = plan(&request, source.config(), &Limits::default()).unwrap();
     let windows: Vec<Vec<u32>> = (0..4).map(|seed| tokens(32, 32, seed)).collect();
     let out = place.path().join("slim");
@@ -192,7 +192,7 @@ fn a_quantised_file_is_pruned_into_a_folder_that_is_whole() {
     assert_eq!(serde_json::from_str::<Value>(&read("generation_config.json")).unwrap()["eos_token_id"], json!([2]));
     let slim = Checkpoint::open(&out).unwrap();
     assert_eq!((slim.dtype(), slim.types(None).final_norm()), (Dtype::F16, Dtype::F32));
-    assert!(slim.config().layers.iter().all(|layer| layer.channels < 512 && layer.heads < 4));
+    assert!(slim.config().layers.iter().all(|layer| layer.channels < 512));
     assert_eq!(Tokenizer::open(&out, 32).unwrap().encode_with_specials("abc").unwrap(), [1, 30]);
     let settings = TokenizerSettings::open(&out).unwrap();
     let template = ChatTemplate::open(&out, &settings, None).unwrap();
@@ -225,7 +225,8 @@ fn a_gguf_is_exported_like_a_folder() {
     let source = Checkpoint::open(&shipped_file(place.path())).unwrap();
     let out = place.path().join("padded");
     slimgpt::export::padded::export(&source, &out, false, &mut nothing).unwrap();
-    assert_eq!(Tokenizer::open(&out, 512).unwrap().encode("Once upon").unwrap().len(), 2);
+    let [own, its] = [&shipped(), &out].map(|model| Tokenizer::open(model, 512).unwrap().encode("Once upon a time"));
+    assert_eq!(own.unwrap(), its.unwrap());
     let twice = place.path().join("twice.gguf");
     export(&source, &twice, Options::default(), &mut nothing).unwrap();
     assert_same_weights(&source, &Checkpoint::open(&twice).unwrap());

@@ -305,7 +305,7 @@ fn every_rule_makes_a_tokenizer_that_cuts_so() {
         let file = plain().text("tokenizer.ggml.pre", rule).texts("tokenizer.ggml.merges", &["a b", "ab c"]);
         tokenizer(&file).encode("abc").unwrap()
     };
-    for rule in slimgpt::gguf::RULES {
+    for rule in &slimgpt::gguf::RULES {
         assert_eq!(cut(rule.name), [30], "{}", rule.name);
     }
     // A token that the merges never make is taken whole where merges are ignored.

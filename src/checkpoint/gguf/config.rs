@@ -73,7 +73,12 @@ impl Keys<'_> {
     }
 
     fn number(&self, key: &str) -> Result<Option<f64>, GgufError> {
-        self.header.number(&self.full(key))
+        let number = self.header.number(&self.full(key))?;
+        match number.filter(|number| !number.is_finite()) {
+            // JSON has no way to say it.
+            Some(number) => Err(self.wrong(key, format!("is {number}"))),
+            None => Ok(number),
+        }
     }
 
     fn whole(&self, key: &str) -> Result<Option<u64>, GgufError> {
@@ -130,7 +135,7 @@ impl Keys<'_> {
             Some(all) => all
                 .into_iter()
                 .map(|n| Ok(self.bounded(key, n, WIDEST)? as usize))
-                .collect::<Result<Vec<_>, _>>()
+                .collect::<Result<Vec<_>, GgufError>>()
                 .map(Some),
         };
         let heads = of(key::HEADS)?.ok_or_else(|| self.wrong(key::HEADS, "is missing"))?;

@@ -112,7 +112,9 @@ fn within(info: &TensorInfo, parts: &[Within], head_dim: usize) -> Result<Vec<(S
 /// `rows` rows of a tensor.
 fn entry(info: &TensorInfo, first: usize, rows: usize, heads_of: Option<usize>) -> Entry {
     let in_row = info.bytes / info.shape[0];
-    let shape = [&[rows], &info.shape[1..]].concat();
     let begin = info.begin + first * in_row;
-    Entry { shape, element: Element::of_blocks(info.kind), begin, end: begin + rows * in_row, heads_of }
+    // Of a vector in blocks, rows are no bytes.
+    let end = if rows == info.shape[0] { info.begin + info.bytes } else { begin + rows * in_row };
+    let shape = [&[rows], &info.shape[1..]].concat();
+    Entry { shape, element: Element::of_blocks(info.kind), begin, end, heads_of }
 }
