@@ -31,7 +31,7 @@ fn a_file_is_looked_at_measured_and_continued_like_its_folder() {
     };
     assert_eq!(measured(&file), measured(&shipped()));
     let written = |model: &str| {
-        let arguments = ["generate", model, "--prompt", "One day Mia", "--tokens", "8", "--device", "cpu", "-q"];
+        let arguments = ["generate", model, "--prompt", "One day Mia", "--max-tokens", "8", "--device", "cpu", "-q"];
         run(&arguments).with(0).out
     };
     assert_eq!(written(&file), written(&shipped()));

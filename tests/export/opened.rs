@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, Dtype, generation_ends};
 use slimgpt::device::Device;
 use slimgpt::eval::perplexity;
+use slimgpt::export::compat::{Opens, clients};
 use slimgpt::export::gguf::{Arch, Options, export};
 use slimgpt::pipeline::{Limits, Report, Request, plan};
 use slimgpt::shape::{Family, ModelConfig};
@@ -233,4 +234,17 @@ fn a_gguf_is_exported_like_a_folder() {
     let itself = source.folder().unwrap();
     let options = Options { dtype: None, overwrite: true };
     assert_says(export(&source, itself, options, &mut nothing), &["shipped.gguf"]);
+}
+
+#[test]
+fn llama_cpp_opens_the_file_and_others_a_folder_that_is_made_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let source = Checkpoint::open(&shipped_file(place.path())).unwrap();
+    let clients = clients(source.config(), source.folder());
+    let of = |name: &str| clients.iter().find(|client| client.program.starts_with(name)).unwrap();
+    assert_eq!((of("llama.cpp").opens, of("Ollama").opens), (Opens::Folder, Opens::Folder));
+    assert!(of("llama.cpp").how.contains("as it stands"));
+    let transformers = of("transformers");
+    assert_eq!(transformers.opens, Opens::Export);
+    assert!(transformers.how.starts_with("slimgpt export padded PATH --out DIR, then from_pretrained(DIR)"));
 }
