@@ -6,12 +6,14 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::export::gguf::{self, FileType};
 use slimgpt::format;
 use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
+use super::choice::choice;
 use super::exit::Usage;
-use super::{out, show, variables};
+use super::{export, out, show, variables};
 
 mod recovery;
 mod rounding;
@@ -23,6 +25,7 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2
   slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
   slimgpt plan ./SmolLM2-135M --target 0.2 --head-ratio 0 --keep-layers 0,29
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --channel-multiple 256 --gguf-dtype q4_k_m
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB
   slimgpt plan ./slim --recover --memory 8GiB";
@@ -45,6 +48,9 @@ pub struct PlanCommand {
     /// what can be typed here.
     #[arg(long, value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     device: Option<DeviceChoice>,
+    /// Say how large a GGUF file of this type will be, and which matrices cannot have its blocks
+    #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
+    gguf_dtype: Option<FileType>,
     #[command(flatten)]
     recovery: Recovery,
     /// Print the plan as one JSON object
@@ -66,6 +72,12 @@ impl PlanCommand {
         let request = self.pruning.request(&self.size, &checkpoint, 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
         let plan = plan(&request, checkpoint.config(), &limits)?;
+        if let Some(dtype) = self.gguf_dtype {
+            let pruned = plan.pruned_config(checkpoint.config());
+            let bytes = format::bytes(gguf::data_bytes(&pruned, dtype)?);
+            out::note(format_args!("the weights take {bytes} in a GGUF file of type {dtype}"));
+            export::hint_at_fallbacks(&pruned, dtype)?;
+        }
         if self.json {
             return out::json(&plan);
         }

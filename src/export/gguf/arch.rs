@@ -8,13 +8,13 @@
 //! | layers that differ, or biases that the ones above lack | `deci` |
 //! | Qwen3 with a tied head, layers that differ | `openelm` |
 
-use super::format::ElementType;
-use super::{ExportError, Value};
-use crate::checkpoint::Dtype;
+use super::{ExportError, FileType, Value};
 use crate::gguf::{Arch, key};
 use crate::shape::{Family, LayerShape, ModelConfig};
 
 const TARGET: &str = "GGUF";
+/// The version of ggml's layouts of blocks (`GGML_QNT_VERSION`), which quantised files name.
+const QUANTISATION: u32 = 2;
 
 impl Arch {
     /// The architecture for a model.
@@ -41,13 +41,16 @@ impl Arch {
     }
 
     /// The keys that describe the model, with those every file has.
-    pub(super) fn keys(self, config: &ModelConfig, dtype: Dtype, name: &str) -> Vec<(String, Value)> {
+    pub(super) fn keys(self, config: &ModelConfig, file_type: FileType, name: &str) -> Vec<(String, Value)> {
         let mut keys = vec![
             (key::ARCHITECTURE.into(), Value::String(self.name().into())),
             ("general.type".into(), Value::String("model".into())),
             (key::NAME.into(), Value::String(name.into())),
-            ("general.file_type".into(), Value::U32(ElementType::of(dtype).file_type())),
+            ("general.file_type".into(), Value::U32(file_type.number())),
         ];
+        if file_type.is_mixture() {
+            keys.push(("general.quantization_version".into(), Value::U32(QUANTISATION)));
+        }
         keys.extend(self.sizes(config).into_iter().map(|(key, value)| (format!("{}.{key}", self.name()), value)));
         keys
     }

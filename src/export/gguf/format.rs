@@ -1,7 +1,7 @@
 //! The bytes of a GGUF file before its data.
 
-use crate::checkpoint::Dtype;
 use crate::gguf::{ALIGNMENT, Kind, MAGIC, VERSION};
+use crate::quant::BlockType;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,64 +52,14 @@ fn write_array<T>(out: &mut Vec<u8>, kind: Kind, all: &[T], write: impl Fn(&mut 
     all.iter().for_each(|v| write(out, v));
 }
 
-/// How a tensor's elements are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the types")]
-pub enum ElementType {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl ElementType {
-    pub(super) fn of(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-
-    pub(super) fn dtype(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::Bf16,
-        }
-    }
-
-    /// ggml's number for it.
-    fn number(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Bf16 => 30,
-        }
-    }
-
-    /// llama.cpp's number for a file whose matrices are so.
-    pub(super) fn file_type(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Bf16 => 32,
-        }
-    }
-}
-
 /// A line of the table of tensors.
 pub(super) struct TensorInfo {
     pub name: String,
     /// Sizes, outermost first; the file has them the other way round.
     pub shape: Vec<usize>,
-    pub element: ElementType,
-}
-
-impl TensorInfo {
-    pub fn bytes(&self) -> u64 {
-        let count: usize = self.shape.iter().product();
-        (count * self.element.dtype().bytes()) as u64
-    }
+    pub kind: BlockType,
+    /// Bytes of its data.
+    pub bytes: u64,
 }
 
 /// Bytes from `length` to the next multiple of [`ALIGNMENT`].
@@ -134,9 +84,9 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
         write_string(&mut out, &tensor.name);
         out.extend((tensor.shape.len() as u32).to_le_bytes());
         tensor.shape.iter().rev().for_each(|&n| out.extend((n as u64).to_le_bytes()));
-        out.extend(tensor.element.number().to_le_bytes());
+        out.extend(tensor.kind.id().to_le_bytes());
         out.extend(u64::to_le_bytes(offset));
-        offset += tensor.bytes() + padding(tensor.bytes());
+        offset += tensor.bytes + padding(tensor.bytes);
     }
     out.resize(out.len() + padding(out.len() as u64) as usize, 0);
     out

@@ -3,84 +3,145 @@
 //! Where rotary pairs lie side by side (`llama`, `deci`), rows of q and k and of their biases are put in
 //! that order. Elsewhere the order stays.
 
-use super::format::{ElementType, TensorInfo};
+use std::borrow::Cow;
+
+use super::format::TensorInfo;
+use super::mixture::{Blocks, Mixture, Role};
 use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights, Types};
 use crate::export::fused::{beginning_with, widest};
 use crate::gguf::key::tensor as names;
 use crate::gguf::{Arch, frequency_divisors, side_by_side};
-use crate::shape::{ModelConfig, Part};
+use crate::quant::BlockType;
+use crate::shape::{Axis, ModelConfig, Part, Projection};
 
 /// How a tensor's values are made of weights.
-type Values<W> = Box<dyn Fn(&W) -> Vec<f32>>;
+type Values<W> = Box<dyn for<'w> Fn(&'w W) -> Cow<'w, [f32]>>;
 
-/// A tensor of the file and where its values come from.
-pub(super) enum Entry {
-    /// From outside the layers.
-    Outer { name: String, shape: Vec<usize>, dtype: Dtype, values: Values<OuterWeights> },
-    /// From the weights of layer `layer`, counted from 0.
-    Layer { layer: usize, name: String, shape: Vec<usize>, dtype: Dtype, values: Values<LayerWeights> },
+/// A tensor of the file.
+pub(super) struct Entry {
+    pub name: String,
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// What its rows, or its entries, run along.
+    pub along: Axis,
+    pub blocks: Blocks,
+    pub source: Source,
 }
 
-/// The table of tensors: matrices in their types, vectors in f32.
+/// Where a tensor's values come from.
+pub(super) enum Source {
+    /// From outside the layers.
+    Outer(Values<OuterWeights>),
+    /// From the weights of a layer, counted from 0.
+    Layer(usize, Values<LayerWeights>),
+}
+
+/// In what tensors are stored: vectors in f32, as llama.cpp wants them, and matrices each in its own type or as
+/// a mixture says.
+pub(super) struct Storage {
+    /// The types that matrices have without a mixture.
+    pub types: Types,
+    pub mixture: Option<Mixture>,
+}
+
+impl Storage {
+    fn blocks(&self, role: Role, shape: &[usize], own: Dtype) -> Blocks {
+        match (shape, &self.mixture) {
+            ([_, width], Some(mixture)) => mixture.blocks(role, *width),
+            ([_, _], None) => Blocks::from(BlockType::from(own)),
+            _ => BlockType::F32.into(),
+        }
+    }
+}
+
+/// The table of tensors.
 pub(super) fn infos(entries: &[Entry]) -> Vec<TensorInfo> {
     let info = |entry: &Entry| {
-        let (Entry::Outer { name, shape, dtype, .. } | Entry::Layer { name, shape, dtype, .. }) = entry;
-        let element = if shape.len() > 1 { ElementType::of(*dtype) } else { ElementType::F32 };
-        TensorInfo { name: name.clone(), shape: shape.clone(), element }
+        let (kind, values) = (entry.blocks.stored, entry.shape.iter().product::<usize>());
+        // Blocks are chosen so that they divide the rows.
+        let bytes = (values / kind.elements() * kind.bytes()) as u64;
+        TensorInfo { name: entry.name.clone(), shape: entry.shape.clone(), kind, bytes }
     };
     entries.iter().map(info).collect()
 }
 
 /// Every tensor of the file, those outside the layers first.
-pub(super) fn all(arch: Arch, config: &ModelConfig, types: &Types) -> Vec<Entry> {
+pub(super) fn all(arch: Arch, config: &ModelConfig, storage: &Storage) -> Vec<Entry> {
     let layers = 0..config.layers.len();
-    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, types, i, part)));
-    outer(config, types).into_iter().chain(inside).collect()
+    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, storage, i, part)));
+    outer(config, storage).into_iter().chain(inside).collect()
 }
 
-fn outer(config: &ModelConfig, types: &Types) -> Vec<Entry> {
-    let (v, d) = (config.vocab_size, config.hidden_size);
-    let entry = |name: &str, shape: Vec<usize>, dtype: Dtype, values: Values<OuterWeights>| Entry::Outer {
+fn outer(config: &ModelConfig, storage: &Storage) -> Vec<Entry> {
+    let (v, d, types) = (config.vocab_size, config.hidden_size, &storage.types);
+    let entry = |name: &str, shape: Vec<usize>, along: Axis, blocks: Blocks, values: Values<OuterWeights>| Entry {
         name: name.into(),
         shape,
-        dtype,
-        values,
+        along,
+        blocks,
+        source: Source::Outer(values),
     };
-    let mut all = vec![
-        entry(names::EMBEDDING, vec![v, d], types.embedding(), Box::new(|w| w.embedding.values.clone())),
-        entry(names::FINAL_NORM, vec![d], Dtype::F32, Box::new(|w| w.final_norm.values.clone())),
-    ];
+    let matrix = |name: &str, role: Role, own: Dtype, values: Values<OuterWeights>| {
+        entry(name, vec![v, d], Axis::Hidden, storage.blocks(role, &[v, d], own), values)
+    };
+    let vector = |name: &str, length: usize, along: Axis, values: Values<OuterWeights>| {
+        entry(name, vec![length], along, BlockType::F32.into(), values)
+    };
     // Without output.weight llama.cpp takes the embedding.
+    let of_embedding = if config.tied_head { Role::Head } else { Role::Other };
+    let mut all = vec![
+        matrix(names::EMBEDDING, of_embedding, types.embedding(), Box::new(|w| (&w.embedding.values).into())),
+        vector(names::FINAL_NORM, d, Axis::Hidden, Box::new(|w| (&w.final_norm.values).into())),
+    ];
     if !config.tied_head {
-        let head = |w: &OuterWeights| w.head.as_ref().map(|h| h.values.clone()).unwrap_or_default();
-        all.push(entry(names::HEAD, vec![v, d], types.head(), Box::new(head)));
+        all.push(matrix(names::HEAD, Role::Head, types.head(), Box::new(head)));
     }
     if config.rope.scaling.is_some() {
         let divisors = frequency_divisors(&config.rope, config.head_dim);
-        let values = Box::new(move |_: &OuterWeights| divisors.clone());
-        all.push(entry(names::DIVISORS, vec![config.head_dim / 2], Dtype::F32, values));
+        let values: Values<OuterWeights> = Box::new(move |_| divisors.clone().into());
+        all.push(vector(names::DIVISORS, config.head_dim / 2, Axis::HeadDim, values));
     }
     all
 }
 
+fn head(weights: &OuterWeights) -> Cow<'_, [f32]> {
+    weights.head.as_ref().map_or_else(Cow::default, |head| (&head.values).into())
+}
+
 /// The tensor of layer `layer` that begins with `part`, if one does.
-fn in_layer(arch: Arch, config: &ModelConfig, types: &Types, layer: usize, part: Part) -> Option<Entry> {
+fn in_layer(arch: Arch, config: &ModelConfig, storage: &Storage, layer: usize, part: Part) -> Option<Entry> {
     let parts = beginning_with(part, arch.fused());
     let name = arch.tensor_in_layer(layer, *parts.first()?)?;
     let mut shape = part.shape(config, config.layers[layer]);
     // Fused projections lie under one another, so their rows add up.
     shape[0] = parts.iter().map(|part| part.shape(config, config.layers[layer])[0]).sum();
-    let (head_dim, dtype) = (config.head_dim, widest(layer, &parts, types)?);
-    let values = move |weights: &LayerWeights| {
-        parts.iter().flat_map(|&part| in_order(arch, part, &weights[part], head_dim)).collect()
-    };
-    Some(Entry::Layer { layer, name, shape, dtype, values: Box::new(values) })
+    let blocks = storage.blocks(role(layer, &parts), &shape, widest(layer, &parts, &storage.types)?);
+    let (along, head_dim) = (*part.axes().last()?, config.head_dim);
+    let values: Values<LayerWeights> = Box::new(move |weights| joined(arch, &parts, weights, head_dim));
+    Some(Entry { name, shape, along, blocks, source: Source::Layer(layer, values) })
+}
+
+/// What a tensor made of these parts is to the model.
+fn role(layer: usize, parts: &[Part]) -> Role {
+    match parts.last() {
+        Some(Part::Weight(Projection::V)) => Role::Values(layer),
+        Some(Part::Weight(Projection::Down)) => Role::Down(layer),
+        _ => Role::Other,
+    }
+}
+
+/// The values of these parts, one under the other.
+fn joined<'w>(arch: Arch, parts: &[Part], weights: &'w LayerWeights, head_dim: usize) -> Cow<'w, [f32]> {
+    match parts {
+        [part] => in_order(arch, *part, &weights[*part], head_dim),
+        _ => parts.iter().flat_map(|&part| in_order(arch, part, &weights[part], head_dim).into_owned()).collect(),
+    }
 }
 
 /// The values with the rows in the architecture's order.
-fn in_order(arch: Arch, part: Part, tensor: &HostTensor, head_dim: usize) -> Vec<f32> {
+fn in_order(arch: Arch, part: Part, tensor: &HostTensor, head_dim: usize) -> Cow<'_, [f32]> {
     match arch.reorders(part) {
-        true => tensor.select(0, &side_by_side(tensor.shape[0] / head_dim, head_dim)).values,
-        false => tensor.values.clone(),
+        true => tensor.select(0, &side_by_side(tensor.shape[0] / head_dim, head_dim)).values.into(),
+        false => (&tensor.values).into(),
     }
 }

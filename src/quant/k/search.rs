@@ -127,8 +127,9 @@ impl Sums {
         Self { xq: self.xq - w * x * q, qq: self.qq - w * q * q }
     }
 
+    /// Not a number where the sums were too large.
     fn scale(self) -> f32 {
-        if self.qq > 0.0 { self.xq / self.qq } else { 0.0 }
+        if self.qq == 0.0 { 0.0 } else { self.xq / self.qq }
     }
 
     /// By how much the error is smaller than with zeros.
