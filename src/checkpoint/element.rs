@@ -1,6 +1,7 @@
 //! How the elements of a stored tensor stand in its bytes.
 
 use super::Dtype;
+use crate::names::Named;
 use crate::quant::{BlockType, dequantise};
 
 /// How elements are stored.
@@ -22,12 +23,8 @@ impl Element {
 
     /// That of a GGUF.
     pub fn of_blocks(kind: BlockType) -> Self {
-        match kind {
-            BlockType::F32 => Self::Plain(Dtype::F32),
-            BlockType::F16 => Self::Plain(Dtype::F16),
-            BlockType::Bf16 => Self::Plain(Dtype::Bf16),
-            kind => Self::Blocks(kind),
-        }
+        let plain = Dtype::all().iter().copied().find(|&dtype| BlockType::from(dtype) == kind);
+        plain.map_or(Self::Blocks(kind), Self::Plain)
     }
 
     /// The type in which what is made of the tensor is written where none is asked for: its own, and of a

@@ -65,7 +65,7 @@ pub enum GgufError {
         found: String,
     },
     /// The file is a part of one that was split.
-    #[error("it is one of {0} files; join them with `llama-gguf-split --merge` of llama.cpp")]
+    #[error("it is one of {0} files; join them with llama-gguf-split of llama.cpp")]
     Split(u64),
     /// The tokenizer cannot be made into a tokenizer.json.
     #[error("its tokenizer is not read: {0}")]

@@ -248,3 +248,23 @@ fn llama_cpp_opens_the_file_and_others_a_folder_that_is_made_of_it() {
     assert_eq!(transformers.opens, Opens::Export);
     assert!(transformers.how.starts_with("slimgpt export padded PATH --out DIR, then from_pretrained(DIR)"));
 }
+
+#[test]
+fn sentence_pieces_cut_as_llama_cpp_says() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/tokenizers/llama-spm-vectors");
+    if !vectors.is_dir() {
+        return;
+    }
+    let read =
+        |ending: &str| std::fs::read_to_string(vectors.join(format!("ggml-vocab-llama-spm.gguf{ending}"))).unwrap();
+    let tokenizer = Tokenizer::open(&vectors.join("ggml-vocab-llama-spm.gguf"), 32_000).unwrap();
+    let (texts, wanted) = (read(".inp"), read(".out"));
+    let mut texts: Vec<&str> = texts.split("\n__ggml_vocab_test__\n").collect();
+    // The file ends as it began, with a separator.
+    texts.truncate(wanted.lines().count());
+    assert!(texts.len() > 40);
+    for (text, wanted) in texts.into_iter().zip(wanted.lines()) {
+        let wanted: Vec<u32> = wanted.split_whitespace().map(|id| id.parse().unwrap()).collect();
+        assert_eq!(tokenizer.encode(text).unwrap(), wanted, "{text:?}");
+    }
+}

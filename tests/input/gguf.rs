@@ -182,7 +182,7 @@ fn what_is_not_supported_is_refused_by_its_key() {
     refused(&plain().text("general.architecture", "gemma2"), &["\"gemma2\"", "llama, qwen2, qwen3, deci, openelm"]);
     refused(&plain().without("general.architecture"), &["(missing)"]);
     refused(&plain().whole("general.architecture", 3), &["general.architecture is not a text"]);
-    refused(&plain().whole("split.count", 3), &["one of 3 files", "llama-gguf-split --merge"]);
+    refused(&plain().whole("split.count", 3), &["one of 3 files", "llama-gguf-split"]);
     refused(&plain().whole("llama.expert_count", 8), &["llama.expert_count is 8"]);
     refused(&plain().float("llama.attention.scale", 0.1), &["llama.attention.scale is 0.1"]);
     refused(&plain().whole("llama.rope.dimension_count", 32), &["partial_rotary_factor 0.5"]);
