@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Dtype;
 use super::names::{self, EMBEDDING, FINAL_NORM, HEAD, in_layer};
 use crate::shape::{ModelConfig, Part};
@@ -10,6 +12,19 @@ use crate::shape::{ModelConfig, Part};
 /// What a file's header has of a tensor besides its name, at most: type, shape and offsets are about 90 bytes, and a file
 /// begins with 50 more, which a tensor that fills a file by itself brings along.
 const ENTRY_BYTES: usize = 144;
+/// How much of a model is stored in one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeShare {
+    /// Name of the type: that of an element, or of a kind of block.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// How many tensors are stored in it.
+    pub tensors: usize,
+    /// How many elements they have.
+    pub elements: usize,
+    /// The bytes that they take.
+    pub bytes: u64,
+}
 
 /// The element type of every tensor of a model, by the names under which we write them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,12 @@ mod schedule;
 use std::path::Path;
 
 use anyhow::Result;
+use slimgpt::beside;
 use slimgpt::checkpoint::{Checkpoint, ReadError};
 use slimgpt::format;
 use slimgpt::text::Tokenizer;
 
+use super::exit::Usage;
 use super::out;
 
 pub use adapter::AdapterArgument;
@@ -20,7 +22,7 @@ pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, wind
 pub use device::{DeviceArgument, device_parser, limits, told};
 pub use pruning::{Knobs, Pruning};
 
-/// Opens a folder and its tokenizer.
+/// Opens a folder, or a GGUF file, and its tokenizer.
 pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     let (checkpoint, tokenizer) = slimgpt::session::open(model)?;
     opened(model, &checkpoint);
@@ -32,7 +34,7 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     Ok((checkpoint, tokenizer))
 }
 
-/// Opens a folder whose tokenizer is not needed.
+/// Opens a folder, or a GGUF file, whose tokenizer is not needed.
 pub fn open_weights(model: &Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(model)?;
     opened(model, &checkpoint);
@@ -63,9 +65,23 @@ fn opened(model: &Path, checkpoint: &Checkpoint) {
         "model: {}: {:?}, {layers} layers, {bytes} in {}",
         model.display(),
         config.family,
-        checkpoint.dtype()
+        types(checkpoint)
     ));
     tell(model, checkpoint.notes());
+}
+
+/// In which types a model is stored: that of most weights, or of a quantised one all.
+pub fn types(checkpoint: &Checkpoint) -> String {
+    checkpoint.quantisation().unwrap_or_else(|| checkpoint.dtype().to_string())
+}
+
+/// Refuses to keep figures in a model's folder where the model is a file.
+pub fn check_save(model: &Path, save: bool) -> Result<()> {
+    if save && beside::is_file(model) {
+        let what = format!("--save keeps figures in the model's folder, and {} is a file", model.display());
+        return Err(Usage(what).into());
+    }
+    Ok(())
 }
 
 /// Says what was found to contradict itself and which was taken: silence would hide another model.

@@ -100,6 +100,7 @@ impl Evaluate {
         let files = chosen.iter().flat_map(select::Chosen::files).cloned();
         files.clone().for_each(|file| out::detail(format_args!("rows: {}", file.display())));
         let place = items::place(self.items.as_deref(), &files.chain([self.model.clone()]).collect::<Vec<_>>())?;
+        arguments::check_save(&self.model, self.save)?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
         let settings = load::Settings {

@@ -172,6 +172,7 @@ impl Ppl {
     fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Usage(text.into()).into());
         check_name(&self.text)?;
+        arguments::check_save(&self.model, self.save)?;
         if self.protocol != Protocol::Window && self.bos == Bos::Each {
             return wrong("--bos each is for --protocol window; use --bos first or none");
         }

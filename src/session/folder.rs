@@ -32,7 +32,7 @@ pub enum SessionError {
     Page(#[from] ReportError),
 }
 
-/// Opens a folder and its tokenizer.
+/// Opens a folder, or a GGUF file, and its tokenizer.
 ///
 /// # Errors
 /// When one of the two cannot be used.

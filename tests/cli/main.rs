@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod export;
 mod generate;
+mod gguf;
 mod loudness;
 mod measured;
 mod places;

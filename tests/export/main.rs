@@ -5,6 +5,7 @@ mod compat;
 mod gguf;
 mod huggingface;
 mod mlx;
+mod opened;
 mod padded;
 mod quantised;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 
 mod config;
 mod files;
+mod gguf;
 mod given;
 #[path = "../support/mod.rs"]
 mod support;

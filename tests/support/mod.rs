@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod checkpoint;
+pub mod gguf;
 pub mod oracle;
 pub mod parquet;
 pub mod pruned;

@@ -1,11 +1,7 @@
 //! The bytes of a GGUF file before its data.
 
+use crate::gguf::{ALIGNMENT, Kind, MAGIC, VERSION};
 use crate::quant::BlockType;
-
-/// The data of every tensor begins at a multiple of this.
-pub(super) const ALIGNMENT: u64 = 32;
-const MAGIC: &[u8] = b"GGUF";
-const VERSION: u32 = 3;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +17,14 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number that stands for the type.
-    fn kind(&self) -> u32 {
+    fn kind(&self) -> Kind {
         match self {
-            Self::U32(_) => 4,
-            Self::F32(_) => 6,
-            Self::Bool(_) => 7,
-            Self::String(_) => 8,
-            // An array; the kind of its elements is part of the value.
-            Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => 9,
+            Self::U32(_) => Kind::U32,
+            Self::F32(_) => Kind::F32,
+            Self::Bool(_) => Kind::Bool,
+            Self::String(_) => Kind::String,
+            // The kind of its elements is part of the value.
+            Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => Kind::Array,
         }
     }
 
@@ -39,9 +34,9 @@ impl Value {
             Self::F32(v) => out.extend(v.to_le_bytes()),
             Self::Bool(v) => out.push((*v).into()),
             Self::String(v) => write_string(out, v),
-            Self::I32s(all) => write_array(out, 5, all, |out, v| out.extend(v.to_le_bytes())),
-            Self::F32s(all) => write_array(out, 6, all, |out, v| out.extend(v.to_le_bytes())),
-            Self::Strings(all) => write_array(out, 8, all, |out, v| write_string(out, v)),
+            Self::I32s(all) => write_array(out, Kind::I32, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::F32s(all) => write_array(out, Kind::F32, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::Strings(all) => write_array(out, Kind::String, all, |out, v| write_string(out, v)),
         }
     }
 }
@@ -51,8 +46,8 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn write_array<T>(out: &mut Vec<u8>, kind: u32, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-    out.extend(kind.to_le_bytes());
+fn write_array<T>(out: &mut Vec<u8>, kind: Kind, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.extend((kind as u32).to_le_bytes());
     out.extend((all.len() as u64).to_le_bytes());
     all.iter().for_each(|v| write(out, v));
 }
@@ -80,7 +75,7 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
     out.extend((keys.len() as u64).to_le_bytes());
     for (key, value) in keys {
         write_string(&mut out, key);
-        out.extend(value.kind().to_le_bytes());
+        out.extend((value.kind() as u32).to_le_bytes());
         value.write(&mut out);
     }
     // From where the data begins, each tensor filled up to the alignment.

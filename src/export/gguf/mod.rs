@@ -14,11 +14,10 @@ mod tokenizer;
 
 use std::path::Path;
 
-pub use arch::Arch;
 pub use fallback::Fallback;
 pub use file_type::FileType;
 pub use format::Value;
-use format::{ALIGNMENT, TensorInfo, padding};
+use format::{TensorInfo, padding};
 use mixture::Mixture;
 use tensors::{Entry, Source, Storage};
 use tokenizer::Vocabulary;
@@ -26,6 +25,8 @@ use tokenizer::Vocabulary;
 use super::files::NewExport;
 use super::{ExportError, huggingface};
 use crate::checkpoint::{Checkpoint, Dtype, Types};
+use crate::gguf::ALIGNMENT;
+pub use crate::gguf::Arch;
 use crate::names::Named;
 use crate::place::Kind;
 use crate::quant::quantise;
