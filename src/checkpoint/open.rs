@@ -69,7 +69,7 @@ impl Checkpoint {
             raw_config,
             shards: Arc::new([]),
             shard_of: HashMap::new(),
-            folder: Some(folder.to_owned()),
+            place: Some(folder.to_owned()),
             types: Types::all(Dtype::F32),
             notes: vec!["its weights are not there: the sizes are those of config.json".into()],
             adapters: Vec::new(),

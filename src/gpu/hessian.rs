@@ -126,7 +126,7 @@ mod tests {
     /// Channels and context of 7B, 13B and 70B models, and what fits one launch.
     #[test]
     fn launches_cover_the_grid_and_none_is_long() {
-        for features in [1, 576, 4096, 8192, 11008, 13824, 14336, 28672] {
+        for features in [1usize, 576, 4096, 8192, 11008, 13824, 14336, 28672] {
             let [width, height, _] = folded_triangle(features.div_ceil(TILE));
             let mut next = 0;
             for ([x, y, z], band) in launches(TOKENS_AT_ONCE, features) {

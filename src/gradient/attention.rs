@@ -109,7 +109,7 @@ mod tests {
         let mask = Tensor::<4>::from_data(TensorData::new(mask, [1, 1, t, t]), &device);
         let pulled = |most| {
             let found = pull_within(most, of.clone(), context.clone(), at_context.clone(), &mask);
-            found.map(|tensor| tensor.into_data().to_vec::<f32>().expect("floats"))
+            found.map(|tensor| tensor.into_data().try_to_vec::<f32>().expect("floats"))
         };
         let whole = pulled(SCORE_BYTES);
         // One query of a K/V head's group, three of them, all of one, all of three.

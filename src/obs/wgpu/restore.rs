@@ -25,8 +25,9 @@ struct Pulled {
 }
 
 impl Pulled {
-    fn of(problem: &Problem, columns: &[usize]) -> Self {
-        let Problem { state, weight, hessian } = problem;
+    /// With H as [`Problem::damped`] makes it.
+    fn of(problem: &Problem, hessian: &Tensor<2>, columns: &[usize]) -> Self {
+        let Problem { state, weight, .. } = problem;
         let [_, n] = weight.dims();
         let alive = state.alive.clone().reshape([n, 1]);
         let h = gather::columns(hessian, columns);
@@ -48,10 +49,12 @@ impl Pulled {
 /// What each group would win back alone; zero where rounding has left S no factor.
 pub(super) async fn gains(problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
     let columns = groups.concat();
-    let pulled = Pulled::of(problem, &columns);
+    let hessian = problem.damped();
+    let pulled = Pulled::of(problem, &hessian, &columns);
     if groups.iter().all(|group| group.len() == 1) {
-        return of_columns(problem, &columns, pulled).await;
+        return of_columns(&hessian, &columns, pulled).await;
     }
+    drop(hessian);
     let (mut gains, mut next) = (Vec::with_capacity(groups.len()), 0);
     for group in groups {
         let places = next..next + group.len();
@@ -70,9 +73,9 @@ pub(super) async fn gains(problem: &Problem, groups: &[Vec<usize>]) -> Result<Ve
 }
 
 /// The same of single columns, whose S are numbers: read back together.
-async fn of_columns(problem: &Problem, columns: &[usize], pulled: Pulled) -> Result<Vec<f64>, ObsError> {
+async fn of_columns(hessian: &Tensor<2>, columns: &[usize], pulled: Pulled) -> Result<Vec<f64>, ObsError> {
     let Pulled { there, t, r, .. } = pulled;
-    let diagonal = doubles(gather::diagonal(&problem.hessian)).await?;
+    let diagonal = doubles(gather::diagonal(hessian)).await?;
     let explained = doubles((there * t).sum_dim(0)).await?;
     let squares = doubles((r.clone() * r).sum_dim(0)).await?;
     let gain = |((&column, explained), square): ((&usize, f64), f64)| {
@@ -84,7 +87,7 @@ async fn of_columns(problem: &Problem, columns: &[usize], pulled: Pulled) -> Res
 
 /// Brings a group back and tells what that has won.
 pub(super) async fn restore(problem: &mut Problem, columns: &[usize]) -> Result<f64, ObsError> {
-    let pulled = Pulled::of(problem, columns);
+    let pulled = Pulled::of(problem, &problem.damped(), columns);
     let j = pulled.factor(columns, 0..columns.len()).await?.j;
     let state = &mut problem.state;
     let ([_, n], size, device) = (state.w.dims(), columns.len(), state.w.device());

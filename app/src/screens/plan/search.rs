@@ -169,7 +169,7 @@ fn map(ui: &mut Ui, plan: &SearchPlan, config: &ModelConfig) {
             let fill = cost.map_or(p.line, |cost| shade(cost, least, greatest));
             ui.painter().rect_filled(cell, CornerRadius::same(2), fill);
             let words = words(layer, name, *cost);
-            let response = ui.interact(cell, ui.id().with((r, layer)), Sense::hover());
+            let response = ui.interact(cell, ui.scope_id().with((r, layer)), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(egui::accesskit::Role::Image, true, &words));
             response.on_hover_text(words);
         }
