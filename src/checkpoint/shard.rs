@@ -108,7 +108,7 @@ impl Shard {
 
     /// Whether the file holds a tensor.
     pub fn has(&self, tensor: &str) -> bool {
-        self.info(tensor).is_some()
+        self.entry(tensor).is_some()
     }
 
     /// Gives a tensor another name.
