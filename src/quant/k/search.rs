@@ -52,14 +52,15 @@ impl Search {
             return Affine { scale: 0.0, min: -least };
         }
         let most = self.most;
-        let codes = |steps: f32| {
+        // From `least`, which need not be the least value: each grid begins at the best minimum so far.
+        let codes = |steps: f32, least: f32| {
             let inverse = steps / (greatest - least);
             move |x: f32| nearest(inverse * (x - least)).clamp(0.0, most)
         };
         let mut best = Affine { scale: (greatest - least) / most, min: -least };
-        let mut least_error = self.error(x, weight, best, codes(most));
+        let mut least_error = self.error(x, weight, best, codes(most, least));
         for grid in 0..self.grids {
-            let code = codes(most + self.first + 0.1 * f32::from(grid));
+            let code = codes(most + self.first + 0.1 * f32::from(grid), -best.min);
             let Some(fit) = fitted(x, weight, &code) else { continue };
             let error = self.error(x, weight, fit, &code);
             if error < least_error {
@@ -132,9 +133,9 @@ impl Sums {
         if self.qq == 0.0 { 0.0 } else { self.xq / self.qq }
     }
 
-    /// By how much the error is smaller than with zeros.
-    fn gain(self) -> f32 {
-        self.scale() * self.xq
+    /// Whether the error is smaller than with those.
+    fn is_better(self, than: Self) -> bool {
+        self.xq * self.xq > than.scale() * than.xq * self.qq
     }
 }
 
@@ -153,7 +154,7 @@ pub(super) fn linear(x: &[f32], half: f32) -> f32 {
     }
     let grid = |tenths: i8| Sums::of(x, signed(extreme, half + 0.1 * f32::from(tenths), half));
     let others = (-9..=9).filter(|&tenths| tenths != 0).map(grid);
-    others.fold(grid(0), |best, sums| if sums.gain() > best.gain() { sums } else { best }).scale()
+    others.fold(grid(0), |best, sums| if sums.is_better(best) { sums } else { best }).scale()
 }
 
 /// The same, of codes that change one at a time as long as that helps, five times at most: with few
@@ -174,7 +175,7 @@ pub(super) fn by_turns(x: &[f32], half: f32) -> f32 {
             }
             let new = nearest(x * others.qq / others.xq).clamp(-half, half - 1.0);
             let with_new = others.with(x, new);
-            if new != *code && with_new.gain() > sums.gain() {
+            if new != *code && with_new.is_better(sums) {
                 (*code, sums, changed) = (new, with_new, true);
             }
         }
