@@ -69,7 +69,7 @@ pub(super) async fn restore<T: Real>(problem: &mut Problem<T>, columns: &[usize]
     let place = |j: usize| columns.iter().position(|&column| column == j);
     let v = Mat::from_fn(columns.len(), problem.h_inv.nrows(), |k, j| match place(j) {
         Some(own) => T::of(if own == k { 1.0 } else { 0.0 }),
-        None => -pulled.t[(j, k)],
+        None => T::of(0.0) - pulled.t[(j, k)],
     });
     let (y, et) = (solved(l.L(), v), solved(l.L(), pulled.r.transpose().to_owned()));
     for &j in columns {
