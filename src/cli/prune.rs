@@ -216,7 +216,7 @@ impl Prune {
             return Ok(());
         }
         show(&report, dense.iter().zip(&pruned))?;
-        for line in searched.as_ref().and_then(|(plan, _)| search::told(plan)) {
+        if let Some(line) = searched.as_ref().and_then(|(plan, _)| search::told(plan)) {
             out::line(line)?;
         }
         match file.zip(written) {

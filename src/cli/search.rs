@@ -11,7 +11,6 @@ use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::Target;
 use slimgpt::disk;
-use slimgpt::pipeline::Limits;
 use slimgpt::place::{Kind, Place};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
@@ -127,7 +126,7 @@ impl SearchCommand {
         }
         out::line(table::map(&plan))?;
         out::line(table::targets(&plan))?;
-        for line in told(&plan) {
+        if let Some(line) = told(&plan) {
             out::line(line)?;
         }
         let file = self.out.display();

@@ -92,7 +92,8 @@ fn shapes(layers: &Value) -> Vec<[u64; 3]> {
 fn one_shape_is_found_for_all_layers() {
     let folder = temporary();
     let (model, file) = (shipped(), folder.path().join("one.json"));
-    let search = [&["search", &model, "--out", &path(&file), "--uniform"], &SMALL[..]].concat();
+    let out = path(&file);
+    let search = [&["search", &model, "--out", &out, "--uniform"], &SMALL[..]].concat();
     run(&[&search[..], &["--targets", "0.2,0.35"]].concat()).with(0);
     for (found, ratio) in plan(&file)["targets"].as_array().unwrap().iter().zip([0.2, 0.35]) {
         let shapes = shapes(&found["layers"]);

@@ -118,10 +118,10 @@ fn a_key_is_a_path_and_messages_are_a_text_by_the_models_template() {
     let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
     let settings = json!({ "chat_template": template }).to_string();
     std::fs::write(model.path().join("tokenizer_config.json"), settings).unwrap();
-    let read = files.read_for(Some(model.path())).unwrap();
+    let found = files.read_for(Some(model.path())).unwrap();
     let (one, two) = ("<user>Who sat?", "<user>Who sat?<assistant>The cat.");
-    assert_eq!(read.texts, [two.to_owned(), one.to_owned(), [two, two].concat()]);
-    assert!(read.notes[0].contains("2 rows"), "{:?}", read.notes);
+    assert_eq!(found.texts, [two.to_owned(), one.to_owned(), [two, two].concat()]);
+    assert!(found.notes[0].contains("2 rows"), "{:?}", found.notes);
     let tokenizer = Tokenizer::open(model.path(), 4096).unwrap();
     let all = Windows { count: None, length: 24, sampling: Sampling::Sequential, bos: Bos::None, seed: 0 };
     let cut = files.windows(None, &tokenizer, None, &all, &mut |_, _| {}).unwrap();

@@ -134,7 +134,8 @@ fn no_swap_that_is_left_would_lower_the_error() {
     let w = matrix(&case.w, [case.out, case.features], &cpu);
     let hessian = case.hessian(&oracle, &cpu);
     let cost = |gone: &[usize]| {
-        let order = slimgpt::obs::remove_columns(&oracle, &w, &hessian, gone, &Options::default());
+        let options = Options::default();
+        let order = slimgpt::obs::remove_columns(&oracle, &w, &hessian, gone, &options);
         block_on(order).unwrap().removed.iter().map(|r| r.cost).sum::<f64>()
     };
     let gone: Vec<usize> = pruned.removed.iter().map(|r| r.unit).collect();
