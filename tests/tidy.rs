@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["shape", "format", "names", "remedy", "disk"],
     &["device", "gpu", "place"],
-    &["activations", "obs", "checkpoint", "text"],
+    &["activations", "obs", "checkpoint", "text", "hub"],
     &["error", "allocate"],
     &["model", "shipped"],
     &["export"],

@@ -25,6 +25,8 @@ pub use config::parse_config;
 pub use dtype::Dtype;
 pub use error::{ReadError, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
+pub use folder::read_config;
+#[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
 #[cfg(not(target_arch = "wasm32"))]
 pub use open::decode_tensors;

@@ -9,8 +9,10 @@ mod schedule;
 use std::path::Path;
 
 use anyhow::Result;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, read_config};
 use slimgpt::format;
+use slimgpt::hub::{is_whole, model_of_snapshot};
+use slimgpt::shape::ModelConfig;
 use slimgpt::text::Tokenizer;
 
 use super::out;
@@ -37,6 +39,15 @@ pub fn open_weights(model: &Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(model)?;
     opened(model, &checkpoint);
     Ok(checkpoint)
+}
+
+/// The sizes of a model, and its folder if its weights are there: of a name on the hub only config.json may have come.
+pub fn open_sizes(model: &Path) -> Result<(ModelConfig, Option<Checkpoint>)> {
+    if model_of_snapshot(model).is_none() || is_whole(model) {
+        let checkpoint = open_weights(model)?;
+        return Ok((checkpoint.config().clone(), Some(checkpoint)));
+    }
+    Ok((read_config(model)?, None))
 }
 
 /// Says what there is to know about a folder that was opened.

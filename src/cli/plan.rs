@@ -7,10 +7,12 @@ use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
 use super::exit::Usage;
+use super::hub::{Given, Online};
 use super::{out, show, variables};
 
 mod recovery;
@@ -33,7 +35,7 @@ which --schedule FILE takes";
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, or its name on the hub (org/name), of which only config.json is downloaded
     model: PathBuf,
     #[command(flatten)]
     pruning: Pruning,
@@ -47,25 +49,33 @@ pub struct PlanCommand {
     device: Option<DeviceChoice>,
     #[command(flatten)]
     recovery: Recovery,
+    #[command(flatten)]
+    online: Online,
     /// Print the plan as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl PlanCommand {
+    /// What may be a name on the hub. Weights are read by no plan, and so not downloaded for one.
+    pub fn given(&mut self) -> Given<'_> {
+        let models = [&mut self.model].into_iter().chain(self.recovery.teacher_mut()).collect();
+        Given { online: self.online, need: Need::Config, models, texts: Vec::new(), json: self.json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
-        let checkpoint = arguments::open_weights(&self.model)?;
+        let (config, checkpoint) = arguments::open_sizes(&self.model)?;
         if self.recovery.is_asked() {
             let limits = self.pruning.knobs.within(self.limits()?);
-            return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
+            return self.recovery.run(&config, self.size.seq_len, &limits, self.json);
         }
         if self.pruning.is_search() {
             return Err(Usage(UNSEARCHED.into()).into());
         }
         // The seed decides which units go, not how many.
-        let request = self.pruning.request(&self.size, &checkpoint, 0)?;
+        let request = self.pruning.request(&self.size, &config, checkpoint.as_ref(), 0)?;
         let limits = self.pruning.knobs.within(self.limits()?);
-        let plan = plan(&request, checkpoint.config(), &limits)?;
+        let plan = plan(&request, &config, &limits)?;
         if self.json {
             return out::json(&plan);
         }

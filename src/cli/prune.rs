@@ -12,12 +12,14 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::disk;
 use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::SearchPlan;
 use slimgpt::session::{Pruned, prune_to_folder};
 
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
@@ -47,7 +49,8 @@ With --json every line of standard output is one event with its \"seconds\"; the
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Prune {
-    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned
+    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned, or its
+    /// name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
@@ -62,6 +65,8 @@ pub struct Prune {
     text: Text,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -71,6 +76,13 @@ pub struct Prune {
 }
 
 impl Prune {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut()).collect();
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: json }
+    }
+
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
         exit::told_in_json(self.json, self.prune())
@@ -79,22 +91,27 @@ impl Prune {
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
-        let mut request = self.pruning.request(&self.calibration.size, &checkpoint, self.calibration.seed)?;
+        let mut request = self.pruning.request(
+            &self.calibration.size,
+            checkpoint.config(),
+            Some(&checkpoint),
+            self.calibration.seed,
+        )?;
         let texts = self.calibration.files().iter().chain(self.text.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
         // An earlier result may be this very run's, which only the run itself knows.
         let place = Place::new(&self.out, Kind::Pruned, true);
         place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
-        self.calibration.check(&checkpoint)?;
         self.text.check(checkpoint.config())?;
         plan(&request, checkpoint.config(), &Limits::default())?;
+        let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
         let interrupt = Interrupt::listen();
         let mut searched = None;
         if self.pruning.is_search() {
-            let text = Probed { calibration: &self.calibration, probe: &Probe::default() };
+            let text = Probed { calibration, probe: &Probe::default() };
             let state = self.out.with_added_extension("search.partial");
             let earlier = self.out.join(SearchPlan::FILE);
             // What stands there is refused now and not after the search, unless it may be this very run's.
@@ -109,17 +126,17 @@ impl Prune {
                 earlier: &earlier,
             };
             let found = search.run(&text, &tokenizer, &device, &self.pruning, &interrupt, self.json)?;
-            let (size, seed) = (&self.calibration.size, self.calibration.seed);
+            let (size, seed) = (&calibration.size, calibration.seed);
             request = self.pruning.found(size, checkpoint.config(), seed, found.found(None)?)?;
             searched = Some((found, state));
         }
         let plan = plan(&request, checkpoint.config(), &limits)?;
-        let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
+        let windows = calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let measure = Measured {
             text: &self.text,
             tokenizer: &tokenizer,
             device: &device,
-            key: self.calibration.key(),
+            key: calibration.key(),
             json: self.json,
         };
         let dense = measure.before("dense", &checkpoint)?;
@@ -128,6 +145,9 @@ impl Prune {
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(&device);
         let memory = || watch.look();
+        let mut typed = typed("prune");
+        // A text that was taken because none was typed is told like one that was.
+        typed.settings.insert("calibration".into(), calibration.files().iter().map(|file| out::path(file)).collect());
         let job = Job {
             checkpoint: &checkpoint,
             windows: &windows,
@@ -136,7 +156,7 @@ impl Prune {
             device: &device,
             clock: &clock,
             memory: &memory,
-            typed: Some(&typed("prune")),
+            typed: Some(&typed),
         };
         self.announce(&job);
         export::hint_at_links(&self.model);

@@ -13,6 +13,7 @@ use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::disk;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{Limits, Request, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::{Map, Search, SearchPlan, sizes};
@@ -22,6 +23,7 @@ use slimgpt::text::{Files, Sampling, Tokenizer};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning, window_length};
 use super::exit::Usage;
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::{exit, out, parse};
 use progress::Progress;
@@ -60,7 +62,7 @@ const PROBE_LENGTH: usize = 512;
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct SearchCommand {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, or its name on the hub (org/name)
     model: PathBuf,
     /// Shares of the decoder layers' parameters to remove, with commas between
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::ratio, required_unless_present_any = ["target", "target_params"])]
@@ -76,6 +78,8 @@ pub struct SearchCommand {
     probe: Probe,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -210,6 +214,13 @@ fn earlier(file: &Path, id: &str) -> Option<Map> {
 }
 
 impl SearchCommand {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.calibration.files_mut().iter_mut().chain(&mut self.probe.probe).collect();
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: json }
+    }
+
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
         exit::told_in_json(self.json, self.search())
@@ -225,11 +236,11 @@ impl SearchCommand {
         let place = Place::new(&self.out, Kind::Search, self.overwrite);
         let reads = [&self.model].into_iter().chain(self.calibration.files()).chain(&self.probe.probe);
         place.ask(&reads.cloned().collect::<Vec<_>>())?;
-        self.calibration.check(&checkpoint)?;
+        let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
         let state = self.out.with_added_extension("partial");
-        let text = Probed { calibration: &self.calibration, probe: &self.probe };
+        let text = Probed { calibration, probe: &self.probe };
         let search = Searching {
             checkpoint: &checkpoint,
             request: &request,

@@ -15,6 +15,7 @@ mod input;
 mod pass;
 mod zstd;
 
+pub use input::is_readable;
 pub(super) use input::is_text;
 use pass::{Found, Shown};
 

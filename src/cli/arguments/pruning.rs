@@ -182,11 +182,16 @@ impl Pruning {
     ///
     /// # Errors
     /// When nothing says how much is to go, a window is longer than the model's context, or a plan is of another model.
-    pub fn request(&self, size: &CalibrationSize, checkpoint: &Checkpoint, seed: u64) -> Result<Request> {
+    pub fn request(
+        &self,
+        size: &CalibrationSize,
+        config: &ModelConfig,
+        checkpoint: Option<&Checkpoint>,
+        seed: u64,
+    ) -> Result<Request> {
         if let Some(file) = self.file() {
             out::detail(format_args!("schedule: {}", file.display()));
         }
-        let config = checkpoint.config();
         if let Some(shape) = self.shape {
             return self.with(size, config, seed, Schedule::Shape(shape), self.target());
         }
@@ -198,7 +203,9 @@ impl Pruning {
                 self.with(size, config, seed, Schedule::default(), self.target())
             }
             Scheduled::Found(plan) => {
-                if plan.model != searched_model(checkpoint)? {
+                // Without weights nothing tells whether it is the model that was searched.
+                let model = checkpoint.map(searched_model).transpose()?;
+                if model.is_some_and(|model| plan.model != model) {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());
                 }

@@ -16,7 +16,7 @@ use crate::cli::out;
 #[derive(Args, Clone)]
 pub struct Examples {
     /// What to learn from: rows (.json, .jsonl) or text (.txt), packed (.gz, .zst) or not; may be given
-    /// several times
+    /// several times, and be a name on the hub (dataset:org/name/file)
     #[arg(long, value_name = "FILE", required = true)]
     data: Vec<PathBuf>,
     /// What the rows are; by default as the first row looks
@@ -34,6 +34,11 @@ impl Examples {
     /// The files that are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.data
+    }
+
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.data
     }
 
     /// The key of the text in a row.

@@ -31,6 +31,8 @@ const PACKED: [(&str, &[u8], Packing); 2] =
     [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
 /// Endings of files that hold a text and no rows.
 const TEXTS: [&str; 3] = ["txt", "md", "raw"];
+/// Endings of files that hold rows.
+const ROWS: [&str; 2] = ["jsonl", "json"];
 /// Bytes at the beginning that tell what a text is whose name says nothing.
 const HEAD: u64 = 512;
 /// Bytes that are read at once.
@@ -67,6 +69,13 @@ pub(in crate::text) fn is_text(path: &Path) -> bool {
     ends_as(&name).0.rsplit_once('.').is_some_and(|(_, ending)| TEXTS.contains(&ending))
 }
 
+/// Whether a file's name says that it is read here.
+pub fn is_readable(name: &str) -> bool {
+    let (name, _) = ends_as(name);
+    let known = |ending: &str| TEXTS.contains(&ending) || ROWS.contains(&ending);
+    name.rsplit_once('.').is_some_and(|(_, ending)| known(ending))
+}
+
 /// The name without the ending of a packed file, and how it is packed.
 fn ends_as(name: &str) -> (String, Packing) {
     let known = PACKED.iter().find_map(|&(ending, _, packing)| Some((name.strip_suffix(ending)?.to_owned(), packing)));
@@ -90,7 +99,7 @@ fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
     Ok(match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some(ending) if TEXTS.contains(&ending) => Some(Kind::Text),
         Some("json") if first_sign(input)? == Some(b'[') => Some(Kind::List),
-        Some("jsonl" | "json") => Some(Kind::Lines),
+        Some(ending) if ROWS.contains(&ending) => Some(Kind::Lines),
         _ => None,
     })
 }
