@@ -147,7 +147,10 @@ impl Prune {
         let memory = || watch.look();
         let mut typed = typed("prune");
         // A text that was taken because none was typed is told like one that was.
-        typed.settings.insert("calibration".into(), calibration.files().iter().map(|file| out::path(file)).collect());
+        if self.calibration.files().is_empty() {
+            let files = calibration.files().iter().map(|file| out::path(file)).collect();
+            typed.settings.insert("calibration".into(), files);
+        }
         let job = Job {
             checkpoint: &checkpoint,
             windows: &windows,

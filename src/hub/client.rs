@@ -8,6 +8,7 @@ use ureq::http::{Response, header};
 use ureq::{Agent, Body};
 
 use super::error::HubError;
+use super::hash::Hash;
 use super::name::{Name, is_commit, is_inside};
 use super::settings::Settings;
 use crate::disk;
@@ -81,6 +82,8 @@ impl<'a> Client<'a> {
         let response = self.found(name, response, Some(file))?;
         let text = |key: &str| response.headers().get(key).and_then(|value| value.to_str().ok());
         let etag = text("x-linked-etag").or_else(|| text("etag")).map(plain_etag);
+        // It names a file in the cache: anything but a hash could lead elsewhere.
+        let etag = etag.filter(|etag| Hash::of(etag, 0).is_some());
         // Of a redirect the length is that of its own few words.
         let own = || text("content-length").filter(|_| !response.status().is_redirection());
         let size = text("x-linked-size").or_else(own).and_then(|size| size.parse().ok());

@@ -59,15 +59,18 @@ impl Hub {
         let repository = self.repository(name);
         let held = repository.commit(&name.revision).map(|commit| repository.snapshot(&commit));
         let lacks = held.as_deref().map(|snapshot| lacking(snapshot, need)).unwrap_or_default();
-        match held {
-            Some(snapshot) if lacks.is_empty() => return Ok(snapshot),
-            // Not every model has a tokenizer of that name; whoever needs it says so.
-            Some(snapshot) if self.settings.offline && lacks == [TOKENIZER] => return Ok(snapshot),
-            _ if self.settings.offline => return Err(self.offline(name, &lacks.join(", "))),
+        // Not every model has a tokenizer of that name; whoever needs it says so.
+        let usable = held.filter(|_| lacks.iter().all(|lacks| *lacks == TOKENIZER));
+        match usable {
+            Some(snapshot) if lacks.is_empty() || self.settings.offline => return Ok(snapshot),
+            None if self.settings.offline => return Err(self.offline(name, &lacks.join(", "))),
             _ => {}
         }
         let client = Client::new(&self.settings);
-        let Listing { commit, files } = client.list(name)?;
+        let Listing { commit, files } = match (client.list(name), usable) {
+            (Err(HubError::Unreachable { .. }), Some(snapshot)) => return Ok(snapshot),
+            (found, _) => found?,
+        };
         let download = Download { hub: self, client: &client, repository: &repository, name, commit: &commit };
         let mut wanted: Vec<String> = match need {
             Need::Config => Vec::new(),
@@ -152,8 +155,10 @@ impl Download<'_> {
     fn files(&self, files: &[String], observer: &mut Observer<'_>) -> Result<(), HubError> {
         let snapshot = self.repository.snapshot(self.commit);
         let missing = files.iter().filter(|file| !snapshot.join(file).is_file());
-        let look = |file: &String| Ok((file.clone(), self.client.look(self.name, self.commit, file)?));
-        let missing = missing.map(look).collect::<Result<Vec<_>, HubError>>()?;
+        let look = |file: &String| -> Result<(String, Remote), HubError> {
+            Ok((file.clone(), self.client.look(self.name, self.commit, file)?))
+        };
+        let missing = missing.map(look).collect::<Result<Vec<_>, _>>()?;
         self.all(&missing, observer)
     }
 
@@ -171,22 +176,21 @@ impl Download<'_> {
             let (endpoint, cache) = (settings.endpoint.as_str(), settings.cache.as_path());
             observer(Event::Begins { name: self.name, endpoint, cache, files: absent.len(), bytes });
         }
-        let (mut before, mut brought) = (0, Vec::new());
+        let (mut before, mut brought) = (0u64, Vec::new());
         for (file, remote) in files {
             let is_absent = !fetcher.is_there(remote);
             let wanted = Wanted { name: self.name, file, remote };
             let is_new = fetcher.fetch(&wanted, &mut Told { observer: &mut *observer, before, total })?;
             brought.push((is_new, file, &remote.etag));
-            before += if is_absent { remote.size } else { 0 };
+            before = before.saturating_add(if is_absent { remote.size } else { 0 });
         }
         // Together at the end: a snapshot has all weights or none. Where there are no links bytes move to the file
         // that they are new for, so those that are copied come first.
         brought.sort_by_key(|(is_new, ..)| *is_new);
-        let point = |(is_new, file, etag): (bool, &String, &String)| -> Result<(), HubError> {
+        for (is_new, file, etag) in brought {
             self.repository.point(self.commit, file, etag, is_new)?;
-            Ok(())
-        };
-        brought.into_iter().try_for_each(point)
+        }
+        Ok(())
     }
 
     /// Refuses what would fill the disk.

@@ -97,6 +97,29 @@ fn a_list_that_leads_elsewhere_writes_nothing_there() {
     assert_eq!(names(folder.path()), ["hub"]);
 }
 
+/// What comes of a model about whose large files the hub tells `header`.
+fn told_of_weights(header: &'static str, value: &'static str) -> Ended {
+    let twist = move |_: &Asked, answer: &mut Answer| {
+        let linked = answer.headers.iter_mut().find(|(name, _)| *name == header);
+        linked.into_iter().for_each(|(_, told)| *told = value.to_owned());
+    };
+    let (folder, server) = (temporary(), Server::with(tiny(), twist));
+    let refused = ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(1);
+    assert_eq!(server.ranges(), [] as [usize; 0]);
+    assert_eq!(names(folder.path()), ["hub"]);
+    refused
+}
+
+#[test]
+fn what_no_disk_holds_is_not_begun() {
+    told_of_weights("X-Linked-Size", "4000000000000000000").saying(&["org/tiny needs", "free", "HF_HOME"]);
+}
+
+#[test]
+fn a_hash_that_is_none_names_no_file() {
+    told_of_weights("X-Linked-Etag", "\"../../../../evil\"").saying(&["model.safetensors", "hash"]);
+}
+
 #[test]
 fn a_failure_is_the_last_event_where_there_are_events() {
     let (folder, server) = (temporary(), Server::of(BTreeMap::new()));

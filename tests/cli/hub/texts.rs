@@ -8,7 +8,7 @@ use super::asking;
 use super::server::{COMMIT, Server, git_hash};
 use crate::{another_model, ended, path, shipped, temporary};
 
-const C4: &str = "en/c4-train.00000-of-01024.json.gz";
+const C4: &str = "allenai/c4/en/c4-train.00000-of-01024.json.gz";
 
 fn evaluation() -> Vec<u8> {
     std::fs::read(Path::new(&shipped()).join("eval.txt")).unwrap()
@@ -74,7 +74,7 @@ fn which_file_is_meant_is_asked_where_there_are_several() {
 
 #[test]
 fn without_a_text_the_first_shard_of_c4_is_taken() {
-    let server = dataset(&[(&format!("allenai/c4/{C4}"), rows())]);
+    let server = dataset(&[(C4, rows())]);
     let folder = temporary();
     let (model, out) = (another_model(&folder), path(&folder.path().join("out")));
     let prune =
@@ -86,7 +86,7 @@ fn without_a_text_the_first_shard_of_c4_is_taken() {
     let done = ended(&mut asking(&server, folder.path(), &prune)).with(0);
     assert!(done.err.contains("319 MB") && done.err.contains("downloading dataset:allenai/c4"), "{}", done.err);
     let report = std::fs::read_to_string(Path::new(&out).join("slimgpt-report.json")).unwrap();
-    assert!(report.contains(C4), "the report names the text");
+    assert!(report.contains("en/c4-train.00000-of-01024.json.gz"), "the report names the text");
     // From the cache it is the same, without a connection.
     let second = format!("{out}-2");
     let again = [&prune[..3], &[second.as_str()], &prune[4..], &["--offline"]].concat();
@@ -97,7 +97,7 @@ fn without_a_text_the_first_shard_of_c4_is_taken() {
 
 #[test]
 fn a_search_takes_the_same_text() {
-    let server = dataset(&[(&format!("allenai/c4/{C4}"), rows())]);
+    let server = dataset(&[(C4, rows())]);
     let folder = temporary();
     let (model, out) = (another_model(&folder), path(&folder.path().join("plan.json")));
     let search = [
