@@ -16,7 +16,7 @@ mod name;
 mod settings;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use cache::model_of_snapshot;
 pub use choose::{Need, is_whole};
