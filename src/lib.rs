@@ -20,6 +20,8 @@ pub mod gguf;
 pub mod gpu;
 #[cfg(feature = "gradients")]
 pub mod gradient;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod hub;
 pub mod model;
 pub mod names;
 pub mod obs;

@@ -58,6 +58,8 @@ pub enum Remedy {
     Replace,
     /// Put the output elsewhere, or start afresh in place of the run that stands there.
     StartAfresh,
+    /// Allow that it is downloaded, once.
+    Online,
 }
 
 /// An error that may know what helps.

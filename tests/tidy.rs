@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["shape", "format", "names", "remedy", "disk", "quant"],
     &["device", "gpu", "place", "gguf"],
     &["beside"],
-    &["activations", "obs", "checkpoint", "text"],
+    &["activations", "obs", "checkpoint", "text", "hub"],
     &["error", "allocate"],
     &["model", "shipped"],
     &["export"],

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::names::{self, EMBEDDING, HEAD};
 use super::shard::{Bytes, Shard};
-use super::{HostTensor, ReadError};
+use super::{HostTensor, ReadError, parse_config};
 use crate::disk::{self, DiskError};
 use crate::format::{few, without_mark};
 use crate::shape::ModelConfig;
@@ -176,6 +176,14 @@ fn open_shard(path: &Path) -> Result<Shard, ReadError> {
     let bytes = Bytes::map(path).map_err(DiskError::at("read", path))?;
     let file = path.display().to_string();
     Shard::open(file.clone(), bytes).map_err(|reason| ReadError::Damaged { file, reason })
+}
+
+/// The sizes of the model in a folder, by its config.json alone: its weights need not be there.
+///
+/// # Errors
+/// When config.json cannot be read, or is of a model that is not supported.
+pub fn read_config(folder: &Path) -> Result<ModelConfig, ReadError> {
+    parse_config(&read_json(&folder.join("config.json"))?)
 }
 
 /// Reads a JSON file.

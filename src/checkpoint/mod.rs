@@ -29,6 +29,8 @@ pub use dtype::Dtype;
 use element::Element;
 pub use error::{ReadError, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
+pub use folder::read_config;
+#[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
 pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]

@@ -76,6 +76,11 @@ impl Checkpoint {
         })
     }
 
+    /// Whether there are weights, and not only their sizes.
+    pub fn has_weights(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
     /// The same with the adapter in `folder` added to what is read.
     ///
     /// # Errors

@@ -14,10 +14,12 @@ use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
 use slimgpt::eval::{Speed, Timed, speed};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::model::{Decoder, fits};
 
 use super::arguments::{self, DeviceArgument};
 use super::exit::Interrupted;
+use super::hub::{Given, Online, model_called};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::{out, parse, progress, show};
@@ -42,7 +44,7 @@ process on the host, weights read from files included, and of the allocator on t
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Bench {
-    /// Folders of checkpoints, dense or pruned; ratios are to the first
+    /// Folders of checkpoints, dense or pruned, or names on the hub (org/name); ratios are to the first
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<PathBuf>,
     /// Tokens of the prompt whose reading is timed
@@ -56,6 +58,8 @@ pub struct Bench {
     repeats: usize,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -79,6 +83,13 @@ struct Cost {
 }
 
 impl Bench {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let models = self.models.iter_mut().collect();
+        let (online, json) = (self.online, self.json);
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         // All folders are opened first, so that a wrong one is told before the others are measured.
         let checkpoints = self.models.iter().map(|m| arguments::open_weights(m)).collect::<Result<Vec<_>>>()?;
@@ -88,7 +99,7 @@ impl Bench {
         let mut costs = Vec::new();
         for (model, checkpoint) in self.models.iter().zip(checkpoints) {
             if !self.json {
-                out::note(format_args!("{}:", model.display()));
+                out::note(format_args!("{}:", model_called(model)));
             }
             match self.measured(&checkpoint, timed, &device, &interrupt)? {
                 Some((speed, peak)) => costs.push(Cost::new(model, &checkpoint, speed, peak)?),
@@ -169,7 +180,7 @@ impl Cost {
         let config = checkpoint.config();
         let multiply_adds = multiply_adds(config, speed.timed.prompt_tokens);
         Ok(Self {
-            model: model.display().to_string(),
+            model: model_called(model),
             parameters: config.parameters(),
             decoder_parameters: config.decoder_parameters(),
             bytes_on_disk: bytes_on_disk(model)?,

@@ -8,9 +8,11 @@ use clap::Args;
 use serde_json::json;
 use slimgpt::eval::tasks::Begin;
 use slimgpt::eval::{BadRow, EvalError, EvalRecord};
+use slimgpt::hub::Need;
 
 use super::arguments::{self, AdapterArgument, DeviceArgument};
 use super::choice::{choice, suggesting};
+use super::hub::{Given, Online, model_called};
 use super::{out, parse};
 
 mod finished;
@@ -51,7 +53,7 @@ lm-eval; which rows did is said. Rows that cannot be used are an error unless --
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Evaluate {
-    /// Folder of a checkpoint, dense or pruned
+    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
@@ -88,12 +90,20 @@ pub struct Evaluate {
     save: bool,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl Evaluate {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         // Names and files come before the model: a file that is missing is told at once.
         let chosen = select::tasks(&self.tasks, &self.task_dir)?;
@@ -127,7 +137,7 @@ impl Evaluate {
         items.finish()?;
         match self.json {
             true => out::json(&json!({
-                "model": out::path(&self.model), "bos": self.bos, "device": device.name(), "limit": self.limit,
+                "model": model_called(&self.model), "bos": self.bos, "device": device.name(), "limit": self.limit,
                 "average_of_seven": finished::average(&finished), "tasks": finished, "skipped_rows": skipped,
                 "seconds": started.elapsed().as_secs_f64(),
             }))?,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
 use slimgpt::eval::EvalError;
+use slimgpt::hub::HubError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::place::PlaceError;
 use slimgpt::recover::RecoverError;
@@ -96,6 +97,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
+        || matches!(error.downcast_ref(), Some(HubError::NoName(_) | HubError::WhichFile { .. } | HubError::NoText { .. }))
         || matches!(error.downcast_ref(), Some(SearchError::Target(_) | SearchError::TooMuch { .. }))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))

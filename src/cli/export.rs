@@ -11,10 +11,13 @@ use slimgpt::export::gguf::{self, FileType};
 use slimgpt::export::huggingface::left_behind;
 use slimgpt::export::{mlx, padded};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::names::Named;
+use slimgpt::shape::ModelConfig;
 
 use super::arguments::AdapterArgument;
 use super::choice::choice;
+use super::hub::{Given, Online};
 use super::progress::counting;
 use super::{arguments, out};
 
@@ -73,7 +76,7 @@ enum Target {
 
 #[derive(Args)]
 struct Places {
-    /// Folder of a checkpoint, dense or pruned
+    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
@@ -83,12 +86,21 @@ struct Places {
     /// Replace OUT if it is such a file or folder
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    online: Online,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl Export {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let (Target::Gguf { places, .. } | Target::Mlx { places } | Target::Padded { places }) = &mut self.target;
+        let (online, models, json) = (places.online, vec![&mut places.model], places.json);
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         match &self.target {
             Target::Gguf { places, dtype } => to_gguf(places, *dtype),

@@ -11,10 +11,12 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::device::Device;
+use slimgpt::hub::Need;
 use slimgpt::model::{Sampler, SamplerOptions};
 
 use super::arguments::DeviceArgument;
 use super::exit::{Interrupted, Usage};
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::{out, parse, progress};
 use arguments::PromptArguments;
@@ -37,7 +39,7 @@ penalty. A --stop is taken as it is typed, with \\n, \\t and \\\\ read as line e
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Generate {
-    /// Folder of a checkpoint, dense or pruned
+    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
     #[arg(required_unless_present = "compare")]
     model: Option<PathBuf>,
     /// Continue with two models and show both: DENSE and PRUNED, or PRUNED alone after MODEL
@@ -55,6 +57,8 @@ pub struct Generate {
     stop: Vec<String>,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print one JSON object: text, tokens, seconds, tokens per second, what it was stopped by
     #[arg(long)]
     json: bool,
@@ -88,6 +92,13 @@ impl Draw {
 }
 
 impl Generate {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let models = self.model.iter_mut().chain(&mut self.compare).collect();
+        let (online, json) = (self.online, self.json);
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         if !self.compare.is_empty() {
             return self.compare();

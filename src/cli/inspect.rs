@@ -10,9 +10,11 @@ use slimgpt::disk;
 use slimgpt::eval::EvalRecord;
 use slimgpt::export::compat::{Opens, clients};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
+use super::hub::{Given, Online, model_called};
 use super::{arguments, out, show, summary};
 
 const EXAMPLES: &str = "\
@@ -25,8 +27,10 @@ Examples:
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Inspect {
-    /// Folder of a checkpoint, dense or pruned, or a GGUF file
+    /// Folder of a checkpoint, dense or pruned, a GGUF file, or a name on the hub (org/name)
     model: PathBuf,
+    #[command(flatten)]
+    online: Online,
     /// Only list which programs open this folder, how, and why not otherwise
     #[arg(long)]
     compat: bool,
@@ -36,6 +40,12 @@ pub struct Inspect {
 }
 
 impl Inspect {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         let checkpoint = arguments::open_weights(&self.model)?;
         if self.compat {
@@ -60,7 +70,7 @@ impl Inspect {
     fn compat(&self, checkpoint: &Checkpoint) -> Result<()> {
         let clients = clients(checkpoint.config(), checkpoint.folder());
         if self.json {
-            return out::json(&json!({ "model": out::path(&self.model), "clients": clients }));
+            return out::json(&json!({ "model": model_called(&self.model), "clients": clients }));
         }
         let opens = |opens| match opens {
             Opens::Folder => "yes",

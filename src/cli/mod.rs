@@ -12,6 +12,7 @@ mod exit;
 mod export;
 mod generate;
 mod headless;
+mod hub;
 mod inspect;
 mod interrupt;
 mod man;
@@ -54,6 +55,11 @@ Examples:
   slimgpt bench ./Llama-2-7b-hf ./slim                  tokens/s, latency and memory, side by side
   slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
   slimgpt report ./slim
+
+A model may be a folder or a name on the Hugging Face hub (HuggingFaceTB/SmolLM2-135M, org/name@revision), a text a file or
+dataset:org/name/file. Names are looked for in the cache that is shared with Hugging Face's own programs, else downloaded
+into it, after saying what and how much; HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean
+there, and --offline downloads nothing.
 
 Environment: SLIMGPT_DEVICE and SLIMGPT_MEMORY stand for --device and --memory where these are not given.";
 
@@ -119,6 +125,26 @@ enum Command {
     Man(man::Man),
 }
 
+impl Command {
+    /// What of its arguments may be names on the hub.
+    fn given(&mut self) -> Option<hub::Given<'_>> {
+        match self {
+            Self::Prune(command) => Some(command.given()),
+            Self::Search(command) => Some(command.given()),
+            Self::Recover(command) => Some(command.given()),
+            Self::Ppl(command) => Some(command.given()),
+            Self::Eval(command) => Some(command.given()),
+            Self::Generate(command) => Some(command.given()),
+            Self::Bench(command) => Some(command.given()),
+            Self::Inspect(command) => Some(command.given()),
+            Self::Export(command) => Some(command.given()),
+            Self::Plan(command) => Some(command.given()),
+            Self::Compare(command) => Some(command.given()),
+            Self::Devices(_) | Self::Report(_) | Self::Demo(_) | Self::Completions { .. } | Self::Man(_) => None,
+        }
+    }
+}
+
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     headless::quiet_drivers();
@@ -143,7 +169,10 @@ fn multiply_here_too() {
     let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(mut command: Command) -> anyhow::Result<()> {
+    if let Some(given) = command.given() {
+        exit::told_in_json(given.events, given.found())?;
+    }
     match command {
         Command::Prune(command) => command.run(),
         Command::Search(command) => command.run(),

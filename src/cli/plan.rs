@@ -8,11 +8,13 @@ use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::export::gguf::{self, FileType};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
 use super::choice::choice;
 use super::exit::Usage;
+use super::hub::{Given, Online};
 use super::{export, out, show, variables};
 
 mod recovery;
@@ -40,7 +42,8 @@ the report of `slimgpt prune` has it";
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
-    /// Folder of a Hugging Face checkpoint, of which config.json is enough
+    /// Folder of a Hugging Face checkpoint, or its name on the hub (org/name); config.json is enough, and all that is
+    /// downloaded
     model: PathBuf,
     #[command(flatten)]
     pruning: Pruning,
@@ -57,17 +60,25 @@ pub struct PlanCommand {
     gguf_dtype: Option<FileType>,
     #[command(flatten)]
     recovery: Recovery,
+    #[command(flatten)]
+    online: Online,
     /// Print the plan as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl PlanCommand {
+    /// What may be a name on the hub. Weights are read by no plan, and so not downloaded for one.
+    pub fn given(&mut self) -> Given<'_> {
+        let models = [&mut self.model].into_iter().chain(self.recovery.teacher_mut()).collect();
+        Given { online: self.online, need: Need::Config, models, texts: Vec::new(), json: self.json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         let checkpoint = arguments::open_sizes(&self.model)?;
         if self.recovery.is_asked() {
             let limits = self.limits()?;
-            return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
+            return self.recovery.run(checkpoint.config(), self.size.seq_len, &limits, self.json);
         }
         if self.pruning.is_search() {
             return Err(Usage(UNSEARCHED.into()).into());

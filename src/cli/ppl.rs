@@ -9,12 +9,14 @@ use serde::Serialize;
 use slimgpt::device::Device;
 use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::names::Named;
 use slimgpt::text::{Bos, Files, Join};
 
 use super::arguments::{self, AdapterArgument, DeviceArgument};
 use super::choice::choice;
 use super::exit::Usage;
+use super::hub::{Given, Online};
 use super::{out, parse};
 
 mod datasets;
@@ -47,12 +49,12 @@ Numbers compare only at the same protocol, window length, join and --bos.";
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Ppl {
-    /// Folder of a checkpoint, dense or pruned
+    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
-    /// The text: .txt or .raw, .jsonl, .json, .parquet, .csv, packed (.gz, .zst) or not; a folder, or - for standard
-    /// input
+    /// The text: .txt or .raw, .jsonl, .json, .parquet, .csv, packed (.gz, .zst) or not; a folder, - for standard
+    /// input, or dataset:org/name/file of the hub
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Key or column of the text in a row; a.b is the part b of a
@@ -91,6 +93,8 @@ pub struct Ppl {
     save: bool,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -128,6 +132,13 @@ struct Printed<'a> {
 }
 
 impl Ppl {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let models = [&mut self.model].into_iter().chain(&mut self.dense).collect();
+        let (online, texts, json) = (self.online, vec![&mut self.text], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: false }
+    }
+
     pub fn run(&self) -> Result<()> {
         // What was typed wrong is told before anything is read.
         self.check()?;

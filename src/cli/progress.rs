@@ -153,24 +153,34 @@ pub fn bar(hidden: bool, steps: usize) -> ProgressBar {
 /// A bar for something that only counts steps. Where there is no terminal, or the bar is `hidden`
 /// because standard output is for a program, standard error gets a line now and then.
 pub fn counting(label: &'static str, hidden: bool) -> impl FnMut(usize, usize) {
+    let mut bar = counted(label, hidden, |n| n.to_string());
+    move |done, total| bar(done as u64, total as u64)
+}
+
+/// [`counting`] of bytes.
+pub fn bytes(label: &'static str, hidden: bool) -> impl FnMut(u64, u64) {
+    counted(label, hidden, format::bytes)
+}
+
+fn counted(label: &'static str, hidden: bool, shown: fn(u64) -> String) -> impl FnMut(u64, u64) {
     // The true length comes with the first call.
     let bar = bar(hidden, 1);
     let (started, mut lines) = (Instant::now(), Lines::new());
     move |done, total| {
         let left = left(started.elapsed(), done, total);
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
+        bar.set_length(total);
+        bar.set_position(done);
         bar.set_message(format!("{label}  {left}"));
         if done == total {
             bar.finish_and_clear();
         } else if bar.is_hidden() && lines.is_due() {
-            out::note(format_args!("{label}  {done} of {total}  {left}"));
+            out::note(format_args!("{label}  {} of {}  {left}", shown(done), shown(total)));
         }
     }
 }
 
 /// When it will be done, at the mean rate so far.
-fn left(elapsed: Duration, done: usize, total: usize) -> String {
+fn left(elapsed: Duration, done: u64, total: u64) -> String {
     match done {
         0 => String::new(),
         done => eta(elapsed.as_secs_f64() / done as f64 * total.saturating_sub(done) as f64),

@@ -13,6 +13,7 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::disk;
 use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf::{self, FileType};
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::SearchPlan;
@@ -21,6 +22,7 @@ use slimgpt::session::{Pruned, move_to_folder, prune_to_folder};
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
 use super::choice::choice;
 use super::exit::Usage;
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
@@ -61,7 +63,8 @@ const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched fo
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Prune {
-    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned
+    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned, or its
+    /// name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
@@ -81,6 +84,8 @@ pub struct Prune {
     text: Text,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -90,6 +95,13 @@ pub struct Prune {
 }
 
 impl Prune {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut()).collect();
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: json }
+    }
+
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
         exit::told_in_json(self.json, self.prune())
@@ -114,9 +126,9 @@ impl Prune {
         let place = Place::new(folder, Kind::Pruned, true);
         place.ask(&reads).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
-        self.calibration.check(&checkpoint)?;
         self.text.check(checkpoint.config())?;
         plan(&request, checkpoint.config(), &Limits::default())?;
+        let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.limits(&device, folder);
         file.as_ref().map_or(Ok(()), GgufFile::begin)?;
@@ -138,7 +150,7 @@ impl Prune {
                 request: &request,
                 limits: &limits,
                 pruning: &self.pruning,
-                calibration: &self.calibration,
+                calibration,
                 probe: &Probe::default(),
                 state: &state,
                 earlier: &earlier,
@@ -155,12 +167,12 @@ impl Prune {
         }
         let plan = plan(&request, checkpoint.config(), &limits)?;
         file.as_ref().map_or(Ok(()), |file| file.check(&plan, &checkpoint))?;
-        let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
+        let windows = calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let measure = Measured {
             text: &self.text,
             tokenizer: &tokenizer,
             device: &device,
-            key: self.calibration.key(),
+            key: calibration.key(),
             json: self.json,
         };
         let dense = measure.before("dense", &checkpoint)?;
@@ -169,6 +181,12 @@ impl Prune {
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(&device);
         let memory = || watch.look();
+        let mut typed = typed("prune");
+        // A text that was taken because none was typed is told like one that was.
+        if self.calibration.files().is_empty() {
+            let files = calibration.files().iter().map(|file| out::path(file)).collect();
+            typed.settings.insert("calibration".into(), files);
+        }
         let job = Job {
             checkpoint: &checkpoint,
             windows: &windows,
@@ -177,7 +195,7 @@ impl Prune {
             device: &device,
             clock: &clock,
             memory: &memory,
-            typed: Some(&typed("prune")),
+            typed: Some(&typed),
         };
         self.announce(&job);
         export::hint_at_links(&self.model);

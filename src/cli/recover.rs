@@ -13,12 +13,14 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::eval::EvalEntry;
 use slimgpt::format;
+use slimgpt::hub::Need;
 use slimgpt::pipeline::{FolderError, Limits};
 use slimgpt::place::{Kind, Place};
 use slimgpt::recover::{Event, Job, Record, plan};
 use slimgpt::session::recover_to_folder;
 
 use super::arguments::{self as shared, DeviceArgument};
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::prune::{Figure, Measured, Text, told};
@@ -47,14 +49,14 @@ What is best depends on what the model is for: text of its own kind draws it to 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Recover {
-    /// Folder of the checkpoint to train: a pruned one, or any other
+    /// Folder of the checkpoint to train: a pruned one, or any other; or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     examples: Examples,
     /// Folder to make
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of a dense model that teaches: what it expects is learnt in place of the text's own words
+    /// Folder or name of a dense model that teaches: what it expects is learnt in place of the text's own words
     #[arg(long, value_name = "DENSE")]
     teacher: Option<PathBuf>,
     #[command(flatten)]
@@ -69,6 +71,8 @@ pub struct Recover {
     /// Memory that may be used where the work is done, such as 6GiB; by default what is known to be free
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes, env = variables::MEMORY)]
     memory: Option<u64>,
+    #[command(flatten)]
+    online: Online,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -78,6 +82,13 @@ pub struct Recover {
 }
 
 impl Recover {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.examples.files_mut().iter_mut().chain(self.text.files_mut()).collect();
+        let models = [&mut self.model].into_iter().chain(&mut self.teacher).collect();
+        Given { online: self.online, need: Need::Whole, models, texts, json: self.json, events: self.json }
+    }
+
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
         exit::told_in_json(self.json, self.recover())

@@ -11,9 +11,11 @@ use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::Target;
 use slimgpt::disk;
+use slimgpt::hub::Need;
 use slimgpt::place::{Kind, Place};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
+use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::{exit, out, parse};
 
@@ -40,7 +42,7 @@ Interrupted, the same command goes on after the last whole layer (OUT.partial)."
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct SearchCommand {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, or its name on the hub (org/name)
     model: PathBuf,
     /// Shares of the decoder layers' parameters to remove, with commas between
     #[arg(
@@ -65,6 +67,8 @@ pub struct SearchCommand {
     rise: RiseArgument,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -74,6 +78,13 @@ pub struct SearchCommand {
 }
 
 impl SearchCommand {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.calibration.files_mut().iter_mut().chain(&mut self.probe.probe).collect();
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: json }
+    }
+
     /// Runs the command; with --json its failure is the last line too.
     pub fn run(&self) -> Result<()> {
         exit::told_in_json(self.json, self.search())
@@ -89,7 +100,7 @@ impl SearchCommand {
         let place = Place::new(&self.out, Kind::Search, self.overwrite);
         let texts = self.calibration.files().iter().chain(self.probe.files()).chain(self.rise.files());
         place.ask(&[&self.model].into_iter().chain(texts).cloned().collect::<Vec<_>>())?;
-        self.calibration.check(&checkpoint)?;
+        let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.limits(&device, &self.out);
         let state = self.out.with_added_extension("partial");
@@ -101,7 +112,7 @@ impl SearchCommand {
             request: &request,
             limits: &limits,
             pruning: &self.pruning,
-            calibration: &self.calibration,
+            calibration,
             probe: &self.probe,
             state: &state,
             earlier: &self.out,

@@ -14,6 +14,8 @@ use crate::eval::EvalError;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::export::ExportError;
 #[cfg(not(target_arch = "wasm32"))]
+use crate::hub::HubError;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::pipeline::FolderError;
 use crate::pipeline::{PipelineError, PlanError};
 #[cfg(not(target_arch = "wasm32"))]
@@ -41,6 +43,8 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<EvalError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<ExportError>,
+        #[cfg(not(target_arch = "wasm32"))]
+        of::<HubError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<PlaceError>,
         #[cfg(not(target_arch = "wasm32"))]

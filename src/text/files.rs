@@ -20,6 +20,7 @@ mod row;
 mod table;
 mod zstd;
 
+pub use input::is_readable;
 pub(super) use input::is_text;
 pub(super) use listing::{Listing, listing};
 use pass::{Found, Shown};

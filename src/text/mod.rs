@@ -23,7 +23,7 @@ mod windows;
 pub use begin::Before;
 pub use chat::{ChatError, ChatTemplate, Message, Moment, messages};
 #[cfg(not(target_arch = "wasm32"))]
-pub use files::Documents;
+pub use files::{Documents, is_readable};
 pub use held::{windows, windows_watched};
 pub use join::Join;
 #[cfg(not(target_arch = "wasm32"))]

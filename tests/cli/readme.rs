@@ -79,7 +79,7 @@ fn every_command_of_the_readme_works_in_its_order() {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{command} {}", quick(&command))]).current_dir(folder.path());
         // The machine of a test need not have a GPU.
-        shell.env("PATH", &search).env("SLIMGPT_DEVICE", "cpu").stdin(Stdio::null());
+        shell.env("PATH", &search).env("SLIMGPT_DEVICE", "cpu").env("HF_HUB_OFFLINE", "1").stdin(Stdio::null());
         let output = shell.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}\n{said}");

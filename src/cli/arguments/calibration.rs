@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::format;
+use slimgpt::hub::{HubError, Name};
 use slimgpt::session;
 use slimgpt::shape::ModelConfig;
 use slimgpt::shipped;
@@ -14,15 +15,17 @@ use slimgpt::text::{Bos, Files, Sampling, Tokenizer, Windows};
 
 use crate::cli::choice::{choice, choice_of};
 use crate::cli::exit::Usage;
+use crate::cli::hub::{Online, Source};
 use crate::cli::{out, parse, progress};
 
 /// Which text the layers are calibrated on.
 #[derive(Args, Clone)]
 pub struct Calibration {
-    /// A text of the kind the model is for; may be given several times
+    /// A text of the kind the model is for; may be given several times. By default the first shard of C4
     ///
     /// .txt, .jsonl, .parquet, .csv, .tsv (see --text-key) or Alpaca-style .json; each may be packed (.gz, .zst). A folder
-    /// or a quoted pattern ('data/*.parquet') means all of its files, - standard input.
+    /// or a quoted pattern ('data/*.parquet') means all of its files, - standard input, dataset:org/name/file a file of the hub. The default is what the SlimGPT
+    /// paper takes, 319 MB that are downloaded once; the model that comes with the program has a text of its own.
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Key or column of the text in a row; a.b is the part b of a
@@ -91,9 +94,21 @@ pub fn window_length_of(flag: &str, asked: Option<usize>, config: &ModelConfig) 
     }
 }
 
-const NO_TEXT: &str = "no calibration text: give --calibration FILE (.txt, .jsonl, .parquet, .csv or Alpaca-style .json). \
-Good is text of the kind the model will be used for, varied, and not what it will be tested on; a few thousand web documents \
-(C4, FineWeb-Edu) suit most models. 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB";
+/// What the paper calibrates on.
+const USUAL: &str = "dataset:allenai/c4/en/c4-train.00000-of-01024.json.gz";
+
+/// What to do where that cannot be had.
+const WAYS: &str = "Three ways on: --calibration FILE with a text of your own (.txt, .jsonl, .parquet, .csv or Alpaca-style .json). Good is \
+text of the kind the model will be used for, varied, and not what it will be tested on; a few thousand web documents (C4, \
+FineWeb-Edu) suit most models, and 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB. Or the same \
+command once with a connection, without --offline and HF_HUB_OFFLINE: the 319 MB stay in the cache. Or that file fetched on another machine, with \
+--calibration c4-train.00000-of-01024.json.gz";
+
+/// That nothing may be downloaded was typed; that it could not be was not.
+fn no_text(error: HubError) -> anyhow::Error {
+    let said = format!("no calibration text: {error}. {WAYS}");
+    if matches!(error, HubError::Offline { .. }) { Usage(said).into() } else { anyhow!(said) }
+}
 
 impl Calibration {
     /// The files that are read.
@@ -106,11 +121,28 @@ impl Calibration {
         &self.text_key
     }
 
-    /// Refuses a run that has no text, before anything is computed.
-    pub fn check(&self, checkpoint: &Checkpoint) -> Result<()> {
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.calibration
+    }
+
+    /// The same with the paper's text where none was named, from the cache or the hub.
+    ///
+    /// # Errors
+    /// When it cannot be had, with what else can be done.
+    pub fn or_usual(&self, checkpoint: &Checkpoint, online: Online, json: bool) -> Result<Self> {
+        let mut found = self.clone();
         let shipped = checkpoint.folder().is_some_and(shipped::is_in);
         // Layers are fitted to what the text makes of them: the shipped text suits the shipped model only.
-        if self.calibration.is_empty() && !shipped { Err(Usage(NO_TEXT.into()).into()) } else { Ok(()) }
+        if self.calibration.is_empty() && !shipped {
+            out::note(format_args!(
+                "no --calibration: the text is the paper's, the first shard of C4 (319 MB: {USUAL})"
+            ));
+            let name = Name::of_dataset(USUAL).transpose().map_err(HubError::NoName)?;
+            let text = name.map(|name| Source::new(online, json).text(&name)).transpose();
+            found.calibration.extend(text.map_err(no_text)?);
+        }
+        Ok(found)
     }
 
     /// Cuts the windows for a checkpoint; a bar shows how far it is unless `hidden`. Without files it
@@ -122,7 +154,7 @@ impl Calibration {
         let files = Files { paths: &self.calibration, key: &self.text_key, documents: self.documents };
         let mut counting = progress::counting("reading the text", hidden);
         let cut = session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;
-        let cut = cut.ok_or_else(|| Usage(NO_TEXT.into()))?;
+        let cut = cut.ok_or_else(|| Usage(format!("no calibration text. {WAYS}")))?;
         out::notes(&cut.notes);
         self.told(cut.windows.len(), length, started);
         Ok(cut.windows)

@@ -229,7 +229,9 @@ impl Pruning {
             Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
             Scheduled::Search => self.with(size, config, seed, Schedule::default(), target),
             Scheduled::Found(plan) => {
-                if plan.model != searched_model(checkpoint)? {
+                // Without weights nothing tells whether it is the model that was searched.
+                let model = checkpoint.has_weights().then(|| searched_model(checkpoint)).transpose()?;
+                if model.is_some_and(|model| plan.model != model) {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());
                 }

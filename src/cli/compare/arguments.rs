@@ -7,6 +7,7 @@ use clap::Args;
 use slimgpt::allocate::{Allocation, Curve};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::compare::{Cell, Evaluation, Grid, Protocol, distinct};
+use slimgpt::hub::{Need, model_of_snapshot};
 use slimgpt::names::Named;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Method, Request};
@@ -21,6 +22,7 @@ use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length, windo
 use crate::cli::choice::{choice, listed};
 use crate::cli::evaluate::Chosen;
 use crate::cli::exit::Usage;
+use crate::cli::hub::{Given, Online};
 use crate::cli::progress::counting;
 use crate::cli::{out, parse};
 
@@ -46,12 +48,13 @@ A cell that cannot be done, for instance because a layer would be empty, is a ro
 #[derive(Args)]
 #[command(after_long_help = format!("{}\n\n{EXAMPLES}", listed::<Method>("Methods:")))]
 pub struct Compare {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, or its name on the hub (org/name)
     pub model: PathBuf,
     /// Folder for results; the same folder goes on
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The text that perplexity is measured on: .txt, .jsonl, .json, .parquet or .csv
+    /// The text that perplexity is measured on: .txt, .jsonl, .json, .parquet or .csv, or
+    /// dataset:org/name/file of the hub
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// A calibration text; given several times, each is compared apart
@@ -119,6 +122,8 @@ pub struct Compare {
     pub plot: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArgument,
+    #[command(flatten)]
+    online: Online,
     /// Print the comparison as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -128,6 +133,13 @@ const NO_TEXT: &str = "give --text FILE to measure on and --calibration FILE to 
 WikiText-2's raw test split and C4 are what papers use";
 
 impl Compare {
+    /// What may be a name on the hub.
+    pub fn given(&mut self) -> Given<'_> {
+        let texts = self.text.iter_mut().chain(&mut self.calibration).chain(self.recovering.files_mut()).collect();
+        let (online, models, json) = (self.online, vec![&mut self.model], self.json);
+        Given { online, need: Need::Whole, models, texts, json, events: false }
+    }
+
     /// Key of the text in a row.
     pub fn text_key(&self) -> &str {
         &self.text_key
@@ -233,10 +245,11 @@ impl Compare {
         Ok(Evaluation { windows, protocol, tasks, timed: self.measures.timed(config) })
     }
 
-    /// The model's folder without the way to it.
+    /// The model's name on the hub, or its folder without the way to it.
     pub fn model_name(&self) -> String {
         // "." and ".." have no name; the folders they lead to have.
-        file_name(&self.model.canonicalize().unwrap_or_else(|_| self.model.clone()))
+        let folder = || file_name(&self.model.canonicalize().unwrap_or_else(|_| self.model.clone()));
+        model_of_snapshot(&self.model).unwrap_or_else(folder)
     }
 }
 

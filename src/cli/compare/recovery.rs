@@ -53,6 +53,11 @@ impl Recovering {
         &self.files
     }
 
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.files
+    }
+
     /// Reads the data, if rows are trained.
     pub fn lessons(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, key: &str) -> Result<Option<Lessons>> {
         if self.files.is_empty() {

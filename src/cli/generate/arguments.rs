@@ -13,6 +13,7 @@ use slimgpt::text::{ChatTemplate, Message, Moment, Tokenizer, TokenizerSettings}
 
 use super::{Prompt, Usage, Writer};
 use crate::cli::arguments::{self, AdapterArgument};
+use crate::cli::hub::model_called;
 use crate::cli::out;
 
 /// Which text, and whether it is put to the model as a conversation.
@@ -77,7 +78,7 @@ impl PromptArguments {
             // What ends an answer is often not what ends a text.
             ends.extend(settings.token("eos_token").and_then(|end| tokenizer.token(end)));
         }
-        Ok(Writer::new(model.display().to_string(), checkpoint, tokenizer, prompt).ending_at(&ends))
+        Ok(Writer::new(model_called(model), checkpoint, tokenizer, prompt).ending_at(&ends))
     }
 
     /// The text as it was given. Standard input can be read only once.

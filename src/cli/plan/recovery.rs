@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use slimgpt::checkpoint::Checkpoint;
 use slimgpt::format;
 use slimgpt::pipeline::Limits;
 use slimgpt::recover::{RecoveryPlan, Settings, Train, plan};
+use slimgpt::shape::ModelConfig;
 
 use crate::cli::arguments::open_sizes;
 use crate::cli::choice::choice;
@@ -32,7 +32,7 @@ pub struct Recovery {
     /// Sequences that go through a layer together
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, requires = "recover", hide_short_help = true)]
     micro_batch: Option<usize>,
-    /// Folder of a dense model that teaches
+    /// Folder or name of a dense model that teaches
     #[arg(long, value_name = "DENSE", requires = "recover", hide_short_help = true)]
     teacher: Option<PathBuf>,
 }
@@ -49,14 +49,19 @@ impl Recovery {
         self.recover
     }
 
+    /// The teacher, to put a path in the place of a name.
+    pub fn teacher_mut(&mut self) -> Option<&mut PathBuf> {
+        self.teacher.as_mut()
+    }
+
     /// Prints the plan of a recovery in windows of `window` tokens.
-    pub fn run(&self, checkpoint: &Checkpoint, window: Option<usize>, limits: &Limits, as_json: bool) -> Result<()> {
+    pub fn run(&self, config: &ModelConfig, window: Option<usize>, limits: &Limits, as_json: bool) -> Result<()> {
         let (train, rank, batch, micro_batch) = (self.train, self.lora_rank, self.batch, self.micro_batch);
         let usual = Settings::default();
-        let window = window.unwrap_or(usual.window.min(checkpoint.config().max_positions));
+        let window = window.unwrap_or(usual.window.min(config.max_positions));
         let settings = Settings { train, rank, batch, micro_batch, window, ..usual };
         let teacher = self.teacher.as_deref().map(open_sizes).transpose()?;
-        let plan = plan(&settings, checkpoint.config(), teacher.as_ref().map(Checkpoint::config), limits)?;
+        let plan = plan(&settings, config, teacher.as_ref().map(Checkpoint::config), limits)?;
         match as_json {
             true => out::json(&json!({ "settings": settings, "plan": plan })),
             false => Ok(out::line(words(&settings, &plan))?),

@@ -1,6 +1,7 @@
-//! Names of data sets that people type where a file is wanted: which file it is, and where it lies.
+//! Names of data sets that people type where a file is wanted: which file it is, and where it lies. Names with
+//! `dataset:` before them are the hub's own and are looked for there.
 
-/// What to fetch for a well-known name. Nothing is downloaded.
+/// What to type in place of a well-known name.
 pub fn advice(name: &str) -> Option<&'static str> {
     // WikiText-2, wikitext_2 and wikitext2 are one name.
     let bare: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
@@ -12,12 +13,12 @@ pub fn advice(name: &str) -> Option<&'static str> {
     }
 }
 
-const WIKITEXT2: &str = "data sets are local files here, nothing is downloaded. Fetch wiki.test.raw of wikitext-2-raw-v1 \
+const WIKITEXT2: &str = "a text is a file, or dataset:org/name/file of the hub. Fetch wiki.test.raw of wikitext-2-raw-v1 \
 (the hub's Salesforce/wikitext, or wikitext-2-raw-v1.zip) and give --text wiki.test.raw --join wikitext2";
-const PTB: &str = "data sets are local files here, nothing is downloaded. Fetch ptb.test.txt of the Penn Treebank (the \
+const PTB: &str = "a text is a file, or dataset:org/name/file of the hub. Fetch ptb.test.txt of the Penn Treebank (the \
 hub's ptb-text-only/ptb_text_only, or Mikolov's simple-examples.tgz) and give --text ptb.test.txt --join ptb";
-const C4: &str = "data sets are local files here, nothing is downloaded. Fetch en/c4-validation.00000-of-00008.json.gz of \
-the hub's allenai/c4 and give --text c4-validation.00000-of-00008.json.gz --join c4 --windows 256";
+const C4: &str = "a text is a file, or dataset:org/name/file of the hub. Give \
+--text dataset:allenai/c4/en/c4-validation.00000-of-00008.json.gz --join c4 --windows 256";
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ use crate::cli::{out, parse};
 #[derive(Args)]
 pub struct Text {
     /// A text to measure perplexity on, before and after, as `slimgpt ppl` does; may be given several
-    /// times
+    /// times, and be a name on the hub (dataset:org/name/file)
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
     /// How lines or rows of --text become one text
@@ -58,6 +58,11 @@ impl Text {
     /// The files that are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.text
+    }
+
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.text
     }
 
     /// What was typed wrong, before anything is computed.

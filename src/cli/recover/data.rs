@@ -16,7 +16,7 @@ use crate::cli::out;
 #[derive(Args, Clone)]
 pub struct Examples {
     /// What to learn from: rows (.json, .jsonl, .parquet, .csv) or text (.txt), packed (.gz, .zst) or not; a folder, a
-    /// quoted pattern or - for standard input; may be given several times
+    /// quoted pattern, - for standard input, or dataset:org/name/file of the hub; may be given several times
     #[arg(long, value_name = "FILE", required = true)]
     data: Vec<PathBuf>,
     /// What the rows are; by default as the first row looks
@@ -34,6 +34,11 @@ impl Examples {
     /// The files that are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.data
+    }
+
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.data
     }
 
     /// The key of the text in a row.

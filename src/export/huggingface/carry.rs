@@ -74,16 +74,31 @@ fn belongings(source: &Path, whole: &Path) -> Result<Vec<PathBuf>, DiskError> {
     Ok(all)
 }
 
+/// Whether the file `name` of a repository, with `/` between its parts, may be what comes along with a model: by its
+/// name, or as code that settings may refer to.
+pub fn may_belong(name: &str) -> bool {
+    match name.split_once('/') {
+        Some((folder, inside)) => folder == TEMPLATES && is_template(inside),
+        None => is_named(name) || name.ends_with(".py"),
+    }
+}
+
+/// Whether the name of a file says that it belongs to the model, whatever it is.
+fn is_named(name: &str) -> bool {
+    let upper = name.to_uppercase();
+    BY_NAME.contains(&name) || LEGAL.iter().any(|legal| upper.starts_with(legal))
+}
+
+fn is_template(name: &str) -> bool {
+    name.ends_with(".jinja")
+}
+
 /// Files whose names say that they belong to the model, whatever they are.
 fn named(source: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let names = disk::names(source)?;
-    let is_ours = |name: &&String| {
-        let upper = name.to_uppercase();
-        BY_NAME.contains(&name.as_str()) || LEGAL.iter().any(|legal| upper.starts_with(legal))
-    };
-    let mut all: Vec<PathBuf> = names.iter().filter(is_ours).map(PathBuf::from).collect();
+    let mut all: Vec<PathBuf> = names.iter().filter(|name| is_named(name)).map(PathBuf::from).collect();
     let templates = disk::names(&source.join(TEMPLATES)).unwrap_or_default();
-    all.extend(templates.iter().filter(|name| name.ends_with(".jinja")).map(|name| Path::new(TEMPLATES).join(name)));
+    all.extend(templates.iter().filter(|name| is_template(name)).map(|name| Path::new(TEMPLATES).join(name)));
     Ok(all)
 }
 
@@ -141,6 +156,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_comes_along_is_known_by_its_name() {
+        for name in ["tokenizer.json", "LICENSE.txt", "modeling_x.py", "additional_chat_templates/rag.jinja"] {
+            assert!(may_belong(name), "{name}");
+        }
+        for name in
+            ["pytorch_model.bin", "model.gguf", "README.md", "onnx/tokenizer.json", "onnx/model.py", "optimizer.pt"]
+        {
+            assert!(!may_belong(name), "{name}");
+        }
+    }
 
     #[test]
     fn references_lead_to_files_of_the_folder_only() {

@@ -12,7 +12,7 @@ mod trained;
 
 pub use card::Card;
 #[cfg(not(target_arch = "wasm32"))]
-pub use carry::{carry, left_behind, tokenizer_has_code};
+pub use carry::{carry, left_behind, may_belong, tokenizer_has_code};
 #[cfg(not(target_arch = "wasm32"))]
 pub use name::name;
 pub use trained::TrainedCard;

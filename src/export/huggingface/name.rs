@@ -4,6 +4,8 @@ use std::path::{Component, Path};
 
 use serde_json::Value;
 
+use crate::hub::model_of_snapshot;
+
 /// The name of the model in `folder` with this config.json: that of the repository where the folder
 /// lies in a cache of downloads, else the folder's own. A commit's number is no name; then
 /// config.json may have one.
@@ -15,18 +17,11 @@ pub fn name(folder: &Path, config: &Value) -> String {
     };
     let parts: Vec<String> = given.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let of_config = || config["_name_or_path"].as_str().and_then(|path| path.rsplit('/').find(|part| is_name(part)));
-    if let Some(repository) = in_cache(&parts) {
-        return repository.to_owned();
+    if let Some(id) = model_of_snapshot(&given) {
+        return id.rsplit('/').next().unwrap_or(&id).to_owned();
     }
     let own = parts.last().map(|part| part.strip_suffix(".gguf").unwrap_or(part)).filter(|part| is_name(part));
     own.or_else(of_config).unwrap_or("model").to_owned()
-}
-
-/// `…/models--ORG--NAME/snapshots/COMMIT`, as huggingface_hub keeps downloads.
-fn in_cache(parts: &[String]) -> Option<&str> {
-    let [.., repository, snapshots, _] = parts else { return None };
-    let repository = repository.strip_prefix("models--").filter(|_| snapshots == "snapshots")?;
-    repository.rsplit("--").next()
 }
 
 fn is_name(part: &str) -> bool {

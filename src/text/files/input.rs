@@ -96,12 +96,16 @@ pub(in crate::text) fn is_text(path: &Path) -> bool {
 
 /// Whether a file's name says that it can be read.
 pub(super) fn is_known(path: &Path) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    ending(&ends_as(&name).0).is_some_and(|ending| TEXTS.contains(&ending) || ROWS.contains(&ending))
+    path.file_name().is_some_and(|name| is_readable(&name.to_string_lossy()))
 }
 
 fn ending(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(_, ending)| ending)
+}
+
+/// Whether a file's name says that it is read here.
+pub fn is_readable(name: &str) -> bool {
+    ending(&ends_as(name).0).is_some_and(|ending| TEXTS.contains(&ending) || ROWS.contains(&ending))
 }
 
 /// The name without the ending of a packed file, and how it is packed.

@@ -1,0 +1,136 @@
+//! Names of the hub where models and texts are taken: before a command begins, each becomes the path of what it
+//! stands for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use slimgpt::checkpoint::read_config;
+use slimgpt::export::huggingface::may_belong;
+use slimgpt::format;
+use slimgpt::hub::{Event, Hub, HubError, Name, Need, Settings, model_of_snapshot};
+use slimgpt::text::is_readable;
+
+use super::{out, progress};
+
+/// Whether anything may be downloaded.
+#[derive(Args, Clone, Copy)]
+pub struct Online {
+    /// Download nothing: names of the hub are looked for in the cache only
+    #[arg(long, hide_short_help = true)]
+    offline: bool,
+}
+
+/// What of a command's arguments may be a name in place of a path.
+pub struct Given<'a> {
+    /// Whether anything may be downloaded.
+    pub online: Online,
+    /// How much of the models is needed.
+    pub need: Need,
+    /// Models: `org/name`.
+    pub models: Vec<&'a mut PathBuf>,
+    /// Texts: `dataset:org/name/file`.
+    pub texts: Vec<&'a mut PathBuf>,
+    /// Whether standard output is for a program, so that no bar is shown.
+    pub json: bool,
+    /// Whether it gets events, of which a failure is one.
+    pub events: bool,
+}
+
+impl Given<'_> {
+    /// Puts a path in the place of each name: of what the cache has, or of what is downloaded now.
+    pub fn found(self) -> Result<()> {
+        let source = Source::new(self.online, self.json);
+        // Small ones first: a name that is wrong is told before gigabytes come.
+        for text in self.texts {
+            if let Some(name) = text_name(text)? {
+                *text = source.text(&name)?;
+            }
+        }
+        for model in self.models {
+            if let Some(name) = model_name(model) {
+                let no_folder = || format!("{} is no folder here; as a name on the hub", model.display());
+                *model = source.model(&name, self.need).with_context(no_folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path that stands for itself, or for a name where nothing is there.
+fn model_name(path: &Path) -> Option<Name> {
+    is_nothing(path).then(|| Name::of_model(path.to_str()?)).flatten()
+}
+
+fn text_name(path: &Path) -> Result<Option<Name>> {
+    let name = is_nothing(path).then(|| Name::of_dataset(path.to_str()?)).flatten();
+    Ok(name.transpose().map_err(HubError::NoName)?)
+}
+
+/// Whether nothing has this name on the disk, not even a link that leads nowhere.
+fn is_nothing(path: &Path) -> bool {
+    path.symlink_metadata().is_err()
+}
+
+/// Where names are looked for.
+pub struct Source {
+    hub: Hub,
+    json: bool,
+}
+
+impl Source {
+    /// The hub and the cache of this machine's settings.
+    pub fn new(online: Online, json: bool) -> Self {
+        let settings = Settings::of_environment();
+        let offline = settings.offline || online.offline;
+        Self { hub: Hub::new(Settings { offline, ..settings }), json }
+    }
+
+    fn model(&self, name: &Name, need: Need) -> Result<PathBuf> {
+        let mut shown = shown(self.json);
+        // Its sizes first: of a model that is not supported no weights are downloaded.
+        let folder = self.hub.model(name, Need::Config, &may_belong, &mut shown)?;
+        if need == Need::Config {
+            return Ok(folder);
+        }
+        read_config(&folder).with_context(|| name.to_string())?;
+        let folder = self.hub.model(name, need, &may_belong, &mut shown)?;
+        out::detail(format_args!("{name}: {}", folder.display()));
+        Ok(folder)
+    }
+
+    /// The file of a data set.
+    pub fn text(&self, name: &Name) -> Result<PathBuf, HubError> {
+        let file = self.hub.text(name, &is_readable, &mut shown(self.json))?;
+        out::detail(format_args!("{name}: {}", file.display()));
+        Ok(file)
+    }
+}
+
+/// What a model is called: by its name on the hub where it lies in the cache, else by its folder.
+pub fn model_called(folder: &Path) -> String {
+    model_of_snapshot(folder).unwrap_or_else(|| folder.display().to_string())
+}
+
+/// Says what is downloaded, and shows how far it is.
+fn shown(json: bool) -> impl FnMut(Event<'_>) {
+    let mut bar = None;
+    move |event| match event {
+        Event::Begins { name, endpoint, cache, files, bytes } => {
+            let files = if files == 1 { "1 file".into() } else { format!("{files} files") };
+            let size = format::bytes(bytes);
+            out::note(format_args!("downloading {name} from {endpoint}: {files}, {size}, to {}", cache.display()));
+            bar = Some((bytes, progress::bytes("downloading", json)));
+        }
+        Event::Arrived { done, total } => {
+            if let Some((bytes, bar)) = &mut bar {
+                // What earlier tries brought says nothing about the rate of this one.
+                bar(done.saturating_sub(total - *bytes), *bytes);
+            }
+        }
+        Event::Waiting { file } => out::note(format_args!("another process downloads {file}: waiting for it")),
+        Event::Again { file, reason, seconds } => {
+            out::note(format_args!("{file}: {reason}; trying again in {}", format::seconds(seconds)));
+        }
+    }
+}
