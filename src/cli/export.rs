@@ -13,7 +13,6 @@ use slimgpt::export::{mlx, padded};
 use slimgpt::format;
 use slimgpt::hub::Need;
 use slimgpt::names::Named;
-use slimgpt::shape::ModelConfig;
 
 use super::arguments::AdapterArgument;
 use super::choice::choice;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
+use slimgpt::checkpoint::Checkpoint;
 use slimgpt::format;
 use slimgpt::pipeline::Limits;
 use slimgpt::recover::{RecoveryPlan, Settings, Train, plan};

@@ -58,6 +58,11 @@ impl Probe {
     pub fn files(&self) -> &[PathBuf] {
         &self.probe
     }
+
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.probe
+    }
 }
 
 /// A search for the sizes of a request.
