@@ -4,8 +4,9 @@
 // 8 × 8 patch of the tile in registers, so that sixteen numbers read from workgroup memory feed
 // sixty-four multiply-adds; the code of a patch is written out, because a loop over it would put
 // it into memory on drivers that do not unroll. The grid is the triangle folded to a rectangle:
-// with an early return instead, every later instruction would run under a mask. Tokens are taken
-// in order and no atomics are used: the same input gives the same bytes.
+// with an early return instead, every later instruction would run under a mask. A launch computes
+// some of the grid's rows. Tokens are taken in order and no atomics are used: the same input gives
+// the same bytes.
 
 struct Params {
     tokens: u32,
@@ -13,6 +14,7 @@ struct Params {
     // 1 where X is a lower triangular matrix, from its row `first` on: above its diagonal nothing is read.
     triangular: u32,
     first: u32,
+    band: u32, // rows of the grid that other launches compute before this one
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // (tokens, ⌈features / 4⌉), zeros after the last feature
@@ -84,9 +86,10 @@ fn add_quarter(row_quad: u32, col_quad: u32, m: mat4x4<f32>) {
 // y-th from the bottom, then the one from the top that fills the grid's width.
 fn tile_of(group: vec3<u32>) -> vec2<u32> {
     let tiles = (params.features + TILE - 1u) / TILE;
-    let length = tiles - group.y;
+    let y = params.band + group.y;
+    let length = tiles - y;
     let from_top = group.x >= length;
-    let row = select(length - 1u, group.y - (tiles & 1u), from_top);
+    let row = select(length - 1u, y - (tiles & 1u), from_top);
     let col = select(group.x, group.x - length, from_top);
     return vec2<u32>(row, col);
 }

@@ -1,4 +1,4 @@
-// out = L + strict(L)ᵀ + λI: makes the full symmetric matrix of its lower triangle and damps it.
+// A = L + strict(L)ᵀ + λI, in place: makes the full symmetric matrix of its lower triangle and damps it.
 // An input that never fires (zero diagonal) gets a unit diagonal when λ is zero, so that the
 // matrix stays invertible; its column of W is zero, so the value has no effect.
 
@@ -7,23 +7,23 @@ struct Params {
     damping: f32, // λ
 }
 
-@group(0) @binding(0) var<storage, read_write> lower: array<f32>; // (n, n), lower triangle
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;   // (n, n)
-@group(0) @binding(2) var<storage, read> params: Params;
+@group(0) @binding(0) var<storage, read_write> a: array<f32>; // (n, n): the lower triangle in, the whole out
+@group(0) @binding(1) var<storage, read> params: Params;
 
 @compute @workgroup_size(16, 16)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
     let col = id.x;
-    if row >= params.n || col >= params.n {
+    // Below the diagonal nothing changes, so that whoever mirrors an element reads it as it was.
+    if row >= params.n || col >= params.n || col < row {
         return;
     }
-    var value = lower[max(row, col) * params.n + min(row, col)];
+    var value = a[col * params.n + row];
     if row == col {
         value += params.damping;
         if value == 0.0 {
             value = 1.0;
         }
     }
-    out[row * params.n + col] = value;
+    a[row * params.n + col] = value;
 }

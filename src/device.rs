@@ -8,8 +8,11 @@ mod driver;
 #[cfg(not(feature = "gpu"))]
 #[path = "device/no_driver.rs"]
 mod driver;
+#[cfg(feature = "gpu")]
+mod heaps;
 mod lost;
 mod memory;
+pub mod product;
 pub mod readback;
 pub mod room;
 mod trouble;
@@ -18,8 +21,8 @@ use burn::tensor::Device as TensorDevice;
 
 use choice::chosen;
 pub use choice::{DeviceChoice, gpus, typed};
-use driver::Selector;
 pub use driver::adapters;
+use driver::{Handle, Selector};
 pub use memory::Peak;
 pub use trouble::{caught, caught_async};
 
@@ -100,12 +103,26 @@ pub struct Adapter {
     pub max_binding_bytes: u64,
     /// Largest buffer, in bytes.
     pub max_buffer_bytes: u64,
+    /// Its memory in bytes; `None` where the driver does not tell. Software computes in the host's memory.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of it that were free when the adapters were listed; `None` where the driver does not tell.
+    pub free_bytes: Option<u64>,
     #[serde(skip)]
     #[cfg_attr(
         target_arch = "wasm32",
         allow(dead_code, reason = "a browser has one adapter and nothing to choose it by")
     )]
     selector: Selector,
+}
+
+/// The memory of an adapter, as its driver tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "there is no adapter to ask"))]
+struct Heap {
+    /// All of it.
+    bytes: u64,
+    /// What a program may still take of it.
+    free_bytes: Option<u64>,
 }
 
 impl Adapter {
@@ -121,6 +138,8 @@ pub struct Device {
     tensor: TensorDevice,
     name: String,
     max_binding_bytes: Option<u64>,
+    /// Whom to ask for the memory that is free.
+    handle: Option<Handle>,
 }
 
 /// A device, and why it is not the GPU that was hoped for.
@@ -135,7 +154,7 @@ pub struct Opened {
 impl Device {
     /// The CPU executor's device.
     pub fn cpu() -> Self {
-        Self { tensor: TensorDevice::flex(), name: "cpu".into(), max_binding_bytes: None }
+        Self { tensor: TensorDevice::flex(), name: "cpu".into(), max_binding_bytes: None, handle: None }
     }
 
     /// Opens what was asked for. `Auto` takes a hardware GPU that works, and otherwise the CPU.

@@ -25,7 +25,10 @@ pub fn count(n: usize) -> String {
 /// "1.17 M": three digits that matter.
 pub fn short_count(n: usize) -> String {
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")];
-    let Some((size, unit)) = units.into_iter().find(|(size, _)| n as f64 >= *size) else { return n.to_string() };
+    // What would be shown as 1000 of a unit is one of the next.
+    let Some((size, unit)) = units.into_iter().find(|(size, _)| n as f64 >= 0.9995 * *size && n >= 1000) else {
+        return n.to_string();
+    };
     match n as f64 / size {
         v if v >= 100.0 => format!("{v:.0} {unit}"),
         v if v >= 10.0 => format!("{v:.1} {unit}"),
@@ -36,7 +39,8 @@ pub fn short_count(n: usize) -> String {
 /// "2.24 MiB", in powers of 1024.
 pub fn bytes(n: u64) -> String {
     let units = [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units.into_iter().find(|(size, _)| n >= *size);
+    // What would be shown as 1024.00 of a unit is one of the next.
+    let unit = units.into_iter().find(|(size, _)| n as f64 * 1.000_005 >= *size as f64 && n >= 1 << 10);
     unit.map_or_else(|| format!("{n} B"), |(size, name)| format!("{:.2} {name}", n as f64 / size as f64))
 }
 
@@ -48,6 +52,7 @@ pub fn percent(share: f64) -> String {
 /// "0.012 %" where shares are small, "12.3 %" where they are not.
 pub fn small_percent(share: f64) -> String {
     match 100.0 * share {
+        p if p.is_nan() => "–".into(),
         0.0 => "0".into(),
         p if p >= 10.0 => format!("{p:.1} %"),
         p if p >= 0.01 => format!("{p:.3} %"),
@@ -115,6 +120,13 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_be_shown_as_a_whole_unit_is_one() {
+        assert_eq!([999, 999_400, 999_999].map(short_count), ["999", "999 k", "1.00 M"]);
+        assert_eq!([1023, (1 << 20) - 1, 1 << 20].map(bytes), ["1023 B", "1.00 MiB", "1.00 MiB"]);
+        assert_eq!([f64::NAN, 0.2].map(small_percent), ["–", "20.0 %"]);
+    }
 
     #[test]
     fn a_list_stays_a_sentence() {

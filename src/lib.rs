@@ -4,6 +4,8 @@
 
 pub mod activations;
 pub mod allocate;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod beside;
 pub mod checkpoint;
 pub mod compare;
 pub mod device;
@@ -13,6 +15,7 @@ pub mod error;
 pub mod eval;
 pub mod export;
 pub mod format;
+pub mod gguf;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "gradients")]
@@ -23,6 +26,7 @@ pub mod obs;
 pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;
+pub mod quant;
 #[cfg(feature = "gradients")]
 pub mod recover;
 pub mod remedy;

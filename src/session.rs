@@ -24,12 +24,12 @@ mod searching;
 #[cfg(feature = "gradients")]
 use chosen::chosen;
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::{Pruned, SessionError, documents, open, prune_to_folder, prune_to_folder_by, windows};
+pub use folder::{Pruned, SessionError, documents, move_to_folder, open, prune_to_folder, prune_to_folder_by, windows};
 #[cfg(feature = "gradients")]
 pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;
 #[cfg(not(target_arch = "wasm32"))]
-pub use search_job::{SearchJob, probe_count, probe_size, search_for};
+pub use search_job::{SearchJob, finished_search, probe_count, probe_size, search_for};
 #[cfg(not(target_arch = "wasm32"))]
 pub use searching::{search_id, searched, searched_model};
 

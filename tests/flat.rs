@@ -1,5 +1,5 @@
-//! What learning holds on a device does not grow with the layers. A binary of its own: the adapter's memory is that
-//! of all tests of a process together.
+//! What pruning and learning hold on a device is what was planned, and does not grow with the layers. A binary of its
+//! own: the adapter's memory is that of all tests of a process together.
 
 mod support;
 
@@ -11,12 +11,14 @@ use slimgpt::activations::Placement;
 use slimgpt::device::{Device, Peak};
 use slimgpt::gradient::{Batch, HeadWanted, Keep, Loss, Pass};
 use slimgpt::model::{Block, Head};
-use slimgpt::pipeline::{Flow, Limits};
+use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Hessian, Options, WgpuExecutor, prune_channels, prune_heads};
+use slimgpt::pipeline::{Flow, Limits, MemoryPlan, Plan, Request};
 use slimgpt::recover::{Data, Event, Job, Length, Settings, Train, plan, recover};
-use slimgpt::session::examples;
+use slimgpt::session::{examples, prune_to_folder};
 use slimgpt::text::Files;
 use support::checkpoint::Model;
-use support::{shipped, software_gpu, tokens};
+use support::pruned::{job, rounded_by_layer};
+use support::{activations, matrix, random, shipped, software_gpu, tokens};
 
 /// The adapter's memory is that of all tests of a process together, so one of them measures at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -115,4 +117,77 @@ fn a_recovery_holds_no_more_than_was_planned() {
             planned = plan;
         }
     }
+}
+
+/// The most bytes in use at any event of a pruning with activations in this place.
+fn pruned(place: Placement) -> (u64, MemoryPlan) {
+    let sizes = json!({ "num_hidden_layers": 2, "hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 8,
+        "num_key_value_heads": 8, "head_dim": 16 });
+    let (checkpoint, device) = (Model::llama(sizes).open(), software_gpu());
+    let windows: Vec<Vec<u32>> = (0..96).map(|i| tokens(64, 32, i)).collect();
+    let request = Request { allocation: rounded_by_layer(0.3), windows: 96, window_tokens: 64, ..Request::default() };
+    let limits = Limits { is_gpu: true, ..Limits::default() };
+    let planned = slimgpt::pipeline::plan(&request, checkpoint.config(), &limits).unwrap();
+    // Batches so small that the activations outweigh them.
+    let memory = MemoryPlan { activations: place, keep_inner: false, batch_windows: 4, ..planned.memory.clone() };
+    let planned = Plan { memory: memory.clone(), batch_windows: 4, ..planned };
+    let out = tempfile::tempdir().unwrap();
+    let before = held(&device);
+    let mut most = 0;
+    let mut watch = |_: slimgpt::pipeline::Event| {
+        most = most.max(held(&device).saturating_sub(before));
+        Flow::Continue
+    };
+    let job = job(&checkpoint, &windows, &planned, &device);
+    block_on(prune_to_folder(&job, &out.path().join("out"), false, &mut watch)).unwrap();
+    (most, memory)
+}
+
+#[test]
+fn activations_that_are_elsewhere_are_not_on_the_device() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (on_device, memory) = pruned(Placement::Device);
+    // Hidden states and contexts: 96 · 64 tokens of 128 + 128 numbers.
+    let activations = 96 * 64 * (128 + 128) * 4;
+    assert!(on_device > activations && on_device <= memory.device_bytes, "{on_device} of {memory:?}");
+    for place in [Placement::Host, Placement::Disk] {
+        let (elsewhere, _) = pruned(place);
+        assert!(elsewhere + activations * 8 / 10 < on_device, "{place:?}: {elsewhere}, on the device {on_device}");
+    }
+}
+
+/// Bytes that the allocator took while `work` ran, with what fell to it between two tensors.
+fn taken(device: &Device, work: impl Fn()) -> u64 {
+    // Kernels are tried out when a size is new, which takes memory once.
+    work();
+    let before = held(device);
+    work();
+    device.bytes_held().expect("the adapter tells") - before
+}
+
+#[test]
+fn solving_takes_three_matrices_of_the_size_of_h() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let device = software_gpu();
+    let executor = WgpuExecutor::new(device.tensor_device());
+    let (out, n, count) = (192, 2048, 3072);
+    let mut hessian = Hessian::new(&executor, n);
+    block_on(hessian.accumulate(&executor, &matrix(&activations(count, n, 3), [count, n], &device))).unwrap();
+    let weight = matrix(&random(out * n, 4), [out, n], &device);
+    let (square, wide) = ((n * n * 4) as u64, (out * n * 4) as u64);
+    // The sum and W are there already.
+    let planned = 3 * square + 4 * wide - square - wide;
+    let options = Options::default();
+    for (what, steps) in [("one by one", ChannelSteps::OneByOne), ("in groups", ChannelSteps::Dynamic { floor: 64 })] {
+        let taken = taken(&device, || {
+            drop(block_on(prune_channels(&executor, &weight, &hessian, n / 8, steps, &options)).unwrap());
+        });
+        assert!(taken <= planned * 115 / 100, "{what}: {taken} bytes, {planned} planned");
+    }
+    let layout = HeadLayout { heads: 16, kv_heads: 16, head_dim: n / 16 };
+    let taken = taken(&device, || {
+        let unit = HeadUnit::KeyValue;
+        drop(block_on(prune_heads(&executor, &weight, &hessian, layout, unit, 4, &options)).unwrap());
+    });
+    assert!(taken <= planned * 115 / 100, "heads: {taken} bytes, {planned} planned");
 }

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 /// The rooms of the library from the ground up, exactly those that there are. A room may use those
 /// on lines below its own; rooms on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["shape", "format", "names", "remedy", "disk"],
-    &["device", "gpu", "place"],
+    &["shape", "format", "names", "remedy", "disk", "quant"],
+    &["device", "gpu", "place", "gguf"],
+    &["beside"],
     &["activations", "obs", "checkpoint", "text"],
     &["error", "allocate"],
     &["model", "shipped"],
@@ -51,6 +52,7 @@ const REACHED: &[&str] = &[
     "OverSeeds",
     "Calibrate",
     "Back",
+    "TypeShare",
 ];
 
 /// Longest file, in lines: beyond this nobody reads it from top to bottom.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slimgpt::allocate::{self, Curve, Schedule, Target};
+use slimgpt::allocate::{self, Allocation, Curve, Schedule, Target};
 use slimgpt::checkpoint::Dtype;
 use slimgpt::device::DeviceChoice;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::Request;
+use slimgpt::search::Bounds;
 
 use crate::model::{Model, Origin};
 
@@ -150,6 +151,12 @@ impl Settings {
         request.allocation.schedule = Schedule::default();
         request.allocation.target = Some(self.target(model));
         request
+    }
+
+    /// What sizes that are searched for must keep to.
+    pub fn bounds(&self) -> Bounds {
+        let Allocation { keep_layers, channel_multiple, .. } = self.request.allocation.clone();
+        Bounds { keep_layers, channel_multiple, uniform: false }
     }
 
     /// Whether the sizes of every layer are given, as a search finds them.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllocateError, Rounding, Schedule, SiteRatio, Target};
+use super::{AllocateError, Curve, Rounding, Schedule, SiteRatio, Target};
 use crate::obs::HeadUnit;
 
 /// What decides how many heads and channels each layer keeps.
@@ -61,8 +61,11 @@ impl Allocation {
         Self { target: Some(target), ..Self::default() }
     }
 
-    /// What is rounded. An explicit list means its ratios as they stand.
+    /// What is rounded. An explicit list means its ratios as they stand; scores count the units of all layers.
     pub fn rounding(&self) -> Rounding {
+        if self.schedule == Schedule::Scores {
+            return Rounding::Model;
+        }
         let implied = if matches!(self.schedule, Schedule::Ratios(_)) { Rounding::Layer } else { Rounding::Model };
         self.rounding.unwrap_or(implied)
     }
@@ -74,6 +77,18 @@ impl Allocation {
         let ends = (0..first).chain(layers - last..layers);
         keep_layers.extend(ends.filter(|layer| !self.keep_layers.contains(layer)));
         Self { keep_layers, keep_ends: KeptEnds::None, ..self.clone() }
+    }
+
+    /// What is asked for while the scores are not known that say which layers lose how much: all lose alike.
+    ///
+    /// # Errors
+    /// When ratios are asked for beside scores.
+    pub(super) fn until_scored(&self) -> Result<Self, AllocateError> {
+        let says_ratios = self.first_ratio.is_some() || !self.head_ratio.is_plain() || !self.channel_ratio.is_plain();
+        match says_ratios {
+            true => Err(AllocateError::RatioBesideScores),
+            false => Ok(Self { schedule: Schedule::Curve(Curve::Uniform), ..self.clone() }),
+        }
     }
 
     /// Whether every layer loses one ratio of both its sites, so that the mean of the ratios is the

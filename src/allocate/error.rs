@@ -13,6 +13,15 @@ pub enum AllocateError {
     /// Exact sizes leave nothing for a target to decide.
     #[error("the sizes of every layer are said already, so there can be no target beside them")]
     TargetBesideShapes,
+    /// Scores leave nothing for ratios to decide.
+    #[error("scores of all units say how much goes from which layer and site, so there can be no ratios beside them")]
+    RatioBesideScores,
+    /// Scores that are not those of the model.
+    #[error("layer {layer}: the scores are not those of its heads and channels")]
+    Scores {
+        /// Index of the layer, from 0.
+        layer: usize,
+    },
     /// The curve's own errors.
     #[error(transparent)]
     Curve(#[from] CurveError),
@@ -95,6 +104,24 @@ pub enum AllocateError {
         wanted: usize,
         /// Parameters of the model as it is.
         dense: usize,
+    },
+    /// No file can be so small, whatever goes from the layers.
+    #[error(
+        "{bytes} bytes are too few for any pruning: embeddings, norms and all else that stays have {least} in the types that are written"
+    )]
+    BytesTooFew {
+        /// Bytes that the files were to have at most.
+        bytes: u64,
+        /// Of what stays when the layers lose everything.
+        least: u64,
+    },
+    /// The files are no larger as it is.
+    #[error("nothing need go for {bytes} bytes: in the types that are written the whole model has {dense}")]
+    BytesEnough {
+        /// Bytes that the files were to have at most.
+        bytes: u64,
+        /// Of the model as it is.
+        dense: u64,
     },
     /// Fewer parameters wanted than can be reached.
     #[error(

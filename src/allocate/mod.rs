@@ -11,6 +11,8 @@ mod asked;
 mod bisect;
 mod by_layer;
 mod by_model;
+mod by_scores;
+mod bytes;
 mod counts;
 mod curve;
 mod error;
@@ -25,6 +27,7 @@ mod shapes;
 mod sizes;
 
 pub use asked::{Allocation, KeptEnds};
+pub use by_scores::by_scores;
 pub use counts::channel_step;
 pub use curve::{Curve, CurveError, ratios};
 pub use error::AllocateError;
@@ -53,8 +56,15 @@ pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig)
         };
     }
     let sizes = Sizes { config, written };
-    match asked.rounding() {
+    let rounded = |asked: &Allocation| match asked.rounding() {
+        _ if asked.schedule == Schedule::Scores => by_model::allocate(&asked.until_scored()?, &sizes),
         Rounding::Layer => by_layer::allocate(asked, &sizes),
         Rounding::Model => by_model::allocate(asked, &sizes),
+    };
+    match asked.target {
+        Some(Target::Bytes { parameters, .. }) => bytes::at_most(parameters, &sizes, |aim| {
+            rounded(&Allocation { target: Some(Target::Parameters(aim)), ..asked.clone() })
+        }),
+        _ => rounded(asked),
     }
 }

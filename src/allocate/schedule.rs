@@ -13,6 +13,13 @@ pub enum Target {
     Ratio(f64),
     /// How many parameters the whole model is to have afterwards, embeddings included.
     Parameters(usize),
+    /// How large the files of its weights are to be at most ([`Target::within`]).
+    Bytes {
+        /// As it was asked for.
+        bytes: u64,
+        /// Parameters of the whole model that are so large in the types that are written.
+        parameters: usize,
+    },
 }
 
 impl std::fmt::Display for Target {
@@ -21,6 +28,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::Ratio(ratio) => write!(f, "{ratio}"),
             Self::Parameters(parameters) => write!(f, "{parameters}"),
+            Self::Bytes { bytes, .. } => write!(f, "{bytes}B"),
         }
     }
 }
@@ -38,6 +46,8 @@ pub enum Schedule {
     Shapes(Vec<LayerShape>),
     /// The same sizes for every layer.
     Shape(FinalShape),
+    /// By scores of the units of all layers, of which the lowest go ([`by_scores`](super::by_scores)).
+    Scores,
 }
 
 impl Default for Schedule {
@@ -59,7 +69,7 @@ impl Schedule {
 
     /// Whether it says how much goes without a target beside it.
     pub fn needs_no_target(&self) -> bool {
-        !matches!(self, Self::Curve(_))
+        !matches!(self, Self::Curve(_) | Self::Scores)
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn said(asked: &Allocation, config: &ModelConfig) -> Option<Vec<Layer
     match &asked.schedule {
         Schedule::Shapes(shapes) => Some(shapes.clone()),
         Schedule::Shape(shape) => Some(config.layers.iter().map(|&before| shape.of(before)).collect()),
-        Schedule::Curve(_) | Schedule::Ratios(_) => None,
+        Schedule::Curve(_) | Schedule::Ratios(_) | Schedule::Scores => None,
     }
 }
 

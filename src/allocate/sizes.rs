@@ -41,7 +41,7 @@ impl Sizes<'_> {
     /// When a ratio is not between 0 and 1.
     pub fn wanted(&self, target: Target) -> Result<usize, AllocateError> {
         match target {
-            Target::Parameters(wanted) => Ok(wanted),
+            Target::Parameters(wanted) | Target::Bytes { parameters: wanted, .. } => Ok(wanted),
             Target::Ratio(share) if share > 0.0 && share < 1.0 => {
                 // Of the decoder layers: the paper's 20 % is the mean over them, not of all parameters.
                 Ok(self.outer() + ((1.0 - share) * self.config.decoder_parameters() as f64).round() as usize)

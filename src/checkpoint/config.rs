@@ -16,9 +16,9 @@ pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
 /// enough that the bytes of [`ModelConfig::MOST_LAYERS`] layers still count in 64 bits.
-const WIDEST: usize = 1 << 22;
+pub(super) const WIDEST: usize = 1 << 22;
 /// Longest context that is read, in tokens.
-const LONGEST: usize = u32::MAX as usize;
+pub(super) const LONGEST: usize = u32::MAX as usize;
 
 /// Reads a config.json.
 ///

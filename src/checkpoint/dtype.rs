@@ -4,6 +4,7 @@ use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 use super::WriteError;
+use crate::quant::{self, BlockType};
 
 /// How a tensor's elements are stored.
 #[derive(
@@ -71,12 +72,7 @@ impl Dtype {
 
     /// Little-endian bytes to singles; exact.
     pub(super) fn widen(self, bytes: &[u8]) -> Vec<f32> {
-        let pair = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
-        match self {
-            Self::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            Self::F16 => bytes.chunks_exact(2).map(|b| f16::from_bits(pair(b)).to_f32()).collect(),
-            Self::Bf16 => bytes.chunks_exact(2).map(|b| bf16::from_bits(pair(b)).to_f32()).collect(),
-        }
+        quant::dequantise(self.into(), bytes)
     }
 
     /// Singles to little-endian bytes, to the nearest value, ties to even.
@@ -111,6 +107,16 @@ impl Dtype {
             Self::F32 => "f32 (largest 3.4028e38)",
             Self::F16 => "f16 (largest 65504)",
             Self::Bf16 => "bf16 (largest 3.3895e38)",
+        }
+    }
+}
+
+impl From<Dtype> for BlockType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
         }
     }
 }

@@ -49,6 +49,14 @@ pub enum ReadError {
         /// What the format's reader says.
         reason: String,
     },
+    /// A GGUF file cannot be read as a model.
+    #[error("{file}: {reason}")]
+    Gguf {
+        /// The file, as messages name it.
+        file: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A layer that we stored ourselves is damaged.
     #[error(
         "layer {layer} as it was stored is not a whole safetensors file ({reason}); delete the unfinished output and begin again"

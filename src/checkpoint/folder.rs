@@ -180,6 +180,11 @@ fn open_shard(path: &Path) -> Result<Shard, ReadError> {
 
 /// Reads a JSON file.
 pub(super) fn read_json(path: &Path) -> Result<Value, ReadError> {
-    serde_json::from_slice(without_mark(&disk::read(path)?))
+    json_of(path, &disk::read(path)?)
+}
+
+/// The JSON in the bytes of the file `path`.
+pub(super) fn json_of(path: &Path, bytes: &[u8]) -> Result<Value, ReadError> {
+    serde_json::from_slice(without_mark(bytes))
         .map_err(|e| ReadError::Json { path: path.to_owned(), reason: e.to_string() })
 }

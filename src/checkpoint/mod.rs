@@ -1,14 +1,17 @@
-//! Checkpoints in and out, one layer at a time: Hugging Face folders with safetensors.
+//! Checkpoints in and out, one layer at a time: Hugging Face folders with safetensors, and GGUF files,
+//! which are dequantised as they are read.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod adapter;
 mod config;
 mod dtype;
+mod element;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod generation;
+mod gguf;
 mod head;
 mod names;
 mod open;
@@ -23,15 +26,14 @@ mod weights;
 pub use adapter::Adapter;
 pub use config::parse_config;
 pub use dtype::Dtype;
+use element::Element;
 pub use error::{ReadError, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
-#[cfg(not(target_arch = "wasm32"))]
-pub use open::decode_tensors;
-pub use open::{Checkpoint, decode_layer};
+pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
-pub use types::Types;
+pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

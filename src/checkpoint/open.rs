@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::head::Head;
+use super::head::{Head, is_tied};
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
-use super::{Dtype, HostTensor, LayerWeights, OuterWeights, ReadError, Types, parse_config};
-use crate::format::without_mark;
+use super::{Dtype, Element, HostTensor, LayerWeights, OuterWeights, ReadError, TypeShare, Types, parse_config};
+use crate::format::{small_percent, without_mark};
 use crate::shape::{LayerShape, ModelConfig};
 
 /// A checkpoint, dense or pruned by us.
@@ -22,7 +22,7 @@ pub struct Checkpoint {
     // Shared by clones, which read the same files.
     shards: Arc<[Shard]>,
     shard_of: HashMap<String, usize>,
-    folder: Option<PathBuf>,
+    place: Option<PathBuf>,
     types: Types,
     notes: Vec<String>,
     #[cfg(not(target_arch = "wasm32"))]
@@ -30,17 +30,50 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a Hugging Face folder.
+    /// Opens a Hugging Face folder, or a GGUF file.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or a tensor is not what config.json says.
+    /// When a file is missing or damaged, or a tensor is not what config.json, or the file's keys, say.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+    pub fn open(model: &Path) -> Result<Self, ReadError> {
+        if crate::beside::is_file(model) { Self::open_file(model) } else { Self::open_folder(model) }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn open_file(file: &Path) -> Result<Self, ReadError> {
+        let bytes = Bytes::map(file).map_err(crate::disk::DiskError::at("read", file))?;
+        let (raw, shard) = super::gguf::open(file.display().to_string(), bytes)?;
+        Self::from_shards(raw, vec![shard], Some(file.to_owned()))
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn open_folder(folder: &Path) -> Result<Self, ReadError> {
         let raw = super::folder::read_json(&folder.join("config.json"))?;
         let super::folder::Files { shards, note } = super::folder::files(folder, &parse_config(&raw)?)?;
         let mut opened = Self::from_shards(raw, shards, Some(folder.to_owned()))?;
         opened.notes.extend(note);
         Ok(opened)
+    }
+
+    /// A model of which there is config.json alone, for whoever needs no more than its sizes: every tensor that is
+    /// asked of it is missing.
+    ///
+    /// # Errors
+    /// When config.json is missing, or of no model that is known.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn without_weights(folder: &Path) -> Result<Self, ReadError> {
+        let raw_config = super::folder::read_json(&folder.join("config.json"))?;
+        let config = ModelConfig { tied_head: is_tied(&raw_config), ..parse_config(&raw_config)? };
+        Ok(Self {
+            config,
+            raw_config,
+            shards: Arc::new([]),
+            shard_of: HashMap::new(),
+            place: Some(folder.to_owned()),
+            types: Types::all(Dtype::F32),
+            notes: vec!["its weights are not there: the sizes are those of config.json".into()],
+            adapters: Vec::new(),
+        })
     }
 
     /// The same with the adapter in `folder` added to what is read.
@@ -80,7 +113,16 @@ impl Checkpoint {
         Self::from_shards(raw, vec![shard], None)
     }
 
-    fn from_shards(raw_config: Value, mut shards: Vec<Shard>, folder: Option<PathBuf>) -> Result<Self, ReadError> {
+    /// Opens a GGUF file that is in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_gguf(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ReadError> {
+        let (raw, shard) = super::gguf::open("model.gguf".into(), Bytes::Held(bytes.into()))?;
+        Self::from_shards(raw, vec![shard], None)
+    }
+
+    fn from_shards(raw_config: Value, mut shards: Vec<Shard>, place: Option<PathBuf>) -> Result<Self, ReadError> {
         let mut config = parse_config(&raw_config)?;
         let Head { tied, note } = Head::find(&raw_config, &mut shards);
         config.tied_head = tied;
@@ -95,7 +137,7 @@ impl Checkpoint {
             raw_config,
             shards: shards.into(),
             shard_of,
-            folder,
+            place,
             types,
             notes,
             #[cfg(not(target_arch = "wasm32"))]
@@ -141,12 +183,13 @@ impl Checkpoint {
         &self.raw_config
     }
 
-    /// The element type of most of the weights, taken as the checkpoint's.
+    /// The element type of most of the weights, taken as the checkpoint's; of quantised ones f16.
     pub fn dtype(&self) -> Dtype {
         self.types.bulk()
     }
 
-    /// The element type of each tensor: as `asked` for all, else its own.
+    /// The element type in which each tensor is written: as `asked` for all, else its own; f16 where it is
+    /// quantised.
     pub fn types(&self, asked: Option<Dtype>) -> Types {
         asked.map_or_else(|| self.types.clone(), Types::all)
     }
@@ -159,15 +202,57 @@ impl Checkpoint {
             self.config.parts().map(named)
         });
         let tensors = outer.chain(inside).map(|(name, stored): (String, Stored)| {
-            let dtype = self.shard(&stored.tensor).ok().and_then(|shard| shard.dtype(&stored.tensor.name));
-            (name, dtype.unwrap_or(Dtype::F32), stored.shape.iter().product())
+            let dtype = self.element(&stored.tensor).map_or(Dtype::F32, Element::written_as);
+            (name, dtype, stored.shape.iter().product())
         });
         Types::of_tensors(&tensors.collect::<Vec<_>>())
     }
 
+    /// How a tensor is stored that was found.
+    pub(super) fn element(&self, tensor: &Expected) -> Option<Element> {
+        self.shard(tensor).ok().and_then(|shard| shard.element(&tensor.name))
+    }
+
+    /// Bytes of what is stored of a tensor.
+    fn stored_bytes(&self, stored: &Stored) -> usize {
+        let element = self.element(&stored.tensor);
+        element.and_then(|element| element.bytes_of(stored.shape.iter().product())).unwrap_or_default()
+    }
+
     /// Bytes of all tensors as stored.
     pub fn bytes(&self) -> u64 {
-        self.types.bytes(&self.config)
+        names::all(&self.config).map(|tensor| self.stored_bytes(&tensor.into()) as u64).sum()
+    }
+
+    /// How much of the model is stored in which type, most elements first.
+    pub fn stored_in(&self) -> Vec<TypeShare> {
+        let mut shares: Vec<TypeShare> = Vec::new();
+        for tensor in names::all(&self.config) {
+            let Some(element) = self.element(&tensor) else { continue };
+            let (name, elements) = (element.to_string(), tensor.shape.iter().product::<usize>());
+            let bytes = element.bytes_of(elements).unwrap_or_default() as u64;
+            match shares.iter_mut().find(|share| share.name == name) {
+                None => shares.push(TypeShare { name, tensors: 1, elements, bytes }),
+                Some(share) => {
+                    (share.tensors, share.elements, share.bytes) =
+                        (share.tensors + 1, share.elements + elements, share.bytes + bytes);
+                }
+            }
+        }
+        shares.sort_by(|a, b| b.elements.cmp(&a.elements).then_with(|| a.name.cmp(&b.name)));
+        shares
+    }
+
+    /// In which types a quantised model is stored, in words; `None` where it is not quantised.
+    pub fn quantisation(&self) -> Option<String> {
+        let is_quantised = |tensor| matches!(self.element(&tensor), Some(Element::Blocks(_)));
+        if !names::all(&self.config).any(is_quantised) {
+            return None;
+        }
+        let shares = self.stored_in();
+        let all: usize = shares.iter().map(|share| share.elements).sum();
+        let of = |share: &TypeShare| format!("{} ({})", share.name, small_percent(share.elements as f64 / all as f64));
+        Some(shares.iter().map(of).collect::<Vec<_>>().join(", "))
     }
 
     /// What a person should know of how the folder was read, a sentence each: where its files
@@ -176,14 +261,14 @@ impl Checkpoint {
         &self.notes
     }
 
-    /// The folder, when it is one.
+    /// The folder that it was opened from, or the GGUF file; [`crate::beside`] reads from either.
     pub fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
+        self.place.as_deref()
     }
 
     /// Bytes of all tensors of layer `i` as stored.
     pub fn layer_bytes(&self, i: usize) -> usize {
-        self.types.layer_bytes(&self.config, i)
+        self.config.parts().map(|part| self.stored_bytes(&names::stored(&self.config, i, part))).sum()
     }
 
     /// The weights of layer `i`.
@@ -285,7 +370,6 @@ pub fn decode_layer(
 ///
 /// # Errors
 /// When the bytes are no such file, or a number is not finite.
-#[cfg(not(target_arch = "wasm32"))]
 pub fn decode_tensors(what: &str, bytes: Vec<u8>) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
     let shard = Shard::open(what.into(), Bytes::Held(bytes.into()))
         .map_err(|reason| ReadError::Damaged { file: what.into(), reason })?;

@@ -96,15 +96,16 @@ pub fn assemble(parts: &[PathBuf], folder: &Path, shard_bytes: usize) -> Result<
         // The format's reader gives them in a hash map's order, and equal runs must write equal files.
         names.sort_unstable();
         for name in names {
-            let Some((dtype, shape, bytes)) = part.raw(name) else { continue };
+            let damaged = || WriteError::Format(format!("{}: {name} is of no type that is written", part.file));
+            let (dtype, shape, bytes) = part.plain(name).ok_or_else(damaged)?;
             // A tensor larger than a shard gets one to itself.
             if filled + bytes.len() > shard_bytes && filled > 0 {
                 shards.push(Vec::new());
                 filled = 0;
             }
             filled += bytes.len();
-            let view =
-                TensorView::new(dtype, shape, bytes).map_err(|e| WriteError::Format(format!("{}: {e}", part.file)))?;
+            let view = TensorView::new(dtype.stored(), shape, bytes)
+                .map_err(|e| WriteError::Format(format!("{}: {e}", part.file)))?;
             shards.last_mut().into_iter().for_each(|s| s.push((name, view.clone())));
         }
     }

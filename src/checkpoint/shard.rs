@@ -1,10 +1,10 @@
-//! One safetensors file: its bytes and where each tensor stands in them.
+//! One file of weights: its bytes, and where each tensor stands in them and how.
 
 use safetensors::SafeTensors;
-use safetensors::tensor::TensorInfo;
 
 use super::names::{Expected, Stored, complete};
-use super::{Dtype, HostTensor, ReadError};
+use super::{Dtype, Element, HostTensor, ReadError};
+use crate::gguf::side_by_side;
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
 pub(super) enum Bytes {
@@ -50,20 +50,38 @@ impl AsRef<[u8]> for Bytes {
 
 /// How the note begins that a clone without Git LFS has in a large file's place.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// Elements that are looked at together.
+/// Elements that are looked at together; whole blocks of every kind.
 const PIECE: usize = 1 << 16;
 
-/// An opened safetensors file.
+/// Where a tensor stands in a file, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Sizes of its axes, outermost first.
+    pub shape: Vec<usize>,
+    pub element: Element,
+    /// Its bytes are from this one of the file …
+    pub begin: usize,
+    /// … to before this one, and are there.
+    pub end: usize,
+    /// The rows of a head, where the two of each rotary pair lie side by side.
+    pub heads_of: Option<usize>,
+}
+
+/// An opened file.
 pub(super) struct Shard {
     /// The file's name, for messages.
     pub file: String,
     bytes: Bytes,
-    tensors: Vec<(String, TensorInfo)>,
-    data: usize,
+    tensors: Vec<(String, Entry)>,
 }
 
 impl Shard {
-    /// Reads and checks the header: its length, its JSON, and that the tensors' offsets neither
+    /// A file whose table of tensors was read and checked elsewhere.
+    pub fn of(file: String, bytes: Bytes, tensors: Vec<(String, Entry)>) -> Self {
+        Self { file, bytes, tensors }
+    }
+
+    /// Reads and checks the header of a safetensors file: its length, its JSON, and that the tensors' offsets neither
     /// overlap nor leave the file. The error is the format's reader's; whose file it is, and so
     /// what to do about it, only the caller knows.
     pub fn open(file: String, bytes: Bytes) -> Result<Self, String> {
@@ -72,10 +90,16 @@ impl Shard {
         }
         SafeTensors::deserialize(bytes.as_ref()).map_err(|e| e.to_string())?;
         let (header, metadata) = SafeTensors::read_metadata(bytes.as_ref()).map_err(|e| e.to_string())?;
-        let mut tensors: Vec<_> = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
-        complete(&mut tensors.iter_mut().map(|(name, _)| name).collect::<Vec<_>>());
         // The length of the header stands before it, in eight bytes.
-        Ok(Self { file, bytes, tensors, data: header + size_of::<u64>() })
+        let data = header + size_of::<u64>();
+        let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+            let (begin, end) = (data + info.data_offsets.0, data + info.data_offsets.1);
+            let element = Element::of_stored(info.dtype);
+            (name, Entry { shape: info.shape.clone(), element, begin, end, heads_of: None })
+        };
+        let mut tensors: Vec<_> = metadata.tensors().into_iter().map(entry).collect();
+        complete(&mut tensors.iter_mut().map(|(name, _)| name).collect::<Vec<_>>());
+        Ok(Self { file, bytes, tensors })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -84,7 +108,7 @@ impl Shard {
 
     /// Whether the file holds a tensor.
     pub fn has(&self, tensor: &str) -> bool {
-        self.info(tensor).is_some()
+        self.entry(tensor).is_some()
     }
 
     /// Gives a tensor another name.
@@ -95,36 +119,41 @@ impl Shard {
     /// Whether a tensor here and one of `other` have the same shape and the same values, in
     /// whichever types.
     pub fn is_same(&self, tensor: &str, other: &Self, its: &str) -> bool {
-        let (Some(a), Some(b)) = (self.raw(tensor), other.raw(its)) else { return false };
-        if a.0 == b.0 || a.1 != b.1 {
-            return a == b;
+        let (Some(a), Some(b)) = (self.entry(tensor), other.entry(its)) else { return false };
+        let (own, others) = (self.bytes_of(a), other.bytes_of(b));
+        if a.element == b.element || a.shape != b.shape {
+            return (&a.shape, a.heads_of, own) == (&b.shape, b.heads_of, others);
         }
-        let (Some(one), Some(two)) = (Dtype::of_stored(a.0), Dtype::of_stored(b.0)) else { return false };
+        let (Some(one), Some(two)) = (a.element.bytes_of(PIECE), b.element.bytes_of(PIECE)) else { return false };
         // Piece by piece: in singles a large vocabulary would take gigabytes.
-        let pieces = a.2.chunks(PIECE * one.bytes()).zip(b.2.chunks(PIECE * two.bytes()));
-        pieces.into_iter().all(|(a, b)| one.widen(a) == two.widen(b))
+        let mut pieces = own.chunks(one).zip(others.chunks(two));
+        pieces.all(|(own, others)| a.element.widen(own) == b.element.widen(others))
     }
 
-    fn info(&self, tensor: &str) -> Option<&TensorInfo> {
-        self.tensors.iter().find(|(name, _)| name == tensor).map(|(_, info)| info)
+    fn entry(&self, tensor: &str) -> Option<&Entry> {
+        self.tensors.iter().find(|(name, _)| name == tensor).map(|(_, entry)| entry)
     }
 
-    /// The element type of a tensor, if it is one we read.
-    pub fn dtype(&self, tensor: &str) -> Option<Dtype> {
-        Dtype::of_stored(self.info(tensor)?.dtype)
+    fn bytes_of(&self, entry: &Entry) -> &[u8] {
+        &self.bytes.as_ref()[entry.begin..entry.end]
+    }
+
+    /// How the elements of a tensor are stored, if it is there.
+    pub fn element(&self, tensor: &str) -> Option<Element> {
+        self.entry(tensor).map(|entry| entry.element)
     }
 
     /// Checks a tensor's type and shape by the header alone.
     pub fn check(&self, expected: &Expected) -> Result<(), ReadError> {
         let (file, tensor) = (self.file.clone(), expected.name.clone());
-        let Some(info) = self.info(&expected.name) else {
+        let Some(entry) = self.entry(&expected.name) else {
             return Err(ReadError::MissingTensor { tensor });
         };
-        if Dtype::of_stored(info.dtype).is_none() {
-            return Err(ReadError::Dtype { file, tensor, dtype: format!("{:?}", info.dtype) });
+        if let Element::Other(dtype) = entry.element {
+            return Err(ReadError::Dtype { file, tensor, dtype: format!("{dtype:?}") });
         }
-        if info.shape != expected.shape {
-            let (found, expected) = (info.shape.clone(), expected.shape.clone());
+        if entry.shape != expected.shape {
+            let (found, expected) = (entry.shape.clone(), expected.shape.clone());
             return Err(ReadError::Shape { file, tensor, found, expected });
         }
         Ok(())
@@ -135,25 +164,31 @@ impl Shard {
         self.check(&wanted.tensor)?;
         let name = &wanted.tensor.name;
         let missing = || ReadError::MissingTensor { tensor: name.clone() };
-        let info = self.info(name).ok_or_else(missing)?;
-        let dtype = Dtype::of_stored(info.dtype).ok_or_else(missing)?;
+        let entry = self.entry(name).ok_or_else(missing)?;
         // Rows are stored one after the other, so a part of a fused tensor is one run of bytes.
         let width: usize = wanted.shape[1..].iter().product();
         let skipped = wanted.first_row * width;
-        let start = self.data + info.data_offsets.0 + skipped * dtype.bytes();
         let count: usize = wanted.shape.iter().product();
-        let values = dtype.widen(&self.bytes.as_ref()[start..start + count * dtype.bytes()]);
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(at) => Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] }),
-            None => Ok(HostTensor { shape: wanted.shape.clone(), values }),
+        // Rows are whole blocks.
+        let (Some(start), Some(length)) = (entry.element.bytes_of(skipped), entry.element.bytes_of(count)) else {
+            return Err(missing());
+        };
+        let bytes = self.bytes_of(entry).get(start..start + length).ok_or_else(missing)?;
+        let values = entry.element.widen(bytes);
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] });
         }
+        let read = HostTensor { shape: wanted.shape.clone(), values };
+        Ok(match entry.heads_of {
+            Some(rows) => in_halves(&read, rows),
+            None => read,
+        })
     }
 
     /// Every tensor by its name, in singles.
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn all(&self) -> Result<std::collections::BTreeMap<String, HostTensor>, ReadError> {
-        let of = |(name, info): &(String, TensorInfo)| {
-            let tensor = Expected { name: name.clone(), shape: info.shape.clone() };
+        let of = |(name, entry): &(String, Entry)| {
+            let tensor = Expected { name: name.clone(), shape: entry.shape.clone() };
             Ok((name.clone(), self.read(&tensor.into())?))
         };
         self.tensors.iter().map(of).collect()
@@ -161,20 +196,28 @@ impl Shard {
 
     /// The first element of a tensor that is as asked for, with its place.
     pub fn first(&self, tensor: &str, is_it: impl Fn(f32) -> bool) -> Option<(usize, f32)> {
-        let (stored, _, bytes) = self.raw(tensor)?;
-        let dtype = Dtype::of_stored(stored)?;
-        bytes.chunks(PIECE * dtype.bytes()).enumerate().find_map(|(piece, bytes)| {
-            let values = dtype.widen(bytes);
-            values.iter().position(|&value| is_it(value)).map(|at| (piece * PIECE + at, values[at]))
+        let entry = self.entry(tensor)?;
+        let piece = entry.element.bytes_of(PIECE)?;
+        self.bytes_of(entry).chunks(piece).enumerate().find_map(|(number, bytes)| {
+            let values = entry.element.widen(bytes);
+            values.iter().position(|&value| is_it(value)).map(|at| (number * PIECE + at, values[at]))
         })
     }
 
-    /// A tensor's bytes as they are stored, with its type and shape.
-    pub fn raw(&self, tensor: &str) -> Option<(safetensors::Dtype, Vec<usize>, &[u8])> {
-        let info = self.info(tensor)?;
-        let (start, end) = info.data_offsets;
-        Some((info.dtype, info.shape.clone(), &self.bytes.as_ref()[self.data + start..self.data + end]))
+    /// A tensor's bytes as they are stored, with its type and shape, where its elements stand one by one.
+    pub fn plain(&self, tensor: &str) -> Option<(Dtype, Vec<usize>, &[u8])> {
+        let entry = self.entry(tensor)?;
+        match entry.element {
+            Element::Plain(dtype) => Some((dtype, entry.shape.clone(), self.bytes_of(entry))),
+            Element::Blocks(_) | Element::Other(_) => None,
+        }
     }
+}
+
+/// A tensor of heads of so many rows, the two of each rotary pair a half of a head apart.
+fn in_halves(tensor: &HostTensor, head: usize) -> HostTensor {
+    let rows = tensor.shape[0];
+    tensor.scatter(0, &side_by_side(rows / head, head), rows)
 }
 
 #[cfg(all(test, target_os = "linux"))]

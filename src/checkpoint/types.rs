@@ -3,9 +3,28 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Dtype;
 use super::names::{self, EMBEDDING, FINAL_NORM, HEAD, in_layer};
 use crate::shape::{ModelConfig, Part};
+
+/// What a file's header has of a tensor besides its name, at most: type, shape and offsets are about 90 bytes, and a file
+/// begins with 50 more, which a tensor that fills a file by itself brings along.
+const ENTRY_BYTES: usize = 144;
+/// How much of a model is stored in one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeShare {
+    /// Name of the type: that of an element, or of a kind of block.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// How many tensors are stored in it.
+    pub tensors: usize,
+    /// How many elements they have.
+    pub elements: usize,
+    /// The bytes that they take.
+    pub bytes: u64,
+}
 
 /// The element type of every tensor of a model, by the names under which we write them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +89,14 @@ impl Types {
         let head = names::head(config).map_or(0, |_| matrix * self.named(HEAD).bytes());
         let outer = matrix * self.named(EMBEDDING).bytes() + config.hidden_size * self.named(FINAL_NORM).bytes() + head;
         (outer + (0..config.layers.len()).map(|i| self.layer_bytes(config, i)).sum::<usize>()) as u64
+    }
+
+    /// Bytes that the files of such a model have at most, the headers that name its tensors included.
+    pub fn file_bytes(&self, config: &ModelConfig) -> u64 {
+        let layers = (0..config.layers.len()).flat_map(|i| config.parts().map(move |part| in_layer(i, part)));
+        let names = [EMBEDDING, FINAL_NORM, HEAD].map(str::to_owned).into_iter().chain(layers);
+        let header: usize = names.map(|name| name.len() + ENTRY_BYTES).sum();
+        self.bytes(config) + header as u64
     }
 
     /// Bytes of the tensors of layer `i`.

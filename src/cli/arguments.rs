@@ -9,18 +9,20 @@ mod schedule;
 use std::path::Path;
 
 use anyhow::Result;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::beside;
+use slimgpt::checkpoint::{Checkpoint, ReadError};
 use slimgpt::format;
 use slimgpt::text::Tokenizer;
 
+use super::exit::Usage;
 use super::out;
 
 pub use adapter::AdapterArgument;
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
-pub use device::{DeviceArgument, device_parser, told};
+pub use device::{DeviceArgument, device_parser, limits, told};
 pub use pruning::{Knobs, Pruning};
 
-/// Opens a folder and its tokenizer.
+/// Opens a folder, or a GGUF file, and its tokenizer.
 pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     let (checkpoint, tokenizer) = slimgpt::session::open(model)?;
     opened(model, &checkpoint);
@@ -32,11 +34,27 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer)> {
     Ok((checkpoint, tokenizer))
 }
 
-/// Opens a folder whose tokenizer is not needed.
+/// Opens a folder, or a GGUF file, whose tokenizer is not needed.
 pub fn open_weights(model: &Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(model)?;
     opened(model, &checkpoint);
     Ok(checkpoint)
+}
+
+/// Opens a folder of which only the sizes are needed: its weights need not be there.
+pub fn open_sizes(model: &Path) -> Result<Checkpoint> {
+    match Checkpoint::open(model) {
+        Err(ReadError::NoWeights(_) | ReadError::NotThere { .. } | ReadError::Pickle { .. }) => {
+            let sizes = Checkpoint::without_weights(model)?;
+            tell(model, sizes.notes());
+            Ok(sizes)
+        }
+        checkpoint => {
+            let checkpoint = checkpoint?;
+            opened(model, &checkpoint);
+            Ok(checkpoint)
+        }
+    }
 }
 
 /// Says what there is to know about a folder that was opened.
@@ -47,9 +65,23 @@ fn opened(model: &Path, checkpoint: &Checkpoint) {
         "model: {}: {:?}, {layers} layers, {bytes} in {}",
         model.display(),
         config.family,
-        checkpoint.dtype()
+        types(checkpoint)
     ));
     tell(model, checkpoint.notes());
+}
+
+/// In which types a model is stored: that of most weights, or of a quantised one all.
+pub fn types(checkpoint: &Checkpoint) -> String {
+    checkpoint.quantisation().unwrap_or_else(|| checkpoint.dtype().to_string())
+}
+
+/// Refuses to keep figures in a model's folder where the model is a file.
+pub fn check_save(model: &Path, save: bool) -> Result<()> {
+    if save && beside::is_file(model) {
+        let what = format!("--save keeps figures in the model's folder, and {} is a file", model.display());
+        return Err(Usage(what).into());
+    }
+    Ok(())
 }
 
 /// Says what was found to contradict itself and which was taken: silence would hide another model.

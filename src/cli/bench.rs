@@ -8,6 +8,7 @@ use clap::Args;
 use pollster::block_on;
 use serde::Serialize;
 use serde_json::json;
+use slimgpt::beside;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
@@ -225,17 +226,11 @@ fn latencies(costs: &[Cost]) -> Vec<String> {
     std::iter::once("latency".to_owned()).chain(cells).collect()
 }
 
-/// All files of the folder that hold weights.
+/// All files that hold weights.
 fn bytes_on_disk(model: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for file in std::fs::read_dir(model)? {
-        let file = file?;
-        if file.path().extension().is_some_and(|e| e == "safetensors") {
-            // A folder of a download cache holds links; what they lead to counts.
-            bytes += std::fs::metadata(file.path())?.len();
-        }
-    }
-    Ok(bytes)
+    // A folder of a download cache holds links; what they lead to counts.
+    let sizes = beside::weights(model)?.into_iter().map(|file| Ok(std::fs::metadata(file)?.len()));
+    sizes.sum::<Result<u64>>()
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use std::time::Instant;
 use anyhow::Result;
 use pollster::block_on;
 use slimgpt::compare::{Cell, GridContext, Recovery, plot, run};
-use slimgpt::pipeline::Limits;
 use slimgpt::place::{Kind, Place};
 use slimgpt::text::{TextError, Tokenizer, windows_watched};
 
@@ -54,7 +53,7 @@ impl Compare {
             checkpoint: &checkpoint,
             model: &model,
             device: &device,
-            limits: self.knobs.within(Limits::of(&device, Some(&self.out))),
+            limits: self.knobs.limits(&device, &self.out),
             base: self.base(),
             evaluation,
             recovery: lessons.as_ref().map(|lessons| Recovery {

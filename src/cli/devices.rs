@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use serde_json::json;
-use slimgpt::device::{Adapter, adapters, typed};
+use slimgpt::device::{Adapter, adapters, room, typed};
 use slimgpt::format;
 
 use super::{out, show};
@@ -18,7 +18,8 @@ Examples:
   slimgpt bench ./slim --device cpu
 
 GPUs are counted from the best: discrete before integrated. Software adapters (llvmpipe) compute on the
-CPU, more slowly than the CPU executor, and are used only when they are asked for.";
+CPU, more slowly than the CPU executor, and are used only when they are asked for. Of the memory that is
+free (of all, where the driver does not tell) 80 % is used unless --memory says otherwise.";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -50,14 +51,17 @@ impl Devices {
                     words.join(" or "),
                     a.kind.into(),
                     a.backend.clone(),
+                    memory(a.memory_bytes, a.free_bytes),
                     format::bytes(a.max_binding_bytes),
                     a.driver.clone(),
                 ]
             })
             .collect();
         // No adapter of wgpu, but a device all the same.
-        rows.push(vec!["cpu".into(), "cpu".into(), "CPU executor".into(), "-".into(), "no limit".into(), "-".into()]);
-        out::line(show::table(&["name", "--device", "kind", "backend", "largest binding", "driver"], &rows))?;
+        let host = memory(None, room::host_bytes());
+        let own = ["cpu", "cpu", "CPU executor", "-", host.as_str(), "no limit", "-"];
+        rows.push(own.map(str::to_owned).to_vec());
+        out::line(show::table(&["name", "--device", "kind", "backend", "memory", "largest binding", "driver"], &rows))?;
         // Where there are no adapters at all, this is true as well.
         let note = match adapters.iter().all(Adapter::is_software) {
             true => {
@@ -68,5 +72,28 @@ impl Devices {
             }
         };
         Ok(out::line(note)?)
+    }
+}
+
+/// "23.0 GiB of 24.0 GiB free", with what is known of it.
+fn memory(all: Option<u64>, free: Option<u64>) -> String {
+    match (all, free) {
+        (Some(all), Some(free)) => format!("{} of {} free", format::bytes(free), format::bytes(all)),
+        (None, Some(free)) => format!("{} free", format::bytes(free)),
+        (Some(all), None) => format::bytes(all),
+        (None, None) => "not told".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_the_memory_is_told() {
+        let (all, free) = (Some(8 << 30), Some(6 << 30));
+        assert_eq!(memory(all, free), "6.00 GiB of 8.00 GiB free");
+        assert_eq!([memory(None, free), memory(all, None)], ["6.00 GiB free", "8.00 GiB"]);
+        assert_eq!(memory(None, None), "not told");
     }
 }

@@ -45,7 +45,7 @@ Tasks:
 
 Files: NAME.jsonl or one NAME_*.jsonl for each task (boolq_val.jsonl), mmlu_dev*.jsonl with
 mmlu_test*.jsonl, and longbench/NAME.jsonl; one JSON object a line, with the fields of the data set
-on the Hugging Face hub. A context that is too long for the model loses its beginning, as in
+on the Hugging Face hub, whose .parquet files serve too (boolq_validation-00000-of-00001.parquet). A context that is too long for the model loses its beginning, as in
 lm-eval; which rows did is said. Rows that cannot be used are an error unless --skip-bad-rows.";
 
 #[derive(Args)]
@@ -65,7 +65,7 @@ pub struct Evaluate {
         hide_possible_values = true
     )]
     tasks: Vec<String>,
-    /// Folder of the tasks' .jsonl files
+    /// Folder of the tasks' files (.jsonl or .parquet)
     #[arg(long, value_name = "DIR")]
     task_dir: PathBuf,
     /// Rows of each task from the beginning of its file (for mmlu, of each subject); by default all
@@ -100,6 +100,7 @@ impl Evaluate {
         let files = chosen.iter().flat_map(select::Chosen::files).cloned();
         files.clone().for_each(|file| out::detail(format_args!("rows: {}", file.display())));
         let place = items::place(self.items.as_deref(), &files.chain([self.model.clone()]).collect::<Vec<_>>())?;
+        arguments::check_save(&self.model, self.save)?;
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
         let settings = load::Settings {

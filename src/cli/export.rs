@@ -1,25 +1,29 @@
 //! `slimgpt export`.
 
+mod widths;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use slimgpt::checkpoint::Dtype;
+use slimgpt::export::gguf::{self, FileType};
 use slimgpt::export::huggingface::left_behind;
-use slimgpt::export::{gguf, mlx, padded};
+use slimgpt::export::{mlx, padded};
 use slimgpt::format;
-use slimgpt::shape::ModelConfig;
+use slimgpt::names::Named;
 
 use super::arguments::AdapterArgument;
 use super::choice::choice;
 use super::progress::counting;
 use super::{arguments, out};
 
+pub use widths::{hint_at_fallbacks, hint_at_widths};
+
 const EXAMPLES: &str = "\
 Examples:
   slimgpt export gguf ./slim --out slim.gguf
-  slimgpt export gguf ./slim --out slim-f16.gguf --dtype f16
+  slimgpt export gguf ./slim --out slim-q4.gguf --dtype q4_k_m
   slimgpt export mlx ./slim --out ./slim-mlx
   slimgpt export padded ./slim --out ./slim-padded
 
@@ -28,13 +32,14 @@ Which program opens what: slimgpt inspect --compat ./slim";
 const GGUF_EXAMPLES: &str = "\
 Examples:
   slimgpt export gguf ./slim --out slim.gguf
-  llama-cli -m slim.gguf -fa on            -fa on saves the memory of the smaller key/value cache
-  llama-quantize slim.gguf slim-q4.gguf Q4_K_M
+  slimgpt export gguf ./slim --out slim-q4.gguf --dtype q4_k_m
+  llama-cli -m slim-q4.gguf -fa on         -fa on saves the memory of the smaller key/value cache
 
 The tokenizer of the folder goes into the file. Layers that differ become architecture deci (openelm for
 Qwen3 with a tied head), others llama, qwen2 or qwen3; what llama.cpp would compute otherwise is refused.
-Quantisers cut rows into blocks of 256 (k-quants) or 32: widths that are no multiple keep more bits, which
-prune --channel-multiple 256 avoids.";
+Which matrix gets which blocks is what llama-quantize would choose without an importance matrix. Rows are cut
+into blocks of 256 (k-quants) or 32: widths that are no multiple keep more bits, which is told before anything
+is written and which prune --channel-multiple 256 avoids.";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -50,9 +55,9 @@ enum Target {
     Gguf {
         #[command(flatten)]
         places: Places,
-        /// Element type of the matrices; by default the checkpoint's
-        #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
-        dtype: Option<Dtype>,
+        /// What the matrices are stored in; by default the checkpoint's element types
+        #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
+        dtype: Option<FileType>,
     },
     /// A folder for mlx-lm, in the form of OpenELM
     Mlx {
@@ -93,53 +98,29 @@ impl Export {
     }
 }
 
-fn to_gguf(places: &Places, dtype: Option<Dtype>) -> Result<()> {
+fn to_gguf(places: &Places, dtype: Option<FileType>) -> Result<()> {
     let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
+    dtype.map_or(Ok(()), |dtype| hint_at_fallbacks(checkpoint.config(), dtype))?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
     if places.json {
         return out::json(&json!({
-            "out": out::path(&places.out), "architecture": written.arch.name(), "dtype": written.dtype, "bytes": written.bytes,
+            "out": out::path(&places.out), "architecture": written.arch.name(), "dtype": written.dtype.name(), "bytes": written.bytes,
             "tensors": written.tensors,
         }));
     }
-    out::line(format_args!(
-        "{}: architecture {}, {} tensors, {} in {}",
-        places.out.display(),
-        written.arch.name(),
-        written.tensors,
-        format::bytes(written.bytes),
-        written.dtype
-    ))?;
-    hint_at_widths(checkpoint.config());
+    out::line(told(&places.out, &written))?;
+    if !written.dtype.is_mixture() {
+        hint_at_widths(checkpoint.config());
+    }
     Ok(())
 }
 
-/// Says which widths cost bits when the model is quantised.
-pub fn hint_at_widths(config: &ModelConfig) {
-    for (block, quantisers) in [(256, "k-quants (Q4_K_M and others)"), (32, "Q8_0 and Q4_0")] {
-        let uneven = gguf::uneven_rows(config, block);
-        if uneven.is_empty() {
-            continue;
-        }
-        let widths: Vec<String> = uneven.iter().take(3).map(|(name, width)| format!("{name} {width}")).collect();
-        let more = if uneven.len() > 3 { ", …" } else { "" };
-        // llama.cpp falls back from k-quants to q5_0, q5_1 or q8_0, whose blocks have 32 weights,
-        // and from those to f16.
-        let keeps =
-            if block == 32 { "16 bits for each weight" } else { "5 to 8 bits instead of 4 to 6 for each weight" };
-        // Widths of attention follow from whole heads, which no multiple can change.
-        let remedy = if uneven.iter().any(|(name, _)| name.ends_with("ffn_down.weight")) {
-            format!("; prune --channel-multiple {block} avoids it for channels")
-        } else {
-            String::new()
-        };
-        out::note(format_args!(
-            "note: {} rows are no multiple of {block} wide ({}{more}): {quantisers} of llama.cpp keep {keeps} there{remedy}",
-            uneven.len(),
-            widths.join(", "),
-        ));
-    }
+/// What a GGUF file is and holds, in a line.
+pub fn told(file: &Path, written: &gguf::Summary) -> String {
+    let gguf::Summary { arch, dtype, bytes, tensors } = written;
+    let (file, bytes) = (file.display(), format::bytes(*bytes));
+    format!("{file}: architecture {}, {tensors} tensors, {bytes} in {dtype}", arch.name())
 }
 
 /// Names what stays behind of a model's files.

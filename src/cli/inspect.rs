@@ -18,13 +18,14 @@ use super::{arguments, out, show, summary};
 const EXAMPLES: &str = "\
 Examples:
   slimgpt inspect ./Llama-2-7b-hf
+  slimgpt inspect ./model.gguf                          and in which types it is stored
   slimgpt inspect ./slim --compat                       which programs open it, and how
   slimgpt inspect ./slim --json";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Inspect {
-    /// Folder of a checkpoint, dense or pruned
+    /// Folder of a checkpoint, dense or pruned, or a GGUF file
     model: PathBuf,
     /// Only list which programs open this folder, how, and why not otherwise
     #[arg(long)]
@@ -96,7 +97,7 @@ fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
     json!({
         "family": config.family, "hidden_size": config.hidden_size, "head_dim": config.head_dim,
         "vocab_size": config.vocab_size, "max_position_embeddings": config.max_positions,
-        "tie_word_embeddings": config.tied_head, "dtype": checkpoint.dtype(),
+        "tie_word_embeddings": config.tied_head, "dtype": checkpoint.dtype(), "stored_in": checkpoint.stored_in(),
         "parameters": config.parameters(), "bytes": checkpoint.bytes(),
         "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
         "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
@@ -114,7 +115,8 @@ fn head(checkpoint: &Checkpoint) -> String {
         config.layers.len()
     );
     let bytes = format::bytes(checkpoint.bytes());
-    let size = format!("{} parameters, {bytes} in {}", format::count(config.parameters()), checkpoint.dtype());
+    let types = arguments::types(checkpoint);
+    let size = format!("{} parameters, {bytes} in {types}", format::count(config.parameters()));
     let dense = config.unpruned().parameters();
     let gone = 1.0 - config.parameters() as f64 / dense as f64;
     match gone > 0.0 {

@@ -187,7 +187,9 @@ fn hinted(command: clap::Command) -> clap::Command {
     let hint = |argument: clap::Arg| {
         let name = argument.get_value_names().and_then(|names| names.first()).map(|name| name.to_string());
         match name.as_deref().unwrap_or(argument.get_id().as_str()) {
-            "model" | "MODEL" | "DENSE" | "DIR" | "FOLDER" => argument.value_hint(ValueHint::DirPath),
+            // A folder, or a GGUF file.
+            "model" | "MODEL" => argument.value_hint(ValueHint::AnyPath),
+            "DENSE" | "DIR" | "FOLDER" => argument.value_hint(ValueHint::DirPath),
             "FILE" => argument.value_hint(ValueHint::FilePath),
             _ => argument,
         }

@@ -60,6 +60,16 @@ pub fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// By how much something may rise: "5%" or "0.05".
+pub fn rise(text: &str) -> Result<f64, String> {
+    let wrong = || format!("{text} is no rise such as 5% or 0.05");
+    match text.trim().strip_suffix('%') {
+        Some(percent) => number(percent.trim(), |p| *p > 0.0).map(|p| p / 100.0).ok_or_else(wrong),
+        // Without the sign 5 may be meant as 5 %, and would be 500 %.
+        None => number(text.trim(), |share| *share > 0.0 && *share < 1.0).ok_or_else(wrong),
+    }
+}
+
 /// A number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     number(text, |n| *n > 0.0).ok_or_else(|| format!("{text} is not a number above 0"))
@@ -137,6 +147,14 @@ mod tests {
         }
         assert_eq!(first_ratio("0"), Ok(0.0));
         assert!(first_ratio("1").is_err());
+    }
+
+    #[test]
+    fn a_rise_is_a_share_or_per_cent() {
+        assert_eq!((rise("5%"), rise("0.05"), rise("150 %")), (Ok(0.05), Ok(0.05), Ok(1.5)));
+        for wrong in ["5", "0", "0%", "-5%", "NaN%", "inf%", "%", ""] {
+            assert!(rise(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

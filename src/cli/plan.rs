@@ -6,12 +6,14 @@ use anyhow::Result;
 use clap::Args;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::export::gguf::{self, FileType};
 use slimgpt::format;
 use slimgpt::pipeline::{Limits, Plan, plan};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
+use super::choice::choice;
 use super::exit::Usage;
-use super::{out, show, variables};
+use super::{export, out, show, variables};
 
 mod recovery;
 mod rounding;
@@ -23,17 +25,22 @@ Examples:
   slimgpt plan ./Llama-2-7b-hf --target 0.2
   slimgpt plan ./Llama-2-7b-hf --target-params 5.4B --schedule linear --json
   slimgpt plan ./SmolLM2-135M --target 0.2 --head-ratio 0 --keep-layers 0,29
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --channel-multiple 256 --gguf-dtype q4_k_m
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
-  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu --memory 8GiB
+  slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu
+  slimgpt plan ./Llama-2-70b-hf --target 0.5 --samples 256 --seq-len 2048 --memory 24GB
   slimgpt plan ./slim --recover --memory 8GiB";
 
 const UNSEARCHED: &str = "a plan reads no weights and no text, and a search needs both: `slimgpt search` makes a file of sizes, \
 which --schedule FILE takes";
 
+const OPEN: &str = "how much each layer loses follows from the calibration text, which a plan does not read; \
+the report of `slimgpt prune` has it";
+
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanCommand {
-    /// Folder of a Hugging Face checkpoint
+    /// Folder of a Hugging Face checkpoint, of which config.json is enough
     model: PathBuf,
     #[command(flatten)]
     pruning: Pruning,
@@ -45,6 +52,9 @@ pub struct PlanCommand {
     /// what can be typed here.
     #[arg(long, value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     device: Option<DeviceChoice>,
+    /// Say how large a GGUF file of this type will be, and which matrices cannot have its blocks
+    #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
+    gguf_dtype: Option<FileType>,
     #[command(flatten)]
     recovery: Recovery,
     /// Print the plan as one JSON object
@@ -54,9 +64,9 @@ pub struct PlanCommand {
 
 impl PlanCommand {
     pub fn run(&self) -> Result<()> {
-        let checkpoint = arguments::open_weights(&self.model)?;
+        let checkpoint = arguments::open_sizes(&self.model)?;
         if self.recovery.is_asked() {
-            let limits = self.pruning.knobs.within(self.limits()?);
+            let limits = self.limits()?;
             return self.recovery.run(&checkpoint, self.size.seq_len, &limits, self.json);
         }
         if self.pruning.is_search() {
@@ -64,8 +74,17 @@ impl PlanCommand {
         }
         // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, &checkpoint, 0)?;
-        let limits = self.pruning.knobs.within(self.limits()?);
+        let limits = self.limits()?;
         let plan = plan(&request, checkpoint.config(), &limits)?;
+        if plan.is_open() {
+            return self.open(&plan);
+        }
+        if let Some(dtype) = self.gguf_dtype {
+            let pruned = plan.pruned_config(checkpoint.config());
+            let bytes = format::bytes(gguf::data_bytes(&pruned, dtype)?);
+            out::note(format_args!("the weights take {bytes} in a GGUF file of type {dtype}"));
+            export::hint_at_fallbacks(&pruned, dtype)?;
+        }
         if self.json {
             return out::json(&plan);
         }
@@ -76,15 +95,24 @@ impl PlanCommand {
         Ok(out::line(format_args!("{}\n{}", totals(&plan), memory_lines(&plan)))?)
     }
 
+    /// A plan whose layers' sizes are not known yet has none to show.
+    fn open(&self, plan: &Plan) -> Result<()> {
+        if self.json {
+            return out::json(&Plan { layers: Vec::new(), ..plan.clone() });
+        }
+        out::line(OPEN)?;
+        Ok(out::line(format_args!("{}\n{}", totals(plan), memory_lines(plan)))?)
+    }
+
     fn limits(&self) -> Result<Limits> {
         match &self.device {
             // Without limits that are known nothing is refused for want of memory.
-            None => Ok(Limits { is_gpu: true, ..Limits::default() }),
+            None => Ok(self.pruning.knobs.within(Limits { is_gpu: true, ..Limits::default() })),
             // There is no --out; the disk of the working folder stands for its disk.
             Some(choice) => {
                 let device = block_on(Device::open(choice))?;
                 arguments::told(&device);
-                Ok(Limits::of(&device, Some(Path::new("."))))
+                Ok(self.pruning.knobs.limits(&device, Path::new(".")))
             }
         }
     }
@@ -112,8 +140,10 @@ fn layers(plan: &Plan) -> comfy_table::Table {
 /// The parameters of the whole model, in one line.
 pub fn totals(plan: &Plan) -> String {
     let gone = 1.0 - plan.parameters_after as f64 / plan.parameters_before as f64;
+    // The target is met to a step of channels, and by which is not known before the text is read.
+    let about = if plan.is_open() { "about " } else { "" };
     format!(
-        "{} → {} parameters: {} less, {} of the decoder layers",
+        "{} → {about}{} parameters: {} less, {} of the decoder layers",
         format::count(plan.parameters_before),
         format::count(plan.parameters_after),
         format::percent(gone),

@@ -51,10 +51,11 @@ pub struct Ppl {
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
-    /// The text: .txt or .raw, .jsonl, .json, packed (.gz, .zst) or not
+    /// The text: .txt or .raw, .jsonl, .json, .parquet, .csv, packed (.gz, .zst) or not; a folder, or - for standard
+    /// input
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// Key of the text in a .jsonl line
+    /// Key or column of the text in a row; a.b is the part b of a
     #[arg(long, default_value = "text", value_name = "KEY")]
     text_key: String,
     /// How the text is cut and what is predicted; see below
@@ -171,6 +172,7 @@ impl Ppl {
     fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Usage(text.into()).into());
         check_name(&self.text)?;
+        arguments::check_save(&self.model, self.save)?;
         if self.protocol != Protocol::Window && self.bos == Bos::Each {
             return wrong("--bos each is for --protocol window; use --bos first or none");
         }

@@ -49,7 +49,7 @@ impl Progress {
             Event::OutOfMemory { batch_windows, from_the_first_layer: true, .. } => self.line(&format!(
                 "the device ran out of memory: starting again from the first layer with batches of {batch_windows} windows"
             )),
-            Event::OutOfMemory { .. } => self.line("the device ran out of memory: going on with the activations elsewhere"),
+            Event::OutOfMemory { .. } => self.line("the device ran out of memory: going on with less on it"),
             Event::Resumed { finished, layers } => self.line(&format!("going on after {finished} of {layers} layers")),
             Event::Choosing { done, total } => {
                 self.on_the_way(&format!("choosing what goes: {} %", 100 * done / total.max(&1)));

@@ -1,5 +1,6 @@
 //! `slimgpt prune`.
 
+mod file;
 mod measured;
 
 use std::path::PathBuf;
@@ -11,38 +12,51 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::disk;
 use slimgpt::eval::EvalEntry;
-use slimgpt::export::gguf;
+use slimgpt::export::gguf::{self, FileType};
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::SearchPlan;
-use slimgpt::session::{Pruned, prune_to_folder};
+use slimgpt::session::{Pruned, move_to_folder, prune_to_folder};
 
 use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
+use super::choice::choice;
+use super::exit::Usage;
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::search::{Probe, Probed, Searching};
+use super::search::{self, Probe, RiseArgument, Searching, Within};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
+use file::GgufFile;
 pub use measured::{Figure, Measured, Text, told};
 
 const EXAMPLES: &str = "\
 Examples:
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target 0.2 --calibration c4.jsonl
   slimgpt prune ./Llama-2-7b-hf --out ./slim --target-params 5.4B --calibration a.txt --calibration b.txt
+  slimgpt prune ./Llama-2-7b-hf --out slim.gguf --gguf-dtype q4_k_m --target 0.2 --calibration c4.jsonl
   slimgpt prune ./model --out ./slim --target 0.5 --paper --calibration c4.jsonl --device cpu
   slimgpt prune ./model --out ./slim --target 0.2 --calibration c4.jsonl --text wiki.test.raw
+  slimgpt prune ./model --out ./slim --target-bytes 3GB --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --schedule search --max-perplexity-rise 5% --calibration c4.jsonl
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
 result is the same to the last byte. OUT appears only when it is whole; until then the finished
-layers lie in OUT.partial.
+layers lie in OUT.partial. An OUT that ends with .gguf is one file for llama.cpp and what is built on it,
+with the page about it beside it; --text then measures what is written into the file, before it is
+cut into blocks.
+
+With --schedule search --max-perplexity-rise 5% candidates are pruned beside OUT (OUT.candidate-1 …) and measured on
+held-out text; the smallest that stays within the rise becomes OUT.
 
 With --text the perplexity of the model is measured before its first layer and that of OUT at the
 end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the page).
 
 With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
+
+const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched for: give --schedule search";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -51,13 +65,18 @@ pub struct Prune {
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,
-    /// Folder to make
-    #[arg(long, value_name = "DIR")]
+    /// Folder to make, or a GGUF file
+    #[arg(long, value_name = "PATH")]
     out: PathBuf,
+    /// What the matrices of a GGUF file are stored in; by default the element types of the folder
+    #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
+    gguf_dtype: Option<FileType>,
     #[command(flatten)]
     pruning: Pruning,
     #[command(flatten)]
     calibration: Calibration,
+    #[command(flatten)]
+    rise: RiseArgument,
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
@@ -79,41 +98,63 @@ impl Prune {
     fn prune(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
-        let mut request = self.pruning.request(&self.calibration.size, &checkpoint, self.calibration.seed)?;
-        let texts = self.calibration.files().iter().chain(self.text.files());
+        let (size, seed) = (&self.calibration.size, self.calibration.seed);
+        let mut request = match self.rise.most() {
+            None => self.pruning.request(size, &checkpoint, seed)?,
+            Some(_) if self.pruning.is_search() => self.pruning.towards(None, size, checkpoint.config(), seed)?,
+            Some(_) => return Err(Usage(UNSEARCHED.into()).into()),
+        };
+        let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
+        let reads: Vec<PathBuf> = reads.cloned().collect();
+        let file = GgufFile::asked(&self.out, self.gguf_dtype, self.overwrite)?;
+        file.as_ref().map_or(Ok(()), |file| file.ask(&reads))?;
+        let folder = &file.as_ref().map_or_else(|| self.out.clone(), GgufFile::folder);
         // An earlier result may be this very run's, which only the run itself knows.
-        let place = Place::new(&self.out, Kind::Pruned, true);
-        place.ask(&reads.cloned().collect::<Vec<_>>()).map_err(FolderError::from)?;
+        let place = Place::new(folder, Kind::Pruned, true);
+        place.ask(&reads).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
         self.calibration.check(&checkpoint)?;
         self.text.check(checkpoint.config())?;
         plan(&request, checkpoint.config(), &Limits::default())?;
         let device = self.device.open()?;
-        let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let limits = self.pruning.knobs.limits(&device, folder);
+        file.as_ref().map_or(Ok(()), GgufFile::begin)?;
         let interrupt = Interrupt::listen();
-        let mut searched = None;
+        let (mut searched, mut made) = (None, None);
         if self.pruning.is_search() {
-            let text = Probed { calibration: &self.calibration, probe: &Probe::default() };
-            let state = self.out.with_added_extension("search.partial");
-            let earlier = self.out.join(SearchPlan::FILE);
+            let state = folder.with_added_extension("search.partial");
+            let earlier = folder.join(SearchPlan::FILE);
+            let place = Place::new(folder, Kind::Pruned, self.overwrite);
             // What stands there is refused now and not after the search, unless it may be this very run's.
             if !earlier.is_file() {
-                Place::new(&self.out, Kind::Pruned, self.overwrite).stands().map_err(FolderError::from)?;
+                place.stands().map_err(FolderError::from)?;
             }
             let search = Searching {
+                command: "prune",
                 checkpoint: &checkpoint,
+                tokenizer: &tokenizer,
+                device: &device,
                 request: &request,
                 limits: &limits,
+                pruning: &self.pruning,
+                calibration: &self.calibration,
+                probe: &Probe::default(),
                 state: &state,
                 earlier: &earlier,
+                interrupt: &interrupt,
+                json: self.json,
             };
-            let found = search.run(&text, &tokenizer, &device, &self.pruning, &interrupt, self.json)?;
-            let (size, seed) = (&self.calibration.size, self.calibration.seed);
-            request = self.pruning.found(size, checkpoint.config(), seed, found.found(None)?)?;
-            searched = Some((found, state));
+            let found = match self.rise.most() {
+                None => Within { plan: search.for_target()?, made: None },
+                Some(most) => search.within(&self.rise, most, &place, self.overwrite)?,
+            };
+            request = self.pruning.found(size, checkpoint.config(), seed, found.plan.found(None)?)?;
+            made = found.made;
+            searched = Some((found.plan, state));
         }
         let plan = plan(&request, checkpoint.config(), &limits)?;
+        file.as_ref().map_or(Ok(()), |file| file.check(&plan, &checkpoint))?;
         let windows = self.calibration.windows(&checkpoint, &tokenizer, self.json)?;
         let measure = Measured {
             text: &self.text,
@@ -141,29 +182,47 @@ impl Prune {
         self.announce(&job);
         export::hint_at_links(&self.model);
         let (mut progress, mut last) = (Progress::new(self.json, &plan), None);
-        let pruned = block_on(prune_to_folder(&job, &self.out, self.overwrite, &mut |event| {
+        let mut on_event = |event| {
             match event {
                 // Told when the result is measured too: whoever reads it goes away.
                 Event::Finished { .. } => last = Some(event),
                 event => progress.show(&event),
             }
             interrupt.flow()
-        }));
+        };
+        let pruned = match &made {
+            None => block_on(prune_to_folder(&job, folder, self.overwrite, &mut on_event)),
+            // The candidate that was chosen among those that were pruned.
+            Some(made) => block_on(move_to_folder(made, &job, folder, self.overwrite, &mut on_event)),
+        };
         // The bar is cleared before an error or the table is printed.
         progress.pause();
         let Pruned { report, was_finished } = pruned?;
         if was_finished {
-            out::note(format_args!("{} is finished already: nothing is left to do", self.out.display()));
+            out::note(format_args!("{} is finished already: nothing is left to prune", folder.display()));
         }
         if let Some((plan, state)) = &searched {
-            disk::write_json(&self.out.join(SearchPlan::FILE), plan)?;
+            disk::write_json(&folder.join(SearchPlan::FILE), plan)?;
             // Again, now that the page can tell why it was cut there.
-            slimgpt::report::write_into(&self.out)?;
+            slimgpt::report::write_into(folder)?;
             disk::remove_file(state)?;
+            // Where it could not be moved it was pruned again.
+            made.iter().filter(|made| made.is_dir()).for_each(|made| disk::discard(made));
         }
-        let pruned = measure.after("pruned", &self.out, EvalEntry::DENSE_PPL, &dense)?;
+        let pruned = measure.after("pruned", folder, EvalEntry::DENSE_PPL, &dense)?;
+        let written = file.as_ref().map(|file| file.write(self.json)).transpose()?;
         last.iter().for_each(|event| progress.show(event));
-        self.show(&report, dense.iter().zip(&pruned))
+        if self.json {
+            return Ok(());
+        }
+        show(&report, dense.iter().zip(&pruned))?;
+        if let Some(line) = searched.as_ref().and_then(|(plan, _)| search::told(plan)) {
+            out::line(line)?;
+        }
+        match file.zip(written) {
+            Some((file, written)) => file.show(&written),
+            None => self.show_folder(),
+        }
     }
 
     fn announce(&self, job: &Job<'_>) {
@@ -180,15 +239,7 @@ impl Prune {
         }
     }
 
-    fn show<'a>(&self, report: &Report, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {
-        if self.json {
-            return Ok(());
-        }
-        out::line(summary::layers(report))?;
-        out::line(summary::totals(report))?;
-        for (dense, pruned) in perplexities {
-            out::line(told(dense, pruned))?;
-        }
+    fn show_folder(&self) -> Result<()> {
         let page = self.out.join(slimgpt::report::FILE);
         out::line(format_args!(
             "the pruned model is in {}; what went is shown by {}",
@@ -198,4 +249,13 @@ impl Prune {
         export::hint_at_widths(Checkpoint::open(&self.out)?.config());
         Ok(())
     }
+}
+
+fn show<'a>(report: &Report, perplexities: impl Iterator<Item = (&'a Figure, &'a Figure)>) -> Result<()> {
+    out::line(summary::layers(report))?;
+    out::line(summary::totals(report))?;
+    for (dense, pruned) in perplexities {
+        out::line(told(dense, pruned))?;
+    }
+    Ok(())
 }

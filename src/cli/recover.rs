@@ -98,7 +98,7 @@ impl Recover {
         // What cannot work anywhere is refused before a device is opened or a text is read.
         plan(&settings, checkpoint.config(), taught_by, &Limits::default())?;
         let device = self.device.open()?;
-        let limits = Limits::of(&device, Some(&self.out)).within(self.memory);
+        let limits = shared::limits(&device, &self.out, self.memory);
         let plan = plan(&settings, checkpoint.config(), taught_by, &limits)?;
         let data = self.examples.read(&checkpoint, &tokenizer, &settings)?;
         let sources: Vec<String> = self.examples.files().iter().map(|file| out::path(file)).collect();

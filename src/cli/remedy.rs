@@ -14,13 +14,13 @@ pub fn words(error: &anyhow::Error) -> Option<String> {
 pub(super) fn flags(remedy: Remedy) -> String {
     match remedy {
         Remedy::SayHowMuch => {
-            "give --target 0.2, --target-params 5.4B, --shape kv_heads=2, or a --schedule file with one entry for each layer".into()
+            "give --target 0.2, --target-params 5.4B, --target-bytes 10GB, --shape kv_heads=2, or a --schedule file with one entry for each layer".into()
         }
         Remedy::RemoveLess => {
             "lower the target, raise --first-ratio so that the other layers lose more, or use --rounding model".into()
         }
         Remedy::ShareEvenly => {
-            "remove less (a smaller --target, a larger --target-params), or try --schedule uniform".into()
+            "remove less (a smaller --target, a larger --target-params or --target-bytes), or try --schedule uniform".into()
         }
         Remedy::WholeGroups => "use --heads kv".into(),
         Remedy::OtherMethod => "use another --method, or a model of LLaMA's layout".into(),

@@ -35,10 +35,10 @@ pub struct ReportCommand {
     /// A prompt that every model continues; may be given several times
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
-    /// A text to measure perplexity on, and to take prompts from: .txt, .jsonl or .json
+    /// A text to measure perplexity on, and to take prompts from: .txt, .jsonl, .json, .parquet or .csv
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
-    /// Key of the text in a .jsonl line
+    /// Key or column of the text in a row; a.b is the part b of a
     #[arg(long, default_value = "text", value_name = "KEY")]
     text_key: String,
     /// How many prompts to take from the text

@@ -1,33 +1,30 @@
 //! `slimgpt search`: sizes that are searched for.
 
 mod progress;
+mod rise;
+mod searching;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use pollster::block_on;
 use slimgpt::allocate::Target;
-use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
 use slimgpt::disk;
-use slimgpt::pipeline::{Limits, Request};
 use slimgpt::place::{Kind, Place};
-use slimgpt::search::SearchPlan;
-use slimgpt::session::{SearchJob, probe_count, probe_size, search_for};
-use slimgpt::shipped;
-use slimgpt::text::{Files, Sampling, Tokenizer};
 
-use super::arguments::{self, Calibration, DeviceArgument, Pruning, window_length};
-use super::exit::Usage;
+use super::arguments::{self, Calibration, DeviceArgument, Pruning};
 use super::interrupt::Interrupt;
 use super::{exit, out, parse};
-use progress::Progress;
+
+pub use rise::{RiseArgument, Within, told};
+pub use searching::{Probe, Searching};
 
 const EXAMPLES: &str = "\
 Examples:
   slimgpt search ./SmolLM2-135M --targets 0.2,0.25,0.5 --calibration c4.jsonl --out plan.json
+  slimgpt search ./SmolLM2-135M --target-bytes 200MB --uniform --calibration c4.jsonl --out one-shape.json
+  slimgpt search ./SmolLM2-135M --max-perplexity-rise 10% --calibration c4.jsonl --out plan.json
   slimgpt prune ./SmolLM2-135M --schedule search --target 0.25 --calibration c4.jsonl --out ./slim
 
 Each site of each layer is cut alone to several sizes, with the weights refitted, and the divergence of what the model
@@ -35,21 +32,10 @@ then expects from what it expected is measured on other windows of text (the pro
 of divergences that meet the target. One search serves all targets; the file may be edited, and
 `prune --schedule FILE --target 0.25` prunes by it.
 
-Interrupted, the same command goes on after the last whole layer (OUT.partial).";
+With --max-perplexity-rise candidates are pruned beside OUT (OUT.candidate-1 …), measured on held-out text, and removed;
+the file has the smallest that stays within.
 
-/// What divergences are measured on.
-#[derive(Args, Clone, Default)]
-pub struct Probe {
-    /// Text that divergences are measured on; by default other windows of the calibration text
-    #[arg(long, value_name = "FILE")]
-    probe: Vec<PathBuf>,
-    /// Windows of the probe; by default so many that there are 2048 tokens
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
-    probe_windows: Option<usize>,
-    /// Tokens of a window of the probe; by default 512, or the calibration's if they are shorter
-    #[arg(long, value_name = "N", value_parser = parse::window_length)]
-    probe_len: Option<usize>,
-}
+Interrupted, the same command goes on after the last whole layer (OUT.partial).";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -57,7 +43,14 @@ pub struct SearchCommand {
     /// Folder of a Hugging Face checkpoint
     model: PathBuf,
     /// Shares of the decoder layers' parameters to remove, with commas between
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::ratio, required_unless_present_any = ["target", "target_params"])]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = parse::ratio,
+        required_unless_present_any = ["target", "target_params", "target_bytes", "max_perplexity_rise"],
+        conflicts_with = "max_perplexity_rise"
+    )]
     targets: Vec<f64>,
     /// File to make
     #[arg(long, value_name = "FILE")]
@@ -69,6 +62,8 @@ pub struct SearchCommand {
     #[command(flatten)]
     probe: Probe,
     #[command(flatten)]
+    rise: RiseArgument,
+    #[command(flatten)]
     device: DeviceArgument,
     /// Print the events as JSON lines on standard output
     #[arg(long)]
@@ -76,94 +71,6 @@ pub struct SearchCommand {
     /// Replace OUT if it is a plan of this program
     #[arg(long)]
     overwrite: bool,
-}
-
-/// The texts of a search.
-pub struct Probed<'a> {
-    pub calibration: &'a Calibration,
-    pub probe: &'a Probe,
-}
-
-impl Probed<'_> {
-    /// The probe's windows, which are no windows of the calibration.
-    fn windows(&self, checkpoint: &Checkpoint, tokenizer: &Tokenizer, hidden: bool) -> Result<Vec<Vec<u32>>> {
-        let config = checkpoint.config();
-        let calibration = window_length(self.calibration.size.seq_len, config)?;
-        let length = self.probe.probe_len.unwrap_or_else(|| probe_size(calibration).1).min(config.max_positions);
-        let count = self.probe.probe_windows.unwrap_or_else(|| probe_count(length));
-        let own = !self.probe.probe.is_empty();
-        // Windows that are cut one after the other come behind the calibration's; another seed than its own draws others.
-        let passed = match self.calibration.cutting.sampling {
-            Sampling::Sequential if !own => (self.calibration.size.samples * calibration).div_ceil(length),
-            _ => 0,
-        };
-        let which = self.calibration.cutting.windows(passed + count, length, self.calibration.seed.wrapping_add(1));
-        let paths = if own { &self.probe.probe } else { self.calibration.files() };
-        let files = Files { paths, key: self.calibration.key(), documents: None };
-        let mut counting = super::progress::counting("reading the probe", hidden);
-        let cut = slimgpt::session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)?;
-        let cut = cut.ok_or_else(|| Usage("no text to probe with: give --probe FILE".into()))?;
-        out::notes(&cut.notes);
-        Ok(cut.windows.into_iter().skip(passed).collect())
-    }
-}
-
-/// A search for the sizes of a request.
-pub struct Searching<'a> {
-    pub checkpoint: &'a Checkpoint,
-    pub request: &'a Request,
-    pub limits: &'a Limits,
-    /// Where it lies what is known so far.
-    pub state: &'a Path,
-    /// A finished search, which may be the same.
-    pub earlier: &'a Path,
-}
-
-impl Searching<'_> {
-    /// Searches, and finds sizes for the target of what was typed.
-    pub fn run(
-        &self,
-        text: &Probed<'_>,
-        tokenizer: &Tokenizer,
-        device: &Device,
-        pruning: &Pruning,
-        interrupt: &Interrupt,
-        json: bool,
-    ) -> Result<SearchPlan> {
-        let target = pruning.target().ok_or_else(|| Usage("a search needs --target or --target-params".into()))?;
-        self.for_targets(text, tokenizer, device, &[target], interrupt, json)
-    }
-
-    fn for_targets(
-        &self,
-        text: &Probed<'_>,
-        tokenizer: &Tokenizer,
-        device: &Device,
-        targets: &[Target],
-        interrupt: &Interrupt,
-        json: bool,
-    ) -> Result<SearchPlan> {
-        let calibration = text.calibration.windows(self.checkpoint, tokenizer, json)?;
-        let probe = text.windows(self.checkpoint, tokenizer, json)?;
-        let job = SearchJob {
-            checkpoint: self.checkpoint,
-            request: self.request,
-            calibration: &calibration,
-            probe: &probe,
-            limits: self.limits,
-            device,
-            state: self.state,
-            earlier: self.earlier,
-        };
-        // Only now that there is something to tell: a search that is finished already has no progress.
-        let mut progress = None;
-        let plan = block_on(search_for(&job, targets, &mut |event| {
-            progress.get_or_insert_with(|| Progress::new(json)).show(&event);
-            interrupt.flow()
-        }));
-        progress.iter().for_each(Progress::pause);
-        Ok(plan?)
-    }
 }
 
 impl SearchCommand {
@@ -175,40 +82,60 @@ impl SearchCommand {
     fn search(&self) -> Result<()> {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let mut targets: Vec<Target> = self.targets.iter().map(|&ratio| Target::Ratio(ratio)).collect();
-        targets.extend(self.pruning.target());
+        targets.extend(self.pruning.target(&checkpoint)?);
         // Of the sizes only what they must not go below is known yet, so any target stands for all.
-        let request =
-            self.pruning.towards(targets[0], &self.calibration.size, checkpoint.config(), self.calibration.seed)?;
+        let (first, size, seed) = (targets.first().copied(), &self.calibration.size, self.calibration.seed);
+        let request = self.pruning.towards(first, size, checkpoint.config(), seed)?;
         let place = Place::new(&self.out, Kind::Search, self.overwrite);
-        let reads = [&self.model].into_iter().chain(self.calibration.files()).chain(&self.probe.probe);
-        place.ask(&reads.cloned().collect::<Vec<_>>())?;
+        let texts = self.calibration.files().iter().chain(self.probe.files()).chain(self.rise.files());
+        place.ask(&[&self.model].into_iter().chain(texts).cloned().collect::<Vec<_>>())?;
         self.calibration.check(&checkpoint)?;
         let device = self.device.open()?;
-        let limits = self.pruning.knobs.within(Limits::of(&device, Some(&self.out)));
+        let limits = self.pruning.knobs.limits(&device, &self.out);
         let state = self.out.with_added_extension("partial");
-        let text = Probed { calibration: &self.calibration, probe: &self.probe };
         let search = Searching {
+            command: "search",
             checkpoint: &checkpoint,
+            tokenizer: &tokenizer,
+            device: &device,
             request: &request,
             limits: &limits,
+            pruning: &self.pruning,
+            calibration: &self.calibration,
+            probe: &self.probe,
             state: &state,
             earlier: &self.out,
+            interrupt: &Interrupt::listen(),
+            json: self.json,
         };
-        let plan = search.for_targets(&text, &tokenizer, &device, &targets, &Interrupt::listen(), self.json)?;
+        let plan = match self.rise.most() {
+            None => search.for_targets(&targets)?,
+            Some(most) => {
+                let Within { plan, made } = search.within(&self.rise, most, &place, self.overwrite)?;
+                // Only its sizes are asked for.
+                made.iter().for_each(|folder| disk::discard(folder));
+                plan
+            }
+        };
         place.may_go(&self.out)?;
         disk::write_json(&self.out, &plan)?;
         disk::remove_file(&state)?;
         if self.json {
-            out::json_line(&serde_json::json!({ "event": "finished", "targets": plan.targets }))?;
+            out::json_line(&serde_json::json!({ "event": "finished", "targets": plan.targets, "rise": plan.rise }))?;
             return Ok(());
         }
         out::line(table::map(&plan))?;
         out::line(table::targets(&plan))?;
+        if let Some(line) = told(&plan) {
+            out::line(line)?;
+        }
         let file = self.out.display();
-        let typed = match targets[0] {
-            Target::Ratio(ratio) => format!("--target {ratio}"),
-            Target::Parameters(parameters) => format!("--target-params {parameters}"),
+        let typed = match plan.targets.first().map(|found| found.target) {
+            Some(Target::Ratio(ratio)) => format!(" --target {ratio}"),
+            Some(Target::Parameters(parameters)) => format!(" --target-params {parameters}"),
+            Some(Target::Bytes { bytes, .. }) => format!(" --target-bytes {bytes}"),
+            None => String::new(),
         };
-        Ok(out::line(format_args!("the plan is in {file}; prune by it with --schedule {file} {typed}"))?)
+        Ok(out::line(format_args!("the plan is in {file}; prune by it with --schedule {file}{typed}"))?)
     }
 }

@@ -37,7 +37,7 @@ pub struct Cell {
     pub method: Method,
     /// The share that goes.
     pub target: f64,
-    /// How the ratio goes from layer to layer.
+    /// How the ratio goes from layer to layer, unless the method says it itself.
     pub schedule: Curve,
     /// The calibration text's name.
     pub calibration: String,
@@ -76,7 +76,10 @@ impl Grid {
         let cells = each(cells, &self.heads, |cell, &heads| Cell { heads, ..cell });
         let cells = each(cells, &self.schedules, |cell, &schedule| Cell { schedule, ..cell });
         let cells = each(cells, &self.targets, |cell, &target| Cell { target, ..cell });
-        each(cells, &self.methods, |cell, &method| Cell { method, ..cell })
+        let cells = each(cells, &self.methods, |cell, &method| Cell { method, ..cell });
+        // Under another schedule a method that takes none would do the same again.
+        let is_first = |cell: &Cell| self.schedules.first() == Some(&cell.schedule);
+        cells.into_iter().filter(|cell| !cell.method.shares_out() || is_first(cell)).collect()
     }
 }
 
@@ -89,11 +92,16 @@ impl Cell {
     /// A name to read, the same whenever method, amount, schedule and text are. What else tells cells
     /// apart stands in their rows.
     pub fn name(&self) -> String {
-        let Self { method, target, schedule, calibration, samples, seq_len, .. } = self;
+        let Self { method, target, calibration, samples, seq_len, .. } = self;
         // Any other character might leave the folder of results.
         let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
         let calibration: String = calibration.chars().map(safe).collect();
-        format!("{method}-{target}-{}-{calibration}-{samples}x{seq_len}", schedule.name())
+        format!("{method}-{target}-{}-{calibration}-{samples}x{seq_len}", self.schedule_name())
+    }
+
+    /// The schedule's name; of a method that says itself how much each layer loses, "own".
+    pub fn schedule_name(&self) -> &'static str {
+        if self.method.shares_out() { "own" } else { self.schedule.name() }
     }
 
     /// The request of this cell; what cells share is taken from `base`.
@@ -158,6 +166,15 @@ mod tests {
         assert_eq!((cells[0].method, cells[1].method), (Method::Random, Method::Exact));
         assert_eq!((cells[31].seed, cells[32].seed), (0, 1));
         assert!(cells[0].is_same_but_for_the_seed(&cells[32]) && !cells[0].is_same_but_for_the_seed(&cells[1]));
+    }
+
+    #[test]
+    fn a_method_with_a_schedule_of_its_own_is_compared_once() {
+        let (methods, schedules) = (vec![Method::Flap, Method::FlapScores], vec![Curve::Linear, Curve::Log]);
+        let grid = Grid { methods, schedules, targets: vec![0.2], seeds: vec![0], dampings: vec![0.01], ..grid() };
+        let cells = Grid { samples: vec![8], seq_lens: vec![64], calibrations: vec!["c4".into()], ..grid }.cells();
+        let names: Vec<String> = cells.iter().map(Cell::name).collect();
+        assert_eq!(names, ["flap-0.2-own-c4-8x64", "flap-scores-0.2-linear-c4-8x64", "flap-scores-0.2-log-c4-8x64"]);
     }
 
     #[test]

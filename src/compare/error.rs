@@ -75,6 +75,22 @@ pub enum CompareError {
     Report(#[from] crate::report::ReportError),
 }
 
+impl CompareError {
+    /// Whether the work within a cell ended because the observer said so.
+    pub(super) fn is_stop(&self) -> bool {
+        match self {
+            Self::Pruning { cause, .. } => matches!(**cause, PipelineError::Stopped { .. }),
+            #[cfg(feature = "gradients")]
+            Self::Recovering { cause, .. } => {
+                use crate::recover::RecoverError;
+                use crate::session::RecoverySessionError;
+                matches!(**cause, RecoverySessionError::Recovery(RecoverError::Stopped { .. }))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Remedied for CompareError {
     fn remedy(&self) -> Option<Remedy> {
         match self {

@@ -100,7 +100,8 @@ fn series_name(rows: &[CellResult], row: &CellResult, across: Across) -> String 
         }
     };
     add(across == Across::Target, &|c| format!("{} %", 100.0 * c.target));
-    add(false, &|c| c.schedule.name().into());
+    // Methods with schedules of their own are told from the others by their names.
+    add(rows.iter().all(|r| r.cell.schedule == row.cell.schedule), &|c| c.schedule_name().into());
     add(false, &|c| c.calibration.clone());
     add(across == Across::Samples, &|c| format!("{} windows", c.samples));
     add(across == Across::SeqLen, &|c| format!("{} tokens", c.seq_len));

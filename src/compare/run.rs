@@ -32,7 +32,7 @@ pub async fn run(setting: &GridContext<'_>, grid: &Grid, on_event: OnEvent<'_>) 
         }
         let (row, reused) = match row(setting, &store, cell, on_event).await {
             // A stop inside of a cell ends the comparison; the cell has no row, and its layers are kept.
-            Err(CompareError::Pruning { cause, .. }) if matches!(*cause, PipelineError::Stopped { .. }) => {
+            Err(error) if error.is_stop() => {
                 return Err(CompareError::Stopped { finished: rows.len(), cells: cells.len() });
             }
             other => other?,
@@ -106,7 +106,10 @@ async fn row(
         Ok(report) => report,
         // The mathematics or the element type failed: that is a result of this cell.
         Err(SessionError::Pruning(
-            error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. }),
+            error @ (PipelineError::Site { .. }
+            | PipelineError::Rounding { .. }
+            | PipelineError::NotFinite { .. }
+            | PipelineError::Allocate(_)),
         )) if !error.is_out_of_memory() => return Ok(refused(error.to_string())),
         // Anything else, such as a disk that is full, would end the other cells too.
         Err(SessionError::Pruning(cause)) => {

@@ -148,7 +148,7 @@ fn fields(row: &CellResult, protocol: &str) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("method", cell.method.to_string()),
         ("target", cell.target.to_string()),
-        ("schedule", cell.schedule.name().into()),
+        ("schedule", cell.schedule_name().into()),
         ("calibration", cell.calibration.clone()),
         ("samples", cell.samples.to_string()),
         ("seq_len", cell.seq_len.to_string()),

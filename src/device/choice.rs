@@ -139,6 +139,8 @@ mod tests {
             driver: String::new(),
             max_binding_bytes: 1 << 30,
             max_buffer_bytes: 1 << 30,
+            memory_bytes: None,
+            free_bytes: None,
             selector: (DeviceKind::DefaultDevice, WgpuBackend::Vulkan),
         }
     }

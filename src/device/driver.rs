@@ -12,7 +12,7 @@ use burn_wgpu::WgpuSetup;
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::trouble;
-use super::{Adapter, Device, DeviceError};
+use super::{Adapter, Device, DeviceError, Heap, heaps};
 
 /// What burn opens an adapter by.
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,6 +20,14 @@ pub(super) type Selector = (DeviceKind, WgpuBackend);
 /// A page has one adapter.
 #[cfg(target_arch = "wasm32")]
 pub(super) type Selector = ();
+
+/// An adapter as its driver knows it.
+pub(super) type Handle = wgpu::Adapter;
+
+/// The adapter's memory now, where its driver tells.
+pub(super) fn heap(handle: &Handle) -> Option<Heap> {
+    heaps::heap(handle)
+}
 
 /// The devices opened so far, and by what; one that was adopted is known by its name alone.
 static OPENED: Mutex<Vec<(Option<Selector>, Device)>> = Mutex::new(Vec::new());
@@ -51,6 +59,7 @@ impl Device {
             return Ok(device.clone());
         }
         let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
+        let handle = Some(adapter.clone());
         let (instance, adapter) = (instance.clone(), adapter.clone());
         let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
         let tensor = TensorDevice::wgpu_options().setup(setup).init();
@@ -58,7 +67,7 @@ impl Device {
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(device);
-        let device = Self { tensor, name, max_binding_bytes };
+        let device = Self { tensor, name, max_binding_bytes, handle };
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -96,7 +105,7 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
-        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes })
+        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes, handle: Some(setup.adapter) })
     }
 }
 
@@ -117,7 +126,7 @@ pub async fn adapters() -> Vec<Adapter> {
         let kind = kind_name(info.device_type);
         // burn opens the n-th adapter of a kind and an API, each counted from zero.
         let nth = listed.iter().filter(|a| a.kind == kind && a.selector.1 == api).count();
-        let limits = adapter.limits();
+        let (limits, heap) = (adapter.limits(), heap(&adapter));
         listed.push(Adapter {
             name: info.name,
             backend: info.backend.to_string(),
@@ -125,6 +134,8 @@ pub async fn adapters() -> Vec<Adapter> {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
+            memory_bytes: heap.map(|heap| heap.bytes),
+            free_bytes: heap.and_then(|heap| heap.free_bytes),
             selector: (selector(info.device_type, nth), api),
         });
     }
@@ -146,6 +157,9 @@ pub async fn adapters() -> Vec<Adapter> {
         driver: "browser".into(),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
+        // A page is not told.
+        memory_bytes: None,
+        free_bytes: None,
         selector: (),
     }]
 }

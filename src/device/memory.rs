@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Device;
+use super::{Adapter, Device, driver};
+
+/// Of the memory that is free this share is used unless more is allowed, in percent: the rest is for the driver,
+/// for what others draw and compute meanwhile, and for the gaps between tensors.
+const SHARE: u64 = 80;
 
 /// The most memory that was seen in use; `None` where nothing could be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +33,30 @@ impl Peak {
     }
 }
 
+/// Of what is free, what may be used.
+fn usable(free: u64) -> u64 {
+    free / 100 * SHARE
+}
+
+impl Adapter {
+    /// Bytes of its memory that are used unless told otherwise; `None` where the driver tells nothing of it.
+    pub fn usable_bytes(&self) -> Option<u64> {
+        self.free_bytes.or(self.memory_bytes).map(usable)
+    }
+}
+
 impl Device {
+    /// Bytes of the device's memory that are used unless told otherwise; `None` on the CPU, and where the driver
+    /// tells nothing of it.
+    pub fn usable_bytes(&self) -> Option<u64> {
+        let handle = self.handle.as_ref()?;
+        // What an earlier run left for reuse is in use as the driver sees it.
+        self.release_unused();
+        let heap = driver::heap(handle)?;
+        // Of a driver that does not tell what is free, most of it will be.
+        Some(usable(heap.free_bytes.unwrap_or(heap.bytes)))
+    }
+
     /// Bytes that are reserved on the device now, what is kept for reuse included; `None` on the
     /// CPU. Waits until what was launched so far is taken in.
     pub fn bytes_held(&self) -> Option<u64> {
@@ -58,5 +85,12 @@ mod tests {
     #[test]
     fn the_cpu_has_no_memory_of_its_own() {
         assert_eq!(Device::cpu().bytes_held(), None);
+        assert_eq!(Device::cpu().usable_bytes(), None);
+    }
+
+    #[test]
+    fn a_fifth_of_what_is_free_is_left_alone() {
+        assert_eq!([0, 1000, 80 << 30].map(usable), [0, 800, (64 << 30) - 16]);
+        assert!(usable(u64::MAX) < u64::MAX);
     }
 }

@@ -1,10 +1,18 @@
 //! What stands in the place of the GPUs' driver where the library is built without one.
 
-use super::{Adapter, Device, DeviceError};
+use super::{Adapter, Device, DeviceError, Heap};
 
 /// There is no adapter to open.
 #[derive(Clone, Debug)]
 pub(super) enum Selector {}
+
+/// There is no adapter to ask.
+#[derive(Clone, Debug)]
+pub(super) enum Handle {}
+
+pub(super) fn heap(handle: &Handle) -> Option<Heap> {
+    match *handle {}
+}
 
 /// None: this library was built without a driver.
 pub async fn adapters() -> Vec<Adapter> {

@@ -1,7 +1,7 @@
 //! Tensors back on the host, whatever device they live on. Always awaited: a page that waited for
 //! its device would keep it from answering.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Element, Int, Tensor, TensorData};
 
 pub use super::lost::ReadbackError;
 use super::trouble;
@@ -11,24 +11,17 @@ use super::trouble;
 /// # Errors
 /// When the device lost the work.
 pub async fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadbackError> {
-    data(tensor).await?.try_to_vec::<f32>().map_err(lost)
+    elements(tensor.into_data_async().await)
 }
 
-/// A tensor on the host.
-///
-/// # Errors
-/// When the device lost the work.
-pub async fn data<const D: usize>(tensor: Tensor<D>) -> Result<TensorData, ReadbackError> {
-    heard(tensor.into_data_async().await)
-}
-
-/// Waits until `tensor` is computed, so that progress tells what is done and not what is queued.
+/// Waits until `tensor` is computed, and whatever was asked of its device before: progress tells what is done and
+/// not what is queued, and who stops need not wait for more than is done at once.
 ///
 /// # Errors
 /// When the device lost the work.
 pub async fn settled<const D: usize>(tensor: &Tensor<D>) -> Result<(), ReadbackError> {
     // Reading one element waits for all that it is made of, and transfers next to nothing.
-    data(tensor.clone().slice(std::array::from_fn::<_, D, _>(|_| 0..1))).await.map(drop)
+    floats(tensor.clone().slice(std::array::from_fn::<_, D, _>(|_| 0..1))).await.map(drop)
 }
 
 /// As [`floats`], in double precision.
@@ -44,16 +37,18 @@ pub async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, Read
 /// # Errors
 /// When the device lost the work.
 pub async fn indices(tensor: Tensor<1, Int>) -> Result<Vec<usize>, ReadbackError> {
-    let data = heard(tensor.into_data_async().await)?;
-    Ok(data.try_to_vec::<i32>().map_err(lost)?.into_iter().map(|i| i as usize).collect())
+    Ok(elements::<i32>(tensor.into_data_async().await)?.into_iter().map(|i| i as usize).collect())
 }
 
-/// What was read, unless the driver has said that something was lost.
-fn heard(read: Result<TensorData, impl std::fmt::Debug>) -> Result<TensorData, ReadbackError> {
+/// The elements of what was asked for, unless the driver has said that something was lost.
+fn elements<T: Element>(asked: Result<TensorData, impl std::fmt::Debug>) -> Result<Vec<T>, ReadbackError> {
+    // burn's answer is a promise, outside of browsers: only here is the device waited for. The elements are copied,
+    // because what the promise holds keeps its memory on the device.
+    let read = asked.map_err(lost).and_then(|data| data.try_to_vec::<T>().map_err(lost));
     match trouble::take() {
         // Also where the reading went well: other tensors of the same work may lack a part.
         Some(trouble) => Err(trouble),
-        None => read.map_err(lost),
+        None => read,
     }
 }
 

@@ -2,8 +2,9 @@
 //! nobody writes to, a device without an end or terabytes of nothing may have the name of a file of kilobytes.
 
 use std::fs::{self, File, FileType, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::DiskError;
 
@@ -19,6 +20,11 @@ pub const ROWS: u64 = 1 << 30;
 /// Where a shell puts the pipes and files that it hands over.
 const HANDED_OVER: [&str; 4] = ["/dev/stdin", "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
 
+/// What standard input is called where a file is wanted.
+const STANDARD_INPUT: &str = "-";
+/// Whether standard input was opened.
+static OPENED: AtomicBool = AtomicBool::new(false);
+
 /// Opens a file to read.
 ///
 /// # Errors
@@ -27,11 +33,14 @@ pub fn open(path: &Path) -> Result<File, DiskError> {
     opened(path, |data| data.is_file()).map_err(DiskError::at("read", path))
 }
 
-/// [`open`] of what a person named: what the shell hands over may be a pipe.
+/// [`open`] of what a person named: what the shell hands over may be a pipe, and `-` is standard input.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`]; also when standard input is opened a second time, or nobody writes to it but a person.
 pub fn open_named(path: &Path) -> Result<File, DiskError> {
+    if is_standard_input(path) {
+        return standard_input().map_err(DiskError::at("read", path));
+    }
     opened(path, |data| data.is_file() || is_handed_over(path, data)).map_err(DiskError::at("read", path))
 }
 
@@ -61,7 +70,47 @@ pub fn read_named(path: &Path, most: u64) -> Result<Vec<u8>, DiskError> {
 
 /// Whether a path leads to something that can be read only once, from its beginning to its end.
 pub fn is_pipe(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| is_handed_over(path, &data))
+    is_standard_input(path) || fs::metadata(path).is_ok_and(|data| is_handed_over(path, &data))
+}
+
+/// What a person calls a file that was named.
+pub fn told(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".into() } else { path.display().to_string() }
+}
+
+/// A file that is really called so is named with its folder: `./-`.
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+}
+
+fn standard_input() -> io::Result<File> {
+    let wrong = |reason: &str| io::Error::new(ErrorKind::InvalidInput, reason);
+    if io::stdin().is_terminal() {
+        return Err(wrong("it is a terminal; write a text to it as in `cat FILE | slimgpt …`, or name a file"));
+    }
+    // Whoever read first has taken it all.
+    if OPENED.swap(true, Ordering::Relaxed) {
+        return Err(wrong("it is named a second time, and can be read only once; write it to a file and name that"));
+    }
+    own_handle()
+}
+
+/// A handle of our own: the one of std reads ahead for itself.
+#[cfg(unix)]
+fn own_handle() -> io::Result<File> {
+    use std::os::fd::AsFd as _;
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(windows)]
+fn own_handle() -> io::Result<File> {
+    use std::os::windows::io::AsHandle as _;
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn own_handle() -> io::Result<File> {
+    Err(io::Error::from(ErrorKind::Unsupported))
 }
 
 fn opened(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<File> {

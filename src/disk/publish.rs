@@ -73,8 +73,11 @@ fn rename_back(replaced: &Path, out: &Path) -> Result<(), DiskError> {
     if replaced.symlink_metadata().is_ok() { rename(replaced, out) } else { Ok(()) }
 }
 
-/// Gives a folder another name; an empty folder at the new name gives way.
-fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
+/// Gives a folder another name on its disk; an empty folder at the new name gives way.
+///
+/// # Errors
+/// When the disk refuses, or the name is on another.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
     // Not every system renames a folder over another, even an empty one.
     if is_empty(to) {
         fs::remove_dir(to).map_err(DiskError::at("replaced", to))?;

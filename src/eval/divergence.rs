@@ -55,13 +55,13 @@ impl<'a> Expected<'a> {
         let mut sum = 0.0;
         for (piece, from) in self.pieces.iter().zip((0..n).step_by(step)) {
             let other = other_head.norm.forward(hidden.clone().slice([from..n.min(from + step), 0..d]));
-            let other_sum = other_head.log_sum(&other, 1.0);
-            let chunks = self.head.chunks().map(|chunk| {
+            // Logits of a large vocabulary take as long as a few layers, so the other's are computed once.
+            let log_q = other_head.log_p(&other, self.head.chunks());
+            let chunks = self.head.chunks().zip(log_q).map(|(chunk, log_q)| {
                 let log_p = match &piece.log_p {
                     Some(log_p) => log_p.clone(),
                     None => self.head.logits(&piece.normed, chunk) - piece.log_sum.clone(),
                 };
-                let log_q = other_head.logits(&other, chunk) - other_sum.clone();
                 // Both logarithms before the difference: p (log p − log q) keeps its digits where p and q are near.
                 (log_p.clone().exp() * (log_p - log_q)).sum_dim(1)
             });

@@ -4,7 +4,7 @@ use super::{EvalError, Needs};
 use crate::device::readback::ReadbackError;
 use crate::device::{Device, caught_async, room};
 
-/// Refuses what the machine has no memory for. What a GPU has left nobody tells.
+/// Refuses what the machine has no memory for. A GPU is asked by trying: what does not fit ends at once.
 pub(super) fn check(needs: &Needs, device: &Device) -> Result<(), EvalError> {
     match room::host_bytes().filter(|_| !device.is_gpu()) {
         Some(free) if needs.total() > free => Err(EvalError::Room { needs: needs.clone(), free: Some(free) }),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::gguf::{self, Arch};
 use super::{ExportError, mlx, padded};
+use crate::beside;
 use crate::checkpoint::ModelClass;
 use crate::shape::ModelConfig;
 
@@ -29,7 +30,7 @@ pub struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Opens {
-    /// The folder as it stands.
+    /// The folder, or the GGUF file, as it stands.
     Folder,
     /// What an export makes of it.
     Export,
@@ -45,9 +46,29 @@ pub fn clients(config: &ModelConfig, folder: Option<&Path>) -> Vec<Client> {
     all.extend(through_gguf(config, folder));
     all.extend([mlx_lm(config), vllm(config), rtp_llm(config)]);
     all.extend(plain_only(config));
-    all
+    match folder.is_some_and(beside::is_file) {
+        true => all.into_iter().map(of_file).collect(),
+        false => all,
+    }
 }
 
+/// The same for a model that is a GGUF file already, of which a folder can be made.
+fn of_file(client: Client) -> Client {
+    match client.opens {
+        opens if [LLAMA_CPP, OLLAMA].contains(&client.program) => {
+            let opens = if opens == Opens::Untried { opens } else { Opens::Folder };
+            Client { opens, how: "the file as it stands".into(), why_not: String::new(), ..client }
+        }
+        Opens::Folder => {
+            let how = format!("slimgpt export padded PATH --out DIR, then {}", client.how.replace("PATH", "DIR"));
+            Client { opens: Opens::Export, how, ..client }
+        }
+        Opens::Export | Opens::Untried | Opens::No => client,
+    }
+}
+
+const LLAMA_CPP: &str = "llama.cpp, LM Studio, llama-cpp-python, koboldcpp";
+const OLLAMA: &str = "Ollama";
 const DIFFER: &str = "its layers differ in size";
 
 fn is_plain(config: &ModelConfig) -> bool {
@@ -69,11 +90,10 @@ fn transformers(config: &ModelConfig) -> Client {
 fn through_gguf(config: &ModelConfig, folder: Option<&Path>) -> [Client; 2] {
     const EXPORT: &str = "slimgpt export gguf PATH --out model.gguf";
     let client = |program, opens, how: String, why_not: String| Client { program, opens, how, why_not };
-    let llama_cpp = "llama.cpp, LM Studio, llama-cpp-python, koboldcpp";
     // As the exporter reads it: what it would refuse after the work is told before.
     if let Some(Err(error)) = folder.map(|folder| gguf::check_tokenizer(folder, config)) {
         let why_not = reason(&error);
-        return [llama_cpp, "Ollama"].map(|program| client(program, Opens::No, String::new(), why_not.clone()));
+        return [LLAMA_CPP, OLLAMA].map(|program| client(program, Opens::No, String::new(), why_not.clone()));
     }
     match Arch::of(config) {
         Ok(arch) => {
@@ -82,9 +102,9 @@ fn through_gguf(config: &ModelConfig, folder: Option<&Path>) -> [Client; 2] {
             // Ollama crashed on lists of sizes (its issue 9911); whether it still does was not tried.
             let ollama = if plain { Opens::Export } else { Opens::Untried };
             let how = format!("{EXPORT}: architecture {}", arch.name());
-            [client(llama_cpp, Opens::Export, how.clone(), String::new()), client("Ollama", ollama, how, doubt.into())]
+            [client(LLAMA_CPP, Opens::Export, how.clone(), String::new()), client(OLLAMA, ollama, how, doubt.into())]
         }
-        Err(error) => [llama_cpp, "Ollama"].map(|program| by_padding(program, config, reason(&error))),
+        Err(error) => [LLAMA_CPP, OLLAMA].map(|program| by_padding(program, config, reason(&error))),
     }
 }
 

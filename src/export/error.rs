@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::checkpoint::{ReadError, WriteError};
 use crate::disk::DiskError;
 use crate::place::PlaceError;
+use crate::quant::QuantError;
 use crate::remedy::{Remedied, Remedy};
 use crate::text::TextError;
 
@@ -33,6 +34,14 @@ pub enum ExportError {
     /// The settings of the tokenizer cannot be read.
     #[error(transparent)]
     Settings(TextError),
+    /// The values of a tensor cannot be stored in blocks.
+    #[error("{tensor}: {cause}")]
+    Quantised {
+        /// Its name in the file.
+        tensor: String,
+        /// What is wrong with them.
+        cause: QuantError,
+    },
     /// The result may not be put there.
     #[error("{0}")]
     Place(#[from] PlaceError),
@@ -55,6 +64,8 @@ impl Remedied for ExportError {
         match self {
             Self::Place(error) => error.remedy(),
             Self::Write(error) => error.remedy(),
+            // Blocks have scales of half precision.
+            Self::Quantised { cause: QuantError::TooLarge { .. }, .. } => Some(Remedy::WiderType),
             _ => None,
         }
     }

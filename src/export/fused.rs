@@ -3,8 +3,6 @@
 use crate::checkpoint::{Dtype, HostTensor, LayerWeights, Types};
 use crate::shape::{Part, Projection};
 
-/// Queries, keys and values in one matrix.
-pub(super) const QKV: &[Projection] = &[Projection::Q, Projection::K, Projection::V];
 /// Gate and up in one matrix.
 pub(super) const GATE_UP: &[Projection] = &[Projection::Gate, Projection::Up];
 

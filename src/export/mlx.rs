@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ExportError;
 use super::files::NewCheckpoint;
-use super::fused::{GATE_UP, QKV, beginning_with, stacked, widest};
+use super::fused::{GATE_UP, beginning_with, stacked, widest};
 use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights, Types};
 use crate::shape::{ModelConfig, Norm, Part, Projection};
 
@@ -81,7 +81,7 @@ fn name(part: Part) -> Option<&'static str> {
 /// The tensors of layer `i` under OpenELM's names.
 fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights, types: &Types) -> Vec<(String, HostTensor, Dtype)> {
     let tensor = |part| {
-        let parts = beginning_with(part, &[QKV, GATE_UP]);
+        let parts = beginning_with(part, &[Projection::QKV, GATE_UP]);
         let name = format!("transformer.layers.{i}.{}.weight", name(*parts.first()?)?);
         Some((name, stacked(&parts, layer), widest(i, &parts, types)?))
     };

@@ -70,7 +70,7 @@ pub fn export(
         layer: common_layer(config),
         parameters_before: config.parameters(),
         parameters_after: padded.parameters(),
-        bytes_before: types.bytes(config),
+        bytes_before: checkpoint.bytes(),
         bytes_after: types.bytes(&padded),
     })
 }

@@ -9,8 +9,8 @@ use crate::device::readback::{ReadbackError, floats};
 /// Largest block: one invocation owns one row, and WebGPU promises 256 to a workgroup.
 pub const MAX_BLOCK: usize = 256;
 
-kernel!(CholeskyBlock = "cholesky_block", [256, 1, 1], { blocks: u32, n: u32 });
-kernel!(TriangularSolve = "triangular_solve", [64, 1, 1], { blocks: u32, n: u32, columns: u32 });
+kernel!(CholeskyBlock = "cholesky_block", [256, 1, 1], { blocks: u32, n: u32 }, |p| u64::from(p.n).pow(3));
+kernel!(TriangularSolve = "triangular_solve", [64, 1, 1], { blocks: u32, n: u32, columns: u32 }, |p| 64 * u64::from(p.n).pow(2));
 
 /// What became of each block: `(blocks, 2)` of pivot index (−1 when all is well) and its value.
 pub type Failures = Tensor<2>;

@@ -15,6 +15,7 @@ use burn::tensor::Tensor;
 
 use super::block_cholesky::{self, BadPivot, Failures, bad_pivots};
 use super::hessian;
+use crate::device::product::product;
 use crate::device::readback::ReadbackError;
 
 /// Rows of a block that one workgroup factors.
@@ -43,11 +44,11 @@ fn recurse(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -
     let half = split(n);
     let j11 = recurse(a.clone().slice([0..half, 0..half]), offset, failures);
     // L₂₁ L₁₁ᵀ = A₂₁. With J₁₁ carried along this is a product, not a large triangular solve.
-    let l21 = a.clone().slice([half..n, 0..half]).matmul(j11.clone().transpose());
-    let schur = a.slice([half..n, half..n]) - l21.clone().matmul(l21.clone().transpose());
+    let l21 = product(a.clone().slice([half..n, 0..half]), j11.clone().transpose());
+    let schur = a.slice([half..n, half..n]) - product(l21.clone(), l21.clone().transpose());
     let j22 = recurse(schur, offset + half, failures);
     // From the lower left block of L J = I: L₂₁ J₁₁ + L₂₂ J₂₁ = 0.
-    let j21 = j22.clone().matmul(l21).matmul(j11.clone()).neg();
+    let j21 = product(product(j22.clone(), l21), j11.clone()).neg();
     // Products take J as a full matrix, so what is above its diagonal must be there and zero.
     let upper = Tensor::zeros([half, n - half], &j11.device());
     Tensor::cat(vec![Tensor::cat(vec![j11, upper], 1), Tensor::cat(vec![j21, j22], 1)], 0)
@@ -85,7 +86,10 @@ impl InverseFactor {
     }
 
     /// A⁻¹ = Jᵀ J, symmetric to the last bit.
-    pub fn inverse(&self) -> Tensor<2> {
-        hessian::mirrored(&hessian::gram_of_lower(&self.j), 0.0)
+    pub fn inverse(self) -> Tensor<2> {
+        let gram = hessian::gram_of_lower(&self.j);
+        // Given back before the triangle is mirrored, which needs no memory of its own then.
+        drop(self);
+        hessian::mirrored(gram, 0.0)
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch_over};
 
-kernel!(DropoutMask = "dropout_mask", [64, 4, 1], { rows: u32, columns: u32, seed: u32, threshold: u32, kept: f32 });
+kernel!(DropoutMask = "dropout_mask", [64, 4, 1], { rows: u32, columns: u32, seed: u32, threshold: u32, kept: f32 }, |_| 64 * 4 * 8);
 
 /// `(rows, columns)` of 0 where the hash of seed and place lies below the threshold, else `kept`. The device is a wgpu
 /// device, and not under autodiff.

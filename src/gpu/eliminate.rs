@@ -10,15 +10,16 @@ use burn::tensor::{Device, Int, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 use super::{gather, reduce};
+use crate::device::product::minus_product;
 
 /// Removals between two flushes.
 const BLOCK: usize = 32;
 
-kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 });
-kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 });
-kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 });
-kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 });
-kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 });
+kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 }, |p| u64::from(p.columns));
+kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
+kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
+kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 }, |p| u64::from(p.rows));
+kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 }, |p| 64 * u64::from(p.rows + p.depth));
 
 /// W and H⁻¹ while columns go, with which are still there.
 pub struct Elimination {
@@ -90,8 +91,8 @@ fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, devi
     // Nobody else may hold W and H⁻¹ when they move, or burn makes a second of each.
     drop((w_base, h_base));
     let (e, u): (Tensor<2>, Tensor<2>) = (e.tensor(), u.tensor());
-    state.w.inplace(|w| w - e.transpose().matmul(u.clone()));
-    state.h_inv.inplace(|h_inv| h_inv - u.clone().transpose().matmul(u));
+    state.w.inplace(|w| minus_product(w, e.transpose(), u.clone()));
+    state.h_inv.inplace(|h_inv| minus_product(h_inv, u.clone().transpose(), u));
 }
 
 #[cfg(test)]

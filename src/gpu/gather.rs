@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch_over};
 
-kernel!(Gather = "gather", [64, 1, 1], { blocks: u32, rows: u32, columns: u32, width: u32 });
+kernel!(Gather = "gather", [64, 1, 1], { blocks: u32, rows: u32, columns: u32, width: u32 }, |_| 64);
 
 /// Column or row numbers on the device, `(blocks, n)`.
 pub fn index(blocks: &[Vec<usize>], device: &Device) -> Tensor<2, Int> {

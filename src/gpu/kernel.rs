@@ -6,6 +6,7 @@ use burn::cubecl::server::{BufferBinding, KernelArguments, MetadataBindingInfo};
 use burn_wgpu::{CubeDim, KernelSource, SourceKernel, SourceTemplate};
 
 use super::buffer::Buffer;
+use crate::device::product::MOST_WORK;
 
 /// A WGSL file and what the host believes of it. The text is the kernel's identity.
 #[derive(Debug)]
@@ -35,11 +36,14 @@ pub struct Field {
 pub(super) trait Params: bytemuck::Pod {
     /// The kernel that reads these members.
     const KERNEL: &'static Kernel;
+
+    /// Multiply-adds of a workgroup, or whatever else it does most of.
+    fn work_of_group(&self) -> u64;
 }
 
-/// Declares the `Params` of `shaders/$file.wgsl`, with the size of its workgroup.
+/// Declares the `Params` of `shaders/$file.wgsl`, with the size of its workgroup and the work of one.
 macro_rules! kernel {
-    ($params:ident = $file:literal, $workgroup:expr, { $($field:ident: $ty:ident),* $(,)? }) => {
+    ($params:ident = $file:literal, $workgroup:expr, { $($field:ident: $ty:ident),* $(,)? }, |$own:pat_param| $work:expr) => {
         #[repr(C)]
         #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
         pub(super) struct $params {
@@ -57,6 +61,11 @@ macro_rules! kernel {
                     ty: stringify!($ty),
                 }),*],
             };
+
+            fn work_of_group(&self) -> u64 {
+                let $own = self;
+                $work
+            }
         }
     };
 }
@@ -83,8 +92,17 @@ impl KernelSource for Source {
 /// Runs a kernel with at least one invocation for every place of `extent`; the others must find
 /// out that they are outside.
 pub(super) fn launch_over<P: Params>(extent: [usize; 3], buffers: &[&Buffer], params: P) {
-    let groups = std::array::from_fn(|i| extent[i].div_ceil(P::KERNEL.workgroup[i] as usize));
-    launch(groups, buffers, params);
+    launch(groups_over::<P>(extent), buffers, params);
+}
+
+/// As many workgroups as have an invocation for every place of `extent`.
+pub(super) fn groups_over<P: Params>(extent: [usize; 3]) -> [usize; 3] {
+    std::array::from_fn(|i| extent[i].div_ceil(P::KERNEL.workgroup[i] as usize))
+}
+
+/// What a launch does in all.
+pub(super) fn work<P: Params>(groups: [usize; 3], params: &P) -> u64 {
+    groups.iter().map(|&g| g as u64).product::<u64>() * params.work_of_group()
 }
 
 /// Runs a kernel on `groups` workgroups with `buffers` as its bindings 0, 1, …; `params` follow
@@ -95,6 +113,8 @@ pub(super) fn launch_over<P: Params>(extent: [usize; 3], buffers: &[&Buffer], pa
 /// that, but a native driver computes something and says nothing.
 pub(super) fn launch<P: Params>(groups: [usize; 3], buffers: &[&Buffer], params: P) {
     let kernel = P::KERNEL;
+    // What could be longer is cut by whoever launches it.
+    debug_assert!(work(groups, &params) <= MOST_WORK, "{}: a launch of {}", kernel.name, work(groups, &params));
     let bindings: Vec<BufferBinding> = buffers.iter().map(|b| b.0.handle.clone().binding()).collect();
     if let Some((first, second)) = overlapping(&bindings) {
         panic!("{}: bindings {first} and {second} are the same buffer; browsers refuse that, so copy one", kernel.name);

@@ -34,3 +34,43 @@ pub static KERNELS: &[&Kernel] = &[
     eliminate::BasisGram::KERNEL,
     eliminate::UpdateNorms::KERNEL,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::kernel::{groups_over, work};
+    use super::*;
+    use crate::device::product::MOST_WORK;
+
+    fn check<P: Params>(groups: [usize; 3], params: P) {
+        let done = work(groups, &params);
+        assert!(done > 0 && done <= MOST_WORK, "{}: {done} in one launch of {groups:?}", P::KERNEL.name);
+    }
+
+    fn check_over<P: Params>(extent: [usize; 3], params: P) {
+        check(groups_over::<P>(extent), params);
+    }
+
+    /// As their host files launch them for layers of 7B, 13B and 70B models; the sums that become Hessians are counted
+    /// where they are cut. Nothing runs.
+    #[test]
+    fn no_launch_takes_long_at_the_sizes_of_large_models() {
+        for (out, n) in [(4096, 4096), (4096, 11008), (5120, 13824), (8192, 8192), (8192, 28672)] {
+            let (rows, columns, depth, step) = (out as u32, n as u32, 31, 31);
+            check_over([n, n, 1], hessian::MirrorLower { n: columns, damping: 0.0 });
+            check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
+            check_over([n, n, 1], gather::Gather { blocks: 1, rows: columns, columns, width: columns });
+            check([1, 1, 1], eliminate::PickColumn { columns, step });
+            check_over([n, 1, 1], eliminate::PivotRow { columns, step, depth });
+            check_over([out, 1, 1], eliminate::PivotColumn { rows, columns, step, depth });
+            check([32, 1, 1], eliminate::BasisGram { rows, depth });
+            check_over([n, 1, 1], eliminate::UpdateNorms { rows, columns, depth });
+            // Heads of 128 columns, scored together.
+            let heads = n / 128;
+            let (blocks, size) = (heads as u32, 128);
+            check([heads, 1, 1], block_cholesky::CholeskyBlock { blocks, n: size });
+            check_over([out, heads, 1], block_cholesky::TriangularSolve { blocks, n: size, columns: rows });
+            check([heads, 1, 1], reduce::SumSquares { vectors: blocks, length: size * rows });
+            check_over([heads, 1, 1], reduce::PivotScores { blocks, n: size });
+        }
+    }
+}

@@ -5,9 +5,9 @@ use burn::tensor::{Int, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 
-kernel!(ColumnNorms = "column_norms", [64, 4, 1], { rows: u32, columns: u32 });
-kernel!(SumSquares = "sum_squares", [256, 1, 1], { vectors: u32, length: u32 });
-kernel!(PivotScores = "pivot_scores", [64, 1, 1], { blocks: u32, n: u32 });
+kernel!(ColumnNorms = "column_norms", [64, 4, 1], { rows: u32, columns: u32 }, |p| 64 * u64::from(p.rows));
+kernel!(SumSquares = "sum_squares", [256, 1, 1], { vectors: u32, length: u32 }, |p| u64::from(p.length));
+kernel!(PivotScores = "pivot_scores", [64, 1, 1], { blocks: u32, n: u32 }, |p| 64 * u64::from(p.n));
 
 /// ‖W_:j‖² of every column of `w` `(rows, columns)`.
 pub fn column_norms(w: &Tensor<2>) -> Tensor<1> {

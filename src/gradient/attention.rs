@@ -19,7 +19,14 @@ const CPU_SCORE_BYTES: usize = 2 << 20;
 
 /// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from that at the contexts
 /// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`.
-pub(super) fn pull(
+pub(super) fn pull(of: [Tensor<4>; 3], context: Tensor<3>, at_context: Tensor<3>, mask: &Tensor<4>) -> [Tensor<4>; 3] {
+    let most = if context.device() == Device::flex() { CPU_SCORE_BYTES } else { SCORE_BYTES };
+    pull_within(most, of, context, at_context, mask)
+}
+
+/// [`pull`] with score tensors of at most `most` bytes, or of one query of the heads that share keys.
+fn pull_within(
+    most: usize,
     [q, k, v]: [Tensor<4>; 3],
     context: Tensor<3>,
     at_context: Tensor<3>,
@@ -28,7 +35,7 @@ pub(super) fn pull(
     let ([b, heads, t, d], [_, kv, _, _]) = (q.dims(), k.dims());
     let (rows, group) = (b * kv, heads / kv);
     // The query heads that read one K/V head are neighbours, so they make one product with its keys.
-    let of_queries = |x: Tensor<4>| x.reshape([rows, group * t, d]);
+    let of_queries = |x: Tensor<4>| x.reshape([rows, group, t, d]);
     let of_context = |x: Tensor<3>| of_queries(x.reshape([b, t, heads, d]).swap_dims(1, 2));
     let scale = 1.0 / (d as f64).sqrt();
     // Scaled before the product, as on the way forward: P must be the P that was used there.
@@ -36,32 +43,81 @@ pub(super) fn pull(
     let (keys, values) = (k.reshape([rows, t, d]), v.reshape([rows, t, d]));
     let at_context = of_context(at_context);
     // ⟨g, o⟩ of every query is Σ P ⊙ ∂P, without either.
-    let dot = (at_context.clone() * of_context(context)).sum_dim(2);
-    let most = if queries.device() == Device::flex() { CPU_SCORE_BYTES } else { SCORE_BYTES };
-    // At least one K/V head at a time, however long the sequence.
-    let step = (most / (group * t * t * size_of::<f32>())).clamp(1, rows);
+    let dot = (at_context.clone() * of_context(context)).sum_dim(3);
+    // Several K/V heads together where their scores are few, and some queries of one where they are many.
+    let of_query = group * t * size_of::<f32>();
+    let step = (most / (of_query * t)).clamp(1, rows);
+    let length = if step > 1 { t } else { (most / of_query).clamp(1, t) };
     let mut parts: [Vec<Tensor<3>>; 3] = Default::default();
     for from in (0..rows).step_by(step) {
         let range = from..rows.min(from + step);
         let n = range.len();
-        let cut = |x: &Tensor<3>| {
-            let [_, length, width] = x.dims();
-            x.clone().slice([range.clone(), 0..length, 0..width])
-        };
-        // One for all rows, or one a row.
-        let masks =
-            if mask.dims()[0] == 1 { mask.clone() } else { mask.clone().slice([range.clone(), 0..1, 0..t, 0..t]) };
-        let (q, k, v, g) = (cut(&queries), cut(&keys), cut(&values), cut(&at_context));
-        let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).reshape([n, group, t, t]) + masks;
-        let p = softmax(scores, 3).reshape([n, group * t, t]);
-        // Query heads that share keys and values are rows of one product, which sums their gradients.
-        parts[2].push(p.clone().swap_dims(1, 2).matmul(g.clone()));
-        // Where the mask forbids, P is zero and so is this: it needs no mask of its own.
-        let at_scores = p * (g.matmul(v.swap_dims(1, 2)) - cut(&dot));
-        parts[0].push(at_scores.clone().matmul(k).mul_scalar(scale));
-        // The queries are scaled already.
-        parts[1].push(at_scores.swap_dims(1, 2).matmul(q));
+        let of_rows = |x: &Tensor<3>| x.clone().slice([range.clone(), 0..t, 0..d]);
+        let (k, v) = (of_rows(&keys), of_rows(&values));
+        let mut at_queries = Vec::new();
+        let mut at_keys_and_values: Option<[Tensor<3>; 2]> = None;
+        for begin in (0..t).step_by(length) {
+            let queried = begin..t.min(begin + length);
+            let m = queried.len();
+            let cut = |x: &Tensor<4>| {
+                let [_, _, _, width] = x.dims();
+                let some = x.clone().slice([range.clone(), 0..group, queried.clone(), 0..width]);
+                some.reshape([n, group * m, width])
+            };
+            // One for all rows, or one a row.
+            let of_mask = if mask.dims()[0] == 1 { 0..1 } else { range.clone() };
+            let masks = mask.clone().slice([of_mask, 0..1, queried.clone(), 0..t]);
+            let (q, g) = (cut(&queries), cut(&at_context));
+            let scores = q.clone().matmul(k.clone().swap_dims(1, 2)).reshape([n, group, m, t]) + masks;
+            let p = softmax(scores, 3).reshape([n, group * m, t]);
+            // Query heads that share keys and values are rows of one product, which sums their gradients.
+            let at_values = p.clone().swap_dims(1, 2).matmul(g.clone());
+            // Where the mask forbids, P is zero and so is this: it needs no mask of its own.
+            let at_scores = p * (g.matmul(v.clone().swap_dims(1, 2)) - cut(&dot));
+            at_queries.push(at_scores.clone().matmul(k.clone()).mul_scalar(scale).reshape([n, group, m, d]));
+            // The queries are scaled already.
+            let at_keys = at_scores.swap_dims(1, 2).matmul(q);
+            at_keys_and_values = Some(match at_keys_and_values.take() {
+                Some([keys, values]) => [keys + at_keys, values + at_values],
+                None => [at_keys, at_values],
+            });
+        }
+        parts[0].push(Tensor::cat(at_queries, 2).reshape([n, group * t, d]));
+        for (part, sum) in parts[1..].iter_mut().zip(at_keys_and_values.into_iter().flatten()) {
+            part.push(sum);
+        }
     }
     let [at_q, at_k, at_v] = parts.map(|parts| Tensor::cat(parts, 0));
     [at_q.reshape([b, heads, t, d]), at_k.reshape([b, kv, t, d]), at_v.reshape([b, kv, t, d])]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Distribution, TensorData};
+
+    use super::*;
+
+    /// However few scores may stand in memory, the gradients are those of all at once.
+    #[test]
+    fn queries_in_pieces_are_pulled_as_all_together() {
+        let (device, [b, heads, kv, t, d]) = (Device::flex(), [2, 4, 2, 11, 3]);
+        let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let of = [random([b, heads, t, d]), random([b, kv, t, d]), random([b, kv, t, d])];
+        let [context, at_context] = [(); 2].map(|()| random([1, b, t, heads * d]).reshape([b, t, heads * d]));
+        let forbidden = |i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { 0.0 };
+        let mask: Vec<f32> = (0..t * t).map(|at| forbidden(at / t, at % t)).collect();
+        let mask = Tensor::<4>::from_data(TensorData::new(mask, [1, 1, t, t]), &device);
+        let pulled = |most| {
+            let found = pull_within(most, of.clone(), context.clone(), at_context.clone(), &mask);
+            found.map(|tensor| tensor.into_data().try_to_vec::<f32>().expect("floats"))
+        };
+        let whole = pulled(SCORE_BYTES);
+        // One query of a K/V head's group, three of them, all of one, all of three.
+        let of_query = heads / kv * t * size_of::<f32>();
+        for most in [1, 3 * of_query, t * of_query, 3 * t * of_query] {
+            for (piece, all) in pulled(most).iter().flatten().zip(whole.iter().flatten()) {
+                assert!((piece - all).abs() <= 1e-5 * (1.0 + all.abs()), "{most}: {piece} {all}");
+            }
+        }
+    }
 }

@@ -49,18 +49,28 @@ impl Head {
         normed.clone().matmul(chunk.transpose())
     }
 
+    /// log p of normed hidden states for every chunk of the vocabulary, `(rows, to − from)` each. The logits serve for their
+    /// sum too, so those of all chunks stand in memory together.
+    pub fn log_p(&self, normed: &Tensor<2>, chunks: impl Iterator<Item = (usize, usize)>) -> Vec<Tensor<2>> {
+        let logits: Vec<Tensor<2>> = chunks.map(|chunk| self.logits(normed, chunk)).collect();
+        let log_sum = of_rows(logits.iter().map(|z| of_row(z.clone())).collect());
+        logits.into_iter().map(|z| z - log_sum.clone()).collect()
+    }
+
     /// log Σ exp(n Wᵀ / T) of the normed hidden states n, `(rows, 1)`.
     pub fn log_sum(&self, normed: &Tensor<2>, temperature: f64) -> Tensor<2> {
-        let parts = self.chunks().map(|chunk| of_row(self.logits(normed, chunk).div_scalar(temperature)));
-        let mut parts: Vec<Tensor<2>> = parts.collect();
-        // The logarithm of the whole sum is that of its parts' sums, put together in the same way.
-        if parts.len() == 1 { parts.remove(0) } else { of_row(Tensor::cat(parts, 1)) }
+        of_rows(self.chunks().map(|chunk| of_row(self.logits(normed, chunk).div_scalar(temperature))).collect())
     }
 }
 
 /// Bytes of the output matrix that are multiplied at once. A slice is a copy, so a larger one would nearly double
 /// the matrix of a large vocabulary.
 const CHUNK_BYTES: usize = 256 << 20;
+
+/// log Σ exp of every row, of those of its parts: the logarithm of the whole sum is put together in the same way.
+fn of_rows(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
+    if parts.len() == 1 { parts.remove(0) } else { of_row(Tensor::cat(parts, 1)) }
+}
 
 /// log Σ exp of every row, from its largest entry, so that nothing overflows.
 fn of_row(z: Tensor<2>) -> Tensor<2> {

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::LowRank;
+use crate::device::product::product;
 
 /// y = x Wᵀ + b over the last axis, and what an adapter adds.
 #[derive(Module, Debug)]
@@ -27,7 +28,7 @@ impl Linear {
         let [b, t, n] = x.dims();
         // One large product instead of b small ones.
         let x = x.reshape([b * t, n]);
-        let y = x.clone().matmul(self.weight.val().transpose());
+        let y = product(x.clone(), self.weight.val().transpose());
         let y = match &self.low_rank {
             // Beside W, which stays as it was read; two thin products also cost less than a sum as large as W.
             Some(adapter) => y + adapter.forward(x),

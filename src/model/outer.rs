@@ -6,6 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
+use crate::device::product::product;
 use crate::shape::ModelConfig;
 
 /// Largest tensor of logits, in bytes: half of the smallest binding limit there is (128 MiB).
@@ -43,7 +44,7 @@ impl Outer {
     /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [b, t, d] = hidden.dims();
-        self.norm.forward(hidden).reshape([b * t, d]).matmul(self.matrix().transpose())
+        product(self.norm.forward(hidden).reshape([b * t, d]), self.matrix().transpose())
     }
 
     /// The output matrix `(vocab, d)`: the head, or the embedding where the model has no head of its own.

@@ -6,6 +6,7 @@ mod cheapest;
 mod host;
 mod problem;
 mod real;
+mod restore;
 mod symmetric;
 mod tiles;
 
@@ -124,6 +125,18 @@ impl<T: Real> Executor for CpuExecutor<T> {
 
     async fn eliminate_cheapest(&self, problem: &mut Problem<T>, count: usize) -> Result<Vec<Removal>, ObsError> {
         cheapest::eliminate(problem, count)
+    }
+
+    async fn gains(&self, problem: &Problem<T>, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+        restore::gains(problem, groups).await
+    }
+
+    async fn restore(&self, problem: &mut Problem<T>, columns: &[usize]) -> Result<f64, ObsError> {
+        restore::restore(problem, columns).await
+    }
+
+    fn end_elimination(&self, problem: &mut Problem<T>) {
+        (problem.w, problem.h_inv) = (Mat::new(), Mat::new());
     }
 
     async fn refit(&self, problem: &Problem<T>, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {

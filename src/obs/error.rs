@@ -27,7 +27,7 @@ pub enum ObsError {
     /// An activation or a weight is not a finite number.
     #[error("{what} {index} is {value}: the activations or weights of this layer are not finite; check the checkpoint")]
     NotFinite {
-        /// "the score of unit" or "the Hessian's diagonal element".
+        /// "the score of unit", "the fluctuation of input" or "the Hessian's diagonal element".
         what: &'static str,
         /// The unit or the input, counted from 0.
         index: usize,
@@ -52,8 +52,8 @@ pub enum ObsError {
         /// How many there are.
         present: usize,
     },
-    /// A ranking by gradients without any.
-    #[error("scores by gradients are those of a whole model, and none were brought along")]
+    /// A ranking by scores of a whole model without them, or with another model's.
+    #[error("units are ranked by scores of the whole model, and none that fit were brought along")]
     NoScores,
     /// The Hessian was asked for before any token was seen.
     #[error("no calibration token reached this layer")]

@@ -13,7 +13,8 @@ pub struct Removal {
     /// The score it was chosen by.
     pub score: f64,
     /// The increase of the damped squared error: tr(W_g [H⁻¹]_gg⁻¹ W_gᵀ) at its time. Of groups
-    /// that went all at once, an even share of their squared error.
+    /// that went all at once, an even share of their squared error. Of one that took another's place, that one's cost
+    /// less what the swap won.
     pub cost: f64,
 }
 
@@ -69,6 +70,16 @@ pub trait Executor {
 
     /// Removes `count` columns one by one, the cheapest at its time first; of equals the lowest.
     async fn eliminate_cheapest(&self, problem: &mut Self::Problem, count: usize) -> Result<Vec<Removal>, ObsError>;
+
+    /// By how much the damped squared error would fall if each of these groups of columns, which are gone, came back
+    /// alone; zero where that cannot be told.
+    async fn gains(&self, problem: &Self::Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError>;
+
+    /// Brings a group of columns back that is gone, and returns by how much the damped squared error falls.
+    async fn restore(&self, problem: &mut Self::Problem, columns: &[usize]) -> Result<f64, ObsError>;
+
+    /// Gives back what only elimination needs: scores and removals mean nothing from here on.
+    fn end_elimination(&self, problem: &mut Self::Problem);
 
     /// The least-squares weights for the kept columns, from the original weights. With `draw` = Σ g xᵀ `(out, features)`
     /// the outputs fit those of the original weights moved by g.

@@ -4,6 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::{Executor, ObsError};
+use crate::device::product::product;
 use crate::device::readback::floats;
 
 /// The sum over all tokens seen so far. Where the batches were cut does not matter.
@@ -84,7 +85,7 @@ impl<E: Executor> Hessian<E> {
     /// Tells that for the inputs `x` `(tokens, features)`, which were added, the outputs of the layer are to move by up to
     /// `gap` `(tokens, out)`.
     pub fn draw(&mut self, gap: &Tensor<2>, x: &Tensor<2>) {
-        let more = gap.clone().transpose().matmul(x.clone());
+        let more = product(gap.clone().transpose(), x.clone());
         self.draw = Some(match self.draw.take() {
             Some(sum) => sum + more,
             None => more,

@@ -61,6 +61,7 @@ pub async fn nested_heads<E: Executor>(
         }
         let sets = units.len() / set;
         let counts: Vec<usize> = counts.iter().map(|count| count * sets).collect();
+        site.executor.end_elimination(&mut problem);
         stages(&site, &problem, &units, removed, &counts).await
     };
     nested.await.map_err(|e| e.with_context(options.damping, &units))
@@ -85,6 +86,7 @@ pub async fn nested_channels<E: Executor>(
         let site = LinearSite::new(executor, weight, hessian, options).await?;
         let mut problem = site.factor().await?;
         let removed = in_steps(executor, &mut problem, present, most, steps).await?;
+        executor.end_elimination(&mut problem);
         stages(&site, &problem, &units, removed, counts).await
     };
     nested.await.map_err(|e| e.with_context(options.damping, &units))

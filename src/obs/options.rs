@@ -18,6 +18,9 @@ pub struct Options {
     /// had at that place. Needs a Hessian that was told of the difference ([`Hessian::draw`](super::Hessian::draw)).
     #[serde(default)]
     pub residual: f64,
+    /// After an elimination so many units of a site may change places with units that stayed, while the error falls.
+    #[serde(default)]
+    pub swaps: usize,
 }
 
 /// How the groups that go are chosen.
@@ -64,6 +67,9 @@ pub enum Brought {
     LoraGradients,
     /// Gates that are learnt beside low-rank factors.
     Gates,
+    /// How much the dense model's inputs of a unit vary, so that units of all layers can be held against each other
+    /// ([`Fluctuation`](super::Fluctuation)).
+    Fluctuation,
 }
 
 /// What becomes of the columns that stay.
@@ -83,7 +89,7 @@ impl Default for Options {
     fn default() -> Self {
         // 0.01 is the default of the published code; the paper names no damping.
         let (selection, reconstruction) = (Selection::Elimination(Score::Exact), Reconstruction::LeastSquares);
-        Self { selection, reconstruction, damping: 0.01, residual: 0.0 }
+        Self { selection, reconstruction, damping: 0.01, residual: 0.0, swaps: 0 }
     }
 }
 
@@ -141,7 +147,8 @@ mod tests {
         let scores = [Score::Exact, Score::GroupedCholesky, Score::Diagonal];
         let all = rankings.map(Selection::Ranking).into_iter().chain(scores.map(Selection::Elimination));
         for selection in all {
-            let options = Options { selection, reconstruction: Reconstruction::MeanBias, damping: 0.5, residual: 0.25 };
+            let reconstruction = Reconstruction::MeanBias;
+            let options = Options { selection, reconstruction, damping: 0.5, residual: 0.25, swaps: 3 };
             let text = serde_json::to_string(&options).unwrap();
             assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options, "{text}");
         }

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::reconstruct::{self, Rebuilt};
 use super::select::{Chosen, Quota, cheapest_first};
 use super::site::LinearSite;
+use super::swap::swap;
 use super::{
     ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal, Score, Selection, rank,
 };
@@ -64,7 +65,8 @@ pub async fn prune_heads<E: Executor>(
             Selection::Elimination(score) => {
                 let mut problem = site.factor().await?;
                 let mut alive = (0..units.len()).collect();
-                let gone = eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?;
+                let mut gone = eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?;
+                swap(executor, &mut problem, &units, present, &mut gone.removed, options.swaps).await?;
                 Chosen::eliminated(&units, gone.first_scores, gone.removed, problem)
             }
             Selection::Ranking(ranking) => {
@@ -155,7 +157,8 @@ async fn eliminate_channels<E: Executor>(
 ) -> Result<Chosen<E::Problem>, ObsError> {
     let mut problem = site.factor().await?;
     let scores = site.executor.group_scores(&problem, units, Score::Diagonal).await?;
-    let removed = in_steps(site.executor, &mut problem, units.len(), remove, steps).await?;
+    let mut removed = in_steps(site.executor, &mut problem, units.len(), remove, steps).await?;
+    swap(site.executor, &mut problem, units, units.len(), &mut removed, site.options.swaps).await?;
     Ok(Chosen::eliminated(units, scores, removed, problem))
 }
 
@@ -319,7 +322,10 @@ async fn eliminate_in_order<E: Executor>(
 }
 
 /// A selection with its weights and what they cost.
-async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, mut chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+    if let Some(problem) = &mut chosen.problem {
+        site.executor.end_elimination(problem);
+    }
     let Rebuilt { weight, bias_change, loss, signal } = reconstruct::rebuild(site, &chosen).await?;
     let mut removed = chosen.removed;
     if chosen.problem.is_none() {

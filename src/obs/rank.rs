@@ -39,15 +39,15 @@ fn column_scores(ranking: Ranking, norms: &ColumnNorms, inputs: &InputMoments) -
 }
 
 /// Two norms of each column of W.
-struct ColumnNorms {
+pub(super) struct ColumnNorms {
     /// ‖W_:j‖² of every column j.
-    squared: Vec<f64>,
+    pub squared: Vec<f64>,
     /// mean_i |W_ij| of every column j.
     mean_magnitude: Vec<f64>,
 }
 
 impl ColumnNorms {
-    async fn of(weight: &Tensor<2>) -> Result<Self, ObsError> {
+    pub async fn of(weight: &Tensor<2>) -> Result<Self, ObsError> {
         let [rows, columns] = weight.dims();
         // In f64, because thousands of terms are added one after the other.
         let (mut squared, mut magnitude) = (vec![0.0; columns], vec![0.0; columns]);

@@ -50,13 +50,16 @@ async fn least_squares<E: Executor>(
 ) -> Result<(Tensor<2>, f64), ObsError> {
     let Some(problem) = &chosen.problem else {
         // A ranking inverted nothing and added up no costs: both are made up for here.
-        let refit = site.executor.refit(&site.factor().await?, &chosen.columns, site.draw.as_ref()).await?;
+        let mut problem = site.factor().await?;
+        site.executor.end_elimination(&mut problem);
+        let refit = site.executor.refit(&problem, &chosen.columns, site.draw.as_ref()).await?;
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
     };
     let refit = site.executor.refit(problem, &chosen.columns, site.draw.as_ref()).await?;
-    if site.draw.is_some() {
-        // Drawn elsewhere, the outputs are not those of which the removals added up the costs.
+    if site.draw.is_some() || site.options.swaps > 0 {
+        // Drawn elsewhere, the outputs are not those of which the removals added up the costs; and costs less gains have
+        // the rounding of both.
         let loss = loss(site, &chosen.columns, &refit.weight).await?;
         return Ok((refit.weight, loss));
     }

@@ -1,12 +1,14 @@
 //! The executor on a wgpu device: our kernels, and burn's matmul for the products.
 
 mod factor;
+mod restore;
 mod scores;
 
 use burn::tensor::{Device, Tensor};
 
 use super::executor::{Executor, Inspect, Refit, Removal, complement, with_zeros};
 use super::{FactoredMatrix, ObsError, Score, score};
+use crate::device::product::{minus_product, product};
 use crate::device::readback::{doubles, floats, indices};
 use crate::gpu::eliminate::{self, Elimination, Removals};
 use crate::gpu::{gather, hessian, reduce};
@@ -19,10 +21,22 @@ pub struct WgpuExecutor {
 }
 
 /// W, H and H⁻¹ on the device.
+///
+/// Whatever is done, at most three matrices of H's size exist at a time. Hence H + λI is made from the sum where it is
+/// needed and not kept, and H⁻¹ goes before the weights are refitted.
 pub struct Problem {
     state: Elimination,
     weight: Tensor<2>,
-    hessian: Tensor<2>,
+    /// The raw sum, shared with whoever summed it.
+    sum: Tensor<2>,
+    lambda: f32,
+}
+
+impl Problem {
+    /// H + λI, made anew.
+    fn damped(&self) -> Tensor<2> {
+        hessian::mirrored(self.sum.clone(), self.lambda)
+    }
 }
 
 impl WgpuExecutor {
@@ -51,7 +65,7 @@ impl Executor for WgpuExecutor {
     async fn squared_error(&self, sum: &Tensor<2>, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
         // The mirrored sum has ones on the diagonal of dead inputs, which must not count.
         let delta = with_zeros(delta, dead);
-        row_by_row(delta.clone().matmul(hessian::mirrored(sum, 0.0)) * delta).await
+        row_by_row(product(delta.clone(), hessian::mirrored(sum.clone(), 0.0)) * delta).await
     }
 
     async fn factor(
@@ -61,13 +75,13 @@ impl Executor for WgpuExecutor {
         lambda: f64,
         dead: &[usize],
     ) -> Result<Problem, ObsError> {
-        let damped = hessian::mirrored(sum, lambda as f32);
-        let factor = factored(damped.clone(), || FactoredMatrix::Hessian).await?;
+        let lambda = lambda as f32;
+        let factor = factored(hessian::mirrored(sum.clone(), lambda), || FactoredMatrix::Hessian).await?;
         // Weights of inputs that never fired change no output, but would be charged λ each.
         let weight = with_zeros(weight, dead);
         let [_, n] = weight.dims();
         let state = Elimination { w: weight.clone(), h_inv: factor.inverse(), alive: Tensor::ones([n], &self.device) };
-        Ok(Problem { state, weight, hessian: damped })
+        Ok(Problem { state, weight, sum: sum.clone(), lambda })
     }
 
     async fn group_scores(&self, problem: &Problem, groups: &[Vec<usize>], score: Score) -> Result<Vec<f64>, ObsError> {
@@ -78,12 +92,12 @@ impl Executor for WgpuExecutor {
         let Problem { state, .. } = problem;
         let j = block_factor(state, columns).await?.j;
         // With [H⁻¹]_gg = L Lᵀ, J = L⁻¹: E = W_g Jᵀ, Y = J [H⁻¹]_g:, W −= E Y, H⁻¹ −= Yᵀ Y.
-        let e = gather::columns(&state.w, columns).matmul(j.clone().transpose());
-        let y = j.matmul(gather::rows(&state.h_inv, columns));
+        let e = product(gather::columns(&state.w, columns), j.clone().transpose());
+        let y = product(j, gather::rows(&state.h_inv, columns));
         let cost = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
         // Taken out while it moves, so that burn can write over it: H⁻¹ of 11008 channels has 462 MiB.
-        state.w.inplace(|w| w - e.matmul(y.clone()));
-        state.h_inv.inplace(|h_inv| h_inv - y.clone().transpose().matmul(y));
+        state.w.inplace(|w| minus_product(w, e, y.clone()));
+        state.h_inv.inplace(|h_inv| minus_product(h_inv, y.clone().transpose(), y));
         state.alive.inplace(|alive| with_zeros(&alive.unsqueeze(), columns).squeeze_dim(0));
         Ok(cost.into())
     }
@@ -100,23 +114,40 @@ impl Executor for WgpuExecutor {
         order.into_iter().zip(costs).zip(roots).map(removal).collect()
     }
 
+    async fn gains(&self, problem: &Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+        restore::gains(problem, groups).await
+    }
+
+    async fn restore(&self, problem: &mut Problem, columns: &[usize]) -> Result<f64, ObsError> {
+        restore::restore(problem, columns).await
+    }
+
+    fn end_elimination(&self, problem: &mut Problem) {
+        // The smallest that there is stands for nothing.
+        problem.state.h_inv = Tensor::zeros([1, 1], &self.device);
+        problem.state.w = problem.weight.clone();
+    }
+
     async fn refit(&self, problem: &Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
-        let Problem { weight, hessian, .. } = problem;
+        let Problem { weight, .. } = problem;
         let [_, n] = weight.dims();
         let gone = complement(kept, n);
         let w_kept = gather::columns(weight, kept);
         if gone.is_empty() && draw.is_none() {
             return Ok(Refit { weight: w_kept, squared_change: 0.0 });
         }
-        let h_rows = gather::rows(hessian, kept); // (kept, n)
-        let j = factored(gather::columns(&h_rows, kept), || FactoredMatrix::KeptHessian).await?.j;
+        let (h_kept, h_gone) = {
+            let h_rows = gather::rows(&problem.damped(), kept); // (kept, n)
+            (gather::columns(&h_rows, kept), (!gone.is_empty()).then(|| gather::columns(&h_rows, &gone)))
+        };
+        let j = factored(h_kept, || FactoredMatrix::KeptHessian).await?.j;
         let mut pulled = draw.map(|draw| gather::columns(draw, kept));
         let mut squared_change = 0.0;
-        if !gone.is_empty() {
+        if let Some(h_gone) = h_gone {
             let w_gone = gather::columns(weight, &gone);
             // Ŵ_K = W_K + W_P H_PK H_KK⁻¹: only the correction passes through the inverse.
             // H is symmetric: H_PK is H_KP transposed, whose rows are at hand.
-            let of_gone = w_gone.clone().matmul(gather::columns(&h_rows, &gone).transpose());
+            let of_gone = product(w_gone.clone(), h_gone.transpose());
             squared_change += row_by_row(w_gone.clone() * w_gone).await?;
             pulled = Some(match pulled {
                 Some(pulled) => pulled + of_gone,
@@ -125,7 +156,7 @@ impl Executor for WgpuExecutor {
         }
         // One of the two is there, or nothing would have come here.
         let Some(pulled) = pulled else { return Ok(Refit { weight: w_kept, squared_change }) };
-        let change = pulled.matmul(j.clone().transpose()).matmul(j);
+        let change = product(product(pulled, j.clone().transpose()), j);
         squared_change += row_by_row(change.clone() * change.clone()).await?;
         Ok(Refit { weight: w_kept + change, squared_change })
     }
@@ -141,7 +172,7 @@ impl Inspect for WgpuExecutor {
     }
 
     async fn damped_hessian(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
-        Ok(doubles(problem.hessian.clone()).await?)
+        Ok(doubles(problem.damped()).await?)
     }
 
     async fn replace_inverse(&self, problem: &mut Problem, inverse: &Tensor<2>) -> Result<(), ObsError> {

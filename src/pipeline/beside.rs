@@ -27,6 +27,7 @@ pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -
 fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, source: Source) -> Card<'a> {
     Card {
         source: source.name,
+        quantisation: report.quantisation.clone(),
         config: pruned,
         tokenizer_has_code: source.tokenizer_has_code,
         version: &report.version,

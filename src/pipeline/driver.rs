@@ -12,7 +12,10 @@
 //!
 //! A run that goes on replays its stored layers: the same operations on the same weights in the
 //! same batches, without Hessians and selection, so that h has the same bits.
+//!
+//! Where sizes or selection follow from scores of all layers, one pass of the model as it is comes first.
 
+use super::fluctuations::{Surveyed, surveyed};
 use super::report::{Report, Timing};
 use super::run::Run;
 use super::{Event, Flow, Job, LayerSink, PipelineError};
@@ -31,7 +34,13 @@ pub async fn prune<E: Executor, S: LayerSink>(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
     let started = (job.clock)();
+    let surveyed = surveyed(job, executor, sink, on_event).await?;
+    let job = &match &surveyed {
+        Some(Surveyed { plan, scores, .. }) => Job { plan, scores: Some(scores), ..*job },
+        None => *job,
+    };
     let mut run = Run::new(job, executor, on_event, sink.finished(), &sink.spill())?;
+    run.peak = surveyed.as_ref().map_or(run.peak, |surveyed| surveyed.peak);
     run.announce()?;
     let (mut records, mut layer_seconds) = (Vec::new(), Vec::new());
     // With all layers stored there is nothing to compute, only to put together.

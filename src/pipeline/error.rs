@@ -2,6 +2,7 @@
 //! A cause is part of the sentence and so is not also the `source`, which would be told twice.
 
 use crate::activations::CacheError;
+use crate::allocate::AllocateError;
 use crate::checkpoint::{ReadError, WriteError};
 use crate::device::readback::ReadbackError;
 use crate::obs::ObsError;
@@ -99,6 +100,9 @@ pub enum PipelineError {
         /// The squared error of one batch: infinite, or not a number.
         value: f64,
     },
+    /// The sizes that follow from scores cannot be.
+    #[error(transparent)]
+    Allocate(#[from] AllocateError),
     /// The gradients that a selection needs could not be computed.
     #[error("gradients for the scores: {0}")]
     Gradients(String),
@@ -163,6 +167,7 @@ impl Remedied for PipelineError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Site { cause, .. } => cause.remedy(),
+            Self::Allocate(error) => error.remedy(),
             // Layers before this one may be finished, in the type that is too narrow.
             Self::Rounding { cause, .. } => cause.remedy().map(|_| Remedy::WiderTypeAfresh),
             Self::Readback { cause, .. } | Self::Device(cause) => cause.remedy(),

@@ -52,10 +52,10 @@ pub enum Event {
         /// result is made in batches of one size.
         from_the_first_layer: bool,
     },
-    /// What may go is chosen before the first layer, by gradients of the whole model or by training: layers forward and
-    /// back.
+    /// What may go is chosen before the first layer: by gradients of the whole model or by training, in layers forward
+    /// and back, or by a pass of the model as it is, in batches of windows through a layer.
     Choosing {
-        /// Layers that were gone through.
+        /// How many were gone through.
         done: usize,
         /// Of how many.
         total: usize,

@@ -3,7 +3,7 @@
 //! ```text
 //! OUT.partial/run.json                  what tells this run from others
 //! OUT.partial/lock                      held while a process works here
-//! OUT.partial/state                     what training has chosen, where the method chooses so; with its SHA-256
+//! OUT.partial/state                     what was chosen of the whole model, where the method chooses so; with its SHA-256
 //! OUT.partial/layer-00012.safetensors   a finished layer, by its final names and element type
 //! OUT.partial/layer-00012.json          what became of it; written last, so it marks the layer whole
 //! OUT.partial/activations/              activations that fit no memory, while a process works here
@@ -116,6 +116,22 @@ impl OutputFolder {
         Self { shard_bytes, ..self }
     }
 
+    /// Moves the folder here that a run like `job` has finished at `made`, and reports it; `None` where what stands there
+    /// is of another run, or on another disk. It then stands there still.
+    ///
+    /// # Errors
+    /// When something came to this place meanwhile that is not to be replaced, or the disk refuses.
+    pub fn adopt(&mut self, job: &Job<'_>, made: &Path) -> Result<Option<Report>, FolderError> {
+        let fingerprint = Fingerprint::of(job)?;
+        let report = read_json::<Report>(made, Report::FILE).ok().filter(|report| fingerprint.made(report));
+        let Some(report) = report else { return Ok(None) };
+        if disk::rename(made, &self.work.whole()?).is_err() {
+            return Ok(None);
+        }
+        self.work.publish()?;
+        Ok(Some(report))
+    }
+
     /// The folder that will appear.
     pub fn path(&self) -> &Path {
         self.work.out()
@@ -181,6 +197,10 @@ impl LayerSink for OutputFolder {
         let whole = self.work.whole()?;
         assemble::assemble(self, checkpoint, report, &whole)?;
         Ok(self.work.publish()?)
+    }
+
+    fn settle(&mut self, layers: &[LayerPlan]) {
+        self.plan = layers.to_vec();
     }
 
     fn choice(&self) -> Result<Option<Vec<u8>>, PipelineError> {

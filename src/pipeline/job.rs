@@ -1,19 +1,8 @@
 //! What a run works with.
 
-use super::{Plan, Typed};
+use super::{Plan, Typed, UnitScores};
 use crate::checkpoint::{Checkpoint, Types};
 use crate::device::{Device, Peak};
-
-/// Scores of what may go from a layer, brought by the caller.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UnitScores {
-    /// Of every query head.
-    pub heads: Vec<f64>,
-    /// Of every key/value head with its query heads.
-    pub groups: Vec<f64>,
-    /// Of every channel.
-    pub channels: Vec<f64>,
-}
 
 /// The model, the text, the plan, and what the library has not of its own: device, clock, memory.
 #[derive(Clone, Copy)]
@@ -24,7 +13,7 @@ pub struct Job<'a> {
     pub windows: &'a [Vec<u32>],
     /// The checked request, made for this very model.
     pub plan: &'a Plan,
-    /// What gradients say of every layer's units, where the selection needs them.
+    /// Scores of every layer's units, where the selection or the sizes follow from such and the caller has them.
     pub scores: Option<&'a [UnitScores]>,
     /// Where the activations are computed.
     pub device: &'a Device,

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{HostTensor, LayerWeights};
+use crate::device::product::product;
 use crate::device::readback::{ReadbackError, floats};
 use crate::model::{flat, upload};
 use crate::shape::Projection;
@@ -65,7 +66,7 @@ impl NewProjection {
             Some(columns) => input.select(1, columns.clone()),
             None => input,
         };
-        let mut output = input.matmul(self.transposed.clone());
+        let mut output = product(input, self.transposed.clone());
         if let Some(bias) = &self.bias {
             output = output + bias.clone().unsqueeze();
         }
@@ -81,7 +82,7 @@ impl NewProjection {
         // A site that lost nothing has no error to measure.
         let Some(difference) = &self.difference else { return Ok(0.0) };
         // X (W − Ŵ)ᵀ in one product: the difference of two outputs would lose the digits that they share.
-        let error = flat(input).matmul(difference.clone());
+        let error = product(flat(input), difference.clone());
         let error = match &self.bias_change {
             Some(change) => error - change.clone(),
             None => error,

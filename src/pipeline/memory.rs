@@ -1,16 +1,20 @@
 //! Bytes, counted before any work: what lies on the device, what on the host, and whether it fits.
 //!
-//! With N tokens of calibration, hidden width D, q = heads · head_dim, c channels and
+//! With N tokens of calibration, B of a batch, hidden width D, q = heads · head_dim, c channels and
 //! n = max(q, c):
 //!
 //! ```text
 //! one layer's weights       parameters · 4
-//! Hessian and its inverse   4 n² · 4 + 3 D n · 4      H, damped H, factor, H⁻¹; W thrice
+//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹; W, W as it was left,
+//!                                                     and what is made of them (the CPU: 4 n² and 3 D n)
 //! activations               N (D + q) · 4             hidden states and attention contexts: on the
 //!                                                     device, else in host memory, else on disk
 //! kept inner activations    N c · 4                   only where there is room to spare
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
+//!
+//! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
+//! far it is from the old one stay there meanwhile, and the new down_proj where H is gone.
 
 use std::path::Path;
 
@@ -18,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Request;
 use crate::activations::Placement;
-use crate::allocate::LayerPlan;
+use crate::allocate::{LayerPlan, Schedule};
 use crate::device::{Device, room};
 use crate::format;
 use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
@@ -58,7 +62,7 @@ impl Limits {
         Self {
             is_gpu: device.is_gpu(),
             max_binding_bytes: device.max_binding_bytes(),
-            device_bytes: None,
+            device_bytes: device.usable_bytes(),
             host_bytes: room::host_bytes(),
             disk_bytes: out.and_then(room::disk_bytes),
         }
@@ -108,11 +112,26 @@ pub struct MemoryPlan {
 /// The bytes of each kind, before it is decided where they lie.
 struct Needs {
     weights: u64,
+    /// What a GPU solves in; at its least, since it frees whatever is used up.
     solver: u64,
+    /// What the CPU solves in.
+    solver_on_cpu: u64,
+    /// The larger sum.
+    sum: u64,
+    /// A new o_proj, and a new down_proj, each with its difference from the old one.
+    projections: [u64; 2],
     activations: u64,
     inner: u64,
     batch: u64,
     outer: u64,
+}
+
+impl Needs {
+    /// What a GPU holds beside the layer's weights and the activations.
+    fn busy(&self) -> u64 {
+        let [new_o, new_down] = self.projections;
+        new_o + self.solver.max(self.sum.max(new_down) + self.batch)
+    }
 }
 
 /// Decides where things lie and refuses what does not fit.
@@ -124,7 +143,9 @@ pub(super) fn plan(
 ) -> Result<MemoryPlan, MemoryError> {
     // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
     if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
-        refuse_large_matrices(config, layers, limit)?;
+        // Where sizes follow from the text any site may lose something.
+        let loses = |removed: usize| removed > 0 || request.allocation.schedule == Schedule::Scores;
+        refuse_large_matrices(config, layers, limit, loses)?;
     }
     let batch_windows = batch_windows(request, config, limits)?;
     let needs = Needs::of(request, config, batch_windows);
@@ -142,11 +163,16 @@ impl Needs {
         let n = q.max(c);
         let (embedding, head) = embedding_bytes(config);
         let streams = u64::from(request.options.needs_draw());
+        // What is known of units that may come back: at most H's columns twice, and what they would be.
+        let swaps = if request.options.swaps > 0 { 3 } else { 0 };
         Self {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
-            // What layers are drawn to is one more matrix, and one more stream of hidden states.
-            solver: (4 * n * n + (3 + streams) * d * n) * F32,
+            // What layers are drawn to is two matrices more, and one more stream of hidden states.
+            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n) * F32,
+            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n) * F32,
+            sum: n * n * F32,
+            projections: [2 * d * q * F32, 2 * d * c * F32],
             activations: tokens * ((1 + streams) * d + q) * F32,
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),
@@ -155,15 +181,20 @@ impl Needs {
     }
 }
 
-fn refuse_large_matrices(config: &ModelConfig, layers: &[LayerPlan], limit: u64) -> Result<(), MemoryError> {
+fn refuse_large_matrices(
+    config: &ModelConfig,
+    layers: &[LayerPlan],
+    limit: u64,
+    loses: impl Fn(usize) -> bool,
+) -> Result<(), MemoryError> {
     let d = config.hidden_size;
     let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
         let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
         // A site that loses nothing needs no Hessian.
-        let square = |removed: bool, n: usize| if removed { n } else { 0 };
+        let square = |removed: usize, n: usize| if loses(removed) { n } else { 0 };
         [
-            ("the Hessian of o_proj", square(plan.head_units_removed() > 0, q), q),
-            ("the Hessian of down_proj", square(plan.channels_removed() > 0, c), c),
+            ("the Hessian of o_proj", square(plan.head_units_removed(), q), q),
+            ("the Hessian of down_proj", square(plan.channels_removed(), c), c),
             ("the weight of o_proj", d, q),
             ("the weight of down_proj", d, c),
         ]
@@ -196,7 +227,7 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 /// Activations stay on the device while the budget allows, inner ones last.
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
-    let working = needs.weights + needs.solver + needs.batch;
+    let working = needs.weights + needs.busy();
     // Twice: the layer as it was read, and what is left of it until it is stored.
     let on_host = 2 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
@@ -208,8 +239,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     summed(
         vec![
             part("one layer's weights", Placement::Device, needs.weights),
-            part("Hessian, its inverse and their workspace", Placement::Device, needs.solver),
-            part("one batch", Placement::Device, needs.batch),
+            part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
@@ -223,7 +253,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
     // Three times: as it was read, what is left of it, and the tensors that run.
-    let fixed = 3 * needs.weights + needs.solver + needs.batch + needs.outer;
+    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
@@ -231,7 +261,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     summed(
         vec![
             part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
-            part("Hessian, its inverse and their workspace", Placement::Host, needs.solver),
+            part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
             part("one batch", Placement::Host, needs.batch),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("embeddings", Placement::Host, needs.outer),

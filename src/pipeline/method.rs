@@ -1,9 +1,8 @@
 //! The methods that are compared, each as a request: what it selects by, what it does with the rest.
 //!
-//! All of them see the same tokens through the same pruned layers and leave the same sizes, so that
-//! only selection and reconstruction differ. The published code of Wanda-sp and FLAP takes its
-//! statistics from the dense model instead, and FLAP ranks the heads and channels of all layers
-//! together; here the schedule says how much each layer loses.
+//! All of them see the same tokens. Those that do not say themselves how much each layer loses
+//! ([`Method::shares_out`]) see them through the same pruned layers and leave the same sizes, so that only selection and
+//! reconstruction differ. The published code of Wanda-sp takes its statistics from the dense model instead.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +43,14 @@ pub enum Method {
     #[strum(message = "Σ mean|W|·‖X‖ of the columns (Wanda-sp); nothing makes up for what goes")]
     WandaSp,
     /// FLAP's metric and its bias compensation, not its adaptive allocation.
-    #[strum(message = "variance of the inputs × ‖W‖² (FLAP's WIFV); the bias takes over their mean. \
-                       The ratios are those of the schedule, not FLAP's adaptive ones")]
+    #[strum(message = "flap's scores and biases, with the ratios of the schedule")]
+    FlapScores,
+    /// FLAP (arXiv 2312.11983) with its adaptive structure across layers and modules.
+    #[strum(
+        message = "variance of the dense model's inputs × ‖W‖², standardised site by site, one threshold for the heads and \
+                       channels of all layers (FLAP); the bias takes over the mean of what goes. How much each layer loses \
+                       follows from the text"
+    )]
     Flap,
     /// LLM-Pruner's importance of every weight (arXiv 2305.11627).
     #[strum(
@@ -104,7 +109,7 @@ impl Method {
 
     /// Whether it says itself how much each layer loses.
     pub fn shares_out(self) -> bool {
-        matches!(self, Self::LlmPruner | Self::LlmPrunerVector | Self::Loraprune | Self::Compresso)
+        matches!(self, Self::Flap | Self::LlmPruner | Self::LlmPrunerVector | Self::Loraprune | Self::Compresso)
     }
 
     /// Whether the model is trained before anything goes, which takes as long as a recovery.
@@ -117,6 +122,7 @@ impl Method {
         let (selection, reconstruction) = self.parts(request.seed);
         let options = Options { selection, reconstruction, ..request.options };
         let allocation = match self {
+            Self::Flap => Allocation { schedule: Schedule::Scores, ..request.allocation },
             // Its layers are its own: alike, but for the ends, which lose nothing.
             Self::LlmPruner | Self::LlmPrunerVector => uniform(request.allocation, KeptEnds::LlmPruner),
             Self::Loraprune => uniform(request.allocation, KeptEnds::LoraPrune),
@@ -133,7 +139,8 @@ impl Method {
             Self::Random => (Ranked(Ranking::Random { seed }), Unchanged),
             Self::Magnitude => (Ranked(Ranking::Magnitude), Unchanged),
             Self::WandaSp => (Ranked(Ranking::WandaSp), Unchanged),
-            Self::Flap => (Ranked(Ranking::Fluctuation), MeanBias),
+            Self::FlapScores => (Ranked(Ranking::Fluctuation), MeanBias),
+            Self::Flap => (Ranked(Ranking::Brought(Brought::Fluctuation)), MeanBias),
             Self::LlmPruner => (Ranked(Ranking::Brought(Brought::Taylor)), Unchanged),
             Self::LlmPrunerVector => (Ranked(Ranking::Brought(Brought::TaylorVector)), Unchanged),
             Self::Loraprune => (Ranked(Ranking::Brought(Brought::LoraGradients)), Unchanged),

@@ -11,6 +11,7 @@ mod cut;
 mod driver;
 mod error;
 mod events;
+mod fluctuations;
 mod job;
 mod layer;
 mod memory;
@@ -21,6 +22,7 @@ mod plan;
 mod report;
 mod request;
 mod run;
+mod scores;
 mod sink;
 mod steps;
 
@@ -38,7 +40,7 @@ pub use error::PipelineError;
 pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Begun, Opened, OutputFolder, Work};
-pub use job::{Job, UnitScores};
+pub use job::Job;
 pub use memory::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
 pub use meter::Meter;
 pub use method::Method;
@@ -47,4 +49,5 @@ pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
 pub use request::{Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
+pub use scores::UnitScores;
 pub use sink::{FinishedLayer, LayerSink, MemorySink};

@@ -8,10 +8,10 @@ use super::run::Run;
 use super::steps::{Selected, kept};
 use super::{Event, FinishedLayer, Pass, PipelineError};
 use crate::checkpoint::{LayerWeights, round_layer};
+use crate::device::readback::settled;
 use crate::model::{Block, upload};
 use crate::obs::{
-    Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads,
-    remove_ranked,
+    Executor, HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads, remove_ranked,
 };
 use crate::shape::{Projection, Site};
 
@@ -57,6 +57,8 @@ impl<E: Executor> Run<'_, E> {
             let hidden = self.add(&block, Site::Heads, &o, hidden, context);
             let inner = block.inner(hidden.clone());
             let hidden = self.add(&block, Site::Channels, &down, hidden, inner);
+            // Nothing else is read in a replay, and progress is told after it.
+            settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
             self.keep_hidden(index, batch, hidden).await?;
             // The dense model's states go along: the first layer that is pruned anew is drawn to them.
             if self.dense.is_some() {
@@ -69,7 +71,7 @@ impl<E: Executor> Run<'_, E> {
     }
 
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
-    fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
+    pub(super) fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
         let mut weights = self.job.checkpoint.layer(index)?;
         let shape = self.job.plan.layers[index].before;
         if self.job.plan.request.options.adds_bias() {
@@ -155,6 +157,8 @@ impl<E: Executor> Run<'_, E> {
     ) -> Result<Selected, PipelineError> {
         // A site that keeps everything has no Hessian, and nothing to solve.
         let Some(hessian) = hessian else { return self.untouched(index, site, weights) };
+        // What the batches left for reuse has other sizes than what is solved in.
+        self.job.device.release_unused();
         let (device, projection) = (self.job.device.tensor_device(), site.projection());
         let (old, old_bias) = (weights.weight(projection), weights.bias(projection));
         let pruned = self
@@ -162,6 +166,8 @@ impl<E: Executor> Run<'_, E> {
             .await
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
+        drop(hessian);
+        self.job.device.release_unused();
         let weight = weight.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
         let bias = shifted(old_bias, pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);
@@ -243,20 +249,17 @@ impl<E: Executor> Run<'_, E> {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
                 let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
-                let scores = match layer.unit {
-                    HeadUnit::KeyValue => &scores.groups,
-                    HeadUnit::Query => &scores.heads,
-                };
                 let units = layout.units(layer.unit).into_iter().map(Iterator::collect).collect();
+                let scores = scores.of_unit(layer.unit);
                 (units, layout.set_size(layer.unit), layer.head_units_removed(), scores)
             }
             Site::Channels => {
                 let present = layer.before.channels;
                 let units: Vec<Vec<usize>> = (0..present).map(|channel| vec![channel]).collect();
-                (units, present, layer.channels_removed(), &scores.channels)
+                (units, present, layer.channels_removed(), scores.channels.as_slice())
             }
         };
-        let ranked = Ranked { units: &units, scores: scores.clone(), set_size, remove };
+        let ranked = Ranked { units: &units, scores: scores.to_vec(), set_size, remove };
         remove_ranked(self.executor, weight, hessian, ranked, options).await
     }
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Request;
 use super::memory::{self, Limits, MemoryPlan};
-use crate::allocate::{Allocated, LayerPlan, allocate};
+use super::{Request, UnitScores};
+use crate::allocate::{AllocateError, Allocated, LayerPlan, Schedule, allocate, by_scores};
+use crate::obs::Selection;
 use crate::shape::{Family, ModelConfig};
 
 mod error;
@@ -24,7 +25,7 @@ pub struct Plan {
     pub parameters_before: usize,
     /// Parameters of the whole model afterwards.
     pub parameters_after: usize,
-    /// The layers in order.
+    /// The layers in order. Where their sizes follow from the text ([`Self::is_open`]) they lose alike until it is read.
     pub layers: Vec<LayerPlan>,
     /// Bytes, and where the activations lie. Decides nothing about the result.
     pub memory: MemoryPlan,
@@ -40,6 +41,26 @@ impl Plan {
     /// `config` with the sizes and the biases that the layers will have.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
         ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.biased_config(config) }
+    }
+
+    /// Whether the layers' sizes follow from the text, and not from what was asked alone. As much goes in total.
+    pub fn is_open(&self) -> bool {
+        self.request.allocation.schedule == Schedule::Scores
+    }
+
+    /// The same with the sizes that follow from scores, if they do.
+    ///
+    /// # Errors
+    /// When the scores are not those of such a model, or its layers cannot lose as much.
+    pub(super) fn settled(&self, scores: &[UnitScores], config: &ModelConfig) -> Result<Self, AllocateError> {
+        if !self.is_open() {
+            return Ok(self.clone());
+        }
+        let asked = &self.request.allocation;
+        let of = |layer: &UnitScores| [layer.of_unit(asked.head_unit).to_vec(), layer.channels.clone()];
+        let scores: Vec<[Vec<f64>; 2]> = scores.iter().map(of).collect();
+        let Allocated { ratio, layers } = by_scores(asked, config, &self.biased_config(config), &scores)?;
+        Ok(Self { ratio, parameters_after: parameters(config, &layers), layers, ..self.clone() })
     }
 
     /// The same with less on the device: activations elsewhere first, which changes no bit of the result,
@@ -59,7 +80,7 @@ impl Plan {
 
     /// `config` with the biases that the layers will have.
     pub fn biased_config(&self, config: &ModelConfig) -> ModelConfig {
-        biased(&self.request, config)
+        self.request.written_config(config)
     }
 }
 
@@ -74,7 +95,7 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
     check(request)?;
     refuse_biases(request, config)?;
     // With the biases that the method adds: the target is met by what is written.
-    let written = biased(request, config);
+    let written = request.written_config(config);
     let Allocated { ratio, layers } = allocate(&request.allocation, config, &written)?;
     let memory = memory::plan(request, config, &layers, limits)?;
     Ok(Plan {
@@ -82,22 +103,15 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
         ratio,
         batch_windows: memory.batch_windows,
         parameters_before: config.parameters(),
-        parameters_after: config.outer_parameters() + layers.iter().map(|l| l.parameters_after).sum::<usize>(),
+        parameters_after: parameters(config, &layers),
         layers,
         memory,
     })
 }
 
-/// A method that shifts biases needs one on every pruned projection; other programs know biases on
-/// these only together with those on all others, which are then zero.
-fn biased(request: &Request, config: &ModelConfig) -> ModelConfig {
-    let adds = request.options.adds_bias();
-    ModelConfig {
-        qkv_bias: config.qkv_bias || adds,
-        o_bias: config.o_bias || adds,
-        mlp_bias: config.mlp_bias || adds,
-        ..config.clone()
-    }
+/// Parameters of the whole model with these layers.
+fn parameters(config: &ModelConfig, layers: &[LayerPlan]) -> usize {
+    config.outer_parameters() + layers.iter().map(|l| l.parameters_after).sum::<usize>()
 }
 
 fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanError> {
@@ -118,6 +132,9 @@ fn check(request: &Request) -> Result<(), PlanError> {
     let residual = request.options.residual;
     if !(0.0..=1.0).contains(&residual) {
         return Err(PlanError::Residual(residual));
+    }
+    if request.options.swaps > 0 && matches!(request.options.selection, Selection::Ranking(_)) {
+        return Err(PlanError::SwapsOfRanking);
     }
     let (windows, length) = (request.windows, request.window_tokens);
     if windows.checked_mul(length).is_none_or(|tokens| tokens > MOST_TOKENS) {

@@ -160,8 +160,12 @@ pub struct Report {
     pub version: String,
     /// What tells this run from others, where it was kept in a folder.
     pub run_id: Option<String>,
-    /// The folder that was pruned.
+    /// The folder or the file that was pruned.
     pub source: Option<String>,
+    /// In which types the weights of a quantised source are stored, in words; `None` where it is not
+    /// quantised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<String>,
     /// The device that computed.
     pub device: String,
     /// Element type of the output.
@@ -170,7 +174,7 @@ pub struct Report {
     pub parameters_before: usize,
     /// Parameters after, embeddings included.
     pub parameters_after: usize,
-    /// Bytes of all weights before, in the source's element type.
+    /// Bytes of all weights before, as the source stores them.
     pub bytes_before: u64,
     /// Bytes of all weights after, in the output's element type.
     pub bytes_after: u64,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::allocate::{Allocation, Rounding, Target};
 use crate::checkpoint::Dtype;
 use crate::obs::{ChannelSteps, Options, Score, Selection};
+use crate::shape::ModelConfig;
 
 /// Which activations a layer hands to the next.
 #[derive(
@@ -77,6 +78,18 @@ impl Request {
     /// A request of the default kind.
     pub fn to(target: Target) -> Self {
         Self { allocation: Allocation::to(target), ..Self::default() }
+    }
+
+    /// `config` with the biases that the method adds. One that shifts biases needs one on every pruned projection; other
+    /// programs know biases on these only together with those on all others, which are then zero.
+    pub fn written_config(&self, config: &ModelConfig) -> ModelConfig {
+        let adds = self.options.adds_bias();
+        ModelConfig {
+            qkv_bias: config.qkv_bias || adds,
+            o_bias: config.o_bias || adds,
+            mlp_bias: config.mlp_bias || adds,
+            ..config.clone()
+        }
     }
 
     /// The same request done as the SlimGPT paper does it: grouped-Cholesky scores, Dynamic Group

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::batches::digest;
 use super::{Job, Report};
+use crate::beside;
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, DiskError};
 use crate::format::hex;
@@ -106,9 +107,9 @@ fn source(path: Option<&Path>) -> Result<Value, DiskError> {
     let path = path.canonicalize().map_err(DiskError::at("looked at", path))?;
     // Not their hash: that would read the whole model before any work.
     let mut files = Vec::new();
-    for name in disk::names(&path)?.into_iter().filter(|name| name.ends_with(".safetensors")) {
+    for file in beside::weights(&path)? {
         // The file behind a link is what is read; caches of downloads are full of links.
-        let file = path.join(&name);
+        let name = name_of(&file);
         let data = std::fs::metadata(&file).map_err(DiskError::at("looked at", &file))?;
         let changed = data.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         files.push((name, data.len(), changed.map(|t| t.as_nanos() as u64)));
@@ -119,8 +120,8 @@ fn source(path: Option<&Path>) -> Result<Value, DiskError> {
 /// Name, size and a digest of the end of every file of weights. No training leaves all of these as
 /// they were, and a whole model would take minutes to read.
 fn ends_of_weights(folder: &Path) -> Result<Vec<(String, u64, String)>, DiskError> {
-    let of = |name: String| {
-        let path = folder.join(&name);
+    let of = |path: std::path::PathBuf| {
+        let name = name_of(&path);
         let read = || {
             let mut file = disk::open(&path).map_err(|e| e.cause)?;
             let length = file.metadata()?.len();
@@ -132,7 +133,11 @@ fn ends_of_weights(folder: &Path) -> Result<Vec<(String, u64, String)>, DiskErro
         let (length, end) = read().map_err(DiskError::at("read", &path))?;
         Ok((name, length, end))
     };
-    disk::names(folder)?.into_iter().filter(|name| name.ends_with(".safetensors")).map(of).collect()
+    beside::weights(folder)?.into_iter().map(of).collect()
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Bytes at the end of a file that are looked at.

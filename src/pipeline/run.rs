@@ -147,6 +147,7 @@ impl<'a, E> Run<'a, E> {
             version: env!("CARGO_PKG_VERSION").into(),
             run_id,
             source: job.checkpoint.folder().map(|p| p.display().to_string()),
+            quantisation: job.checkpoint.quantisation(),
             device: job.device.name().into(),
             dtype: self.types.bulk(),
             parameters_before: self.config.parameters(),

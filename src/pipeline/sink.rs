@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::beside::{Source, beside};
 use super::{LayerRecord, PipelineError, Report};
 use crate::activations::Spill;
+use crate::allocate::LayerPlan;
 use crate::checkpoint::{Checkpoint, LayerWeights, encode_model};
 
 /// A pruned layer, its weights rounded to the output's element type.
@@ -46,6 +47,9 @@ pub trait LayerSink {
     /// # Errors
     /// When something cannot be read or written.
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError>;
+
+    /// Takes note of the layers' sizes, where they followed from the text after the sink was made.
+    fn settle(&mut self, _layers: &[LayerPlan]) {}
 
     /// What was kept of what is chosen before the first layer, if a selection needs that: all of it, or how far it is.
     ///

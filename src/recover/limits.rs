@@ -60,7 +60,11 @@ impl RecoveryPlan {
     pub fn with_less_on_device(&self) -> Option<Self> {
         let less = self.clone();
         match (self.inputs, self.is_resident) {
-            (None, _) => Some(Self { inputs: Some(Placement::Device), ..less }),
+            (None, _) => {
+                let inputs = Some(Placement::Device);
+                // What stayed stays; what had to come had to come once.
+                Some(Self { inputs, crossings: crossings(self.crossings == 0, inputs), ..less })
+            }
             (Some(Placement::Device), _) => Some(Self { inputs: Some(Placement::Host), ..less }),
             (_, true) => Some(Self { is_resident: false, crossings: 2, ..less }),
             _ => self.with_smaller_batches(),
@@ -89,6 +93,8 @@ struct Needs {
     head: u64,
     learnt: u64,
     outer: u64,
+    /// Whether every step leaves other weights in the layers, which then cross the bus wherever the old ones lie.
+    is_renewed: bool,
 }
 
 impl Needs {
@@ -112,6 +118,7 @@ impl Needs {
                 + logit_bytes(config) * if teacher.is_some() { 3 } else { 2 },
             learnt: learnt * F32 * 5,
             outer: embedding + head,
+            is_renewed: settings.train == Train::All,
         }
     }
 }
@@ -186,8 +193,9 @@ fn placed(limits: &Limits, needs: &Needs, micro_batch: usize) -> RecoveryPlan {
     let device = if limits.is_gpu { Placement::Device } else { Placement::Host };
     // Where the CPU computes there is one memory, in which what the host keeps lies too.
     let fixed = needs.head + needs.graph + if limits.is_gpu { 0 } else { needs.outer + needs.learnt };
-    let is_resident = fixed + needs.layers + needs.inputs <= budget;
-    let layers = if is_resident { needs.layers + needs.layer } else { needs.layer };
+    let all_layers = needs.layers + needs.layer;
+    let is_resident = fixed + all_layers + needs.inputs <= budget;
+    let layers = if is_resident { all_layers } else { needs.layer };
     let keeps_graphs = is_resident && fixed + layers + needs.graphs <= budget;
     let inputs = match () {
         () if keeps_graphs => None,
@@ -221,13 +229,19 @@ fn placed(limits: &Limits, needs: &Needs, micro_batch: usize) -> RecoveryPlan {
         is_resident,
         inputs,
         micro_batch,
-        crossings: match (is_resident, inputs) {
-            (true, _) => 0,
-            (false, None) => 1,
-            (false, Some(_)) => 2,
-        },
+        crossings: crossings(is_resident && !needs.is_renewed, inputs),
         operations: 0.0,
         parts,
+    }
+}
+
+/// How often a layer's weights go to the device in a step.
+fn crossings(stays: bool, inputs: Option<Placement>) -> usize {
+    match (stays, inputs) {
+        (true, _) => 0,
+        (false, None) => 1,
+        // It is needed again on the way back.
+        (false, Some(_)) => 2,
     }
 }
 

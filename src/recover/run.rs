@@ -175,6 +175,11 @@ impl<'a, 'e> Run<'a, 'e> {
     async fn look(&mut self) -> Result<(), RecoverError> {
         let held_out: Vec<&Example> = self.job.data.held_out.iter().collect();
         let Some(loss) = self.trainer.look(&held_out, self.on_event).await? else { return self.stop() };
+        if !loss.is_finite() {
+            // No later loss would be below it, so it must not become the best.
+            let (step, kept) = (self.progress.done, self.progress.done);
+            return Err(RecoverError::NotFinite { step, loss, sequences: "that are held out".into(), kept });
+        }
         let look = HeldOut { step: self.progress.done, loss };
         self.progress.held_out.push(look);
         // Strictly less: of equals the earlier is kept.

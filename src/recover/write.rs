@@ -51,6 +51,7 @@ fn card<'a>(job: &'a Job<'_>, record: &'a Record) -> TrainedCard<'a> {
     let folder = job.checkpoint.folder();
     TrainedCard {
         source: folder.map(|folder| huggingface::name(folder, job.checkpoint.raw_config())),
+        quantisation: job.checkpoint.quantisation(),
         config: job.checkpoint.config(),
         tokenizer_has_code: folder.is_some_and(huggingface::tokenizer_has_code),
         version: &record.version,

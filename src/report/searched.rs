@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::figures::{Chart, Marks, Scale, Series};
-use crate::search::{Cut, SearchPlan};
+use crate::search::{Curve, Cut, SearchPlan};
+use crate::shape::{LayerShape, Site};
 
 /// A search's part of the page.
 #[derive(Serialize)]
@@ -29,15 +30,13 @@ impl SearchView {
 
 /// The divergence at the first stage of each site, over a percent of the layer's units that it takes.
 fn costs(plan: &SearchPlan) -> String {
-    let series = |name: &str, of: fn(Cut) -> bool, colour, marks| {
+    let series = |name: &str, site: Site, colour, marks| {
         let point = |layer: usize| -> Option<(f64, f64)> {
-            let curve = plan.map.of_layer(layer).find(|curve| of(curve.cut))?;
-            let &(removed, divergence) = curve.probed.first()?;
-            let shape = plan.map.layers[layer];
-            let units = if curve.cut == Cut::Channels { shape.channels } else { shape.kv_heads };
-            let percent = 100.0 * removed as f64 / units as f64;
+            let curves = plan.map.of_layer(layer).filter(|curve| curve.cut.site() == site);
+            // Of heads that may go in two ways the cheaper one.
+            let cost = curves.filter_map(|curve| first(curve, plan.map.layers[layer])).min_by(f64::total_cmp)?;
             // A logarithm has no place for what costs nothing.
-            (divergence > 0.0).then_some((layer as f64, divergence / percent))
+            (cost > 0.0).then_some((layer as f64, cost))
         };
         let points = (0..plan.map.layers.len()).filter_map(point).collect();
         Series { name: name.into(), legend: Some(name.into()), points, colour, marks }
@@ -55,10 +54,19 @@ fn costs(plan: &SearchPlan) -> String {
         y_scale: Scale::Log,
         y_percent: false,
         reference: None,
-        series: vec![
-            series("key/value heads", |cut| cut == Cut::KvHeads, 0, Marks::Rings),
-            series("channels", |cut| cut == Cut::Channels, 1, Marks::Line),
-        ],
+        series: vec![series("heads", Site::Heads, 0, Marks::Rings), series("channels", Site::Channels, 1, Marks::Line)],
     };
     chart.draw().inline()
+}
+
+/// What a percent of the units costs at a curve's first stage.
+fn first(curve: &Curve, shape: LayerShape) -> Option<f64> {
+    let &(removed, divergence) = curve.probed.first()?;
+    let units = match curve.cut {
+        Cut::KvHeads => shape.kv_heads,
+        // So many go from every group.
+        Cut::QueryHeads => shape.heads_per_group(),
+        Cut::Channels => shape.channels,
+    };
+    Some(divergence * units as f64 / (100.0 * removed as f64))
 }

@@ -43,9 +43,10 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Memory, planned peak", memory(plan)),
         set("Made by", format!("slimgpt {}", report.version)),
     ];
+    let quantised = report.quantisation.iter().map(|types| set("Quantised source, stored in", types.clone()));
     let run = report.run_id.iter().map(|run| set("Run", run.clone()));
     let typed = report.timing.typed.iter().map(|typed| set("Typed", command_line(&typed.command)));
-    all.into_iter().chain(run).chain(typed).collect()
+    all.into_iter().chain(quantised).chain(run).chain(typed).collect()
 }
 
 /// Every setting as it was typed, or as it is when it is not typed.
@@ -83,6 +84,9 @@ fn target(plan: &Plan) -> String {
     match plan.request.allocation.target {
         Some(Target::Ratio(share)) => format!("{} of the decoder layers' parameters", format::percent(share)),
         Some(Target::Parameters(wanted)) => format!("{} parameters", format::count(wanted)),
+        Some(Target::Bytes { bytes, parameters }) => {
+            format!("files of at most {}: {} parameters", format::bytes(bytes), format::count(parameters))
+        }
         None => "said by the schedule".into(),
     }
 }
@@ -93,6 +97,7 @@ fn schedule(schedule: &Schedule) -> String {
         Schedule::Ratios(list) => format!("a list of {} ratios", list.len()),
         Schedule::Shapes(list) => format!("the sizes of {} layers, said outright", list.len()),
         Schedule::Shape(_) => "the same sizes for every layer, said outright".into(),
+        Schedule::Scores => "one threshold for the scores of all layers' heads and channels".into(),
     }
 }
 
@@ -102,17 +107,18 @@ fn selection(selection: Selection) -> String {
         Selection::Ranking(Ranking::Random { seed }) => format!("at random, seed {seed}"),
         Selection::Ranking(Ranking::Magnitude) => "lowest ‖W_g‖²".into(),
         Selection::Ranking(Ranking::WandaSp) => "lowest Σ mean|W|·‖X‖".into(),
-        Selection::Ranking(Ranking::Brought(brought)) => of_gradients(brought).into(),
+        Selection::Ranking(Ranking::Brought(brought)) => of_model(brought).into(),
         Selection::Ranking(Ranking::Fluctuation) => "lowest Σ (variance of X · ‖W‖²)²".into(),
     }
 }
 
-fn of_gradients(brought: Brought) -> &'static str {
+fn of_model(brought: Brought) -> &'static str {
     match brought {
         Brought::Taylor => "lowest Σ |W ⊙ ∂W| of all its weights",
         Brought::TaylorVector => "lowest Σ |Σ_row W ⊙ ∂W| of all its weights",
         Brought::LoraGradients => "lowest Σ |W ⊙ ∂W|, ∂W from low-rank factors that are trained meanwhile",
         Brought::Gates => "gates that are learnt beside low-rank factors",
+        Brought::Fluctuation => "lowest variance of the dense model's X · ‖W‖², standardised (of heads its square)",
     }
 }
 
@@ -125,6 +131,13 @@ fn reconstruction(reconstruction: Reconstruction) -> &'static str {
 }
 
 fn steps(plan: &Plan) -> String {
+    match plan.request.options.swaps {
+        0 => removals(plan),
+        swaps => format!("{}; then up to {swaps} swaps at each site", removals(plan)),
+    }
+}
+
+fn removals(plan: &Plan) -> String {
     match plan.request.channel_steps {
         // A ranking scores the columns once, so nothing depends on an order of removals.
         _ if matches!(plan.request.options.selection, Selection::Ranking(_)) => "all at once".into(),

@@ -183,7 +183,7 @@ impl Gone {
     }
 }
 
-/// The measured errors of all sites as a share of what the sites computed.
+/// The measured errors of all sites as a share of what those sites computed that lost something.
 fn relative_error(report: &Report) -> f64 {
     let sites = || report.layers.iter().flat_map(|l| [&l.heads, &l.channels]);
     // One quotient of sums: a site counts by what it computes, not as one of so many.

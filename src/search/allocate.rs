@@ -4,33 +4,9 @@
 //! Between the price that takes too little and the one that takes too much (Everett's method, Operations Research 11,
 //! 1963) lies a gap of a few units, which single steps close, the cheapest for a parameter first.
 
-use super::map::Map;
-use super::shapes::{after, gone, units};
-use super::{Curve, Cut, SearchError};
+use super::choices::{Bounds, Choice, Choices, sites};
+use super::{Map, SearchError};
 use crate::shape::{LayerShape, ModelConfig};
-
-/// What must stay, whatever it costs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Bounds {
-    /// Layers that lose nothing.
-    pub keep_layers: Vec<usize>,
-    /// Channels stay in multiples of this; `None` as the curves have it.
-    pub channel_multiple: Option<usize>,
-}
-
-/// A site's counts, with what each takes away and costs.
-struct Choices<'a> {
-    options: Vec<Choice<'a>>,
-}
-
-#[derive(Clone, Copy)]
-struct Choice<'a> {
-    /// `None` where nothing goes.
-    curve: Option<&'a Curve>,
-    removed: usize,
-    gone: usize,
-    cost: f64,
-}
 
 /// The shapes that lose at least `target` parameters, by no more than a step of channels, and Σ KL of the sites.
 pub(super) fn allocate(
@@ -51,40 +27,9 @@ pub(super) fn allocate(
     for (site, &at) in sites.iter().zip(&chosen) {
         let choice = site.options[at];
         sum += choice.cost;
-        if let Some(curve) = choice.curve {
-            shapes[curve.layer] = after(shapes[curve.layer], curve.cut, choice.removed);
-        }
+        shapes[site.layer] = choice.of(shapes[site.layer]);
     }
     Ok((shapes, sum))
-}
-
-/// The two sites of every layer. Of heads, key/value heads go or query heads, never both.
-fn sites<'a>(map: &'a Map, config: &ModelConfig, bounds: &Bounds) -> Vec<Choices<'a>> {
-    let mut sites = Vec::new();
-    for layer in (0..map.layers.len()).filter(|layer| !bounds.keep_layers.contains(layer)) {
-        let of = |is_of: fn(Cut) -> bool| {
-            let nothing = Choice { curve: None, removed: 0, gone: 0, cost: 0.0 };
-            let curves = map.of_layer(layer).filter(move |curve| is_of(curve.cut));
-            let all = curves.flat_map(|curve| counts(curve, map.layers[layer], config, bounds));
-            Choices { options: std::iter::once(nothing).chain(all).collect() }
-        };
-        sites.push(of(|cut| cut != Cut::Channels));
-        sites.push(of(|cut| cut == Cut::Channels));
-    }
-    sites
-}
-
-fn counts<'a>(curve: &'a Curve, shape: LayerShape, config: &ModelConfig, bounds: &Bounds) -> Vec<Choice<'a>> {
-    let multiple = bounds.channel_multiple.filter(|_| curve.cut == Cut::Channels).unwrap_or(1);
-    let is_whole = |removed: &usize| after(shape, curve.cut, *removed).channels.is_multiple_of(multiple);
-    let most = curve.most().min(units(shape, curve.cut).saturating_sub(1));
-    let choice = |removed| Choice {
-        curve: Some(curve),
-        removed,
-        gone: gone(config, shape, curve.cut, removed),
-        cost: curve.divergence(removed),
-    };
-    (1..=most / curve.step.max(1)).map(|steps| steps * curve.step).filter(is_whole).map(choice).collect()
 }
 
 /// What every site chooses at the highest price at which all together still take less than the target.
@@ -153,6 +98,7 @@ fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
 mod tests {
     use super::*;
     use crate::checkpoint::parse_config;
+    use crate::search::{Curve, Cut};
 
     fn config(layers: usize) -> ModelConfig {
         parse_config(&serde_json::json!({
@@ -215,7 +161,7 @@ mod tests {
     fn what_is_to_stay_stays() {
         let config = config(3);
         let map = map(&config, &[0.1, 0.1, 0.1]);
-        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4) };
+        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), uniform: false };
         let (shapes, _) = allocate(&map, &config, &bounds, 10 * 24).unwrap();
         assert_eq!(shapes[1], config.layers[1]);
         assert!(shapes.iter().all(|shape| shape.channels % 4 == 0));

@@ -39,6 +39,21 @@ pub enum SearchError {
         /// That can go.
         most: usize,
     },
+    /// Layers that differ too much for one shape.
+    #[error("the layers differ so much that no one shape can be made of all of them; search without one shape for all")]
+    NoCommonShape,
+    /// No candidate stays within the rise of perplexity.
+    #[error(
+        "no size was found within a rise of {most:.1} %: the largest that was pruned and measured, of {parameters} parameters, rises by {least:.1} %; allow more"
+    )]
+    NoneWithin {
+        /// Per cent that perplexity may rise by.
+        most: f64,
+        /// Of the candidate with the most.
+        parameters: usize,
+        /// Per cent that its perplexity rises by.
+        least: f64,
+    },
     /// A target that means nothing.
     #[error("{0}")]
     Target(String),

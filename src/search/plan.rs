@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::allocate::{Bounds, allocate};
+use super::allocate::allocate;
 use super::shapes::parameters;
-use super::{Map, SearchError};
+use super::trial::Rise;
+use super::uniform::uniform;
+use super::{Bounds, Map, SearchError};
 use crate::allocate::Target;
 use crate::shape::{LayerShape, ModelConfig};
 
@@ -42,6 +44,9 @@ pub struct SearchPlan {
     pub probe_tokens: usize,
     /// One entry for each target.
     pub targets: Vec<Found>,
+    /// What was pruned and measured, where the target was a rise of perplexity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rise: Option<Rise>,
     /// What cutting costs.
     pub map: Map,
 }
@@ -84,25 +89,21 @@ fn is_alike(a: Target, b: Target) -> bool {
     }
 }
 
-/// Sizes for a target, by the costs of the map: layers in `keep_layers` lose nothing, and channels stay in multiples.
+/// Sizes for a target within `bounds`, by the costs of the map.
 ///
 /// # Errors
 /// When the target means nothing, or no sizes meet it.
-pub fn sizes(
-    map: &Map,
-    config: &ModelConfig,
-    keep_layers: &[usize],
-    channel_multiple: Option<usize>,
-    target: Target,
-) -> Result<Found, SearchError> {
+pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<Found, SearchError> {
     let decoder: usize = config.layers.iter().map(|&shape| parameters(config, shape)).sum();
     let gone = match target {
         Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => (ratio * decoder as f64).round() as usize,
-        Target::Parameters(left) if left < config.parameters() => config.parameters() - left,
+        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
+            config.parameters() - left
+        }
         target => return Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
     };
-    let bounds = Bounds { keep_layers: keep_layers.to_vec(), channel_multiple };
-    let (layers, predicted_divergence) = allocate(map, config, &bounds, gone)?;
+    let solve = if bounds.uniform { uniform } else { allocate };
+    let (layers, predicted_divergence) = solve(map, config, bounds, gone)?;
     let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
     let ratio = 1.0 - left as f64 / decoder as f64;
     Ok(Found { target, ratio, parameters: config.parameters() - decoder + left, predicted_divergence, layers })

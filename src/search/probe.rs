@@ -1,10 +1,11 @@
-//! The divergence of a model one of whose sites is cut: from that layer on, all stages of the site together, so that
-//! every layer behind it is brought once.
+//! The divergence of a model one of whose sites is cut: from that layer on, all stages of a layer's sites together, so
+//! that every layer behind it is brought once.
 
 use burn::tensor::{Device, Tensor};
 
 use super::SearchError;
 use crate::checkpoint::Checkpoint;
+use crate::device::readback::settled;
 use crate::eval::Expected;
 use crate::model::{Block, Head, Positions, flat};
 
@@ -80,6 +81,10 @@ impl<'a> Probe<'a> {
             let block = block(self.checkpoint, later, self.device)?;
             for piece in variants.iter_mut().flatten() {
                 *piece = block.forward(piece.clone(), &self.positions);
+            }
+            // Told when it is done, and a device that hurries ahead would hold the weights of all layers.
+            if let Some(last) = variants.last().and_then(|states| states.last()) {
+                settled(last).await?;
             }
             told()?;
         }

@@ -1,5 +1,6 @@
 //! The pass of the dense model that finds out what cutting costs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData};
@@ -11,6 +12,7 @@ use crate::activations::{Cache, Placement};
 use crate::allocate::channel_step;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
+use crate::device::product::product;
 use crate::device::readback::settled;
 use crate::model::{Block, Head, Positions, flat};
 use crate::obs::{
@@ -22,6 +24,8 @@ use crate::shape::{LayerShape, Projection, Site};
 
 /// Tokens of the probe that go through a layer together: activations that outgrow a CPU's caches take longer.
 const PIECE_TOKENS: usize = 2048;
+/// Hidden states of models with one site cut that go through the later layers together.
+const VARIANT_BYTES: usize = 1 << 30;
 /// Stages of a site with many units: shares of them that go.
 const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 
@@ -83,6 +87,9 @@ pub async fn search<E: Executor>(
 ) -> Result<Map, SearchError> {
     let config = asked.checkpoint.config();
     map.layers.clone_from(&config.layers);
+    if map.probed() == config.layers.len() {
+        return Ok(map);
+    }
     let probe = probe_windows(asked)?;
     let outer = asked.checkpoint.outer()?;
     let on = asked.device.tensor_device();
@@ -98,6 +105,7 @@ pub async fn search<E: Executor>(
         executor,
         hidden: Cache::new("hidden", 0, asked.place, &None, on),
         batches: batches(asked.calibration, asked.batch_windows),
+        positions: BTreeMap::new(),
         probe: Probe::new(asked.checkpoint, &head, states, on).await?,
         done: 0,
         total: total(asked, probe.len() * probe[0].len(), map.probed()),
@@ -185,6 +193,8 @@ struct Run<'a, 'e, E> {
     asked: &'a Search<'a>,
     executor: &'a E,
     batches: Vec<Range<usize>>,
+    /// By the length of windows.
+    positions: BTreeMap<usize, Positions>,
     hidden: Cache,
     probe: Probe<'a>,
     probe_tokens: usize,
@@ -202,15 +212,32 @@ impl<E: Executor> Run<'_, '_, E> {
         let mut sums = [Hessian::new(self.executor, width), Hessian::new(self.executor, shape.channels)];
         self.pass(layer, block, Some(&mut sums)).await?;
         let [heads, channels] = &sums;
-        let mut curves = Vec::new();
-        for cut in cuts(shape) {
+        let cuts = cuts(shape);
+        let (mut curves, mut variants, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, &cut) in cuts.iter().enumerate() {
             let counts = stages(self.asked, shape, cut);
             let hessian = if cut.site() == Site::Heads { heads } else { channels };
             let nested = self.nested(block, shape, cut, hessian, &counts).await;
             let nested = nested.map_err(|cause| SearchError::Site { layer, site: cut.site(), cause })?;
-            let curve = self.probed(layer, block, cut, nested, &counts).await?;
+            variants.extend(nested.stages.iter().map(|stage| self.variant(block, cut, stage)));
+            let step = step(self.asked, shape, cut);
+            let probed = counts.into_iter().map(|count| (count, 0.0)).collect();
+            curves.push(Curve { layer, cut, step, errors: errors(&nested, cut, shape, step), probed });
+            // Together, so that every later layer is brought once; but not more than there is room for.
+            if i + 1 == cuts.len() || bytes(&variants) > VARIANT_BYTES {
+                found.extend(self.divergences(layer, std::mem::take(&mut variants)).await?);
+            }
+        }
+        let mut found = found.into_iter();
+        for curve in &mut curves {
+            for ((_, probed), kl) in curve.probed.iter_mut().zip(found.by_ref()) {
+                if !kl.is_finite() {
+                    return Err(SearchError::NotFinite { layer, site: curve.cut.site(), value: kl });
+                }
+                // Rounding may bring the divergence of a cut that changes nothing below zero.
+                *probed = kl.max(0.0);
+            }
             self.tell(Event::Probed(curve.clone()))?;
-            curves.push(curve);
         }
         Ok(curves)
     }
@@ -227,7 +254,8 @@ impl<E: Executor> Run<'_, '_, E> {
             let hidden = self.hidden.take(batch)?.ok_or(crate::activations::CacheError::Missing)?;
             let [windows, length, _] = hidden.dims();
             let on = self.asked.device.tensor_device();
-            let positions = Positions::new(&config.rope, config.head_dim, 0, length, on);
+            let new = || Positions::new(&config.rope, config.head_dim, 0, length, on);
+            let positions = self.positions.entry(length).or_insert_with(new).clone();
             let context = block.context(hidden.clone(), &positions);
             let between = block.add_attention(hidden, context.clone());
             let inner = block.inner(between.clone());
@@ -272,24 +300,17 @@ impl<E: Executor> Run<'_, '_, E> {
         }
     }
 
-    /// The curve of a site with its stages probed.
-    async fn probed(
-        &mut self,
-        layer: usize,
-        block: &Block,
-        cut: Cut,
-        nested: Nested,
-        counts: &[usize],
-    ) -> Result<Curve, SearchError> {
-        let shape = self.asked.checkpoint.config().layers[layer];
-        let variant = |stage: &Stage| {
-            let added = |input: Tensor<3>| added(block, cut, stage, input);
-            match cut.site() {
-                Site::Heads => self.probe.with_attention(block, added),
-                Site::Channels => self.probe.with_feed_forward(block, added),
-            }
-        };
-        let variants: Vec<States> = nested.stages.iter().map(variant).collect();
+    /// The probe's states behind the layer with a site at a stage.
+    fn variant(&self, block: &Block, cut: Cut, stage: &Stage) -> States {
+        let added = |input: Tensor<3>| added(block, cut, stage, input);
+        match cut.site() {
+            Site::Heads => self.probe.with_attention(block, added),
+            Site::Channels => self.probe.with_feed_forward(block, added),
+        }
+    }
+
+    /// The divergences of models with these states behind a layer.
+    async fn divergences(&mut self, layer: usize, variants: Vec<States>) -> Result<Vec<f64>, SearchError> {
         let (each, on_event) = (self.probe_tokens * variants.len(), &mut self.on_event);
         let (mut done, total, probed) = (self.done, self.total, self.probed);
         let layers = self.asked.checkpoint.config().layers.len();
@@ -303,13 +324,7 @@ impl<E: Executor> Run<'_, '_, E> {
         let found = self.probe.divergences(layer, variants, told).await?;
         // The site's own layer counts too.
         self.done = done + each;
-        if let Some(&value) = found.iter().find(|kl| !kl.is_finite()) {
-            return Err(SearchError::NotFinite { layer, site: cut.site(), value });
-        }
-        // Rounding may bring the divergence of a cut that changes nothing below zero.
-        let probed = counts.iter().copied().zip(found.into_iter().map(|kl| kl.max(0.0))).collect();
-        let step = step(self.asked, shape, cut);
-        Ok(Curve { layer, cut, step, errors: errors(&nested, cut, shape, step), probed })
+        Ok(found)
     }
 
     fn progress(&mut self, tokens: usize) -> Result<(), SearchError> {
@@ -325,6 +340,10 @@ impl<E: Executor> Run<'_, '_, E> {
             }
         }
     }
+}
+
+fn bytes(variants: &[States]) -> usize {
+    variants.iter().flatten().map(|piece| piece.dims().into_iter().product::<usize>() * size_of::<f32>()).sum()
 }
 
 /// The relative error after every step of units.
@@ -350,7 +369,7 @@ fn added(block: &Block, cut: Cut, stage: &Stage, input: Tensor<3>) -> Tensor<3> 
     let columns: Vec<i32> = stage.kept_columns.iter().map(|&j| j as i32).collect();
     let count = columns.len();
     let columns: Tensor<1, Int> = Tensor::from_data(TensorData::new(columns, [count]), &device);
-    let output = input.reshape([b * t, width]).select(1, columns).matmul(stage.weight.clone().transpose());
+    let output = product(input.reshape([b * t, width]).select(1, columns), stage.weight.clone().transpose());
     let projection: Projection = cut.site().projection();
     let output = match &block.linear(projection).bias {
         Some(bias) => output + bias.val().unsqueeze(),

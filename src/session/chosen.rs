@@ -11,6 +11,25 @@ use crate::recover::{Choice, Choosing, Lesson, RecoverError, Training};
 /// Windows that gradients are taken over, and tokens of each: as LLM-Pruner's published code takes them.
 const GRADIENT_WINDOWS: (usize, usize) = (10, 64);
 
+/// What it takes to choose.
+enum Way {
+    Gradients(Taylor),
+    Training(Choosing),
+}
+
+impl Way {
+    /// `None` where it takes neither: the pipeline looks at the model as it is by itself.
+    fn of(brought: Brought) -> Option<Self> {
+        match brought {
+            Brought::Taylor => Some(Self::Gradients(Taylor::Element)),
+            Brought::TaylorVector => Some(Self::Gradients(Taylor::Vector)),
+            Brought::LoraGradients => Some(Self::Training(Choosing::LoraGradients)),
+            Brought::Gates => Some(Self::Training(Choosing::Gates)),
+            Brought::Fluctuation => None,
+        }
+    }
+}
+
 /// The model and the scores that the job's selection works with, where nobody has brought them: as the sink has kept
 /// them, or computed and kept.
 pub(super) async fn chosen(
@@ -18,13 +37,14 @@ pub(super) async fn chosen(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<(Checkpoint, Vec<UnitScores>)>, PipelineError> {
-    let Some(brought) = job.plan.request.options.brought().filter(|_| job.scores.is_none()) else { return Ok(None) };
+    let brought = job.plan.request.options.brought().filter(|_| job.scores.is_none());
+    let Some(way) = brought.and_then(Way::of) else { return Ok(None) };
     let layers = job.plan.layers.len();
     let choice = match sink.choice()?.filter(|kept| !Training::is_state(kept)) {
         Some(bytes) => Choice::decoded(bytes, layers)?,
         None => {
             let stopped = PipelineError::Stopped { finished: sink.finished(), layers };
-            let choice = computed(job, brought, sink, on_event).await?.ok_or(stopped)?;
+            let choice = computed(job, way, sink, on_event).await?.ok_or(stopped)?;
             sink.keep_choice(&choice.encoded()?)?;
             choice
         }
@@ -35,16 +55,14 @@ pub(super) async fn chosen(
 /// `None` if it was stopped.
 async fn computed(
     job: &Job<'_>,
-    brought: Brought,
+    way: Way,
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
     let mut watch = |done, total| on_event(Event::Choosing { done, total });
-    match brought {
-        Brought::Taylor => of_gradients(job, Taylor::Element, &mut watch).await,
-        Brought::TaylorVector => of_gradients(job, Taylor::Vector, &mut watch).await,
-        Brought::LoraGradients => trained(job, Choosing::LoraGradients, sink, &mut watch).await,
-        Brought::Gates => trained(job, Choosing::Gates, sink, &mut watch).await,
+    match way {
+        Way::Gradients(taylor) => of_gradients(job, taylor, &mut watch).await,
+        Way::Training(how) => trained(job, how, sink, on_event).await,
     }
 }
 
@@ -53,14 +71,34 @@ async fn trained(
     job: &Job<'_>,
     how: Choosing,
     sink: &mut impl LayerSink,
-    watch: &mut dyn FnMut(usize, usize) -> Flow,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Option<Choice>, PipelineError> {
+    let mut lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
+    loop {
+        let error = match trained_by(&lesson, job, how, sink, on_event).await {
+            Err(error) if error.is_out_of_memory() => error,
+            other => return other,
+        };
+        lesson = lesson.with_less_on_device().ok_or(error)?;
+        let (batch_windows, activations) = lesson.placed();
+        on_event(Event::OutOfMemory { batch_windows, activations, from_the_first_layer: false });
+        // What could not be allocated may have left room that nobody uses.
+        job.device.release_unused();
+    }
+}
+
+async fn trained_by(
+    lesson: &Lesson,
+    job: &Job<'_>,
+    how: Choosing,
+    sink: &mut impl LayerSink,
+    on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
     let kept = sink.choice()?;
-    let lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
     let mut training =
-        Training::new(job.checkpoint, &lesson, job.plan, how, job.device, kept.as_deref()).map_err(told)?;
+        Training::new(job.checkpoint, lesson, job.plan, how, job.device, kept.as_deref()).map_err(told)?;
     while !training.is_done() {
-        let stepped = training.step(watch).await;
+        let stepped = training.step(&mut |done, total| on_event(Event::Choosing { done, total })).await;
         // Whoever goes on with less on the device goes on from here, too.
         if !matches!(stepped, Ok(Flow::Continue)) || training.is_keeping_due() {
             sink.keep_choice(&training.state())?;

@@ -32,7 +32,7 @@ pub enum SessionError {
     Page(#[from] ReportError),
 }
 
-/// Opens a folder and its tokenizer.
+/// Opens a folder, or a GGUF file, and its tokenizer.
 ///
 /// # Errors
 /// When one of the two cannot be used.
@@ -49,7 +49,7 @@ pub fn open(model: &Path) -> Result<(Checkpoint, Tokenizer), Error> {
 /// When a file cannot be read.
 pub fn documents(files: Files<'_>, checkpoint: &Checkpoint, shipped: &str) -> Result<Option<Documents>, TextError> {
     if !files.paths.is_empty() {
-        return files.read().map(Some);
+        return files.read_for(checkpoint.folder()).map(Some);
     }
     Ok(checkpoint.folder().is_some_and(shipped::is_in).then(|| Documents::one(shipped)))
 }
@@ -93,6 +93,31 @@ pub async fn prune_to_folder(
     prune_to_folder_by(&work, job, out, overwrite, on_event).await
 }
 
+/// [`prune_to_folder`] of a run that was finished at `made` already: its folder is moved, where that is possible.
+///
+/// # Errors
+/// As [`prune_to_folder`].
+pub async fn move_to_folder(
+    made: &Path,
+    job: &Job<'_>,
+    out: &Path,
+    overwrite: bool,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Pruned, SessionError> {
+    let work = async |job: &Job<'_>, folder: &mut OutputFolder, on_event: &mut dyn FnMut(Event) -> Flow| {
+        let Some(report) = folder.adopt(job, made)? else { return execute(job, folder, on_event).await };
+        on_event(finished(&report));
+        Ok(report)
+    };
+    prune_to_folder_by(&work, job, out, overwrite, on_event).await
+}
+
+/// The event that ends the run of a report.
+fn finished(report: &Report) -> Event {
+    let Report { parameters_before, parameters_after, calibration_tokens: tokens, .. } = *report;
+    Event::Finished { parameters_before, parameters_after, tokens }
+}
+
 /// [`prune_to_folder`] with the `work` in between done by somebody else.
 ///
 /// # Errors
@@ -115,9 +140,8 @@ pub async fn prune_to_folder_by(
         let mut folder = match OutputFolder::open(out, &job, overwrite).map_err(PipelineError::from)? {
             Opened::Work(folder) => folder,
             Opened::Finished(report) => {
-                let (parameters_before, parameters_after) = (report.parameters_before, report.parameters_after);
                 // Whoever waits for the end of the run is told it here too.
-                on_event(Event::Finished { parameters_before, parameters_after, tokens: report.calibration_tokens });
+                on_event(finished(&report));
                 report::write_into(out)?;
                 return Ok(Pruned { report: *report, was_finished: true });
             }

@@ -86,9 +86,8 @@ async fn recover_with_room(
         let smaller = plan.with_less_on_device().ok_or(error)?;
         let from_the_first_step = smaller.micro_batch != plan.micro_batch;
         let micro_batch = smaller.micro_batch;
-        if on_event(Event::OutOfMemory { micro_batch, from_the_first_step }) == Flow::Stop {
-            return Err(RecoverError::Stopped { done: 0, steps: job.steps() });
-        }
+        // Whether to go on is asked again before the first step, where it is known how many are done.
+        on_event(Event::OutOfMemory { micro_batch, from_the_first_step });
         // What could not be allocated may have left room that nobody uses.
         job.device.release_unused();
         // The working folder is then of another run, which this one takes the place of.

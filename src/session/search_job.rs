@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{search_id, searched, searched_model};
 use crate::activations::Placement;
-use crate::allocate::{Allocation, Target};
+use crate::allocate::Target;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::disk;
 use crate::pipeline::{Flow, Limits, Request, plan};
-use crate::search::{Event, Map, Search, SearchError, SearchPlan, sizes};
+use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, sizes};
 
 /// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
 const PROBE_TOKENS: usize = 2048;
@@ -38,6 +38,8 @@ pub struct SearchJob<'a> {
     pub calibration: &'a [Vec<u32>],
     /// What divergences are measured on.
     pub probe: &'a [Vec<u32>],
+    /// What sizes must keep to.
+    pub bounds: &'a Bounds,
     /// What the device and this machine can hold.
     pub limits: &'a Limits,
     /// Where it is computed.
@@ -58,7 +60,6 @@ pub async fn search_for(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<SearchPlan, SearchError> {
     let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
-    let Allocation { channel_multiple, keep_layers, .. } = &request.allocation;
     // A search has no folder whose disk could take activations.
     let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ..*job.limits })?;
     let place = match planned.memory.activations {
@@ -72,17 +73,19 @@ pub async fn search_for(
         probe,
         options: request.options,
         channel_steps: request.channel_steps,
-        channel_multiple: *channel_multiple,
+        channel_multiple: job.bounds.channel_multiple,
         batch_windows: planned.batch_windows,
         place,
         device,
     };
     let id = search_id(&asked)?;
-    let map = match earlier(job.earlier, &id) {
-        Some(map) => map,
+    let map = match finished_search(job.earlier, &id) {
+        Some(plan) => plan.map,
         None => searched(&asked, job.state, on_event).await?,
     };
-    let found = targets.iter().map(|&target| sizes(&map, checkpoint.config(), keep_layers, *channel_multiple, target));
+    // What is written counts, biases that the method adds included.
+    let written = planned.biased_config(checkpoint.config());
+    let found = targets.iter().map(|&target| sizes(&map, &written, job.bounds, target));
     Ok(SearchPlan {
         version: env!("CARGO_PKG_VERSION").into(),
         model: searched_model(checkpoint)?,
@@ -92,12 +95,13 @@ pub async fn search_for(
         calibration_tokens: calibration.iter().map(Vec::len).sum(),
         probe_tokens: probe.iter().map(Vec::len).sum(),
         targets: found.collect::<Result<_, _>>()?,
+        rise: None,
         map,
     })
 }
 
-/// The map of a finished search, if it is this one.
-fn earlier(file: &Path, id: &str) -> Option<Map> {
-    let text = disk::read_within(file, disk::REPORT).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
-    SearchPlan::parse(&text).ok().filter(|plan| plan.id == id).map(|plan| plan.map)
+/// The plan in a file, if it is of the search with this id.
+pub fn finished_search(file: &Path, id: &str) -> Option<SearchPlan> {
+    let bytes = disk::read_within(file, disk::REPORT).ok()?;
+    SearchPlan::parse(&String::from_utf8(bytes).ok()?).ok().filter(|plan| plan.id == id)
 }

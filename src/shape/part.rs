@@ -82,6 +82,8 @@ impl Axis {
 impl Projection {
     /// Every projection, in the order in which a layer computes with them.
     pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+    /// Queries, keys and values, which some formats keep in one matrix.
+    pub const QKV: &'static [Self] = &[Self::Q, Self::K, Self::V];
 
     /// What the rows and the columns of W run along.
     pub fn axes(self) -> &'static [Axis; 2] {

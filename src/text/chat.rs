@@ -17,8 +17,10 @@ mod files;
 mod json;
 mod limits;
 mod paid;
+mod said;
 
 pub use date::Moment;
+pub use said::messages;
 
 use super::TextError;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,4 +1,4 @@
-//! Calibration files: plain text, JSON lines, and Alpaca-style rows, packed or not. They are read
+//! Calibration files: plain text, JSON lines, Alpaca-style rows and tables, packed or not. They are read
 //! only as far as they are wanted: a file may be larger than the memory, and a small packed one may
 //! hold a text that is.
 
@@ -7,16 +7,23 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::TextError;
 use super::piece::Piece;
+use super::{Message, TextError};
 use crate::device::room;
 
+mod csv;
 mod input;
+mod listing;
+mod parquet;
 mod pass;
+mod row;
+mod table;
 mod zstd;
 
 pub(super) use input::is_text;
+pub(super) use listing::{Listing, listing};
 use pass::{Found, Shown};
+pub(super) use row::under;
 
 /// The share of the free memory that texts may take: what is made of them needs room too.
 const SHARE: u64 = 2;
@@ -48,6 +55,17 @@ impl Bounds {
     }
 }
 
+/// How rows become texts.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    /// Under which key the text stands, or the messages of a conversation.
+    pub key: &'a str,
+    /// Which columns of a table are read where rows are wanted; `None` reads all.
+    pub columns: Option<&'a [&'a str]>,
+    /// Makes a conversation a text.
+    pub render: &'a dyn Fn(&[Message]) -> Result<String, String>,
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
@@ -68,37 +86,25 @@ impl Documents {
     }
 }
 
-/// The documents of a file: the whole of a `.txt` (also `.md`, `.raw`), the `key` of every line of a `.jsonl`, every row
-/// of a `.json` list (as Alpaca: instruction, input and output joined by line ends). A `.json` that
-/// is no list holds lines, as the shards of C4 do. Any of them may end in `.gz` or `.zst`. Rows whose
-/// text is null are left out.
-///
-/// # Errors
-/// When the file is unreadable, has another ending or more text than memory holds, or a row lacks
-/// its text; rows are counted from 1.
-pub fn read_documents(path: &Path, key: &str) -> Result<Vec<String>, TextError> {
-    Ok(whole([path], key, usize::MAX)?.texts)
-}
-
 /// The first `documents` of the files together.
 pub(super) fn whole<'a>(
     files: impl IntoIterator<Item = &'a Path>,
-    key: &str,
+    how: How<'_>,
     documents: usize,
 ) -> Result<Documents, TextError> {
     let bounds = Bounds::of_memory(documents);
-    let read = read(files, key, bounds)?;
+    let read = read(files, how, bounds)?;
     if read.is_part { Err(TextError::TooLarge { limit: bounds.bytes as u64 }) } else { Ok(read) }
 }
 
 /// The documents of the files, one after the other, within the bounds.
 pub(super) fn read<'a>(
     files: impl IntoIterator<Item = &'a Path>,
-    key: &str,
+    how: How<'_>,
     bounds: Bounds,
 ) -> Result<Documents, TextError> {
     let mut texts: Vec<String> = Vec::new();
-    let found = pass(files, key, bounds, &mut |piece| {
+    let found = pass(files, how, bounds, &mut |piece| {
         match texts.last_mut().filter(|_| !piece.begins) {
             Some(last) => last.push_str(piece.text),
             None => texts.push(piece.text.to_owned()),
@@ -111,20 +117,21 @@ pub(super) fn read<'a>(
 /// Shows the documents of the files to `each`, one after the other, within the bounds.
 pub(super) fn pass<'a>(
     files: impl IntoIterator<Item = &'a Path>,
-    key: &str,
+    how: How<'_>,
     bounds: Bounds,
     each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<Found, TextError> {
-    all(pass::Pass::new(key, bounds, Shown::Documents(each)), files)
+    all(pass::Pass::new(how, bounds, Shown::Documents(each)), files)
 }
 
 /// Shows the rows of the files to `each`, as they are and with where each stands, as far as memory holds them.
 pub(super) fn rows<'a>(
     files: impl IntoIterator<Item = &'a Path>,
+    how: How<'_>,
     each: &mut dyn FnMut(&Value, &str) -> Result<(), String>,
 ) -> Result<Vec<String>, TextError> {
     let bounds = Bounds::of_memory(usize::MAX);
-    let found = all(pass::Pass::new("", bounds, Shown::Rows(each)), files)?;
+    let found = all(pass::Pass::new(how, bounds, Shown::Rows(each)), files)?;
     if found.is_part { Err(TextError::TooLarge { limit: bounds.bytes as u64 }) } else { Ok(found.notes) }
 }
 

@@ -21,13 +21,13 @@ mod tokenizer;
 mod windows;
 
 pub use begin::Before;
-pub use chat::{ChatError, ChatTemplate, Message, Moment};
+pub use chat::{ChatError, ChatTemplate, Message, Moment, messages};
 #[cfg(not(target_arch = "wasm32"))]
-pub use files::{Documents, read_documents};
+pub use files::Documents;
 pub use held::{windows, windows_watched};
 pub use join::Join;
 #[cfg(not(target_arch = "wasm32"))]
-pub use source::Files;
+pub use source::{Files, read_documents};
 pub use special::{AddedToken, TokenizerSettings};
 pub use stops::StopTexts;
 pub use stream::TextStream;
@@ -50,7 +50,7 @@ pub enum TextError {
         reason: String,
     },
     /// A row lacks its text.
-    #[error("{file}: {row} has no text under \"{key}\"")]
+    #[error("{file}: {row} has no text under \"{key}\"{instead}")]
     NoText {
         /// Path of the file, as it was given.
         file: String,
@@ -58,6 +58,8 @@ pub enum TextError {
         row: String,
         /// Where the text was looked for.
         key: String,
+        /// What is there instead, as the end of a sentence; nothing where that says no more.
+        instead: String,
     },
     /// There is more text than can be held.
     #[error("there is more text than the {} that may be read into the free memory", format::bytes(*.limit))]

@@ -6,7 +6,7 @@ use serde_json::Value;
 #[cfg(not(target_arch = "wasm32"))]
 use super::TextError;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::disk;
+use crate::beside;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::format::without_mark;
 
@@ -48,19 +48,20 @@ impl TokenizerSettings {
         Self { settings, added }
     }
 
-    /// Those of a folder; files that are not there say nothing.
+    /// Those of a folder, or of a GGUF file; files that are not there say nothing.
     ///
     /// # Errors
     /// When a file is there and cannot be read, or is no JSON.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &std::path::Path) -> Result<Self, TextError> {
         let read = |name: &str| {
-            let path = folder.join(name);
-            let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
-            match disk::read(&path) {
-                Ok(json) => serde_json::from_slice(without_mark(&json)).map_err(|e| wrong(format!("not JSON: {e}"))),
+            let wrong =
+                |file: &std::path::Path, reason: String| TextError::File { file: file.display().to_string(), reason };
+            match beside::read(folder, name) {
+                Ok(json) => serde_json::from_slice(without_mark(&json))
+                    .map_err(|e| wrong(&folder.join(name), format!("not JSON: {e}"))),
                 Err(e) if e.cause.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-                Err(e) => Err(wrong(e.cause.to_string())),
+                Err(e) => Err(wrong(&e.path, e.cause.to_string())),
             }
         };
         let [config, map, added] = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"].map(read);

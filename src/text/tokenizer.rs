@@ -6,18 +6,24 @@ use super::TextError;
 use super::begin::Before;
 use super::guarded::guarded;
 use super::special::{AddedToken, TokenizerSettings};
-#[cfg(not(target_arch = "wasm32"))]
-use crate::disk;
 use crate::format::without_mark;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::{beside, disk};
 
 mod growth;
 mod pieces;
+
+/// The file of a folder in which it stands.
+#[cfg(not(target_arch = "wasm32"))]
+const FILE: &str = "tokenizer.json";
 
 /// Text to token ids and back.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocab: usize,
     before: Before,
+    #[cfg(not(target_arch = "wasm32"))]
+    folder: Option<std::path::PathBuf>,
 }
 
 impl Tokenizer {
@@ -37,24 +43,40 @@ impl Tokenizer {
         })?;
         let post_processor = inner.get_post_processor().map(serde_json::to_value).and_then(Result::ok);
         let before = Before::of(&post_processor.unwrap_or(Value::Null));
-        Ok(Self { inner, vocab, before })
+        Ok(Self {
+            inner,
+            vocab,
+            before,
+            #[cfg(not(target_arch = "wasm32"))]
+            folder: None,
+        })
     }
 
-    /// Reads the tokenizer.json of a folder, with the tokens that stand beside it.
+    /// Reads the tokenizer.json of a folder, with the tokens that stand beside it, or the tokenizer of a
+    /// GGUF file.
     ///
     /// # Errors
     /// When it is missing or not a tokenizer.json, or a file beside it is not JSON.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(folder: &std::path::Path, vocab: usize) -> Result<Self, TextError> {
-        let path = folder.join("tokenizer.json");
-        let json = disk::read_within(&path, disk::TOKENIZER).map_err(|e| TextError::File {
-            file: path.display().to_string(),
-            reason: format!(
-                "{}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class",
-                e.cause
-            ),
+        let json = beside::read_within(folder, FILE, disk::TOKENIZER).map_err(|e| TextError::File {
+            file: e.path.display().to_string(),
+            reason: match beside::is_file(folder) {
+                true => e.cause.to_string(),
+                false => format!(
+                    "{}; a tokenizer.model can be converted by saving the tokenizer with transformers' fast class",
+                    e.cause
+                ),
+            },
         })?;
-        Ok(Self::from_bytes(&json, vocab)?.with_added(TokenizerSettings::open(folder)?.added()))
+        let tokenizer = Self { folder: Some(folder.to_owned()), ..Self::from_bytes(&json, vocab)? };
+        Ok(tokenizer.with_added(TokenizerSettings::open(folder)?.added()))
+    }
+
+    /// The folder it was read from, in which a chat template may stand too.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
     }
 
     /// The same with tokens that tokenizer.json lacks; each gets the next number, as in transformers.

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench texts                    256 windows of 2048 tokens from 350 MB of rows
 //! cargo bench --bench texts -- tokenizer.json  with another tokenizer than the shipped one
+//! cargo bench --bench texts -- tokenizer.json rows.parquet  from a file, a folder or a pattern of one's own
 //! ```
 
 use std::io::{BufWriter, Write};
@@ -42,10 +43,17 @@ fn peak() -> String {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("rows.jsonl");
-    write_rows(&path)?;
+    let mut named = std::env::args().skip(1).filter(|a| !a.starts_with('-')).map(PathBuf::from);
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny_model/tokenizer.json");
-    let tokenizer = std::env::args().skip(1).find(|a| !a.starts_with('-')).map_or(shipped, PathBuf::from);
+    let tokenizer = named.next().unwrap_or(shipped);
+    let path = match named.next() {
+        Some(path) => path,
+        None => {
+            let path = folder.path().join("rows.jsonl");
+            write_rows(&path)?;
+            path
+        }
+    };
     let tokenizer = Tokenizer::from_bytes(&std::fs::read(tokenizer)?, usize::MAX)?;
     let files = Files { paths: &[path], key: "text", documents: None };
     println!("memory before: {}", peak());

@@ -54,6 +54,61 @@ fn an_export_that_stands_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn blocks_that_do_not_fit_are_told_before_they_are_written() {
+    let folder = temporary();
+    let out = path(&folder.path().join("model.gguf"));
+    let said = run(&["export", "gguf", &shipped(), "--out", &out, "--dtype", "q4_k_m", "--json"]).with(0);
+    assert_eq!((&said.json()["dtype"], said.json()["bytes"].is_u64()), (&"q4_k_m".into(), true));
+    // The shipped model is 128 wide; its channels can be chosen, its own width cannot.
+    for words in
+        ["128 wide, no multiple of 256", "q5_0 instead of q4_k", "which pruning leaves", "--channel-multiple 256"]
+    {
+        assert!(said.err.contains(words), "\"{words}\" is not in: {}", said.err);
+    }
+    let said = run(&["export", "gguf", &shipped(), "--out", &out, "--dtype", "q8_0", "--overwrite"]).with(0);
+    assert!(said.out.contains(" in q8_0") && !said.err.contains("instead of"), "{}", said.err);
+    run(&["export", "gguf", &shipped(), "--out", &out, "--dtype", "q3_x"]).with(2).saying(&["q4_k_m", "q8_0"]);
+}
+
+#[test]
+fn a_plan_tells_how_large_the_file_will_be_and_what_does_not_fit() {
+    let model = shipped();
+    let plan = |dtype: &str| run(&["plan", &model, "--target", "0.3", "--gguf-dtype", dtype]).with(0).err;
+    let (four, eight) = (plan("q4_k_m"), plan("q8_0"));
+    assert!(four.contains("of type q4_k_m") && four.contains("--channel-multiple 256"), "{four}");
+    assert!(eight.contains("of type q8_0") && !eight.contains("instead of"), "{eight}");
+}
+
+#[test]
+fn a_pruning_may_end_in_one_file() {
+    let folder = temporary();
+    let at = |name: &str| path(&folder.path().join(name));
+    pruned(&at("slim"), &[]);
+    run(&["export", "gguf", &at("slim"), "--out", &at("exported.gguf"), "--dtype", "q8_0"]).with(0);
+    let file = at("file/slim.gguf");
+    std::fs::create_dir(at("file")).unwrap();
+    let said = pruned(&file, &["--gguf-dtype", "q8_0"]);
+    assert!(said.out.contains("slim.gguf: architecture deci") && said.out.contains("slim.html"), "{}", said.out);
+    assert!(std::fs::read(&file).unwrap() == std::fs::read(at("exported.gguf")).unwrap(), "it is the folder's export");
+    let mut names: Vec<_> = std::fs::read_dir(at("file")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["slim.gguf", "slim.html"], "the folder that it was made of is gone");
+    let again = |more: &[&str]| {
+        let model = shipped();
+        run(&[&["prune", &model, "--out", &file, "--target", "0.3", "--device", "cpu"], more].concat())
+    };
+    again(&[]).with(2).saying(&["slim.gguf", "--overwrite"]);
+    std::fs::write(at("file/slim.html"), "a letter").unwrap();
+    again(&["--overwrite"]).with(2).saying(&["slim.html", "choose another --out"]);
+    assert_eq!(std::fs::read_to_string(at("file/slim.html")).unwrap(), "a letter");
+    let model = shipped();
+    run(&["prune", &model, "--out", &at("other"), "--target", "0.3", "--gguf-dtype", "q8_0"])
+        .with(2)
+        .saying(&["--gguf-dtype", ".gguf"]);
+    assert!(!exists(&at("other"), "config.json"));
+}
+
+#[test]
 fn who_opens_a_folder_is_a_table_or_an_object() {
     let table = run(&["inspect", "--compat", &shipped()]).with(0).out;
     for program in ["transformers", "llama.cpp", "mlx-lm", "vLLM", "rtp-llm", "candle", "Ollama"] {

@@ -113,5 +113,5 @@ fn what_a_recovery_takes_is_planned_without_a_device() {
         ended.out
     );
     let json = run(&["plan", &shipped(), "--recover", "--json", "--train", "all"]).with(0).json();
-    assert_eq!((json["plan"]["crossings"].as_u64(), json["settings"]["train"].as_str()), (Some(0), Some("all")));
+    assert_eq!((json["plan"]["crossings"].as_u64(), json["settings"]["train"].as_str()), (Some(1), Some("all")));
 }

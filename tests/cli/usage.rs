@@ -38,7 +38,7 @@ fn the_help_names_every_command_and_every_exit_code() {
 #[test]
 fn the_help_of_prune_has_every_spelling_of_the_contract() {
     let help = run(&["prune", "--help"]).with(0).out;
-    let spellings = "--out --target --target-params --calibration --text-key --samples --seq-len --sampling --bos --seed \
+    let spellings = "--out --target --target-params --target-bytes --uniform --max-perplexity-rise --calibration --text-key --samples --seq-len --sampling --bos --seed \
         --schedule --first-ratio --score --channels --heads --channel-multiple --damping --dtype --device --memory --json \
         --overwrite --paper";
     for spelling in spellings.split_whitespace() {
@@ -64,6 +64,8 @@ fn wrong_values_are_wrong_usage() {
     for (flag, value) in [
         ("--memory", "8 apples"),
         ("--target-params", "-3"),
+        ("--target-bytes", "-3"),
+        ("--max-perplexity-rise", "5"),
         ("--channels", "fixed"),
         ("--schedule", "exponential"),
         ("--score", "best"),
@@ -98,6 +100,38 @@ fn a_schedule_of_another_length_is_wrong_usage() {
     let file = folder.path().join("ratios.json");
     std::fs::write(&file, "[0.1, 0.2]").unwrap();
     prune(&["--schedule", &path(&file)]).with(2).saying(&["2 entries", "6 layers"]);
+}
+
+#[test]
+fn a_method_that_says_itself_how_much_each_layer_loses_takes_no_schedule() {
+    for method in ["flap", "llm-pruner"] {
+        let of = |more: &[&str]| prune(&[&["--method", method], more].concat());
+        // The default's own name, too, if it is typed.
+        of(&["--target", "0.2", "--schedule", "log"]).with(2).saying(&[method, "leave --schedule out"]);
+        of(&["--shape", "channels=64"]).with(2).saying(&[method, "leave --shape out"]);
+    }
+    let of_flap = |more: &[&str]| prune(&[&["--method", "flap", "--target", "0.2"], more].concat());
+    of_flap(&["--head-ratio", "0.5"]).with(2).saying(&["scores", "no ratios beside them"]);
+    of_flap(&["--first-ratio", "0.1"]).with(2).saying(&["no ratios beside them"]);
+    prune(&["--method", "flap"]).with(2).saying(&["--target"]);
+}
+
+#[test]
+fn swaps_need_units_that_go_one_by_one() {
+    prune(&["--target", "0.2", "--method", "wanda-sp", "--swaps", "2"]).with(2).saying(&["one by one"]);
+    prune(&["--target", "0.2", "--swaps", "-1"]).with(2).saying(&["--swaps"]);
+}
+
+#[test]
+fn a_plan_says_what_it_cannot_know_before_the_text_is_read() {
+    let model = shipped();
+    let plan = |more: &[&str]| run(&[&["plan", &model, "--method", "flap", "--target", "0.2"], more].concat()).with(0);
+    let shown = plan(&[]).out;
+    assert!(shown.contains("follows from the calibration text") && shown.contains("→ about"), "{shown}");
+    assert!(!shown.contains("K/V heads"), "no table of layers: {shown}");
+    let told = plan(&["--json"]).json();
+    assert_eq!((&told["layers"], &told["request"]["schedule"]), (&serde_json::json!([]), &"scores".into()));
+    assert!((told["parameters_after"].as_f64().unwrap() / 960e3 - 1.0).abs() < 0.1, "{told}");
 }
 
 #[test]

@@ -171,7 +171,56 @@ fn devices_lists_the_cpu_and_the_software_adapter_by_kind() {
     assert_eq!(seen["cpu"], true);
     let adapters = seen["adapters"].as_array().unwrap();
     assert!(adapters.iter().all(|a| a["name"].is_string() && a["max_binding_bytes"].as_u64() > Some(0)), "{seen}");
-    assert!(run(&["devices"]).with(0).out.contains("CPU executor"));
+    let table = run(&["devices"]).with(0).out;
+    assert!(table.contains("CPU executor") && table.contains(" free"), "{table}");
+    let software = adapters.iter().find(|a| a["name"].as_str().is_some_and(|name| name.contains("llvmpipe"))).unwrap();
+    // It computes in the memory of this machine; older ones do not tell what is free.
+    let (all, free) = (software["memory_bytes"].as_u64(), &software["free_bytes"]);
+    assert!(all > Some(1 << 28) && (free.is_null() || free.as_u64() <= all), "{software}");
+}
+
+#[test]
+fn a_plan_needs_no_more_than_the_sizes() {
+    let folder = temporary();
+    let config = |name: &str, sizes: Value| {
+        let common = json!({ "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32000,
+            "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "tie_word_embeddings": false });
+        let [Value::Object(mut config), Value::Object(sizes)] = [common, sizes] else {
+            unreachable!("both are objects")
+        };
+        config.extend(sizes);
+        let to = folder.path().join(name);
+        std::fs::create_dir(&to).unwrap();
+        std::fs::write(to.join("config.json"), Value::Object(config).to_string()).unwrap();
+        path(&to)
+    };
+    let small = config(
+        "7b",
+        json!({ "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32 }),
+    );
+    let large = config(
+        "70b",
+        json!({ "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
+        "num_attention_heads": 64, "num_key_value_heads": 8 }),
+    );
+    let plan = |model: &str, memory: &str| {
+        run(&["plan", model, "--target", "0.5", "--samples", "256", "--seq-len", "2048", "--memory", memory, "--json"])
+    };
+    for (model, memory, most, parameters) in
+        [(&small, "6GB", 6_000_000_000, 6_738_415_616u64), (&large, "24GB", 24_000_000_000, 68_976_648_192)]
+    {
+        let planned = plan(model, memory).with(0);
+        assert!(planned.err.contains("weights are not there"), "{}", planned.err);
+        let planned = planned.json();
+        assert_eq!(planned["parameters_before"].as_u64(), Some(parameters));
+        assert!(planned["memory"]["device_bytes"].as_u64() <= Some(most), "{}", planned["memory"]);
+    }
+    plan(&large, "8GB").with(1).saying(&["the device needs", "--memory"]);
+    // Whoever needs the weights is told that they are not there.
+    run(&["prune", &small, "--target", "0.5", "--out", &path(&folder.path().join("out"))])
+        .with(1)
+        .saying(&["no model.safetensors"]);
 }
 
 #[test]

@@ -71,8 +71,8 @@ fn what_every_method_predicts_is_what_the_tokens_see() {
                 assert!(measured == 0.0 || record.signal > 0.0, "{method} layer {} {site}", layer.layer);
             }
         }
-        // FLAP's biases are parameters too, and LLM-Pruner's layers are not those of the schedule.
-        if !matches!(method, Method::Flap | Method::LlmPruner | Method::LlmPrunerVector) {
+        // FLAP's biases are parameters too, and others have layers that are not those of the schedule.
+        if !method.shares_out() && method != Method::FlapScores {
             parameters.push(report.parameters_after);
         }
     }
@@ -83,7 +83,8 @@ fn what_every_method_predicts_is_what_the_tokens_see() {
 fn the_careful_methods_lose_less_than_the_blunt_ones() {
     let error = |method| total_error(&report(method, 0.2));
     let [exact, slimgpt, wanda, flap, magnitude, random] =
-        [Method::Exact, Method::Slimgpt, Method::WandaSp, Method::Flap, Method::Magnitude, Method::Random].map(error);
+        [Method::Exact, Method::Slimgpt, Method::WandaSp, Method::FlapScores, Method::Magnitude, Method::Random]
+            .map(error);
     println!(
         "exact {exact:.1} slimgpt {slimgpt:.1} flap {flap:.1} wanda-sp {wanda:.1} magnitude {magnitude:.1} random {random:.1}"
     );
@@ -92,6 +93,29 @@ fn the_careful_methods_lose_less_than_the_blunt_ones() {
     assert!(slimgpt < wanda, "{slimgpt} {wanda}");
     assert!(slimgpt < flap && flap < random, "{slimgpt} {flap} {random}");
     assert!(wanda < magnitude && magnitude < random, "{wanda} {magnitude} {random}");
+}
+
+#[test]
+fn swaps_lower_the_error_of_a_site_and_keep_what_is_predicted() {
+    let (checkpoint, tokenizer) = opened();
+    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
+    let of = |swaps| {
+        let mut request = request(Method::Exact, 0.3);
+        request.options.swaps = swaps;
+        pruned::in_memory(&checkpoint, &windows, &request).0
+    };
+    let (greedy, swapped) = (of(0), of(20));
+    assert_eq!(swapped.plan.request.options.swaps, 20);
+    for record in swapped.layers.iter().flat_map(|l| [&l.heads, &l.channels]) {
+        let (predicted, measured) = (record.predicted_loss, record.measured_loss);
+        assert!((predicted - measured).abs() <= 5e-3 * measured, "{predicted} {measured}");
+    }
+    // Sites behind the first see what was changed before them. What falls is the damped error.
+    let first = |report: &Report| report.layers[0].heads.predicted_loss;
+    assert!(first(&swapped) <= 1.001 * first(&greedy), "{} {}", first(&swapped), first(&greedy));
+    let kept = |report: &Report| report.layers.iter().map(|l| l.kept_channels.clone()).collect::<Vec<_>>();
+    assert_ne!(kept(&swapped), kept(&greedy), "among so many channels some are worth a swap");
+    println!("error {:.3} without swaps, {:.3} with", total_error(&greedy), total_error(&swapped));
 }
 
 #[test]

@@ -88,7 +88,13 @@ fn values(pruned: &Pruned) -> Vec<f64> {
 
 fn pairs() -> impl Iterator<Item = Options> {
     SELECTIONS.into_iter().flat_map(|selection| {
-        RECONSTRUCTIONS.map(|reconstruction| Options { selection, reconstruction, damping: 0.01, residual: 0.0 })
+        RECONSTRUCTIONS.map(|reconstruction| Options {
+            selection,
+            reconstruction,
+            damping: 0.01,
+            residual: 0.0,
+            swaps: 0,
+        })
     })
 }
 
@@ -163,7 +169,7 @@ fn least_squares_loses_less_than_leaving_alone_whatever_went() {
     let case = Case::with_means(0.3);
     for selection in SELECTIONS {
         let loss = |reconstruction| {
-            let options = Options { selection, reconstruction, damping: 0.01, residual: 0.0 };
+            let options = Options { selection, reconstruction, damping: 0.01, residual: 0.0, swaps: 0 };
             let pruned = case.pruned(&CpuExecutor::<f64>::new(), &Device::cpu(), &options);
             (pruned.kept_columns.clone(), case.measured(&pruned))
         };

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use gguf::{GGMLType, GGUFFile, GGUFMetadataValue as Found};
 use serde_json::{Value, json};
-use slimgpt::checkpoint::{Checkpoint, Dtype, HostTensor, WriteError};
+use slimgpt::checkpoint::{Checkpoint, HostTensor, WriteError};
 use slimgpt::export::ExportError;
-use slimgpt::export::gguf::{Arch, Options, export, uneven_rows};
+use slimgpt::export::gguf::{Arch, FileType, Options, export, uneven_rows};
 use slimgpt::place::PlaceError;
 use slimgpt::shape::{Norm, Part, Projection};
 
@@ -22,13 +22,26 @@ pub struct File {
     data: usize,
 }
 
-/// Bytes of an element.
-fn width(kind: GGMLType) -> u64 {
+/// Values of a block, and its bytes, as ggml's documentation has them.
+fn block(kind: GGMLType) -> (u64, u64) {
     match kind {
-        GGMLType::F32 => 4,
-        GGMLType::F16 => 2,
+        GGMLType::F32 => (1, 4),
+        GGMLType::F16 => (1, 2),
+        GGMLType::Q4_0 => (32, 18),
+        GGMLType::Q5_0 => (32, 22),
+        GGMLType::Q5_1 => (32, 24),
+        GGMLType::Q8_0 => (32, 34),
+        GGMLType::Q4K => (256, 144),
+        GGMLType::Q5K => (256, 176),
+        GGMLType::Q6K => (256, 210),
         other => panic!("no test writes {other:?}"),
     }
+}
+
+fn bytes_of(kind: GGMLType, shape: &[u64]) -> u64 {
+    let (values, bytes) = block(kind);
+    assert_eq!(shape[0] % values, 0, "rows are whole blocks");
+    shape.iter().product::<u64>() / values * bytes
 }
 
 impl File {
@@ -36,8 +49,7 @@ impl File {
         let bytes = std::fs::read(path).unwrap();
         let file = GGUFFile::read(&bytes).unwrap().expect("a whole file");
         assert_eq!(file.header.version, 3);
-        let ends =
-            file.tensors.iter().map(|t| t.offset + (t.dimensions.iter().product::<u64>() * width(t.tensor_type)));
+        let ends = file.tensors.iter().map(|t| t.offset + bytes_of(t.tensor_type, &t.dimensions));
         // The file ends where its last tensor, filled up to a multiple of 32, does.
         let data = bytes.len() - ends.max().unwrap().next_multiple_of(32) as usize;
         assert_eq!(data % 32, 0);
@@ -60,6 +72,25 @@ impl File {
         let Found::Array(all) = self.key(key) else { panic!("{key} is no list") };
         let number = |v: &Found| if let Found::Int32(n) = v { *n } else { panic!("{key} is no list of i32") };
         all.value.iter().map(number).collect()
+    }
+
+    /// Names and kinds of all tensors, sorted.
+    pub fn kinds(&self) -> Vec<(&str, GGMLType)> {
+        let mut kinds: Vec<_> = self.tensors.iter().map(|(name, (_, kind, _))| (name.as_str(), *kind)).collect();
+        kinds.sort_by_key(|&(name, _)| name);
+        kinds
+    }
+
+    /// Bytes from the first tensor to the end.
+    pub fn data_bytes(&self) -> u64 {
+        (self.bytes.len() - self.data) as u64
+    }
+
+    /// The bytes of a tensor as they are stored.
+    #[track_caller]
+    pub fn stored(&self, name: &str) -> &[u8] {
+        let (shape, kind, offset) = self.tensors.get(name).unwrap_or_else(|| panic!("{name} is not there"));
+        &self.bytes[self.data + offset..][..bytes_of(*kind, shape) as usize]
     }
 
     /// Sizes, innermost first, and the values.
@@ -92,7 +123,7 @@ impl File {
 }
 
 /// The file made of a folder with this config.
-fn written(config: Value, dtype: Option<Dtype>) -> (Arch, File, Checkpoint) {
+pub fn written(config: Value, dtype: Option<FileType>) -> (Arch, File, Checkpoint) {
     let place = tempfile::tempdir().unwrap();
     let checkpoint = folder(&place.path().join("model"), config);
     let out = place.path().join("model.gguf");
@@ -107,7 +138,7 @@ fn written(config: Value, dtype: Option<Dtype>) -> (Arch, File, Checkpoint) {
 
 /// The rows of heads of four dimensions, each as dimensions 0, 2, 1, 3: (0, 2) and (1, 3) are the
 /// pairs that turn together, and llama.cpp wants them side by side.
-fn turned(tensor: &HostTensor) -> HostTensor {
+pub fn turned(tensor: &HostTensor) -> HostTensor {
     let width: usize = tensor.shape[1..].iter().product();
     let rows: Vec<&[f32]> = tensor.values.chunks(width).collect();
     let values = rows.chunks(4).flat_map(|head| [head[0], head[2], head[1], head[3]].concat()).collect();
@@ -206,7 +237,7 @@ fn qwen3_becomes_openelm_where_layers_differ_and_qwen3_where_not() {
 
 #[test]
 fn vectors_stay_f32_whatever_the_matrices_are() {
-    let (_, file, model) = written(pruned("qwen2", &DIFFERENT, &json!({})), Some(Dtype::F16));
+    let (_, file, model) = written(pruned("qwen2", &DIFFERENT, &json!({})), Some(FileType::F16));
     assert!(*file.key("general.file_type") == Found::Uint32(1));
     for name in ["blk.0.attn_norm.weight", "blk.0.attn_q.bias", "output_norm.weight"] {
         assert_eq!(file.tensor(name).1, GGMLType::F32, "{name}");
@@ -290,7 +321,7 @@ fn a_failure_in_the_middle_leaves_nothing() {
     let path = place.path().join("model");
     model.write(&path);
     std::fs::write(path.join("tokenizer.json"), crate::tokenizer::byte_level().to_string()).unwrap();
-    let options = Options { dtype: Some(Dtype::F16), overwrite: false };
+    let options = Options { dtype: Some(FileType::F16), overwrite: false };
     let result = export(&Checkpoint::open(&path).unwrap(), &place.path().join("model.gguf"), options, &mut nothing);
     let Err(ExportError::Write(WriteError::Overflow { tensor, value, .. })) = result else { panic!("{result:?}") };
     assert_eq!((&*tensor, value), ("blk.2.ffn_up.weight", 1e6));

@@ -18,6 +18,7 @@ fn card(raw: &serde_json::Value) -> String {
 fn card_with(raw: &serde_json::Value, tokenizer_has_code: bool) -> String {
     let pruned = parse_config(raw).unwrap();
     let card = Card {
+        quantisation: None,
         source: Some(name(Path::new("/models/Llama-2-7b-hf/"), &json!({}))),
         config: &pruned,
         tokenizer_has_code,

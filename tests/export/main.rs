@@ -1,10 +1,13 @@
 //! What is written for other programs, read back by readers that are not our writers.
 
+mod blocks;
 mod compat;
 mod gguf;
 mod huggingface;
 mod mlx;
+mod opened;
 mod padded;
+mod quantised;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokenizer;

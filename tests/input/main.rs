@@ -3,8 +3,10 @@
 
 mod config;
 mod files;
+mod gguf;
 mod given;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod text;
 mod windows;

@@ -109,7 +109,7 @@ fn a_triangle_is_mirrored_and_damped_and_a_dead_input_gets_a_one() {
                 (false, value) => value,
             };
             let want: Vec<f64> = (0..n * n).map(|k| at(k / n, k % n).into()).collect();
-            assert_eq!(doubles(hessian::mirrored(&matrix(&values, [n, n], &device), damping)), want, "order {n}");
+            assert_eq!(doubles(hessian::mirrored(matrix(&values, [n, n], &device), damping)), want, "order {n}");
         }
     }
 }

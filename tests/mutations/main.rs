@@ -9,6 +9,7 @@
 
 mod chat;
 mod folders;
+mod gguf;
 mod memory;
 mod model;
 mod mutate;
@@ -67,6 +68,7 @@ pub struct Format {
 fn formats() -> Vec<Format> {
     let all = [
         model::formats(),
+        gguf::formats(),
         tokenizer::formats(),
         chat::formats(),
         results::formats(),

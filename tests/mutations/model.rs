@@ -194,7 +194,7 @@ fn written(checkpoint: &Checkpoint) -> Result<(Vec<u8>, Vec<u8>), String> {
 }
 
 /// Whether what is written of a checkpoint opens with the same numbers.
-fn written_again(checkpoint: &Checkpoint) -> Outcome {
+pub fn written_again(checkpoint: &Checkpoint) -> Outcome {
     let Ok((config, weights)) = written(checkpoint) else { return Outcome::Refused };
     let again = match Checkpoint::from_bytes(&config, Cow::Owned(weights.clone())) {
         Ok(again) => again,

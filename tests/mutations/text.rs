@@ -6,6 +6,7 @@ use serde_json::json;
 use slimgpt::eval::tasks::{Begin, ZERO_SHOT, mmlu, prepare, rows};
 use slimgpt::text::{Bos, Files, Sampling, Tokenizer, Windows};
 
+use crate::support::parquet::table;
 use crate::support::shipped;
 use crate::{Format, Outcome};
 
@@ -67,6 +68,37 @@ fn calibration(name: &'static str, seed: Vec<u8>, is_json: bool) -> Format {
     }
 }
 
+/// Tables, of which `tests/input/tables/make.py` made one, and of the other every byte is known.
+fn tables() -> Vec<Format> {
+    let texts: Vec<String> = (0..20).map(|i| format!("The cat number {i} sat on the mat.")).collect();
+    let some = || texts.iter().map(|text| Some(text.as_str())).chain([None]).collect();
+    let csv = format!("id,text\r\n{}", texts.iter().map(|text| format!("1,\"{text}\"\r\n")).collect::<String>());
+    let parquet = |codec| table(&[some(), some()], codec);
+    let written =
+        |name: &str| std::fs::read(format!("{}/tests/input/tables/{name}.parquet", env!("CARGO_MANIFEST_DIR")));
+    let of_pyarrow = ["plain", "snappy", "gzip", "lengths", "prefixes", "pages"].map(|name| written(name).unwrap());
+    let mut columns = calibration("a.parquet", parquet(0), false);
+    columns.seeds.extend([1, 2, 6].map(parquet));
+    columns.seeds.extend(of_pyarrow);
+    columns.share = 16;
+    let mut nested = calibration("b.parquet", written("chat").unwrap(), false);
+    nested.read = Box::new(|file| {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().join("b.parquet")];
+        std::fs::write(&paths[0], file).unwrap();
+        let files = Files { paths: &paths, key: "", documents: None };
+        match files.rows(None, &mut |_, _| Ok(())) {
+            Ok(_) => Outcome::Used,
+            Err(_) => Outcome::Refused,
+        }
+    });
+    let mut separated = calibration("a.csv", csv.into_bytes(), false);
+    separated.parts = &["\"", "\"\"", ",", "\r\n", "\n\n", "\u{feff}"];
+    columns.parts = &["PAR1", "PARE"];
+    nested.parts = columns.parts;
+    vec![columns, nested, separated]
+}
+
 /// Rows that every task can be asked with.
 fn task_row() -> Vec<u8> {
     let choices = json!({ "text": ["a ball", "a dog", "rain", "none"], "label": ["A", "B", "C", "D"] });
@@ -105,12 +137,14 @@ fn tasks() -> Format {
 
 pub fn formats() -> Vec<Format> {
     let text: Vec<u8> = "The cat sat on the mat. Ünicode 😀 too.\n".repeat(12).into_bytes();
-    vec![
+    let mut all = vec![
         calibration("a.txt", text.clone(), false),
         calibration("a.jsonl", lines(), true),
         calibration("a.json", list(), true),
         calibration("a.jsonl.gz", gzip(&lines()), false),
         calibration("a.txt.zst", zstd(&text), false),
         tasks(),
-    ]
+    ];
+    all.extend(tables());
+    all
 }

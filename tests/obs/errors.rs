@@ -58,6 +58,18 @@ impl<E: Inspect> Executor for Spoiled<'_, E> {
         self.inner.eliminate_cheapest(problem, count).await
     }
 
+    async fn gains(&self, problem: &E::Problem, groups: &[Vec<usize>]) -> Result<Vec<f64>, ObsError> {
+        self.inner.gains(problem, groups).await
+    }
+
+    async fn restore(&self, problem: &mut E::Problem, columns: &[usize]) -> Result<f64, ObsError> {
+        self.inner.restore(problem, columns).await
+    }
+
+    fn end_elimination(&self, problem: &mut E::Problem) {
+        self.inner.end_elimination(problem);
+    }
+
     async fn refit(&self, problem: &E::Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
         self.inner.refit(problem, kept, draw).await
     }

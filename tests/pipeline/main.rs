@@ -9,6 +9,8 @@ mod folder;
 mod places;
 mod plan;
 mod qwen2;
+mod scored;
+mod settled;
 mod sizes;
 mod stories;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,7 @@
 
 use slimgpt::activations::Placement;
 use slimgpt::allocate::{AllocateError, Allocation, Curve, CurveError, LayerRatio, Rounding, Schedule, Target};
+use slimgpt::device::{Device, adapters};
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Limits, MemoryError, Plan, PlanError, Request, WouldFit, plan};
 use slimgpt::remedy::{Remedied, Remedy};
@@ -9,6 +10,7 @@ use slimgpt::shape::{LayerShape, ModelConfig};
 
 use crate::sizes::{config, llama_7b, stories};
 use crate::support::pruned::rounded_by_layer;
+use crate::support::software_gpu;
 
 fn asked(allocation: Allocation) -> Request {
     Request { allocation, windows: 128, window_tokens: 256, ..Request::default() }
@@ -227,6 +229,37 @@ fn activations_move_to_the_host_before_anything_is_refused() {
     assert_eq!(place(70), (Placement::Device, true));
     assert_eq!(place(26), (Placement::Device, false));
     assert_eq!(place(12), (Placement::Host, false));
+}
+
+fn llama_70b() -> ModelConfig {
+    let dense = LayerShape { heads: 64, kv_heads: 8, channels: 28672 };
+    ModelConfig { vocab_size: 32000, tied_head: false, ..config(80, dense, 8192) }
+}
+
+/// At 256 windows of 2048 tokens, with nothing known of the device but its memory.
+#[test]
+fn six_gigabytes_are_enough_for_seven_billion_parameters_and_24_for_seventy() {
+    for (model, gigabytes) in [(llama_7b(), 6), (llama_70b(), 24)] {
+        let request = Request { windows: 256, window_tokens: 2048, ..ratio(0.5) };
+        let limits = Limits { is_gpu: true, ..Limits::default() }.within(Some(gigabytes * 1_000_000_000));
+        let memory = plan(&request, &model, &limits).unwrap().memory;
+        assert_eq!(memory.activations, Placement::Host, "{gigabytes} GB");
+        // The Hessian and two more of its size, and no room for a fourth twice over.
+        let square = (model.dense.channels as u64).pow(2) * 4;
+        assert!(memory.device_bytes > 3 * square && memory.device_bytes < 8 * square, "{:?}", memory.parts);
+    }
+}
+
+#[test]
+fn a_device_that_tells_its_memory_sets_the_budget() {
+    let (gpu, there) = (software_gpu(), pollster::block_on(adapters()));
+    let software = there.iter().find(|adapter| adapter.name == gpu.name()).expect("listed");
+    let all = software.memory_bytes.expect("the software adapter tells");
+    let of = Limits::of(&gpu, None);
+    assert!(of.device_bytes.is_some_and(|bytes| 0 < bytes && bytes <= all / 5 * 4), "{of:?} of {all}");
+    assert!(software.usable_bytes().is_some_and(|bytes| 0 < bytes && bytes <= all / 5 * 4), "{software:?}");
+    assert_eq!(of.within(Some(5 << 30)).device_bytes, Some(5 << 30));
+    assert_eq!(Limits::of(&Device::cpu(), None).device_bytes, None);
 }
 
 #[test]

@@ -39,6 +39,31 @@ fn a_response_counts_and_its_prompt_does_not() {
 }
 
 #[test]
+fn tables_are_the_same_examples_as_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = Subject::open(&shipped());
+    let settings = Settings { window: 64, ..Settings::default() };
+    let sha256 = |file: &Path| subject.data(&[file.to_owned()], None, &settings).unwrap().sha256();
+    let rows: Vec<Value> = (0..20).map(row).collect();
+    let lines = written(folder.path(), "rows.jsonl", &rows);
+    let fields =
+        |row: &Value| format!("\"{}\",,{},3\n", row["instruction"].as_str().unwrap(), row["output"].as_str().unwrap());
+    let csv = folder.path().join("rows.csv");
+    std::fs::write(&csv, format!("instruction,input,output,n\n{}", rows.iter().map(fields).collect::<String>()))
+        .unwrap();
+    assert_eq!(sha256(&csv), sha256(&lines));
+    let texts: Vec<String> = (0..20).map(|i| format!("Mia went home {i} times.")).collect();
+    let lines = texts.iter().map(|text| json!({ "text": text })).collect::<Vec<_>>();
+    let lines = written(folder.path(), "texts.jsonl", &lines);
+    let parquet = folder.path().join("texts.parquet");
+    let groups: Vec<_> = texts.chunks(7).map(|some| some.iter().map(|text| Some(text.as_str())).collect()).collect();
+    std::fs::write(&parquet, crate::support::parquet::table(&groups, 1)).unwrap();
+    assert_eq!(sha256(&parquet), sha256(&lines));
+    std::fs::write(&csv, "id,body\n1,one\n").unwrap();
+    assert_says(subject.data(&[csv], None, &settings), &["rows.csv", "\"id\", \"body\""]);
+}
+
+#[test]
 fn rows_that_are_too_long_are_cut_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let subject = Subject::open(&shipped());

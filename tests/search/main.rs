@@ -18,7 +18,7 @@ use slimgpt::obs::{
     prune_heads,
 };
 use slimgpt::pipeline::Flow;
-use slimgpt::search::{Cut, Event, Map, Search, SearchError, search, sizes};
+use slimgpt::search::{Bounds, Cut, Event, Map, Search, SearchError, search, sizes};
 use support::checkpoint::Model;
 use support::{activations, assert_says, doubles, matrix, random, shipped, software_gpu, tokens};
 
@@ -204,6 +204,14 @@ fn an_interrupted_search_goes_on() {
     let (calibration, probe, device) = (windows(4, 32, 1), windows(2, 24, 100), Device::cpu());
     let asked = asked(&checkpoint, &calibration, &probe, &device);
     let whole = found(&asked, Map::default(), &mut go_on).0.unwrap();
+    // What is known already is not worked for.
+    let mut watched = Vec::new();
+    let mut watch = |event: Event| {
+        watched.push(event);
+        Flow::Continue
+    };
+    assert_eq!(found(&asked, whole.clone(), &mut watch).0.unwrap(), whole);
+    assert!(watched.is_empty(), "{watched:?}");
     for stop_after in 0..3 {
         let mut stopping = |event: Event| match event {
             Event::LayerDone { layer, .. } if layer == stop_after => Flow::Stop,
@@ -224,17 +232,23 @@ fn sizes_meet_their_target_and_cost_less_than_even_ones() {
     let map = found(&asked(&checkpoint, &calibration, &probe, &device), Map::default(), &mut go_on).0.unwrap();
     let mut before = 0.0;
     for ratio in [0.1, 0.2, 0.3, 0.5] {
-        let found = sizes(&map, config, &[], None, Target::Ratio(ratio)).unwrap();
+        let found = sizes(&map, config, &Bounds::default(), Target::Ratio(ratio)).unwrap();
         assert!(found.ratio >= ratio - 1e-9, "{} for {ratio}", found.ratio);
         // A step of channels of one layer.
         assert!(found.ratio < ratio + 0.012, "{} for {ratio}", found.ratio);
         assert!(found.predicted_divergence >= before, "more costs more");
         before = found.predicted_divergence;
     }
-    let kept = sizes(&map, config, &[0], None, Target::Ratio(0.2)).unwrap();
+    let kept = sizes(&map, config, &Bounds { keep_layers: vec![0], ..Bounds::default() }, Target::Ratio(0.2)).unwrap();
     assert_eq!(kept.layers[0], config.layers[0]);
-    assert_says(sizes(&map, config, &[], None, Target::Ratio(0.97)), &["the largest cuts that were probed"]);
-    assert_says(sizes(&map, config, &[], None, Target::Ratio(1.5)), &["1.5"]);
+    for ratio in [0.1, 0.3] {
+        let of = |uniform| sizes(&map, config, &Bounds { uniform, ..Bounds::default() }, Target::Ratio(ratio)).unwrap();
+        let (one, own) = (of(true), of(false));
+        assert!(one.layers.iter().all(|shape| *shape == one.layers[0]), "{:?}", one.layers);
+        assert!(one.ratio >= ratio - 1e-9 && one.predicted_divergence >= 0.99 * own.predicted_divergence, "{one:?}");
+    }
+    assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(0.97)), &["the largest cuts that were probed"]);
+    assert_says(sizes(&map, config, &Bounds::default(), Target::Ratio(1.5)), &["1.5"]);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod checkpoint;
+pub mod gguf;
 pub mod oracle;
+pub mod parquet;
 pub mod pruned;
 pub mod rounding;
 

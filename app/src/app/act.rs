@@ -275,6 +275,7 @@ impl App {
             windows: calibration.windows.clone(),
             key: key.clone(),
             request: self.plan.settings.searched(&model),
+            bounds: self.plan.settings.bounds(),
             device: self.plan.settings.place.choice(),
             folder: self.data.clone(),
             control: control.clone(),

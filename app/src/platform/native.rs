@@ -30,7 +30,8 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 pub fn pick(mail: &Mail, what: Pick) {
     // Asynchronous: a dialog that blocks would stop the window behind it.
     let dialog = rfd::AsyncFileDialog::new();
-    let texts = dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "gz"]);
+    let texts =
+        dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "csv", "tsv", "parquet", "gz", "zst"]);
     let picked = move |paths| Message::Picked(what, paths);
     // Some systems want a dialog to be made on the thread of the window.
     match what {

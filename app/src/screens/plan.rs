@@ -228,8 +228,8 @@ impl PlanScreen {
 
     /// Plans anew when something changed.
     fn replan(&mut self, model: &Model) {
-        let found =
-            self.searching.shapes(&self.settings.request, self.settings.target(model), model.checkpoint.config());
+        let (target, bounds) = (self.settings.target(model), self.settings.bounds());
+        let found = self.searching.shapes(target, bounds, model.checkpoint.config());
         match found {
             Some(Ok(layers)) => {
                 let schedule = Schedule::Shapes(layers.clone());
@@ -258,7 +258,7 @@ impl PlanScreen {
         Limits {
             is_gpu: adapter.is_some(),
             max_binding_bytes: adapter.map(|a| a.max_binding_bytes),
-            device_bytes: None,
+            device_bytes: adapter.and_then(Adapter::usable_bytes),
             host_bytes: self.host_bytes,
             disk_bytes: self.disk_bytes,
         }

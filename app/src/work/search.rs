@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slimgpt::device::DeviceChoice;
 use slimgpt::pipeline::Request;
-use slimgpt::search::SearchPlan;
+use slimgpt::search::{Bounds, SearchPlan};
 
 use crate::control::Control;
 use crate::findings::Key;
@@ -23,6 +23,8 @@ pub struct Order {
     pub key: Key,
     /// The pruning that it is for, with a target.
     pub request: Request,
+    /// What sizes must keep to.
+    pub bounds: Bounds,
     /// Where it is computed.
     pub device: DeviceChoice,
     /// The folder in which it is kept, so that it goes on after a restart.
@@ -65,6 +67,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Option<Box<SearchPlan>>, Stri
         request: &order.request,
         calibration: &order.windows,
         probe: &probe,
+        bounds: &order.bounds,
         limits: &Limits::of(&device, None),
         device: &device,
         state: &state,

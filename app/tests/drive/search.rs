@@ -1,7 +1,7 @@
 //! Sizes are searched for in the window: stopped, gone on with, solved again for another target, pruned by.
 
 use eframe::egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use slimgpt::shape::LayerShape;
 use slimgpt_app::screens::Screen;
 use slimgpt_app::settings::DeviceSetting;

@@ -21,10 +21,13 @@ use crate::cli::{out, parse, progress};
 pub struct Calibration {
     /// A text of the kind the model is for; may be given several times
     ///
-    /// .txt, .jsonl (see --text-key) or Alpaca-style .json, each may be packed (.gz, .zst).
+    /// .txt, .jsonl, .parquet, .csv, .tsv (see --text-key) or Alpaca-style .json; each may be packed (.gz, .zst). A folder
+    /// or a quoted pattern ('data/*.parquet') means all of its files, - standard input.
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
-    /// Key of the text in a .jsonl line
+    /// Key or column of the text in a row; a.b is the part b of a
+    ///
+    /// Where messages (role, content) stand there, they become a text by the model's chat template.
     #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
     /// Only the first N documents of all files together
@@ -88,7 +91,7 @@ pub fn window_length_of(flag: &str, asked: Option<usize>, config: &ModelConfig) 
     }
 }
 
-const NO_TEXT: &str = "no calibration text: give --calibration FILE (.txt, .jsonl or Alpaca-style .json). \
+const NO_TEXT: &str = "no calibration text: give --calibration FILE (.txt, .jsonl, .parquet, .csv or Alpaca-style .json). \
 Good is text of the kind the model will be used for, varied, and not what it will be tested on; a few thousand web documents \
 (C4, FineWeb-Edu) suit most models. 256 windows of 2048 tokens are about half a million tokens, or 2 to 3 MB";
 

@@ -1,10 +1,14 @@
 //! Where to compute.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use pollster::block_on;
 use slimgpt::device::{Device, DeviceChoice, DeviceError, adapters, typed};
+use slimgpt::format;
+use slimgpt::pipeline::{CAUTIOUS_DEVICE_BYTES, Limits};
 
 use crate::cli::choice::suggesting;
 use crate::cli::{out, variables};
@@ -45,6 +49,22 @@ pub fn told(device: &Device) {
         out::detail(format_args!("adapter: {} ({}, {}): {words}", adapter.name, adapter.kind, adapter.driver));
     }
     out::detail(format_args!("device: {}", device.name()));
+}
+
+/// What the device and this machine can hold, with activations perhaps on the disk of `folder`, and with the bytes of
+/// `memory` if so many were allowed. Says so where a GPU's memory had to be guessed.
+pub fn limits(device: &Device, folder: &Path, memory: Option<u64>) -> Limits {
+    let limits = Limits::of(device, Some(folder)).within(memory);
+    match limits.device_bytes {
+        Some(bytes) => out::detail(format_args!("memory of the device: {} may be used", format::bytes(bytes))),
+        None if limits.is_gpu => out::note(format_args!(
+            "note: the driver tells nothing of the device's memory, so activations stay there only up to {}; --memory \
+             says how much there is",
+            format::bytes(CAUTIOUS_DEVICE_BYTES)
+        )),
+        None => {}
+    }
+    limits
 }
 
 /// Takes a device by any of its words.

@@ -1,21 +1,22 @@
 //! What is to go, and how it is chosen: one flag for each knob of a [`Request`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use slimgpt::allocate::{AllocateError, Allocation, Curve, FinalShape, Rounding, Schedule, SiteRatio, Target};
+use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
+use slimgpt::device::Device;
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
-use slimgpt::search::{Found, SearchError};
+use slimgpt::search::{Bounds, Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
-use super::schedule::{self, ScheduleArgument, Scheduled};
-use super::{CalibrationSize, window_length};
-use crate::cli::choice::{choice, described, listed, suggesting};
+use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
+use super::{CalibrationSize, limits, window_length};
+use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
 use crate::cli::parse;
 use crate::cli::{out, variables};
@@ -24,22 +25,18 @@ use crate::cli::{out, variables};
 #[derive(Args, Clone)]
 pub struct Pruning {
     /// Share of the decoder layers' parameters to remove, between 0 and 1
-    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with = "target_params")]
+    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with_all = ["target_params", "target_bytes"])]
     target: Option<f64>,
     /// Parameters that are to be left in the whole model, such as 5.4B
-    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true, conflicts_with = "target_bytes")]
     target_params: Option<usize>,
-    /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
+    /// Bytes that the files of weights are to have at most, such as 3GB
     ///
-    /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
-    /// {"heads": n, "kv_heads": n, "channels": n}; of a file that `slimgpt search` made, --target says which sizes.
-    #[arg(
-        long,
-        default_value = "log",
-        value_name = "CURVE|FILE",
-        value_parser = suggesting(schedule::parse, described::<Curve>().chain([schedule::SEARCH]))
-    )]
-    schedule: ScheduleArgument,
+    /// In the element type that is written; embeddings, norms and the files' headers count.
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true)]
+    target_bytes: Option<u64>,
+    #[command(flatten)]
+    schedule: ScheduleFlag,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
     ///
     /// Takes the place of a target and a schedule.
@@ -47,7 +44,7 @@ pub struct Pruning {
         long,
         value_name = "SIZES",
         value_parser = parse::shape,
-        conflicts_with_all = ["target", "target_params", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
+        conflicts_with_all = ["target", "target_params", "target_bytes", "uniform", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
     )]
     shape: Option<FinalShape>,
     /// Ratio of the first layer; by default 0.3125 × target
@@ -68,6 +65,9 @@ pub struct Pruning {
     /// Layers that lose nothing, counted from 0, such as 0,1,31
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide_short_help = true)]
     keep_layers: Vec<usize>,
+    /// Search for one shape for all layers, which opens everywhere
+    #[arg(long, conflicts_with = "keep_layers")]
+    uniform: bool,
     /// A method by name; --help lists them. What is given beside it holds
     #[arg(
         long,
@@ -111,9 +111,23 @@ pub struct Pruning {
     /// for what the layers before it lost: it costs one more stream of activations.
     #[arg(long, default_value = "0", value_name = "ALPHA", value_parser = parse::share, allow_negative_numbers = true, hide_short_help = true)]
     residual: f64,
+    /// Units of each site that may change places with units that stayed, once enough have gone
+    ///
+    /// Each such swap lowers the error of the layer; there are fewer where no more do. It needs exact, grouped-cholesky or
+    /// diagonal scores.
+    #[arg(long, default_value = "0", value_name = "N", allow_negative_numbers = true, hide_short_help = true)]
+    swaps: usize,
     #[command(flatten)]
     pub knobs: Knobs,
 }
+
+/// Stands for a target that a search is yet to find.
+const UNKNOWN_RATIO: f64 = 0.01;
+
+const KEPT: &str = "--keep-layers belongs to the search: the sizes of a plan are what they are";
+
+const UNIFORM: &str = "--uniform belongs to the search (`slimgpt search`, or --schedule search): a curve that is the same \
+for all layers is --schedule uniform, and one shape that is known already is --shape";
 
 /// The words for steps that need no number.
 const CHANNEL_STEPS: [(&str, &str); 2] = [("one-by-one", "the default"), ("dynamic", "in groups of the paper's sizes")];
@@ -150,6 +164,11 @@ impl Knobs {
         Request { allocation: Allocation { rounding, channel_multiple, ..Allocation::default() }, ..Request::default() }
     }
 
+    /// What the device and this machine can hold, with activations perhaps on the disk of `folder`.
+    pub fn limits(&self, device: &Device, folder: &Path) -> Limits {
+        limits(device, folder, self.memory)
+    }
+
     /// `limits` within the memory that was allowed.
     pub fn within(&self, limits: Limits) -> Limits {
         limits.within(self.memory)
@@ -159,17 +178,32 @@ impl Knobs {
 impl Pruning {
     /// The file that is read.
     pub fn file(&self) -> Option<&PathBuf> {
-        self.schedule.file()
+        self.schedule.argument.file()
     }
 
     /// Whether the sizes are to be searched for.
     pub fn is_search(&self) -> bool {
-        self.shape.is_none() && matches!(self.schedule, ScheduleArgument::Search)
+        self.shape.is_none() && matches!(self.schedule.argument, ScheduleArgument::Search)
     }
 
     /// How much is to go, if that was said.
-    pub fn target(&self) -> Option<Target> {
-        self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters))
+    ///
+    /// # Errors
+    /// When it is a number of bytes that no pruning of the model comes to.
+    pub fn target(&self, checkpoint: &Checkpoint) -> Result<Option<Target>> {
+        let Some(bytes) = self.target_bytes else {
+            return Ok(self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters)));
+        };
+        let method = self.method.map_or_else(Request::default, |method| method.of(Request::default()));
+        let written = method.written_config(checkpoint.config());
+        let target = Target::within(bytes, &checkpoint.types(self.dtype), &written).map_err(PlanError::from)?;
+        Ok(Some(target))
+    }
+
+    /// What sizes that are searched for must keep to.
+    pub fn bounds(&self) -> Bounds {
+        let (keep_layers, channel_multiple) = (self.keep_layers.clone(), self.knobs.channel_multiple);
+        Bounds { keep_layers, channel_multiple, uniform: self.uniform }
     }
 
     /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
@@ -181,32 +215,47 @@ impl Pruning {
         if let Some(file) = self.file() {
             out::detail(format_args!("schedule: {}", file.display()));
         }
+        // Refused now and not after a search.
+        self.method_takes_sizes()?;
         let config = checkpoint.config();
         if let Some(shape) = self.shape {
-            return self.with(size, config, seed, Schedule::Shape(shape), self.target());
+            return self.with(size, config, seed, Schedule::Shape(shape), None);
         }
-        match self.schedule.read()? {
-            Scheduled::As(schedule) => self.with(size, config, seed, schedule, self.target()),
-            Scheduled::Search => {
-                // Refused now and not after the search.
-                self.method_takes_sizes()?;
-                self.with(size, config, seed, Schedule::default(), self.target())
-            }
+        if self.uniform && !self.is_search() {
+            return Err(Usage(UNIFORM.into()).into());
+        }
+        let target = self.target(checkpoint)?;
+        match self.schedule.argument.read()? {
+            Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
+            Scheduled::Search => self.with(size, config, seed, Schedule::default(), target),
             Scheduled::Found(plan) => {
                 if plan.model != searched_model(checkpoint)? {
                     let source = plan.source.clone().unwrap_or_else(|| "a model in memory".into());
                     return Err(SearchError::OtherModel(source).into());
                 }
-                self.found(size, config, seed, plan.found(self.target())?)
+                if !self.keep_layers.is_empty() {
+                    return Err(Usage(KEPT.into()).into());
+                }
+                self.found(size, config, seed, plan.found(target)?)
             }
         }
     }
 
-    /// What is asked for where a search is to find the sizes for a target: those of the usual curve meanwhile.
+    /// What is asked for where a search is to find the sizes for a target: those of the usual curve meanwhile. A target that
+    /// is not known yet is taken to be a small one, by which the work takes the most memory.
     ///
     /// # Errors
-    /// When a window is longer than the model's context.
-    pub fn towards(&self, target: Target, size: &CalibrationSize, config: &ModelConfig, seed: u64) -> Result<Request> {
+    /// When a window is longer than the model's context, or the method takes no sizes.
+    pub fn towards(
+        &self,
+        target: Option<Target>,
+        size: &CalibrationSize,
+        config: &ModelConfig,
+        seed: u64,
+    ) -> Result<Request> {
+        // Refused now and not after the search.
+        self.method_takes_sizes()?;
+        let target = target.unwrap_or(Target::Ratio(UNKNOWN_RATIO));
         self.with(size, config, seed, Schedule::default(), Some(target))
     }
 
@@ -216,20 +265,19 @@ impl Pruning {
     /// As [`Self::request`].
     pub fn found(&self, size: &CalibrationSize, config: &ModelConfig, seed: u64, found: &Found) -> Result<Request> {
         self.method_takes_sizes()?;
-        if !self.keep_layers.is_empty() && !self.is_search() {
-            return Err(
-                Usage("--keep-layers belongs to the search: the sizes of a plan are what they are".into()).into()
-            );
-        }
         self.with(size, config, seed, Schedule::Shapes(found.layers.clone()), None)
     }
 
-    /// Refuses a method that shares out by itself how much goes.
+    /// Refuses sizes or a schedule beside a method that shares out by itself how much goes.
     fn method_takes_sizes(&self) -> Result<()> {
+        let flag = match self.shape {
+            Some(_) => "--shape",
+            None if self.schedule.is_typed => "--schedule",
+            None => return Ok(()),
+        };
         match self.method.filter(|method| method.shares_out()) {
             Some(method) => {
-                Err(Usage(format!("--method {method} says itself how much each layer loses; leave --schedule out"))
-                    .into())
+                Err(Usage(format!("--method {method} says itself how much each layer loses; leave {flag} out")).into())
             }
             None => Ok(()),
         }
@@ -262,7 +310,7 @@ impl Pruning {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
-            options: Options { damping: self.damping, residual: self.residual, ..shared.options },
+            options: Options { damping: self.damping, residual: self.residual, swaps: self.swaps, ..shared.options },
             seed,
             windows: size.samples,
             window_tokens: window_length(size.seq_len, config)?,

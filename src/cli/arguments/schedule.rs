@@ -4,11 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use slimgpt::allocate::{Curve, Schedule};
 use slimgpt::disk;
 use slimgpt::names::Named;
 use slimgpt::search::SearchPlan;
 
+use crate::cli::choice::{described, suggesting};
 use crate::cli::exit::Usage;
 
 /// A schedule as it was typed. Its file is read when the command runs, as all files are.
@@ -17,6 +20,51 @@ pub enum ScheduleArgument {
     Curve(Curve),
     Search,
     File(PathBuf),
+}
+
+#[derive(Args)]
+struct Flag {
+    /// How the ratio goes from layer to layer: a curve, or a FILE with an entry for each layer
+    ///
+    /// A file needs no target. An entry is a ratio, a pair {"heads": r, "channels": r}, or exact sizes
+    /// {"heads": n, "kv_heads": n, "channels": n}; of a file that `slimgpt search` made, --target says which sizes.
+    #[arg(
+        long,
+        default_value = "log",
+        value_name = "CURVE|FILE",
+        value_parser = suggesting(parse, described::<Curve>().chain([SEARCH]))
+    )]
+    schedule: ScheduleArgument,
+}
+
+/// `--schedule`, and whether it was typed: some methods take none.
+#[derive(Clone, Debug)]
+pub struct ScheduleFlag {
+    pub argument: ScheduleArgument,
+    pub is_typed: bool,
+}
+
+impl Args for ScheduleFlag {
+    fn augment_args(command: Command) -> Command {
+        Flag::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Flag::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for ScheduleFlag {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Flag { schedule: argument } = Flag::from_arg_matches(matches)?;
+        // A default is there like a value that was typed, and only clap knows which it is.
+        Ok(Self { argument, is_typed: matches.value_source("schedule") == Some(ValueSource::CommandLine) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// How the ratio goes from layer to layer, as far as what was typed says it.
@@ -30,12 +78,12 @@ pub enum Scheduled {
 }
 
 /// The word for sizes that are to be searched for.
-pub const SEARCH: (&str, &str) =
+const SEARCH: (&str, &str) =
     ("search", "sizes that are searched for: what cutting costs is measured site by site (see `slimgpt search`)");
 
 /// A curve's name, the word for the search, or whatever else as a file: names go before files that are called the
 /// same.
-pub fn parse(text: &str) -> Result<ScheduleArgument, String> {
+fn parse(text: &str) -> Result<ScheduleArgument, String> {
     Ok(match (Curve::named(text), text == SEARCH.0) {
         (Some(curve), _) => ScheduleArgument::Curve(curve),
         (None, true) => ScheduleArgument::Search,

@@ -51,13 +51,13 @@ pub struct Compare {
     /// Folder for results; the same folder goes on
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The text that perplexity is measured on: .txt, .jsonl or .json
+    /// The text that perplexity is measured on: .txt, .jsonl, .json, .parquet or .csv
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// A calibration text; given several times, each is compared apart
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
-    /// Key of the text in a .jsonl line
+    /// Key or column of the text in a row; a.b is the part b of a
     #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
     /// Methods, separated by commas; by default all that need no training
@@ -74,7 +74,7 @@ pub struct Compare {
     /// Shares of the decoder layers' parameters to remove
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.2,0.5", value_parser = parse::ratio)]
     targets: Vec<f64>,
-    /// How the ratio goes from layer to layer
+    /// How the ratio goes from layer to layer, for methods that do not say it themselves
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "log", value_parser = choice::<Curve>())]
     schedules: Vec<Curve>,
     /// What goes from attention as one

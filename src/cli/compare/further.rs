@@ -23,7 +23,7 @@ pub struct Measures {
     /// between
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "task_dir")]
     tasks: Vec<String>,
-    /// Folder of the tasks' .jsonl files
+    /// Folder of the tasks' files (.jsonl or .parquet)
     #[arg(long, value_name = "DIR", requires = "tasks")]
     task_dir: Option<PathBuf>,
     /// Rows of each task from the beginning of its file (for mmlu, of each subject); by default all

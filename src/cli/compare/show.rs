@@ -15,7 +15,7 @@ type Choice = (&'static str, fn(&Cell) -> String);
 const CHOICES: [Choice; 8] = [
     // Rounded before it is written: 100 · 0.07 is 7.000000000000001.
     ("removed", |c| format!("{} %", (1000.0 * c.target).round() / 10.0)),
-    ("schedule", |c| c.schedule.name().into()),
+    ("schedule", |c| c.schedule_name().into()),
     ("calibration", |c| c.calibration.clone()),
     ("samples", |c| c.samples.to_string()),
     ("tokens", |c| c.seq_len.to_string()),

@@ -7,7 +7,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::json;
 use slimgpt::device::Device;
-use slimgpt::disk;
+use slimgpt::{beside, disk};
 
 use super::{Continuation, Generate, Usage, Writer, interrupted, with_device};
 use crate::cli::interrupt::Interrupt;
@@ -90,9 +90,9 @@ impl Generate {
     }
 }
 
-/// Whether two folders have the same tokenizer, byte for byte.
+/// Whether two models have the same tokenizer, byte for byte.
 fn same(a: &std::path::Path, b: &std::path::Path) -> bool {
-    let read = |folder: &std::path::Path| disk::read_within(&folder.join("tokenizer.json"), disk::TOKENIZER).ok();
+    let read = |model: &std::path::Path| beside::read_within(model, "tokenizer.json", disk::TOKENIZER).ok();
     read(a) == read(b)
 }
 

@@ -10,7 +10,7 @@ use slimgpt::format;
 use slimgpt::pipeline::Limits;
 use slimgpt::recover::{RecoveryPlan, Settings, Train, plan};
 
-use crate::cli::arguments::open_weights;
+use crate::cli::arguments::open_sizes;
 use crate::cli::choice::choice;
 use crate::cli::{out, parse, show};
 
@@ -55,7 +55,7 @@ impl Recovery {
         let usual = Settings::default();
         let window = window.unwrap_or(usual.window.min(checkpoint.config().max_positions));
         let settings = Settings { train, rank, batch, micro_batch, window, ..usual };
-        let teacher = self.teacher.as_deref().map(open_weights).transpose()?;
+        let teacher = self.teacher.as_deref().map(open_sizes).transpose()?;
         let plan = plan(&settings, checkpoint.config(), teacher.as_ref().map(Checkpoint::config), limits)?;
         match as_json {
             true => out::json(&json!({ "settings": settings, "plan": plan })),

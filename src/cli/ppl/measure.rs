@@ -68,7 +68,7 @@ impl Measure<'_> {
 
     /// lm-eval's rolling windows, every document by itself.
     pub fn rolling(&self, files: Files<'_>, device: &Device) -> Result<Found> {
-        let documents = read(files)?;
+        let documents = self.read(files)?;
         let prefix = self.tokenizer.embedded(self.prefix()?.ok_or(EvalError::NoPrefix)?)?;
         let (texts, kind) = match documents.as_slice() {
             [whole] if has_titles(whole) => (pages(whole), "WikiText pages, detokenised"),
@@ -124,7 +124,7 @@ impl Measure<'_> {
     pub fn strided(&self, files: Files<'_>, join: Join, asked: Option<usize>, device: &Device) -> Result<Found> {
         // transformers' 512, as far as the windows still overlap by half.
         let stride = asked.unwrap_or(USUAL_STRIDE.min(self.length / 2));
-        let mut requests = strided(&self.encode(&join.text(&read(files)?))?, self.length, stride)?;
+        let mut requests = strided(&self.encode(&join.text(&self.read(files)?))?, self.length, stride)?;
         requests.truncate(self.count.unwrap_or(usize::MAX));
         let begin = if self.bos == Bos::First { "at the beginning" } else { "nowhere" };
         Ok(Found {
@@ -152,11 +152,11 @@ impl Measure<'_> {
         };
         Ok(begin.into_iter().chain(self.tokenizer.encode(text)?).collect())
     }
-}
 
-/// The documents of files; what was not taken as it stands is said.
-fn read(files: Files<'_>) -> Result<Vec<String>> {
-    let read = files.read()?;
-    out::notes(&read.notes);
-    Ok(read.texts)
+    /// The documents of files; what was not taken as it stands is said.
+    fn read(&self, files: Files<'_>) -> Result<Vec<String>> {
+        let read = files.read_for(self.checkpoint.folder())?;
+        out::notes(&read.notes);
+        Ok(read.texts)
+    }
 }

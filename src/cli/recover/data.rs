@@ -15,14 +15,14 @@ use crate::cli::out;
 /// What is learnt from, and which of its tokens count.
 #[derive(Args, Clone)]
 pub struct Examples {
-    /// What to learn from: rows (.json, .jsonl) or text (.txt), packed (.gz, .zst) or not; may be given
-    /// several times
+    /// What to learn from: rows (.json, .jsonl, .parquet, .csv) or text (.txt), packed (.gz, .zst) or not; a folder, a
+    /// quoted pattern or - for standard input; may be given several times
     #[arg(long, value_name = "FILE", required = true)]
     data: Vec<PathBuf>,
     /// What the rows are; by default as the first row looks
     #[arg(long, value_name = "FORMAT", value_parser = choice::<Format>())]
     format: Option<Format>,
-    /// Key of the text in a row of plain text
+    /// Key of the text in a row of plain text, or of the messages in one of chat; a.b is the part b of a
     #[arg(long, default_value = "text", value_name = "KEY", hide_short_help = true)]
     text_key: String,
     /// Which tokens count

@@ -1,11 +1,7 @@
 //! The bytes of a GGUF file before its data.
 
-use crate::checkpoint::Dtype;
-
-/// The data of every tensor begins at a multiple of this.
-pub(super) const ALIGNMENT: u64 = 32;
-const MAGIC: &[u8] = b"GGUF";
-const VERSION: u32 = 3;
+use crate::gguf::{ALIGNMENT, Kind, MAGIC, VERSION};
+use crate::quant::BlockType;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +17,14 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number that stands for the type.
-    fn kind(&self) -> u32 {
+    fn kind(&self) -> Kind {
         match self {
-            Self::U32(_) => 4,
-            Self::F32(_) => 6,
-            Self::Bool(_) => 7,
-            Self::String(_) => 8,
-            // An array; the kind of its elements is part of the value.
-            Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => 9,
+            Self::U32(_) => Kind::U32,
+            Self::F32(_) => Kind::F32,
+            Self::Bool(_) => Kind::Bool,
+            Self::String(_) => Kind::String,
+            // The kind of its elements is part of the value.
+            Self::I32s(_) | Self::F32s(_) | Self::Strings(_) => Kind::Array,
         }
     }
 
@@ -39,9 +34,9 @@ impl Value {
             Self::F32(v) => out.extend(v.to_le_bytes()),
             Self::Bool(v) => out.push((*v).into()),
             Self::String(v) => write_string(out, v),
-            Self::I32s(all) => write_array(out, 5, all, |out, v| out.extend(v.to_le_bytes())),
-            Self::F32s(all) => write_array(out, 6, all, |out, v| out.extend(v.to_le_bytes())),
-            Self::Strings(all) => write_array(out, 8, all, |out, v| write_string(out, v)),
+            Self::I32s(all) => write_array(out, Kind::I32, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::F32s(all) => write_array(out, Kind::F32, all, |out, v| out.extend(v.to_le_bytes())),
+            Self::Strings(all) => write_array(out, Kind::String, all, |out, v| write_string(out, v)),
         }
     }
 }
@@ -51,55 +46,10 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn write_array<T>(out: &mut Vec<u8>, kind: u32, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-    out.extend(kind.to_le_bytes());
+fn write_array<T>(out: &mut Vec<u8>, kind: Kind, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.extend((kind as u32).to_le_bytes());
     out.extend((all.len() as u64).to_le_bytes());
     all.iter().for_each(|v| write(out, v));
-}
-
-/// How a tensor's elements are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the types")]
-pub enum ElementType {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl ElementType {
-    pub(super) fn of(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-
-    pub(super) fn dtype(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::Bf16,
-        }
-    }
-
-    /// ggml's number for it.
-    fn number(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Bf16 => 30,
-        }
-    }
-
-    /// llama.cpp's number for a file whose matrices are so.
-    pub(super) fn file_type(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Bf16 => 32,
-        }
-    }
 }
 
 /// A line of the table of tensors.
@@ -107,14 +57,9 @@ pub(super) struct TensorInfo {
     pub name: String,
     /// Sizes, outermost first; the file has them the other way round.
     pub shape: Vec<usize>,
-    pub element: ElementType,
-}
-
-impl TensorInfo {
-    pub fn bytes(&self) -> u64 {
-        let count: usize = self.shape.iter().product();
-        (count * self.element.dtype().bytes()) as u64
-    }
+    pub kind: BlockType,
+    /// Bytes of its data.
+    pub bytes: u64,
 }
 
 /// Bytes from `length` to the next multiple of [`ALIGNMENT`].
@@ -130,7 +75,7 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
     out.extend((keys.len() as u64).to_le_bytes());
     for (key, value) in keys {
         write_string(&mut out, key);
-        out.extend(value.kind().to_le_bytes());
+        out.extend((value.kind() as u32).to_le_bytes());
         value.write(&mut out);
     }
     // From where the data begins, each tensor filled up to the alignment.
@@ -139,9 +84,9 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
         write_string(&mut out, &tensor.name);
         out.extend((tensor.shape.len() as u32).to_le_bytes());
         tensor.shape.iter().rev().for_each(|&n| out.extend((n as u64).to_le_bytes()));
-        out.extend(tensor.element.number().to_le_bytes());
+        out.extend(tensor.kind.id().to_le_bytes());
         out.extend(u64::to_le_bytes(offset));
-        offset += tensor.bytes() + padding(tensor.bytes());
+        offset += tensor.bytes + padding(tensor.bytes);
     }
     out.resize(out.len() + padding(out.len() as u64) as usize, 0);
     out

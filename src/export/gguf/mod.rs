@@ -5,30 +5,39 @@
 //! a time, so a model larger than memory can be written.
 
 mod arch;
+mod fallback;
+mod file_type;
 mod format;
+mod mixture;
 mod tensors;
 mod tokenizer;
 
 use std::path::Path;
 
-pub use arch::Arch;
-use format::{ALIGNMENT, TensorInfo, padding};
-pub use format::{ElementType, Value};
-use tensors::Entry;
+pub use fallback::Fallback;
+pub use file_type::FileType;
+pub use format::Value;
+use format::{TensorInfo, padding};
+use mixture::Mixture;
+use tensors::{Entry, Source, Storage};
 use tokenizer::Vocabulary;
 
 use super::files::NewExport;
 use super::{ExportError, huggingface};
-use crate::checkpoint::{Checkpoint, Dtype};
+use crate::checkpoint::{Checkpoint, Dtype, Types};
+use crate::gguf::ALIGNMENT;
+pub use crate::gguf::Arch;
+use crate::names::Named;
 use crate::place::Kind;
+use crate::quant::quantise;
 use crate::shape::ModelConfig;
 
 /// How the file is to be.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Element type of the matrices; by default each has its own. Vectors are always f32, as
-    /// llama.cpp wants them.
-    pub dtype: Option<Dtype>,
+    /// In what the matrices are stored; by default each in its own element type. Vectors are always
+    /// f32, as llama.cpp wants them.
+    pub dtype: Option<FileType>,
     /// Whether a file that stands there is replaced.
     pub overwrite: bool,
 }
@@ -38,8 +47,8 @@ pub struct Options {
 pub struct Summary {
     /// The architecture that llama.cpp will see.
     pub arch: Arch,
-    /// Element type of most matrices.
-    pub dtype: Dtype,
+    /// In what its matrices are stored.
+    pub dtype: FileType,
     /// Bytes of the file.
     pub bytes: u64,
     /// How many tensors it holds.
@@ -60,11 +69,11 @@ pub fn export(
 ) -> Result<Summary, ExportError> {
     let config = checkpoint.config();
     let arch = Arch::of(config)?;
-    let types = checkpoint.types(options.dtype);
-    let dtype = types.bulk();
+    let types = checkpoint.types(options.dtype.and_then(FileType::dtype));
+    let dtype = options.dtype.unwrap_or(FileType::of(types.bulk()));
     let folder = checkpoint.folder().ok_or(ExportError::NoFolder)?;
     let vocabulary = Vocabulary::read(folder, config)?;
-    let entries = tensors::all(arch, config, &types);
+    let entries = tensors::all(arch, config, &storage(arch, config, types, dtype));
     let infos = tensors::infos(&entries);
     let mut keys = arch.keys(config, dtype, &huggingface::name(folder, checkpoint.raw_config()));
     keys.extend(vocabulary.keys());
@@ -78,8 +87,41 @@ pub fn export(
     writer.outer(checkpoint, &entries)?;
     writer.layers(checkpoint, &entries)?;
     new.finish()?;
-    let data: u64 = infos.iter().map(|i| i.bytes() + padding(i.bytes())).sum();
-    Ok(Summary { arch, dtype, bytes: header.len() as u64 + data, tensors: infos.len() })
+    let bytes = header.len() as u64 + filled(&infos);
+    Ok(Summary { arch, dtype, bytes, tensors: infos.len() })
+}
+
+fn storage(arch: Arch, config: &ModelConfig, types: Types, dtype: FileType) -> Storage {
+    let mixture = dtype.is_mixture().then(|| Mixture::new(dtype, arch, config));
+    Storage { types, mixture }
+}
+
+/// The matrices of a model that get other blocks than the `dtype` has for them, because their rows do not
+/// divide into those.
+///
+/// # Errors
+/// When no architecture of llama.cpp holds the model.
+pub fn fallbacks(config: &ModelConfig, dtype: FileType) -> Result<Vec<Fallback>, ExportError> {
+    let arch = Arch::of(config)?;
+    // Whatever the types are: a mixture does not ask for them, and without one nothing is cut into blocks.
+    let storage = storage(arch, config, Types::all(Dtype::F32), dtype);
+    Ok(fallback::all(&tensors::all(arch, config, &storage)))
+}
+
+/// Bytes of a model's tensors in a file of this type, without the keys and the vocabulary before them.
+///
+/// # Errors
+/// When no architecture of llama.cpp holds the model.
+pub fn data_bytes(config: &ModelConfig, dtype: FileType) -> Result<u64, ExportError> {
+    let arch = Arch::of(config)?;
+    let types = Types::all(dtype.dtype().unwrap_or(Dtype::F32));
+    let infos = tensors::infos(&tensors::all(arch, config, &storage(arch, config, types, dtype)));
+    Ok(filled(&infos))
+}
+
+/// Bytes of tensors, each filled up to where the next may begin.
+fn filled(infos: &[TensorInfo]) -> u64 {
+    infos.iter().map(|info| info.bytes + padding(info.bytes)).sum()
 }
 
 /// Whether llama.cpp cuts text as the tokenizer of a folder does.
@@ -102,7 +144,7 @@ impl Writer<'_> {
     fn outer(&mut self, checkpoint: &Checkpoint, entries: &[Entry]) -> Result<(), ExportError> {
         let weights = checkpoint.outer()?;
         for entry in entries {
-            if let Entry::Outer { values, .. } = entry {
+            if let Source::Outer(values) = &entry.source {
                 self.tensor(&values(&weights))?;
             }
         }
@@ -113,7 +155,7 @@ impl Writer<'_> {
         for i in 0..checkpoint.config().layers.len() {
             let weights = checkpoint.layer(i)?;
             for entry in entries {
-                if let Entry::Layer { layer, values, .. } = entry
+                if let Source::Layer(layer, values) = &entry.source
                     && *layer == i
                 {
                     self.tensor(&values(&weights))?;
@@ -125,11 +167,21 @@ impl Writer<'_> {
 
     fn tensor(&mut self, values: &[f32]) -> Result<(), ExportError> {
         let info = &self.infos[self.written];
-        self.file.write(&info.element.dtype().narrow(&info.name, values)?)?;
-        self.file.write(&[0; ALIGNMENT as usize][..padding(info.bytes()) as usize])?;
+        self.file.write(&stored(info, values)?)?;
+        self.file.write(&[0; ALIGNMENT as usize][..padding(info.bytes) as usize])?;
         self.written += 1;
         (self.on_tensor)(self.written, self.infos.len());
         Ok(())
+    }
+}
+
+/// The data of a tensor.
+fn stored(info: &TensorInfo, values: &[f32]) -> Result<Vec<u8>, ExportError> {
+    match Dtype::all().iter().find(|&&dtype| info.kind == dtype.into()) {
+        Some(dtype) => Ok(dtype.narrow(&info.name, values)?),
+        None => {
+            quantise(info.kind, values).map_err(|cause| ExportError::Quantised { tensor: info.name.clone(), cause })
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::shape::{LayerShape, ModelConfig};
 pub struct Card<'a> {
     /// Name of the model that was pruned.
     pub source: Option<String>,
+    /// In which types its weights were stored, if it was quantised.
+    pub quantisation: Option<String>,
     /// The model as it is.
     pub config: &'a ModelConfig,
     /// Whether its tokenizer is a class of its own, in Python files beside it.
@@ -43,10 +45,11 @@ impl Card<'_> {
              # {name}, pruned by {percent}\n\n\
              Made from `{name}` by slimgpt {version}: whole attention heads and feed-forward channels were removed, \
              and the weights that stay were refitted by Optimal Brain Surgeon on {tokens} calibration tokens. \
-             Nothing was trained afterwards.\n\n{figures}\n{load}\n{layers}",
+             Nothing was trained afterwards.{quantised}\n\n{figures}\n{load}\n{layers}",
             percent = percent(1.0 - after as f64 / before as f64),
             version = self.version,
             tokens = self.calibration_tokens,
+            quantised = quantised(self.quantisation.as_deref()),
             figures = self.figures(),
             load = load_lines(self.config, self.tokenizer_has_code),
             layers = self.layers(),
@@ -80,6 +83,14 @@ impl Card<'_> {
         }
         table
     }
+}
+
+/// A sentence about the weights that were read, where they were quantised: what was lost before is no loss
+/// of ours.
+pub(super) fn quantised(quantisation: Option<&str>) -> String {
+    let of =
+        |types| format!(" The weights it was made from are quantised, {types}, and were read as what they stand for.");
+    quantisation.map_or(String::new(), of)
 }
 
 /// How a folder with these layers is loaded.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::links;
+use crate::beside;
 use crate::disk::{self, DiskError};
 
 /// Files that hold for what is made of a model too.
@@ -37,11 +38,14 @@ const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT"
 const NAME_CODE: [&str; 3] = ["tokenizer_config.json", "preprocessor_config.json", "processor_config.json"];
 
 /// Copies what belongs to the model of `source` beside the weights in `whole`, whose config.json
-/// is written already.
+/// is written already; of a GGUF file, writes what its keys say of it.
 ///
 /// # Errors
 /// When a file cannot be read, or the disk refuses.
 pub fn carry(source: &Path, whole: &Path) -> Result<(), DiskError> {
+    if beside::is_file(source) {
+        return beside::made(source)?.iter().try_for_each(|(name, text)| disk::put(&whole.join(name), text.as_bytes()));
+    }
     for name in belongings(source, whole)? {
         let to = whole.join(&name);
         to.parent().map_or(Ok(()), disk::make_folder)?;

@@ -18,7 +18,7 @@ pub fn name(folder: &Path, config: &Value) -> String {
     if let Some(repository) = in_cache(&parts) {
         return repository.to_owned();
     }
-    let own = parts.last().map(String::as_str).filter(|part| is_name(part));
+    let own = parts.last().map(|part| part.strip_suffix(".gguf").unwrap_or(part)).filter(|part| is_name(part));
     own.or_else(of_config).unwrap_or("model").to_owned()
 }
 
@@ -46,6 +46,7 @@ mod tests {
         let config = json!({ "_name_or_path": "meta-llama/Llama-2-7b-hf/" });
         let named = |path: &str| name(Path::new(path), &config);
         assert_eq!(named("/models/slim/"), "slim");
+        assert_eq!(named("/models/SmolLM2-135M.Q4_1.gguf"), "SmolLM2-135M.Q4_1");
         assert_eq!(named(&format!("/hub/models--org--Tiny-Model/snapshots/{commit}")), "Tiny-Model");
         assert_eq!(named(&format!("/downloads/{commit}")), "Llama-2-7b-hf");
         assert_eq!(name(Path::new("/"), &Value::Null), "model");

@@ -1,12 +1,14 @@
 //! README.md of a folder that was trained: what it was made from, what was learnt, and the lines that load it.
 
-use super::card::load_lines;
+use super::card::{load_lines, quantised};
 use crate::shape::ModelConfig;
 
 /// What a model card tells of a recovery.
 pub struct TrainedCard<'a> {
     /// Name of the model that was trained.
     pub source: Option<String>,
+    /// In which types its weights were stored, if it was quantised.
+    pub quantisation: Option<String>,
     /// The model as it is.
     pub config: &'a ModelConfig,
     /// Whether its tokenizer is a class of its own, in Python files beside it.
@@ -29,10 +31,11 @@ impl TrainedCard<'_> {
         let held_out = self.held_out.map_or(String::new(), |[before, after]| {
             format!(" The loss of what was held out went from {before:.4} to {after:.4}.")
         });
+        let quantised = quantised(self.quantisation.as_deref());
         format!(
             "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- pruned\n- slimgpt\n---\n\n\
              # {name}, recovered\n\n\
-             Made from `{name}` by slimgpt {}: {}.{held_out} `slimgpt-recovery.json` has every step.\n\n{}",
+             Made from `{name}` by slimgpt {}: {}.{held_out}{quantised} `slimgpt-recovery.json` has every step.\n\n{}",
             self.version,
             self.trained,
             load_lines(self.config, self.tokenizer_has_code),

@@ -4,6 +4,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::factor::{block_factor, not_positive};
+use crate::device::product::product;
 use crate::device::readback::{doubles, floats};
 use crate::gpu::block_cholesky::{self, MAX_BLOCK, bad_pivots};
 use crate::gpu::eliminate::Elimination;
@@ -67,7 +68,7 @@ async fn exact_of_large(state: &Elimination, groups: &[Vec<usize>]) -> Result<Ve
     let mut scores = Vec::with_capacity(groups.len());
     for columns in groups {
         let j = block_factor(state, columns).await?.j;
-        let y = gather::columns(&state.w, columns).matmul(j.transpose());
+        let y = product(gather::columns(&state.w, columns), j.transpose());
         scores.push(floats(reduce::sum_squares(&y.unsqueeze())).await?[0].into());
     }
     Ok(scores)

@@ -17,6 +17,9 @@ pub enum PlanError {
     /// What layers are drawn to is no share.
     #[error("layers are drawn by {0} to the dense model; it is a number from 0 to 1")]
     Residual(f64),
+    /// Swaps of what is not eliminated.
+    #[error("units change places after they went one by one, and this method ranks all of them at once")]
+    SwapsOfRanking,
     /// More text than can be counted in bytes.
     #[error(
         "{windows} calibration windows of {length} tokens are more than {most} tokens, more than any calibration needs; \
@@ -47,7 +50,7 @@ impl Remedied for PlanError {
             Self::Allocate(error) => error.remedy(),
             Self::Damping(_) => Some(Remedy::UsualDamping),
             Self::TooMuchText { .. } => Some(Remedy::Windows(Request::default().windows as u64)),
-            Self::Residual(_) => None,
+            Self::Residual(_) | Self::SwapsOfRanking => None,
             Self::NoBiases { .. } => Some(Remedy::OtherMethod),
             Self::Memory(error) => error.remedy(),
         }

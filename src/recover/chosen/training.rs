@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::compresso::Compresso;
 use super::loraprune::LoraPrune;
 use super::{Choice, Chooser, STEPS, settings};
+use crate::activations::Placement;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::pipeline::{self, Limits};
@@ -45,6 +46,17 @@ impl Lesson {
         }
         let plan = plan(&settings, checkpoint.config(), None, &Limits::of(device, None))?;
         Ok(Self { settings, plan, data })
+    }
+
+    /// The same with less on the device, for one that had no room for it; `None` where there is no less.
+    pub fn with_less_on_device(self) -> Option<Self> {
+        let plan = self.plan.with_less_on_device()?;
+        Some(Self { plan, ..self })
+    }
+
+    /// Sequences that go through a layer together, and where the inputs of all layers wait meanwhile.
+    pub fn placed(&self) -> (usize, Placement) {
+        (self.plan.micro_batch, self.plan.inputs.unwrap_or(Placement::Device))
     }
 }
 
@@ -130,7 +142,8 @@ impl<'a> Training<'a> {
         let Lesson { data, settings, .. } = self.lesson;
         let examples = data.of_step(step - 1, settings);
         let Some(loss) = self.trainer.pull(&examples, step, &mut within).await? else { return Ok(Flow::Stop) };
-        if !loss.is_finite() {
+        // Before anything is learnt of them: a mean that was no number once stays none.
+        if !(loss.is_finite() && self.trainer.learnt.gradient_norm().is_finite()) {
             return Err(RecoverError::NotFinite {
                 step,
                 loss,

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::encode::Marked;
 
+/// Under which keys its parts stand; the first tells a row of this kind.
+pub(super) const KEYS: [&str; 3] = ["instruction", "input", "output"];
+
 /// A row as its prompt and response.
 pub(super) fn read(row: &Value) -> Result<Marked, String> {
     let text = |key: &str| row[key].as_str();

@@ -3,24 +3,15 @@
 use serde_json::Value;
 
 use super::encode::Marked;
-use crate::text::{ChatTemplate, Message};
+use crate::text::{ChatTemplate, Files, messages};
 
 /// Under which keys conversations stand: as OpenAI and transformers write them, and as ShareGPT did.
 pub(super) const KEYS: [&str; 2] = ["messages", "conversations"];
 
-/// What a speaker is called, and what templates call it.
-const ROLES: [(&str, &str); 6] = [
-    ("system", "system"),
-    ("user", "user"),
-    ("human", "user"),
-    ("assistant", "assistant"),
-    ("gpt", "assistant"),
-    ("tool", "tool"),
-];
-
 /// A row as the text of its conversation, with every answer marked.
-pub(super) fn read(row: &Value, template: &ChatTemplate) -> Result<Marked, String> {
-    let messages = messages(row)?;
+pub(super) fn read(row: &Value, files: &Files<'_>, template: &ChatTemplate) -> Result<Marked, String> {
+    let list = list(row, files).ok_or_else(|| format!("no list under \"{}\" or \"{}\"", KEYS[0], files.key))?;
+    let messages = messages(list)?;
     let text = template.render_whole(&messages).map_err(|e| e.to_string())?;
     let answers = messages.iter().enumerate().filter(|(_, message)| message.role == "assistant");
     let responses = answers.map(|(i, _)| {
@@ -42,18 +33,9 @@ pub(super) fn read(row: &Value, template: &ChatTemplate) -> Result<Marked, Strin
     }
 }
 
-fn messages(row: &Value) -> Result<Vec<Message>, String> {
-    let list = KEYS.iter().find_map(|key| row[*key].as_array());
-    let list = list.ok_or_else(|| format!("no list under \"{}\"", KEYS[0]))?;
-    list.iter().map(message).collect()
-}
-
-fn message(value: &Value) -> Result<Message, String> {
-    let text = |keys: [&str; 2]| keys.iter().find_map(|key| value[*key].as_str());
-    let speaker = text(["role", "from"]).ok_or("a message has no \"role\"")?;
-    let content = text(["content", "value"]).ok_or("a message has no text under \"content\"")?.to_owned();
-    let role = ROLES.iter().find(|(name, _)| *name == speaker).map(|(_, role)| *role);
-    let role =
-        role.ok_or_else(|| format!("\"{speaker}\" is no role; there are {}", ROLES.map(|(name, _)| name).join(", ")))?;
-    Ok(Message { role, content })
+/// The conversation of a row: under the key that was named, or else the usual ones.
+pub(super) fn list<'a>(row: &'a Value, files: &Files<'_>) -> Option<&'a [Value]> {
+    let named = files.part(row).and_then(Value::as_array);
+    let usual = || KEYS.iter().find_map(|key| row.get(*key)?.as_array());
+    named.filter(|list| list.iter().all(Value::is_object)).or_else(usual).map(Vec::as_slice)
 }

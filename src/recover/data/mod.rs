@@ -156,19 +156,20 @@ impl Data {
 fn rows(source: &Source<'_>, format: Option<Format>, encoder: &mut Encoder<'_>) -> Result<Vec<String>, RecoverError> {
     let mut format = format;
     let mut texts = Vec::new();
-    let notes = source.files.rows(&mut |row, _| {
-        let format = *format.get_or_insert_with(|| looks_like(row));
+    let columns: Vec<&str> = alpaca::KEYS.into_iter().chain(chat::KEYS).chain([source.files.key]).collect();
+    let notes = source.files.rows(Some(&columns), &mut |row, _| {
+        let format = *format.get_or_insert_with(|| looks_like(row, &source.files));
         match format {
             Format::Alpaca => encoder.add(&alpaca::read(row)?),
             Format::Chat => {
                 let template = source.template.as_ref();
                 let template = template
                     .ok_or("the model has no chat template to put messages into; give rows of another format")?;
-                encoder.add(&chat::read(row, template)?)
+                encoder.add(&chat::read(row, &source.files, template)?)
             }
             Format::Text => {
-                let key = source.files.key;
-                texts.push(row[key].as_str().ok_or_else(|| format!("no text under \"{key}\""))?.to_owned());
+                let text = source.files.part(row).and_then(Value::as_str);
+                texts.push(text.ok_or_else(|| format!("no text under \"{}\"", source.files.key))?.to_owned());
                 Ok(())
             }
         }
@@ -179,10 +180,10 @@ fn rows(source: &Source<'_>, format: Option<Format>, encoder: &mut Encoder<'_>) 
 }
 
 /// What a row is, by its keys.
-fn looks_like(row: &Value) -> Format {
+fn looks_like(row: &Value, files: &Files<'_>) -> Format {
     match () {
-        () if row.get("instruction").is_some() => Format::Alpaca,
-        () if chat::KEYS.iter().any(|key| row.get(key).is_some()) => Format::Chat,
+        () if row.get(alpaca::KEYS[0]).is_some() => Format::Alpaca,
+        () if chat::list(row, files).is_some() || chat::KEYS.iter().any(|key| row.get(key).is_some()) => Format::Chat,
         () => Format::Text,
     }
 }

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{FILE, Named};
-use crate::disk;
 use crate::format::without_mark;
 use crate::text::TextError;
+use crate::{beside, disk};
 
 /// The folder of the others, each under its name.
 const FOLDER: &str = "additional_chat_templates";
@@ -16,19 +16,19 @@ const ENDING: &str = ".jinja";
 /// All that there are.
 pub(super) fn read(folder: &Path) -> Result<Vec<Named>, TextError> {
     let mut found = Vec::new();
-    found.extend(text(&folder.join(FILE))?.map(Named::of_the_file));
+    found.extend(text(folder, FILE)?.map(Named::of_the_file));
     // A folder that is not there, or is none, has no templates.
     for file in disk::names(&folder.join(FOLDER)).unwrap_or_default() {
         let Some(name) = file.strip_suffix(ENDING) else { continue };
-        let source = text(&folder.join(FOLDER).join(&file))?;
+        let source = text(&folder.join(FOLDER), &file)?;
         found.extend(source.map(|source| Named { name: name.into(), source, origin: format!("{FOLDER}/{file}") }));
     }
     Ok(found)
 }
 
-fn text(path: &Path) -> Result<Option<String>, TextError> {
-    let wrong = |reason: String| TextError::File { file: path.display().to_string(), reason };
-    match disk::read(path) {
+fn text(folder: &Path, file: &str) -> Result<Option<String>, TextError> {
+    let wrong = |reason: String| TextError::File { file: folder.join(file).display().to_string(), reason };
+    match beside::read(folder, file) {
         Ok(bytes) => {
             let text = std::str::from_utf8(without_mark(&bytes)).map_err(|e| wrong(e.to_string()))?;
             Ok(Some(text.to_owned()))

@@ -1,8 +1,10 @@
 //! A file as its text: unpacked, without the mark before it, by its kind.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
+use super::parquet;
 use super::zstd::Frames;
 use crate::disk;
 use crate::format::without_mark;
@@ -16,6 +18,18 @@ pub(super) enum Kind {
     Lines,
     /// A list of objects.
     List,
+    /// A header and records, with this byte between fields.
+    Separated(u8),
+    /// Parquet.
+    Columns,
+}
+
+/// A file, opened.
+pub(super) enum Opened {
+    /// What passes by once, and what that is; `None` where its name says nothing known.
+    Passing(Option<Kind>, Box<dyn BufRead>),
+    /// A Parquet file, whose parts are read where they lie.
+    Columns(File),
 }
 
 /// How a file is packed.
@@ -31,17 +45,27 @@ const PACKED: [(&str, &[u8], Packing); 2] =
     [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
 /// Endings of files that hold a text and no rows.
 const TEXTS: [&str; 3] = ["txt", "md", "raw"];
+/// Endings of files that hold rows.
+const ROWS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", PARQUET];
+const PARQUET: &str = "parquet";
+/// What can be read, in words.
+pub(super) const READABLE_ENDINGS: &str = "give .txt, .jsonl (one object a line), .json (Alpaca rows), .csv, .tsv or \
+.parquet, each but the last with .gz or .zst too";
 /// Bytes at the beginning that tell what a text is whose name says nothing.
 const HEAD: u64 = 512;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
 
-/// Opens a file; what is read is its text. Its kind is what its name says, `None` where that is nothing
-/// known; a pipe has no name, and tells by its first sign.
-pub(super) fn open(path: &Path) -> io::Result<(Option<Kind>, impl BufRead + use<>)> {
-    let mut packed = BufReader::with_capacity(BUFFER, disk::open_named(path).map_err(|e| e.cause)?);
+/// Opens a file; what is read is its text. Its kind is what its name says; a pipe has no name, and tells by its
+/// beginning, where a header with a column called `key` makes a table of it.
+pub(super) fn open(path: &Path, key: &str) -> io::Result<Opened> {
+    let file = disk::open_named(path).map_err(|e| e.cause)?;
     let is_nameless = disk::is_pipe(path);
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if !is_nameless && ending(&name) == Some(PARQUET) {
+        return Ok(Opened::Columns(file));
+    }
+    let mut packed = BufReader::with_capacity(BUFFER, file);
     let (name, packing) = match is_nameless {
         true => (name, begins_as(packed.fill_buf()?)),
         false => ends_as(&name),
@@ -55,16 +79,29 @@ pub(super) fn open(path: &Path) -> io::Result<(Option<Kind>, impl BufRead + use<
     let mut head = Vec::new();
     (&mut text).take(HEAD).read_to_end(&mut head)?;
     let head = without_mark(&head).to_vec();
-    let sign = head.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+    let kind_of_nameless = is_nameless.then(|| kind_by(&head, key));
     let mut text = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(text));
-    let kind = if is_nameless { Some(kind_by(sign)) } else { kind(&name, &mut text)? };
-    Ok((kind, text))
+    let kind = match kind_of_nameless {
+        Some(kind) => Some(kind),
+        None => kind(&name, &mut text)?,
+    };
+    Ok(Opened::Passing(kind, Box::new(text)))
 }
 
 /// Whether a file's name says that it holds a text and no rows.
 pub(in crate::text) fn is_text(path: &Path) -> bool {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    ends_as(&name).0.rsplit_once('.').is_some_and(|(_, ending)| TEXTS.contains(&ending))
+    ending(&ends_as(&name).0).is_some_and(|ending| TEXTS.contains(&ending))
+}
+
+/// Whether a file's name says that it can be read.
+pub(super) fn is_known(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    ending(&ends_as(&name).0).is_some_and(|ending| TEXTS.contains(&ending) || ROWS.contains(&ending))
+}
+
+fn ending(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, ending)| ending)
 }
 
 /// The name without the ending of a packed file, and how it is packed.
@@ -77,20 +114,33 @@ fn begins_as(head: &[u8]) -> Packing {
     PACKED.iter().find(|(_, mark, _)| head.starts_with(mark)).map_or(Packing::Plain, |&(.., packing)| packing)
 }
 
-fn kind_by(sign: Option<u8>) -> Kind {
-    match sign {
+/// What begins like this.
+fn kind_by(head: &[u8], key: &str) -> Kind {
+    match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => Kind::Lines,
         Some(b'[') => Kind::List,
-        _ => Kind::Text,
+        _ if head.starts_with(&parquet::MARK) => Kind::Columns,
+        _ => header_with(head, key).map_or(Kind::Text, Kind::Separated),
     }
+}
+
+/// What stands between the names of a header, if this is one of several columns with `key` among them.
+fn header_with(head: &[u8], key: &str) -> Option<u8> {
+    let line = head.split(|&byte| byte == b'\n').next()?;
+    let names = |separator: u8| line.split(move |&byte| byte == separator).map(|name| name.trim_ascii());
+    let is_key = |name: &[u8]| name == key.as_bytes() || name == format!("\"{key}\"").as_bytes();
+    [b'\t', b','].into_iter().find(|&separator| line.contains(&separator) && names(separator).any(is_key))
 }
 
 /// What the ending of a name says.
 fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
-    Ok(match name.rsplit_once('.').map(|(_, ending)| ending) {
+    Ok(match ending(name) {
         Some(ending) if TEXTS.contains(&ending) => Some(Kind::Text),
         Some("json") if first_sign(input)? == Some(b'[') => Some(Kind::List),
-        Some("jsonl" | "json") => Some(Kind::Lines),
+        Some("jsonl" | "ndjson" | "json") => Some(Kind::Lines),
+        Some("csv") => Some(Kind::Separated(b',')),
+        Some("tsv") => Some(Kind::Separated(b'\t')),
+        Some(PARQUET) => Some(Kind::Columns),
         _ => None,
     })
 }

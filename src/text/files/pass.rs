@@ -1,13 +1,17 @@
 //! One pass over files: their documents, as far as the bounds reach.
 
-use std::io::{BufRead, Read};
+use std::fs::File;
+use std::io::{BufRead, Cursor, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::Bounds;
-use super::input::{self, Kind};
+use super::input::{self, Kind, Opened, READABLE_ENDINGS};
+use super::row::{Text, alpaca, listed, plain, root};
+use super::table::{NoTable, Rows};
+use super::{Bounds, How, csv, parquet};
+use crate::disk;
 use crate::text::piece::Piece;
 use crate::text::{TextError, rows};
 
@@ -19,7 +23,7 @@ const PIECE: usize = 1 << 18;
 
 /// How much more of files is wanted, and what was found.
 pub(super) struct Pass<'a> {
-    key: &'a str,
+    how: How<'a>,
     /// Documents.
     wanted: usize,
     /// Bytes that may still be read.
@@ -54,14 +58,11 @@ pub(super) enum Shown<'a> {
 /// What is wrong with a row: it is no JSON, or it has no text.
 enum BadRow {
     Wrong(String),
-    NoText(String),
-}
-
-/// The text of a row.
-enum Text {
-    There(String),
-    Null,
-    Missing,
+    NoText {
+        row: String,
+        /// What is there instead, to be said behind that.
+        instead: String,
+    },
 }
 
 /// Rows that were not taken as they stand: how many, and which was the first.
@@ -74,9 +75,9 @@ struct Odd {
 }
 
 impl<'a> Pass<'a> {
-    pub fn new(key: &'a str, bounds: Bounds, shown: Shown<'a>) -> Self {
+    pub fn new(how: How<'a>, bounds: Bounds, shown: Shown<'a>) -> Self {
         let Bounds { documents: wanted, bytes: left, held } = bounds;
-        Self { key, wanted, left, held, shown, taken: 0, has_enough: false, found: Found::default() }
+        Self { how, wanted, left, held, shown, taken: 0, has_enough: false, found: Found::default() }
     }
 
     /// Whether nothing more is wanted, or nothing more may be read.
@@ -93,33 +94,104 @@ impl<'a> Pass<'a> {
 
     /// Takes the documents of one more file.
     pub fn file(&mut self, path: &Path) -> Result<(), TextError> {
-        let file = path.display().to_string();
+        let file = disk::told(path);
         let wrong = |reason: String| TextError::File { file: file.clone(), reason };
         let unreadable = |e: std::io::Error| wrong(format!("{e}; {READABLE}"));
-        let (kind, mut input) = input::open(path).map_err(unreadable)?;
         let (before, mut odd) = (self.taken, Odd::default());
-        let taken = match kind {
-            Some(Kind::Text) if matches!(self.shown, Shown::Rows(_)) => {
-                Err(BadRow::Wrong("a plain text has no rows; give .jsonl (one object a line) or .json (a list of them)".into()))
-            }
-            Some(Kind::Text) => self.whole(&mut input).map_err(BadRow::Wrong),
-            Some(Kind::Lines) => self.lines(&mut input, &mut odd),
-            Some(Kind::List) => self.list(&mut input, &mut odd),
-            None => Err(BadRow::Wrong(
-                "the ending says nothing known; give .txt, .jsonl (one object a line) or .json (Alpaca rows), or one of them with .gz or .zst".into(),
-            )),
+        let taken = match input::open(path, self.how.key).map_err(unreadable)? {
+            Opened::Columns(file) => self.columns(file, &mut odd),
+            Opened::Passing(kind, mut input) => self.passing(kind, &mut input, &mut odd),
         };
-        let no_text = |row: String| TextError::NoText { file: file.clone(), row, key: self.key.to_owned() };
+        let no_text = |row: String, instead: String| TextError::NoText {
+            file: file.clone(),
+            row,
+            key: self.how.key.to_owned(),
+            instead,
+        };
         match taken {
             Err(BadRow::Wrong(reason)) => Err(wrong(reason)),
-            Err(BadRow::NoText(row)) => Err(no_text(row)),
+            Err(BadRow::NoText { row, instead }) => Err(no_text(row, instead)),
             // A key under which nothing ever stands is not the one that was meant.
-            Ok(()) if odd.nulls > 0 && self.taken == before && !self.found.is_part => Err(no_text("every row".into())),
+            Ok(()) if odd.nulls > 0 && self.taken == before && !self.found.is_part => {
+                Err(no_text("every row".into(), String::new()))
+            }
             Ok(()) => {
-                self.found.notes.extend(odd.notes(&file, self.key));
+                self.found.notes.extend(odd.notes(&file, self.how.key));
                 Ok(())
             }
         }
+    }
+
+    /// Takes what passes by once.
+    fn passing(&mut self, kind: Option<Kind>, input: &mut Box<dyn BufRead>, odd: &mut Odd) -> Result<(), BadRow> {
+        let wrong = |reason: String| Err(BadRow::Wrong(reason));
+        match kind {
+            Some(Kind::Text) if matches!(self.shown, Shown::Rows(_)) => wrong(
+                "a plain text has no rows; give .jsonl (one object a line), .json (a list of them), .csv, .tsv or .parquet"
+                    .into(),
+            ),
+            Some(Kind::Text) => self.whole(input).map_err(BadRow::Wrong),
+            Some(Kind::Lines) => self.lines(input, odd),
+            Some(Kind::List) => self.list(input, odd),
+            Some(Kind::Separated(separator)) => {
+                let input: &mut dyn BufRead = &mut **input;
+                let mut table = self.opened(move |wanted, held| csv::Table::open(input, separator, wanted, held))?;
+                self.table(&mut table, odd)
+            }
+            // What lies at its end tells what its beginning is.
+            Some(Kind::Columns) => {
+                let mut bytes = Vec::new();
+                self.fill(input, &mut bytes).map_err(|e| BadRow::Wrong(unreadable(&e)))?;
+                if self.found.is_part {
+                    return Ok(());
+                }
+                let length = bytes.len() as u64;
+                self.parquet(Box::new(Cursor::new(bytes)), length, odd)
+            }
+            None => wrong(format!("the ending says nothing known; {READABLE_ENDINGS}")),
+        }
+    }
+
+    /// The rows of a Parquet file.
+    fn columns(&mut self, file: File, odd: &mut Odd) -> Result<(), BadRow> {
+        let length = file.metadata().map_err(|e| BadRow::Wrong(unreadable(&e)))?.len();
+        self.parquet(Box::new(file), length, odd)
+    }
+
+    fn parquet(&mut self, file: Box<dyn parquet::Source>, length: u64, odd: &mut Odd) -> Result<(), BadRow> {
+        let mut table = self.opened(|wanted, held| parquet::Table::open(file, length, wanted, held))?;
+        self.table(&mut table, odd)
+    }
+
+    /// Opens a table for the columns that are wanted.
+    fn opened<T>(&self, open: impl FnOnce(Option<&[&str]>, usize) -> Result<T, NoTable>) -> Result<T, BadRow> {
+        let key = self.how.key;
+        let wanted: Option<Vec<&str>> = match (&self.shown, self.how.columns) {
+            (Shown::Documents(_), _) => Some(vec![key, root(key)]),
+            (Shown::Rows(_), columns) => columns.map(|all| all.iter().flat_map(|key| [*key, root(key)]).collect()),
+        };
+        open(wanted.as_deref(), self.held).map_err(|error| match error {
+            NoTable::Wrong(reason) => BadRow::Wrong(reason),
+            NoTable::Missing(names) => {
+                BadRow::NoText { row: "the table".into(), instead: format!("; its columns are {}", listed(&names)) }
+            }
+        })
+    }
+
+    /// The rows of a table.
+    fn table(&mut self, table: &mut dyn Rows, odd: &mut Odd) -> Result<(), BadRow> {
+        while !self.is_full() {
+            let Some(row) = table.next().map_err(BadRow::Wrong)? else { break };
+            let left = self.left.checked_sub(row.bytes);
+            self.found.is_part = left.is_none();
+            let Some(left) = left else { break };
+            self.left = left;
+            let place = || row.place.to_string();
+            if !self.raw(&row.value, place)? {
+                self.row(plain(&row.value, self.how.key), odd, place, place)?;
+            }
+        }
+        Ok(())
     }
 
     /// The whole of a file, or its beginning, in pieces.
@@ -187,7 +259,7 @@ impl<'a> Pass<'a> {
             let (row, repaired) = rows::parse(line).map_err(|e| wrong(&e))?;
             odd.repaired(repaired, place);
             if !self.raw(&row, place)? {
-                self.row(plain(&row, self.key), odd, place, place)?;
+                self.row(plain(&row, self.how.key), odd, place, place)?;
             }
         }
         Ok(())
@@ -213,7 +285,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let no_pair = || format!("row {} is no pair of \"instruction\" and \"output\", and", i + 1);
-            self.row(alpaca(row, self.key), odd, || format!("row {}", i + 1), no_pair)?;
+            self.row(alpaca(row, self.how.key), odd, || format!("row {}", i + 1), no_pair)?;
         }
         Ok(())
     }
@@ -237,8 +309,14 @@ impl<'a> Pass<'a> {
     ) -> Result<(), BadRow> {
         match text {
             Text::There(text) => self.show(&text, true),
+            Text::Said(messages) => {
+                let wrong = |reason: String| BadRow::Wrong(format!("{}: {reason}", place()));
+                let text = (self.how.render)(&messages).map_err(wrong)?;
+                self.show(&text, true);
+            }
             Text::Null => odd.null(place),
-            Text::Missing => return Err(BadRow::NoText(unfit())),
+            Text::Missing(instead) => return Err(BadRow::NoText { row: unfit(), instead }),
+            Text::Wrong(reason) => return Err(BadRow::Wrong(format!("{}: {reason}", place()))),
         }
         Ok(())
     }
@@ -282,27 +360,4 @@ impl Odd {
         });
         nulls.into_iter().chain(repaired)
     }
-}
-
-/// What stands under the key.
-fn plain(row: &Value, key: &str) -> Text {
-    match row.get(key) {
-        Some(Value::String(text)) => Text::There(text.clone()),
-        Some(Value::Null) => Text::Null,
-        _ => Text::Missing,
-    }
-}
-
-/// Instruction, input and output, or what stands under the key.
-fn alpaca(row: &Value, key: &str) -> Text {
-    let Some(instruction) = row["instruction"].as_str() else { return plain(row, key) };
-    let output = match row.get("output") {
-        Some(Value::String(output)) => output.as_str(),
-        Some(Value::Null) => return Text::Null,
-        _ => return Text::Missing,
-    };
-    // Most rows of Alpaca have an empty input, which makes no line.
-    let input = row["input"].as_str().filter(|s| !s.is_empty());
-    let parts: Vec<&str> = [Some(instruction), input, Some(output)].into_iter().flatten().collect();
-    Text::There(parts.join("\n"))
 }

@@ -3,8 +3,7 @@
 use eframe::egui::{self, Align2, CornerRadius, FontId, ProgressBar, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 use slimgpt::allocate::Target;
 use slimgpt::format::{seconds, short};
-use slimgpt::pipeline::Request;
-use slimgpt::search::{Event, SearchPlan, sizes};
+use slimgpt::search::{Bounds, Event, SearchPlan, sizes};
 use slimgpt::shape::{LayerShape, ModelConfig, Site};
 
 use crate::control::{Control, Wish};
@@ -32,15 +31,7 @@ pub struct Searching {
     second: f64,
     plan: Option<Box<SearchPlan>>,
     /// What the sizes were solved for last, with them: every frame asks.
-    solved: Option<(Asked, Result<Vec<LayerShape>, String>)>,
-}
-
-/// What sizes follow from, beside the map.
-#[derive(Clone, PartialEq)]
-struct Asked {
-    target: Target,
-    keep_layers: Vec<usize>,
-    channel_multiple: Option<usize>,
+    solved: Option<((Target, Bounds), Result<Vec<LayerShape>, String>)>,
 }
 
 impl Searching {
@@ -83,19 +74,14 @@ impl Searching {
     /// The sizes for what is asked for, where they are wanted and there is a map.
     pub fn shapes(
         &mut self,
-        request: &Request,
         target: Target,
+        bounds: Bounds,
         config: &ModelConfig,
     ) -> Option<&Result<Vec<LayerShape>, String>> {
         let plan = self.plan.as_ref().filter(|_| self.is_chosen)?;
-        let allocation = &request.allocation;
-        let asked = Asked {
-            target,
-            keep_layers: allocation.keep_layers.clone(),
-            channel_multiple: allocation.channel_multiple,
-        };
+        let asked = (target, bounds);
         if self.solved.as_ref().is_none_or(|(of, _)| *of != asked) {
-            let found = sizes(&plan.map, config, &asked.keep_layers, asked.channel_multiple, target);
+            let found = sizes(&plan.map, config, &asked.1, target);
             self.solved = Some((asked, found.map(|found| found.layers).map_err(told)));
         }
         self.solved.as_ref().map(|(_, found)| found)
@@ -190,7 +176,7 @@ fn map(ui: &mut Ui, plan: &SearchPlan, config: &ModelConfig) {
             let fill = cost.map_or(p.line, |cost| shade(cost, least, greatest));
             ui.painter().rect_filled(cell, CornerRadius::same(2), fill);
             let words = words(layer, name, *cost);
-            let response = ui.interact(cell, ui.id().with((r, layer)), Sense::hover());
+            let response = ui.interact(cell, ui.scope_id().with((r, layer)), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(egui::accesskit::Role::Image, true, &words));
             response.on_hover_text(words);
         }

@@ -63,8 +63,12 @@ fn files(ui: &mut Ui, settings: &mut Settings, model: &Model) -> Option<Action> 
     }
     // After the loop, which walks the list.
     gone.map(|i| settings.files.remove(i));
-    // .json, .jsonl and both gzipped; other texts have no keys.
-    if settings.files.iter().any(|f| f.to_string_lossy().contains(".json")) {
+    // Rows and tables, packed or not; other texts have no keys.
+    let has_keys = |file: &std::path::PathBuf| {
+        let name = file.to_string_lossy();
+        [".json", ".csv", ".tsv", ".parquet"].iter().any(|ending| name.contains(ending))
+    };
+    if settings.files.iter().any(has_keys) {
         ui.horizontal(|ui| {
             let label = ui.label("Key of the text");
             ui.add(egui::TextEdit::singleline(&mut settings.text_key).desired_width(100.0)).labelled_by(label.id);

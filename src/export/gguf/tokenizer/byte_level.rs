@@ -7,22 +7,7 @@
 use serde_json::Value as Json;
 
 use super::{Model, kind_of, merges, steps};
-
-/// Expressions and the names llama.cpp has for them.
-const KNOWN: [(&str, &str); 3] = [
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        "llama-bpe",
-    ),
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        "qwen2",
-    ),
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        "tekken",
-    ),
-];
+use crate::gguf::{Cut, RULES, Rule};
 
 /// The rule by which text is cut, and the merges.
 pub(super) fn model(json: &Json) -> Result<Model, String> {
@@ -33,38 +18,36 @@ pub(super) fn model(json: &Json) -> Result<Model, String> {
             return Err(format!("its normalizer has the step {}", kind_of(step)));
         }
     }
-    let pre = rule(&steps(&json["pre_tokenizer"], "pretokenizers"))?;
-    // A word that is a token is then taken whole, which llama.cpp does for these two rules.
-    if json["model"]["ignore_merges"] == true && !["llama-bpe", "tekken"].contains(&pre) {
-        return Err(format!("it has ignore_merges, which llama.cpp's \"{pre}\" has not"));
+    let rule = rule(&steps(&json["pre_tokenizer"], "pretokenizers"))?;
+    if json["model"]["ignore_merges"] == true && !rule.ignores_merges {
+        return Err(format!("it has ignore_merges, which llama.cpp's \"{}\" has not", rule.name));
     }
     let merges = merges(json)?.into_iter().map(|(left, right)| format!("{left} {right}")).collect();
-    Ok(Model::Merges { pre, merges })
+    Ok(Model::Merges { pre: rule.name, merges })
 }
 
-fn rule(steps: &[&Json]) -> Result<&'static str, String> {
+fn rule(steps: &[&Json]) -> Result<&'static Rule, String> {
     let kinds: Vec<&str> = steps.iter().map(|step| kind_of(step)).collect();
     if steps.iter().any(|step| step["add_prefix_space"] == true) {
         return Err("its pre_tokenizer adds a space before the text".into());
     }
     let cuts_words = |step: &Json| step["use_regex"] != false;
-    match (&kinds[..], steps) {
-        (["ByteLevel"], [byte_level]) if cuts_words(byte_level) => Ok("gpt-2"),
+    let of = |wanted: &dyn Fn(Cut) -> bool| RULES.iter().find(|rule| wanted(rule.cut));
+    let found = match (&kinds[..], steps) {
+        (["ByteLevel"], [byte_level]) if cuts_words(byte_level) => of(&|cut| cut == Cut::Words),
         (["Digits", "ByteLevel"], [digits, byte_level])
             if digits["individual_digits"] == true && cuts_words(byte_level) =>
         {
-            Ok("smollm")
+            of(&|cut| cut == Cut::DigitsAndWords)
         }
-        (["Split", "ByteLevel"], [split, byte_level]) if !cuts_words(byte_level) => known(split),
-        _ => {
-            Err(format!("its pre_tokenizer is {}", if kinds.is_empty() { "missing".into() } else { kinds.join(", ") }))
+        (["Split", "ByteLevel"], [split, byte_level]) if !cuts_words(byte_level) => {
+            let pattern = split["pattern"]["Regex"].as_str().unwrap_or_default();
+            let isolates = split["behavior"] == "Isolated" && split["invert"] != true;
+            let found = of(&|cut| matches!(cut, Cut::Split(known) if known == pattern)).filter(|_| isolates);
+            return found.ok_or_else(|| format!("its pre_tokenizer cuts text by {}", split["pattern"]));
         }
-    }
-}
-
-fn known(split: &Json) -> Result<&'static str, String> {
-    let pattern = split["pattern"]["Regex"].as_str().unwrap_or_default();
-    let isolates = split["behavior"] == "Isolated" && split["invert"] != true;
-    let name = KNOWN.iter().find(|(known, _)| *known == pattern && isolates).map(|(_, name)| *name);
-    name.ok_or_else(|| format!("its pre_tokenizer cuts text by {}", split["pattern"]))
+        _ => None,
+    };
+    let kinds = if kinds.is_empty() { "missing".into() } else { kinds.join(", ") };
+    found.ok_or_else(|| format!("its pre_tokenizer is {kinds}"))
 }

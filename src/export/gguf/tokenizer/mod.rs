@@ -14,21 +14,12 @@ use serde_json::Value as Json;
 use special::Special;
 
 use super::{ExportError, Value};
-use crate::disk;
 use crate::format::without_mark;
+use crate::gguf::TokenKind as Kind;
+use crate::gguf::key::tokenizer as key;
 use crate::shape::ModelConfig;
 use crate::text::TokenizerSettings;
-
-/// GGUF's kinds of token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Normal = 1,
-    Unknown = 2,
-    Control = 3,
-    UserDefined = 4,
-    Unused = 5,
-    Byte = 6,
-}
+use crate::{beside, disk};
 
 /// A tokenizer as the file has it.
 pub(super) struct Vocabulary {
@@ -52,8 +43,9 @@ impl Vocabulary {
     /// # Errors
     /// When there is none, or llama.cpp has no tokenizer that would cut text as it does.
     pub fn read(folder: &Path, config: &ModelConfig) -> Result<Self, ExportError> {
-        let path = folder.join("tokenizer.json");
-        let bytes = disk::read_within(&path, disk::TOKENIZER)?;
+        const FILE: &str = "tokenizer.json";
+        let bytes = beside::read_within(folder, FILE, disk::TOKENIZER)?;
+        let path = folder.join(FILE);
         let refused = |reason: String| ExportError::Tokenizer { path: path.clone(), reason };
         let mut json: Json =
             serde_json::from_slice(without_mark(&bytes)).map_err(|e| refused(format!("it is not JSON ({e})")))?;
@@ -81,21 +73,23 @@ impl Vocabulary {
 
     /// The keys that describe it.
     pub fn keys(&self) -> Vec<(String, Value)> {
-        let ggml = |key: &str, value: Value| (format!("tokenizer.ggml.{key}"), value);
-        let name = if matches!(self.model, Model::Scores { .. }) { "llama" } else { "gpt2" };
-        let mut keys = vec![ggml("model", Value::String(name.into()))];
+        let entry = |key: &str, value: Value| (key.to_owned(), value);
+        let is_scored = matches!(self.model, Model::Scores { .. });
+        let name = if is_scored { key::SENTENCE_PIECE } else { key::BYTE_LEVEL };
+        let mut keys = vec![entry(key::MODEL, Value::String(name.into()))];
         match &self.model {
             Model::Scores { scores, add_space_prefix } => keys.extend([
-                ggml("pre", Value::String("default".into())),
-                ggml("scores", Value::F32s(scores.clone())),
-                ggml("add_space_prefix", Value::Bool(*add_space_prefix)),
+                entry(key::RULE, Value::String("default".into())),
+                entry(key::SCORES, Value::F32s(scores.clone())),
+                entry(key::SPACE, Value::Bool(*add_space_prefix)),
             ]),
-            Model::Merges { pre, merges } => {
-                keys.extend([ggml("pre", Value::String((*pre).into())), ggml("merges", Value::Strings(merges.clone()))])
-            }
+            Model::Merges { pre, merges } => keys.extend([
+                entry(key::RULE, Value::String((*pre).into())),
+                entry(key::MERGES, Value::Strings(merges.clone())),
+            ]),
         }
-        keys.push(ggml("tokens", Value::Strings(self.tokens.clone())));
-        keys.push(ggml("token_type", Value::I32s(self.kinds.iter().map(|&k| k as i32).collect())));
+        keys.push(entry(key::TOKENS, Value::Strings(self.tokens.clone())));
+        keys.push(entry(key::KINDS, Value::I32s(self.kinds.iter().map(|&k| k as i32).collect())));
         keys.extend(self.special.keys());
         keys
     }

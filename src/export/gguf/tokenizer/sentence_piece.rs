@@ -10,9 +10,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value as Json;
 
 use super::{Kind, Model, kind_of, merges, steps};
-
-/// Below every score of a merge: such a token is never made by joining.
-const NEVER_JOINED: f32 = -1e9;
+use crate::gguf::NEVER_JOINED;
 
 /// Says which tokens are bytes and which stands for the unknown.
 pub(super) fn mark(tokens: &[String], kinds: &mut [Kind], json: &Json) {

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::Value;
-use crate::disk;
+use crate::beside;
 use crate::format::without_mark;
+use crate::gguf::key::tokenizer as key;
 use crate::shape::ModelConfig;
 use crate::text::{Before, TokenizerSettings};
 
@@ -24,7 +25,7 @@ pub(super) struct Special {
 impl Special {
     /// Takes what there is; a folder without settings has what config.json says.
     pub fn read(json: &Json, settings: &TokenizerSettings, folder: &Path, config: &ModelConfig) -> Self {
-        let template = disk::read(&folder.join("chat_template.jinja")).ok();
+        let template = beside::read(folder, "chat_template.jinja").ok();
         let template = template.and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
         // A token beyond the embeddings can be neither read nor written.
         let named = |key: &str| number(json, settings.token(key)?).filter(|&id| (id as usize) < config.vocab_size);
@@ -49,18 +50,14 @@ impl Special {
     }
 
     pub fn keys(&self) -> Vec<(String, Value)> {
-        let ids = [
-            ("bos_token_id", self.bos),
-            ("eos_token_id", self.eos),
-            ("unknown_token_id", self.unknown),
-            ("padding_token_id", self.padding),
-        ];
+        let ids =
+            [(key::BOS, self.bos), (key::EOS, self.eos), (key::UNKNOWN, self.unknown), (key::PADDING, self.padding)];
         let ids = ids.into_iter().filter_map(|(key, id)| Some((key, Value::U32(id?))));
-        let flags = [("add_bos_token", self.add_bos), ("add_eos_token", self.add_eos)];
+        let flags = [(key::ADD_BOS, self.add_bos), (key::ADD_EOS, self.add_eos)];
         let flags = flags.into_iter().map(|(key, flag)| (key, Value::Bool(flag)));
-        let mut keys: Vec<_> = ids.chain(flags).map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).collect();
+        let mut keys: Vec<_> = ids.chain(flags).map(|(key, value)| (key.to_owned(), value)).collect();
         let template = self.chat_template.clone().map(Value::String);
-        keys.extend(template.map(|value| ("tokenizer.chat_template".to_owned(), value)));
+        keys.extend(template.map(|value| (key::TEMPLATE.to_owned(), value)));
         keys
     }
 }

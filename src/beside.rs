@@ -1,0 +1,69 @@
+//! What stands beside the weights of a model, whatever it was opened from: the files of its folder, or
+//! those that the keys of a GGUF say in other words.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, DiskError};
+use crate::gguf::Texts;
+
+/// Whether a model is one file, and not a folder.
+pub fn is_file(model: &Path) -> bool {
+    model.is_file()
+}
+
+/// The bytes of the file `name` of a model, which is one of settings.
+///
+/// # Errors
+/// When it is not there, cannot be read, or is larger than such a file can be.
+pub fn read(model: &Path, name: &str) -> Result<Vec<u8>, DiskError> {
+    read_within(model, name, disk::SETTINGS)
+}
+
+/// The bytes of the file `name` of a model, if there are at most so many.
+///
+/// # Errors
+/// When it is not there, cannot be read, or is larger.
+pub fn read_within(model: &Path, name: &str, most: u64) -> Result<Vec<u8>, DiskError> {
+    if !is_file(model) {
+        return disk::read_within(&model.join(name), most);
+    }
+    let wrong = |cause: Error| DiskError::at("read", model)(cause);
+    // The name is asked for first: what no GGUF has needs no look at one.
+    let known = Texts::NAMES.contains(&name).then(|| text(model, name)).transpose().map_err(wrong)?;
+    match known.flatten() {
+        None => Err(wrong(Error::new(ErrorKind::NotFound, format!("it says nothing of what stands in a {name}")))),
+        Some(text) if text.len() as u64 > most => {
+            let sizes = format!("its {name} would have {} bytes, and what is meant has at most {most}", text.len());
+            Err(wrong(Error::new(ErrorKind::FileTooLarge, sizes)))
+        }
+        Some(text) => Ok(text.into_bytes()),
+    }
+}
+
+/// The files that the keys of a GGUF make, with their names.
+///
+/// # Errors
+/// When it cannot be read, or one of them cannot be made.
+pub fn made(model: &Path) -> Result<Vec<(&'static str, String)>, DiskError> {
+    let texts = Texts::open(model).map_err(Error::other).map_err(DiskError::at("read", model))?;
+    let of = |name| -> Result<_, Error> { Ok(texts.get(name).map_err(Error::other)?.map(|text| (name, text))) };
+    let all = Texts::NAMES.into_iter().map(of).collect::<Result<Vec<_>, Error>>();
+    Ok(all.map_err(DiskError::at("read", model))?.into_iter().flatten().collect())
+}
+
+fn text(model: &Path, name: &str) -> Result<Option<String>, Error> {
+    Texts::open(model).and_then(|texts| texts.get(name)).map_err(Error::other)
+}
+
+/// The files that hold the weights of a model: the safetensors of its folder, sorted, or the one file.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn weights(model: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    if is_file(model) {
+        return Ok(vec![model.to_owned()]);
+    }
+    let names = disk::names(model)?.into_iter().filter(|name| name.ends_with(".safetensors"));
+    Ok(names.map(|name| model.join(name)).collect())
+}

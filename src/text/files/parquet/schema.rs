@@ -1,0 +1,218 @@
+//! The tree of columns: what of it is wanted and can be read, and how values become rows.
+//!
+//! A value comes with two levels (Dremel, Melnik et al. 2010): how many of the optional and repeated ones on its
+//! way are there, and at which of the repeated ones it goes on.
+
+use super::footer::{Element, Footer};
+use super::packed::DAMAGED;
+
+/// Deepest tree of columns.
+const DEEPEST: usize = 32;
+/// How values are stored, by their numbers in the format.
+const PHYSICAL: [&str; 8] =
+    ["BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"];
+/// Parts that lie in a row, in the older and the newer list of meanings.
+const LISTS: [(i64, i16); 3] = [(1, 2), (2, 2), (3, 3)];
+
+/// How a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Bool,
+    Int32,
+    UInt32,
+    Int64,
+    UInt64,
+    Float,
+    Double,
+    Text,
+}
+
+/// A column that is read.
+#[derive(Debug)]
+pub struct Leaf {
+    /// Which of the file's columns it is.
+    pub index: usize,
+    /// Its path, with dots between.
+    pub name: String,
+    pub stored: Stored,
+    /// The level of a value that is there.
+    pub defined: u32,
+    /// The level of what is repeated innermost; 0 where nothing is.
+    pub repeated: u32,
+}
+
+/// How a part of a row is made of columns.
+#[derive(Debug)]
+pub enum Shape {
+    /// The value of a column, by its place among those that are read.
+    Value(usize),
+    /// Parts with names.
+    Group(Vec<(String, Shape)>),
+    /// Something that is there from this level on.
+    Optional(u32, Box<Shape>),
+    /// Any number of the same.
+    List {
+        /// The level from which on there is one at least.
+        defined: u32,
+        /// The level of its next element.
+        repeated: u32,
+        of: Box<Shape>,
+    },
+}
+
+/// What of a table is read.
+#[derive(Debug)]
+pub struct Schema {
+    pub leaves: Vec<Leaf>,
+    pub columns: Vec<(String, Shape)>,
+    /// All of the file's columns, also those inside of others.
+    pub count: usize,
+}
+
+/// Why nothing can be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unfit {
+    Wrong(String),
+    /// None of the columns is wanted; there are these.
+    Missing(Vec<String>),
+}
+
+impl Schema {
+    /// The columns of a file that are `wanted`, or all that hold text or numbers.
+    pub fn of(footer: &Footer, wanted: Option<&[&str]>) -> Result<Self, Unfit> {
+        let mut walk =
+            Walk { elements: footer.elements.iter(), leaves: Vec::new(), seen: 0, is_named: wanted.is_some() };
+        let wrong = |reason: String| Unfit::Wrong(format!("{reason}; {DAMAGED}"));
+        let root = walk.elements.next().ok_or_else(|| wrong("it has no columns".into()))?;
+        let (mut columns, mut names) = (Vec::new(), Vec::new());
+        for _ in 0..root.children {
+            let name = walk.elements.as_slice().first().map(|element| element.name.clone());
+            let name = name.ok_or_else(|| wrong("columns are missing".into()))?;
+            let is_wanted = wanted.is_none_or(|wanted| wanted.contains(&name.as_str()));
+            let stored = walk.elements.as_slice().first().map(physical).unwrap_or_default();
+            match walk.node(&Above::default(), is_wanted).map_err(wrong)? {
+                Some(shape) => columns.push((name.clone(), shape)),
+                None if is_wanted && wanted.is_some() => {
+                    return Err(Unfit::Wrong(format!("column \"{name}\" holds {stored}, and no text")));
+                }
+                None => {}
+            }
+            names.push(name);
+        }
+        match columns.is_empty() {
+            true => Err(Unfit::Missing(names)),
+            false => Ok(Self { leaves: walk.leaves, columns, count: walk.seen }),
+        }
+    }
+}
+
+/// What stands above a node of the tree.
+#[derive(Clone, Default)]
+struct Above {
+    path: String,
+    defined: u32,
+    repeated: u32,
+    depth: usize,
+}
+
+struct Walk<'a> {
+    elements: std::slice::Iter<'a, Element>,
+    leaves: Vec<Leaf>,
+    /// Columns so far.
+    seen: usize,
+    /// Whether what is read was asked for by its name.
+    is_named: bool,
+}
+
+impl Walk<'_> {
+    /// The next element with all that is inside of it; `None` where nothing of it is read.
+    fn node(&mut self, above: &Above, is_wanted: bool) -> Result<Option<Shape>, String> {
+        let element = self.elements.next().ok_or("columns are missing")?;
+        let own = Above {
+            path: if above.depth == 0 { element.name.clone() } else { format!("{}.{}", above.path, element.name) },
+            defined: above.defined + u32::from(element.repetition != 0),
+            repeated: above.repeated + u32::from(element.repetition == 2),
+            depth: above.depth + 1,
+        };
+        if own.depth > DEEPEST {
+            return Err(format!("columns are nested deeper than {DEEPEST}"));
+        }
+        let shape = match element.physical {
+            Some(_) => self.leaf(element, &own, is_wanted),
+            None => self.group(element, &own, is_wanted)?,
+        };
+        let Above { defined, repeated, .. } = own;
+        Ok(shape.map(|shape| match element.repetition {
+            0 => shape,
+            1 => Shape::Optional(defined, Box::new(shape)),
+            _ => Shape::List { defined, repeated, of: Box::new(shape) },
+        }))
+    }
+
+    fn leaf(&mut self, element: &Element, own: &Above, is_wanted: bool) -> Option<Shape> {
+        let index = self.seen;
+        self.seen += 1;
+        let stored = stored(element, self.is_named).filter(|_| is_wanted)?;
+        let Above { path: name, defined, repeated, .. } = own.clone();
+        self.leaves.push(Leaf { index, name, stored, defined, repeated });
+        Some(Shape::Value(self.leaves.len() - 1))
+    }
+
+    fn group(&mut self, element: &Element, own: &Above, is_wanted: bool) -> Result<Option<Shape>, String> {
+        let mut parts = Vec::new();
+        for _ in 0..element.children {
+            let inner = self.elements.as_slice().first().ok_or("columns are missing")?;
+            let name = inner.name.clone();
+            let part = self.node(own, is_wanted)?;
+            parts.extend(part.map(|part| (name, part)));
+        }
+        let is_list = LISTS.iter().any(|&(old, new)| element.converted == Some(old) || element.logical == Some(new));
+        Ok(match parts.len() {
+            0 => None,
+            // A list is a group around what is repeated, and so is a map.
+            1 if is_list && element.children == 1 => parts.pop().map(|(name, part)| elements(element, &name, part)),
+            _ => Some(Shape::Group(parts)),
+        })
+    }
+}
+
+/// The elements of a list without the group that most writers put around each.
+fn elements(list: &Element, name: &str, part: Shape) -> Shape {
+    let Shape::List { defined, repeated, of } = part else { return part };
+    // Two names by which older writers say that the group is the element (the format's rules for lists).
+    let is_element = name == "array" || name == format!("{}_tuple", list.name);
+    let of = match *of {
+        Shape::Group(mut parts) if parts.len() == 1 && !is_element => {
+            parts.pop().map_or(Shape::Group(parts), |(_, part)| part)
+        }
+        whole => whole,
+    };
+    Shape::List { defined, repeated, of: Box::new(of) }
+}
+
+/// What an element holds, in the format's own words.
+fn physical(element: &Element) -> &'static str {
+    let number = element.physical.and_then(|number| usize::try_from(number).ok());
+    number.map_or("a structure", |number| PHYSICAL.get(number).copied().unwrap_or("values of an unknown type"))
+}
+
+/// How a value is stored, if it is a text or a number.
+fn stored(element: &Element, is_named: bool) -> Option<Stored> {
+    let (converted, logical) = (element.converted, element.logical);
+    let is_plain = converted.is_none() && logical.is_none();
+    // Whole numbers of some width (10, 11 to 18); dates, times and decimals are none.
+    let is_whole = is_plain || logical == Some(10) || matches!(converted, Some(11..=18));
+    let is_unsigned = matches!(converted, Some(11..=14));
+    // Text, one of several, JSON.
+    let is_text = matches!(logical, Some(1 | 4 | 12)) || matches!(converted, Some(0 | 4 | 19));
+    match element.physical? {
+        0 => Some(Stored::Bool),
+        1 if is_whole => Some(if is_unsigned { Stored::UInt32 } else { Stored::Int32 }),
+        2 if is_whole => Some(if is_unsigned { Stored::UInt64 } else { Stored::Int64 }),
+        4 => Some(Stored::Float),
+        5 => Some(Stored::Double),
+        // Bytes that nothing is said of are pictures as often as texts.
+        6 if is_text || (is_plain && is_named) => Some(Stored::Text),
+        _ => None,
+    }
+}
