@@ -11,6 +11,7 @@ use std::sync::mpsc::Receiver;
 use eframe::egui::{self, CentralPanel, Frame, Margin, ScrollArea};
 use slimgpt::device::Device;
 
+use crate::control::Wish;
 use crate::frames::Frames;
 use crate::mail::{Mail, Message, Pick};
 use crate::model::Origin;
@@ -139,6 +140,18 @@ impl App {
         &self.run
     }
 
+    /// Whether something long goes on that is watched on this screen.
+    pub fn is_at_work(&self, screen: Screen) -> bool {
+        match screen {
+            Screen::Plan => self.plan.searching.is_going(),
+            Screen::Run => self.run.is_going(),
+            #[cfg(not(target_arch = "wasm32"))]
+            Screen::Recover => self.recover.is_going(),
+            Screen::Compare => self.compare.is_at_work(),
+            Screen::Start | Screen::Inspect | Screen::Steps => false,
+        }
+    }
+
     /// The Plan screen, for tests.
     pub fn plan(&self) -> &PlanScreen {
         &self.plan
@@ -226,8 +239,8 @@ impl eframe::App for App {
         }
         #[cfg(not(target_arch = "wasm32"))]
         if let (Some(asked), Some(model)) = (self.recover.to_read(), self.recover.model.clone()) {
-            work::recover::read(&self.mail, model, asked.files.clone(), asked.settings.clone());
-            self.recover.reading = Some(asked);
+            self.recover.reading = Some(asked.clone());
+            work::recover::read(&self.mail, model, asked);
         }
         // eframe saves only now and then; that a run was begun must outlive a crash.
         if std::mem::take(&mut self.keep)
@@ -264,10 +277,10 @@ impl eframe::App for App {
 
     fn on_exit(&mut self) {
         // Finished layers are on the disk; the next start offers to go on.
-        self.run.control.set(work::control::Wish::Stop);
-        self.plan.searching.control.set(work::control::Wish::Stop);
+        self.run.control.set(Wish::Stop);
+        self.plan.searching.control.set(Wish::Stop);
         #[cfg(not(target_arch = "wasm32"))]
-        self.recover.control.set(work::control::Wish::Stop);
+        self.recover.control.set(Wish::Stop);
     }
 }
 
@@ -297,11 +310,11 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
 /// A clean end of a run that nobody waits for any more.
 impl Drop for App {
     fn drop(&mut self) {
-        self.run.control.set(work::control::Wish::Stop);
-        self.plan.searching.control.set(work::control::Wish::Stop);
+        self.run.control.set(Wish::Stop);
+        self.plan.searching.control.set(Wish::Stop);
         #[cfg(not(target_arch = "wasm32"))]
-        self.recover.control.set(work::control::Wish::Stop);
-        self.compare.control.set(work::control::Wish::Stop);
+        self.recover.control.set(Wish::Stop);
+        self.compare.control.set(Wish::Stop);
     }
 }
 

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::pipeline::Report;
+use slimgpt::shape::Site;
 use slimgpt::text::Windows;
-
-use crate::model::Model;
 
 /// What decides the windows: while it stays the same they need not be cut again.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +40,6 @@ pub struct Change {
 
 /// What one of the two says.
 pub enum Heard {
-    /// Its folder is read.
-    Opened(Result<Arc<Model>, String>),
     /// More text, so many tokens so far, in so many seconds of its own.
     Text(String, usize, f64),
     /// It has nothing more to say, or cannot.
@@ -53,12 +50,37 @@ pub enum Heard {
     Perplexity(Result<(f64, usize), String>),
 }
 
+/// Which layer is pruned step by step, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// The layer, counted from 0.
+    pub layer: usize,
+    /// Which of its two linear layers.
+    pub site: Site,
+    /// How many heads or channels go.
+    pub remove: usize,
+    /// λ in units of the mean diagonal.
+    pub damping: f64,
+}
+
 /// How a run ended.
 pub enum Outcome {
     /// The folder is whole.
     Finished(Box<Report>),
     /// Stopped; so many layers of so many are stored.
     Stopped(usize, usize),
+}
+
+/// What decides what is learnt: while it stays the same the files need not be read again.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The model's folder.
+    pub model: Option<PathBuf>,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// How they are cut, and what is held out.
+    pub settings: slimgpt::recover::Settings,
 }
 
 /// What would be learnt, and the first of it as text.

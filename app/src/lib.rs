@@ -6,6 +6,7 @@
 //! wish for.
 
 pub mod app;
+pub mod control;
 pub mod estimate;
 pub mod findings;
 mod frames;

@@ -1,5 +1,6 @@
 //! What the work behind the window sends to it. The window is woken for every message.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -8,51 +9,55 @@ use slimgpt::device::Adapter;
 use slimgpt::obs::trace::Trace;
 use slimgpt::pipeline::Event;
 
-use crate::findings::{Calibration, Change, Heard, Key, Outcome};
-use crate::model::Model;
+use crate::control::Control;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::findings::{Asked, Ended, Lessons};
+use crate::findings::{Calibration, Change, Heard, Key, Outcome, Wanted};
+use crate::model::{Model, Origin};
 
-/// What the work behind the window tells it.
+/// What the work behind the window tells it. Work of which there may be newer before it ends brings back what it was
+/// for, so that nothing is credited to a model, a text or a wish that came after it.
 pub enum Message {
-    /// The folder of the Start screen is read.
-    Opened(Result<Arc<Model>, String>),
+    /// The model of the Start screen is read.
+    Opened(Origin, Result<Arc<Model>, String>),
     /// The folder of the Inspect screen is read.
-    Inspected(Result<Arc<Model>, String>),
+    Inspected(PathBuf, Result<Arc<Model>, String>),
+    /// The folder of the Compare screen is read.
+    Comparable(PathBuf, Result<Arc<Model>, String>),
     /// The devices that this machine has.
-    Devices(Vec<Adapter>),
+    Devices(Result<Vec<Adapter>, String>),
     /// Calibration text is cut into windows.
     Calibrated(Key, Result<Calibration, String>),
     /// The pruning tells something, at a second since its beginning.
     Pruning(Box<Event>, f64),
-    /// The pruning is over.
-    Pruned(Result<Outcome, String>),
-    /// The search for sizes tells something, at a second since its beginning.
-    Searching(Box<slimgpt::search::Event>, f64),
-    /// The search is over; without a plan it was stopped.
-    Searched(Result<Option<Box<slimgpt::search::SearchPlan>>, String>),
-    /// How much the weights of a layer were changed.
-    Changed(usize, Result<Change, String>),
-    /// A file was written.
-    Exported(Result<std::path::PathBuf, String>),
-    /// One of the two models of the Compare screen says something.
-    Compared(usize, Heard),
-    /// A layer of a model, pruned step by step.
-    Traced(Result<Box<Trace>, String>),
+    /// The pruning of this model is over.
+    Pruned(Arc<Model>, Result<Outcome, String>),
+    /// The search for sizes with this control tells something, at a second since its beginning.
+    Searching(Control, Box<slimgpt::search::Event>, f64),
+    /// The search with this control is over; without a plan it was stopped.
+    Searched(Control, Result<Option<Box<slimgpt::search::SearchPlan>>, String>),
+    /// How much the weights of a layer of this pruned model were changed.
+    Changed(Arc<Model>, usize, Result<Change, String>),
+    /// A file was written about this folder, or made of it.
+    Exported(PathBuf, Result<PathBuf, String>),
+    /// One of the two models that are compared under this control says something.
+    Compared(Control, usize, Heard),
+    /// A layer of this model, pruned step by step.
+    Traced(Arc<Model>, Wanted, Result<Box<Trace>, String>),
     /// The folder of the Recover screen is read.
     #[cfg(not(target_arch = "wasm32"))]
-    Recoverable(Result<Arc<Model>, String>),
+    Recoverable(PathBuf, Result<Arc<Model>, String>),
     /// What the Recover screen would learn is read.
     #[cfg(not(target_arch = "wasm32"))]
-    Lessons(Result<crate::findings::Lessons, String>),
+    Lessons(Asked, Result<Lessons, String>),
     /// The recovery tells something, at a second since its beginning.
     #[cfg(not(target_arch = "wasm32"))]
     Recovering(Box<slimgpt::recover::Event>, f64),
     /// The recovery is over.
     #[cfg(not(target_arch = "wasm32"))]
-    Recovered(Result<crate::findings::Ended, String>),
+    Recovered(Result<Ended, String>),
     /// What a dialog was closed with.
-    Picked(Pick, Vec<std::path::PathBuf>),
-    /// Work ended in a panic; nothing else will come of it.
-    Panicked(String),
+    Picked(Pick, Result<Vec<PathBuf>, String>),
 }
 
 /// What a dialog asks for.

@@ -98,13 +98,14 @@ impl Settings {
     pub fn for_model(&mut self, model: &Model) {
         let config = model.checkpoint.config();
         let size = config.parameters() as f64;
+        self.millions = (1.0 - self.ratio) * size / 1e6;
+        // In the type that is written, as `target` reads it.
+        self.mebibytes = (1.0 - self.ratio) * size * self.dtype(model).bytes() as f64 / (1 << 20) as f64;
+        // Suggested anew, beside the new model.
+        self.out = None;
         let request = &mut self.request;
         // The settings of another model may ask for more than the context of this one.
         request.window_tokens = request.window_tokens.clamp(2, config.max_positions.max(2));
-        self.millions = (1.0 - self.ratio) * size / 1e6;
-        self.mebibytes = (1.0 - self.ratio) * size * model.checkpoint.dtype().bytes() as f64 / (1 << 20) as f64;
-        // Suggested anew, beside the new model.
-        self.out = None;
         if request.allocation.schedule.is_exact() {
             // The sizes were those of another model.
             request.allocation.schedule = Schedule::default();
@@ -212,6 +213,18 @@ pub fn gentle_end(curve: Curve, layers: usize, mean: f64, steep: f64) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_goal_in_bytes_begins_at_the_ratio_whatever_type_is_written() {
+        let model = Model::shipped_in_memory().unwrap();
+        let left = (0.8 * model.checkpoint.config().parameters() as f64).round() as usize;
+        for dtype in [None, Some(Dtype::F16), Some(Dtype::F32)] {
+            let mut settings = Settings { goal: Goal::Bytes, ratio: 0.2, ..Settings::default() };
+            settings.request.dtype = dtype;
+            settings.for_model(&model);
+            assert_eq!(settings.target(&model), Target::Parameters(left), "{dtype:?}");
+        }
+    }
 
     #[test]
     fn dragging_the_steep_end_moves_the_gentle_one_so_that_the_mean_stays() {

@@ -1,18 +1,18 @@
 //! What messages change, and what wishes set going.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui;
 
 use super::App;
+use crate::control::{Control, Wish};
 use crate::estimate::multiplications;
-use crate::findings::{Calibration, Heard, Key, Outcome};
+use crate::findings::{Calibration, Key, Outcome};
 use crate::mail::{Message, Pick};
 use crate::model::{Model, Origin};
 use crate::screens::{Action, Screen};
 use crate::unfinished::Unfinished;
-use crate::work::control::Control;
 use crate::work::prune::Order;
 use crate::{platform, work};
 
@@ -20,40 +20,50 @@ impl App {
     /// Takes note of a message.
     pub(super) fn read(&mut self, message: Message, ctx: &egui::Context) {
         match message {
-            Message::Opened(opened) => self.opened(opened),
-            Message::Inspected(opened) => self.inspect.opened(opened),
-            Message::Devices(adapters) => self.plan.listed(adapters),
+            Message::Opened(origin, opened) => self.opened(&origin, opened),
+            Message::Inspected(folder, opened) => self.inspect.opened(&folder, opened),
+            Message::Comparable(folder, opened) => self.compare.opened(&folder, opened),
+            Message::Devices(Ok(adapters)) => self.plan.listed(adapters),
+            Message::Devices(Err(words)) => {
+                self.plan.listed(Vec::new());
+                self.troubles.push(words);
+            }
             Message::Calibrated(key, cut) => self.calibrated(key, cut),
             Message::Pruning(event, second) => self.run.note(&event, second),
-            Message::Pruned(outcome) => self.pruned(outcome),
-            Message::Searching(event, second) => self.plan.searching.note(&event, second),
-            Message::Searched(found) => self.plan.searching.ended(found),
+            Message::Pruned(model, outcome) => self.pruned(&model, outcome),
+            Message::Searching(of, event, second) => self.plan.searching.note(&of, &event, second),
+            Message::Searched(of, found) => self.plan.searching.ended(&of, found),
             #[cfg(not(target_arch = "wasm32"))]
-            Message::Recoverable(opened) => self.recover.opened(opened),
+            Message::Recoverable(folder, opened) => self.recover.opened(&folder, opened),
             #[cfg(not(target_arch = "wasm32"))]
-            Message::Lessons(lessons) => self.recover.read(lessons),
+            Message::Lessons(asked, lessons) => self.recover.read(asked, lessons),
             #[cfg(not(target_arch = "wasm32"))]
             Message::Recovering(event, second) => self.recover.note(&event, second),
             #[cfg(not(target_arch = "wasm32"))]
             Message::Recovered(ended) => self.recover.ended(ended),
-            Message::Changed(layer, change) => {
-                (self.inspect.change, self.inspect.changing) = (Some((layer, change)), None);
-            }
-            Message::Exported(done) => {
-                // Of all that is written only the report is there to be looked at.
-                let page = done.iter().find(|file| file.extension().is_some_and(|e| e == "html"));
-                page.into_iter().for_each(|file| show_file(ctx, file));
-                (self.inspect.exporting, self.inspect.exported) = (false, Some(done));
-            }
-            Message::Compared(side, heard) => self.compared(side, heard),
-            Message::Traced(trace) => self.steps.traced(trace),
-            Message::Picked(pick, paths) => self.picked(pick, paths),
-            Message::Panicked(words) => self.panicked(words),
+            Message::Changed(model, layer, change) => self.inspect.changed(&model, layer, change),
+            Message::Exported(folder, done) => self.exported(ctx, &folder, done),
+            Message::Compared(of, side, heard) => self.compare.note(&of, side, heard),
+            Message::Traced(model, wanted, trace) => self.steps.traced(&model, wanted, trace),
+            Message::Picked(pick, Ok(paths)) => self.picked(pick, paths),
+            Message::Picked(_, Err(words)) => self.troubles.push(words),
         }
     }
 
-    fn opened(&mut self, opened: Result<Arc<Model>, String>) {
-        self.start.opening = None;
+    fn exported(&mut self, ctx: &egui::Context, folder: &Path, done: Result<PathBuf, String>) {
+        // Of all that is written only the report is there to be looked at.
+        let page = done.iter().find(|file| file.extension().is_some_and(|e| e == "html"));
+        page.into_iter().for_each(|file| show_file(ctx, file));
+        if let Some(Err(words)) = self.inspect.wrote(folder, done) {
+            self.troubles.push(format!("{}: {words}", folder.display()));
+        }
+    }
+
+    fn opened(&mut self, origin: &Origin, opened: Result<Arc<Model>, String>) {
+        // Another model may have been chosen since.
+        if self.start.opening.take_if(|of| of == origin).is_none() {
+            return;
+        }
         let model = match opened {
             Ok(model) => model,
             Err(words) => {
@@ -71,7 +81,7 @@ impl App {
         self.steps.open(model.clone());
         // What was pruned before can be looked at without being opened a second time.
         if model.report.is_some() {
-            self.inspect.opened(Ok(model.clone()));
+            self.inspect.show(model.clone());
         }
         match &self.resuming {
             // A run goes on with the settings it was begun with: they are not fitted to the model again.
@@ -85,10 +95,15 @@ impl App {
     }
 
     fn calibrated(&mut self, key: Key, cut: Result<Calibration, String>) {
-        self.plan.cutting = None;
+        // Windows of a model that was open before may still arrive.
+        if self.plan.cutting.take_if(|of| *of == key).is_none() {
+            return;
+        }
         let failed = cut.as_ref().err().cloned();
         self.plan.calibration = Some((key, cut));
-        match (self.resuming.take(), failed) {
+        // These may still be of another model than the one that is opened for an interrupted run.
+        let resuming = if self.start.opening.is_none() { self.resuming.take() } else { None };
+        match (resuming, failed) {
             (None, _) => {}
             // Windows of the settings before may come first; then those of the run are still to be cut.
             (Some(run), None) if self.plan.to_cut().is_none() => self.begin(run.out),
@@ -97,52 +112,28 @@ impl App {
         }
     }
 
-    fn pruned(&mut self, outcome: Result<Outcome, String>) {
+    fn pruned(&mut self, model: &Model, outcome: Result<Outcome, String>) {
         if let Ok(Outcome::Finished(report)) = &outcome {
             self.saved.ended(&self.run.out);
             // What the device really did is the estimate of the next plan.
             let seconds: f64 = report.timing.layer_seconds.iter().sum();
-            if let Some(model) = self.start.model.as_ref().filter(|_| seconds > 0.0) {
+            if seconds > 0.0 {
                 let done = multiplications(&report.plan, model.checkpoint.config());
                 // Over the seconds of the layers, which are all that the multiplications count.
                 self.saved.measured(&report.device, done / seconds);
             }
-            self.compare.opening = true;
-            // At once, so that the result is there when somebody turns to Compare or Inspect.
-            work::compare::open(&self.mail, self.run.out.clone());
-            // Who looks at another result there goes on looking at it.
+            // At once, so that the result is there when somebody turns to Compare or Inspect. Who looks at another
+            // result there goes on looking at it.
+            if self.saved.screen != Screen::Compare && !self.compare.is_at_work() {
+                self.open_comparable(self.run.out.clone());
+            }
             if self.saved.screen != Screen::Inspect {
-                work::open::inspect(&self.mail, self.run.out.clone());
+                self.open_inspected(self.run.out.clone());
             }
         }
         self.run.ended(outcome);
         self.keep = true;
         self.refresh_start();
-    }
-
-    fn compared(&mut self, side: usize, heard: Heard) {
-        self.compare.note(side, heard);
-    }
-
-    fn panicked(&mut self, words: String) {
-        if self.run.is_going() {
-            self.run.ended(Err(words.clone()));
-        }
-        if self.plan.searching.is_going() {
-            self.plan.searching.ended(Err(words.clone()));
-        }
-        #[cfg(not(target_arch = "wasm32"))]
-        if self.recover.is_going() {
-            self.recover.ended(Err(words.clone()));
-        }
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            self.recover.reading = None;
-        }
-        // Which work failed is not known, so nothing waits any more.
-        (self.start.opening, self.plan.cutting, self.compare.opening) = (None, None, false);
-        self.refresh_start();
-        self.troubles.push(format!("A part of the program failed: {words}. Finished layers of a run are kept."));
     }
 
     /// Takes what a dialog was closed with, or what was dropped.
@@ -157,7 +148,7 @@ impl App {
             Pick::Calibration => self.plan.settings.files.extend(paths),
             Pick::Out => self.plan.settings.out = Some(self.in_folder(&first)),
             Pick::Inspect => self.act(Action::Inspect(first)),
-            Pick::Evaluation => self.compare.text = Some(first),
+            Pick::Evaluation => self.compare.judge_by(first),
             Pick::Compare => self.act(Action::CompareWith(first)),
             #[cfg(not(target_arch = "wasm32"))]
             Pick::Recover => self.act(Action::Recover(first)),
@@ -171,7 +162,7 @@ impl App {
     }
 
     /// The suggested name inside of a folder that was chosen.
-    fn in_folder(&self, folder: &std::path::Path) -> PathBuf {
+    fn in_folder(&self, folder: &Path) -> PathBuf {
         let ratio = self.plan.plan().map_or(self.plan.settings.ratio, |p| p.ratio);
         let suggested = self.plan.model.as_ref().map(|m| self.plan.settings.out(m, ratio));
         let name = suggested.as_ref().and_then(|p| p.file_name());
@@ -196,9 +187,12 @@ impl App {
             Action::Wish(wish) => self.run.control.set(wish),
             Action::Inspect(folder) => self.inspect_folder(folder),
             Action::Change(layer) => self.change(layer),
-            Action::Report(folder) => work::report::start(&self.mail, folder),
+            Action::Report(folder) => {
+                self.exporting(&folder);
+                work::report::start(&self.mail, folder);
+            }
             Action::Export(folder, form) => {
-                (self.inspect.exporting, self.inspect.exported) = (true, None);
+                self.exporting(&folder);
                 work::export::start(&self.mail, folder, form);
             }
             Action::CompareWith(folder) => self.compare_with(folder),
@@ -214,7 +208,7 @@ impl App {
                 self.compare_with(after);
             }
             Action::Write => self.write(),
-            Action::Silence => self.compare.control.set(work::control::Wish::Stop),
+            Action::Silence => self.compare.control.set(Wish::Stop),
             Action::Measure => self.measure(),
         }
     }
@@ -225,11 +219,9 @@ impl App {
     }
 
     fn open(&mut self, origin: Origin) {
-        let what = match &origin {
-            Origin::Shipped => "the shipped model".into(),
-            Origin::Folder(folder) => folder.display().to_string(),
-        };
-        (self.start.opening, self.start.failed) = (Some(what), None);
+        (self.start.opening, self.start.failed) = (Some(origin.clone()), None);
+        // Who chooses another model does not wait for an interrupted run any more.
+        self.resuming = None;
         self.saved.screen = Screen::Start;
         work::open::open(&self.mail, origin, self.data.clone());
     }
@@ -301,16 +293,23 @@ impl App {
 
     /// Opens the model of an interrupted run; when its text is cut, the run begins.
     fn go_on(&mut self, run: Unfinished) {
-        let origin = run.model.clone();
+        self.open(run.model.clone());
         // A run that replaces what is there has cleared its own way already.
         self.resuming = Some(run);
-        self.open(origin);
     }
 
     fn inspect_folder(&mut self, folder: PathBuf) {
-        self.inspect.opening = Some(folder.clone());
-        work::open::inspect(&self.mail, folder);
+        self.open_inspected(folder);
         self.show(Screen::Inspect);
+    }
+
+    fn open_inspected(&mut self, folder: PathBuf) {
+        self.inspect.opening = Some(folder.clone());
+        work::open::folder(&self.mail, folder, Message::Inspected);
+    }
+
+    fn exporting(&mut self, folder: &Path) {
+        (self.inspect.exporting, self.inspect.exported) = (Some(folder.to_owned()), None);
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -318,7 +317,7 @@ impl App {
         // While one goes on the screen is that one's: its model stays.
         if !self.recover.is_going() {
             self.recover.opening = Some(folder.clone());
-            work::recover::open(&self.mail, folder);
+            work::open::folder(&self.mail, folder, Message::Recoverable);
         }
         self.show(Screen::Recover);
     }
@@ -330,7 +329,7 @@ impl App {
         else {
             return;
         };
-        if screen.is_going() {
+        if screen.is_going() || !screen.is_ready() {
             return;
         }
         // A stop is for good, so every recovery has a control of its own.
@@ -361,9 +360,13 @@ impl App {
     }
 
     fn compare_with(&mut self, folder: PathBuf) {
-        self.compare.opening = true;
-        work::compare::open(&self.mail, folder);
+        self.open_comparable(folder);
         self.show(Screen::Compare);
+    }
+
+    fn open_comparable(&mut self, folder: PathBuf) {
+        self.compare.opening = Some(folder.clone());
+        work::open::folder(&self.mail, folder, Message::Comparable);
     }
 
     fn write(&mut self) {
@@ -376,16 +379,16 @@ impl App {
 
     fn measure(&mut self) {
         if let Some(models) = self.compare.models() {
-            self.compare.measure();
-            work::compare::measure(&self.mail, models, self.compare.text.clone(), self.plan.settings.place.choice());
+            let (of, device) = (self.compare.measure(), self.plan.settings.place.choice());
+            work::compare::measure(&self.mail, &of, models, self.compare.text.as_ref(), &device);
         }
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn show_file(ctx: &egui::Context, file: &std::path::Path) {
+fn show_file(ctx: &egui::Context, file: &Path) {
     platform::show_file(ctx, file);
 }
 
 #[cfg(target_arch = "wasm32")]
-fn show_file(_: &egui::Context, _: &std::path::Path) {}
+fn show_file(_: &egui::Context, _: &Path) {}

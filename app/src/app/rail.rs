@@ -42,14 +42,13 @@ pub(super) fn ui(ui: &mut Ui, app: &mut App) -> Option<Action> {
 fn entry(ui: &mut Ui, app: &App, screen: Screen) -> bool {
     let p = palette(ui);
     let chosen = app.saved.screen == screen;
-    let busy = screen == Screen::Run && app.run.is_going();
     let name = RichText::new(screen.name());
     let name = if chosen { name.strong().color(p.accent) } else { name };
     let fill = if chosen { p.accent.gamma_multiply(0.16) } else { p.card };
     let width = ui.available_width();
     let button = Button::new((name, egui::Atom::grow())).fill(fill).stroke(Stroke::NONE).min_size(vec2(width, 34.0));
     let response = ui.add(button);
-    if busy {
+    if app.is_at_work(screen) {
         let dot = response.rect.right_center() - vec2(12.0, 0.0);
         ui.painter().circle_filled(dot, 4.0, p.accent);
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(250));

@@ -1,13 +1,14 @@
 //! Compare: the dense model and the pruned one go on with the same prompt, side by side, and are
 //! judged on the same text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 use slimgpt::shipped;
 
 use super::{Action, Screen};
+use crate::control::{Control, Wish};
 use crate::findings::Heard;
 use crate::mail::Pick;
 use crate::model::Model;
@@ -15,7 +16,6 @@ use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, figure, primary, quiet, title};
 use crate::widgets::trouble::{problem, trouble};
 use crate::work::compare::Writing;
-use crate::work::control::Control;
 use slimgpt::format::{bytes, count};
 
 /// One of the two.
@@ -40,10 +40,10 @@ pub struct Compare {
     pub prompt: String,
     /// The text to judge by; without it the one that comes with the program.
     pub text: Option<PathBuf>,
-    /// To stop the writing.
+    /// To stop the writing. What both are at now is told by it from what they were at before.
     pub control: Control,
     /// The folder of the pruned model that is being read.
-    pub opening: bool,
+    pub opening: Option<PathBuf>,
     failed: Option<String>,
     tokens: usize,
     temperature: f64,
@@ -56,7 +56,7 @@ impl Default for Compare {
             prompt: shipped::PROMPT.into(),
             text: None,
             control: Control::default(),
-            opening: false,
+            opening: None,
             failed: None,
             tokens: 96,
             // The likeliest tokens, so that the two texts differ by the weights alone.
@@ -68,20 +68,55 @@ impl Default for Compare {
 impl Compare {
     /// The dense model is another one.
     pub fn dense(&mut self, model: Arc<Model>) {
+        self.replace(0, model);
+    }
+
+    /// The folder of the pruned model was read, or could not be.
+    pub fn opened(&mut self, folder: &Path, model: Result<Arc<Model>, String>) {
+        // Another one may have been chosen since.
+        if self.opening.take_if(|of| of.as_path() == folder).is_none() {
+            return;
+        }
+        match model {
+            Ok(model) => self.replace(1, model),
+            Err(words) => self.failed = Some(words),
+        }
+    }
+
+    fn replace(&mut self, side: usize, model: Arc<Model>) {
+        self.hush();
         // What was written and measured before was another model's.
-        self.sides[0] = Side { model: Some(model), ..Side::default() };
+        self.sides[side] = Side { model: Some(model), ..Side::default() };
+    }
+
+    /// Another text is judged by.
+    pub fn judge_by(&mut self, text: PathBuf) {
+        self.text = Some(text);
+        if self.sides.iter().any(|side| side.measuring.is_some()) {
+            self.hush();
+        }
+        // What was measured before was on another text.
+        self.sides.iter_mut().for_each(|side| side.perplexity = None);
+    }
+
+    /// What both are at compares nothing any more, and nobody waits for it.
+    fn hush(&mut self) {
+        self.control.set(Wish::Stop);
+        self.control = Control::default();
+        self.sides.iter_mut().for_each(|side| (side.writing, side.measuring) = (false, None));
     }
 
     /// Takes note of what a side says.
-    pub fn note(&mut self, side: usize, heard: Heard) {
-        match heard {
-            Heard::Opened(Ok(model)) => {
-                self.sides[side] = Side { model: Some(model), ..Side::default() };
-                self.opening = false;
-            }
-            Heard::Opened(Err(words)) => (self.failed, self.opening) = (Some(words), false),
-            other => self.sides[side].note(other),
+    pub fn note(&mut self, of: &Control, side: usize, heard: Heard) {
+        // What is left of an earlier comparison may still arrive.
+        if *of == self.control {
+            self.sides[side].note(heard);
         }
+    }
+
+    /// Whether something is written or measured.
+    pub fn is_at_work(&self) -> bool {
+        self.sides.iter().any(|side| side.writing || side.measuring.is_some())
     }
 
     /// Both models, if both are there.
@@ -98,12 +133,14 @@ impl Compare {
         Writing { prompt, tokens, temperature, device, control: self.control.clone() }
     }
 
-    /// Both are being measured.
-    pub fn measure(&mut self) {
+    /// Both are being measured, from now on.
+    pub fn measure(&mut self) -> Control {
+        self.control = Control::default();
         for side in &mut self.sides {
             // Nothing of one step, until the first true count arrives.
             (side.perplexity, side.measuring) = (None, Some((0, 1)));
         }
+        self.control.clone()
     }
 
     /// Draws the screen; returns what is wanted.
@@ -122,7 +159,7 @@ impl Compare {
         ui.add_space(GAP);
         columns(ui, 340.0, 2, |i, ui| {
             let name = if i == 0 { "Dense" } else { "Pruned" };
-            let opening = self.opening && i == 1;
+            let opening = self.opening.is_some() && i == 1;
             action = card(ui, name, |ui| self.sides[i].ui(ui, i, opening)).or(action.take());
         });
         action
@@ -172,7 +209,6 @@ impl Side {
             Heard::Silent(result) => (self.writing, self.failed) = (false, result.err()),
             Heard::Measuring(done, total) => self.measuring = Some((done, total)),
             Heard::Perplexity(found) => (self.measuring, self.perplexity) = (None, Some(found)),
-            Heard::Opened(_) => {}
         }
     }
 
@@ -238,5 +274,58 @@ impl Side {
             }
             _ => ("-".into(), "perplexity".into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slimgpt::device::DeviceChoice;
+
+    use super::*;
+
+    fn model() -> Arc<Model> {
+        Arc::new(Model::shipped_in_memory().unwrap())
+    }
+
+    fn both() -> Compare {
+        let mut compare = Compare { opening: Some("pruned".into()), ..Compare::default() };
+        compare.dense(model());
+        compare.opened(Path::new("pruned"), Ok(model()));
+        compare
+    }
+
+    #[test]
+    fn a_folder_that_was_chosen_earlier_and_arrives_later_is_not_taken() {
+        let mut compare = Compare { opening: Some("second".into()), ..Compare::default() };
+        let (first, second) = (model(), model());
+        compare.opened(Path::new("first"), Ok(first.clone()));
+        assert!(compare.sides[1].model.is_none() && compare.opening.is_some());
+        compare.opened(Path::new("second"), Ok(second.clone()));
+        compare.opened(Path::new("first"), Ok(first));
+        assert!(compare.sides[1].model.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, &second)));
+    }
+
+    #[test]
+    fn what_a_replaced_model_writes_is_not_credited_to_the_new_one() {
+        let mut compare = both();
+        let writing = compare.begin(DeviceChoice::Cpu);
+        compare.note(&writing.control, 0, Heard::Text("once".into(), 1, 0.5));
+        assert_eq!(compare.sides[0].text, "once");
+        compare.dense(model());
+        assert!(writing.control.wish() == Wish::Stop && !compare.is_at_work());
+        for heard in [Heard::Text("once upon".into(), 2, 1.0), Heard::Silent(Err("it was stopped".into()))] {
+            compare.note(&writing.control, 0, heard);
+        }
+        assert!(compare.sides[0].text.is_empty() && compare.sides[0].failed.is_none());
+    }
+
+    #[test]
+    fn a_perplexity_is_of_the_text_that_is_named_beside_it() {
+        let mut compare = both();
+        let of = compare.measure();
+        compare.note(&of, 0, Heard::Perplexity(Ok((3.0, 10))));
+        compare.judge_by("other.txt".into());
+        compare.note(&of, 1, Heard::Perplexity(Ok((4.0, 10))));
+        assert!(compare.sides.iter().all(|side| side.perplexity.is_none() && side.measuring.is_none()));
     }
 }

@@ -4,7 +4,7 @@
 mod export;
 mod layer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
@@ -37,22 +37,45 @@ pub struct Inspect {
     pub changing: Option<usize>,
     /// What an export wrote, or why it could not.
     pub exported: Option<Result<PathBuf, String>>,
-    /// Whether an export is being written.
-    pub exporting: bool,
+    /// The folder of which an export is being written.
+    pub exporting: Option<PathBuf>,
     selected: usize,
 }
 
 impl Inspect {
-    /// A folder was read.
-    pub fn opened(&mut self, model: Result<Arc<Model>, String>) {
-        self.opening = None;
+    /// A folder was read, or could not be.
+    pub fn opened(&mut self, folder: &Path, model: Result<Arc<Model>, String>) {
+        // Another one may have been chosen since.
+        if self.opening.take_if(|of| of.as_path() == folder).is_none() {
+            return;
+        }
         match model {
-            Ok(model) => {
-                // Selection, change and export belong to the folder before.
-                *self = Self { model: Some(model), ..Self::default() };
-            }
+            Ok(model) => self.show(model),
             Err(words) => self.failed = Some(words),
         }
+    }
+
+    /// Another folder is shown.
+    pub fn show(&mut self, model: Arc<Model>) {
+        // Selection, change and export belong to the folder before.
+        *self = Self { model: Some(model), ..Self::default() };
+    }
+
+    /// A layer of a folder was compared, or could not be.
+    pub fn changed(&mut self, of: &Arc<Model>, layer: usize, change: Result<Change, String>) {
+        let is_shown = self.model.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, of));
+        if is_shown && self.changing.take_if(|waited| *waited == layer).is_some() {
+            self.change = Some((layer, change));
+        }
+    }
+
+    /// An export of a folder was written, or could not be; what came of it where another folder is shown by now.
+    pub fn wrote(&mut self, folder: &Path, done: Result<PathBuf, String>) -> Option<Result<PathBuf, String>> {
+        if self.exporting.take_if(|of| of.as_path() == folder).is_none() {
+            return Some(done);
+        }
+        self.exported = Some(done);
+        None
     }
 
     /// Draws the screen; returns what is wanted.
@@ -131,8 +154,8 @@ impl Inspect {
         let change = self.change.as_ref().filter(|(layer, _)| *layer == record.layer).map(|(_, c)| c);
         let mut action = layer::ui(ui, record, report, change, self.changing.is_some());
         ui.add_space(GAP);
-        action =
-            card(ui, "Use it elsewhere", |ui| export::ui(ui, model, self.exported.as_ref(), self.exporting)).or(action);
+        let exporting = self.exporting.is_some();
+        action = card(ui, "Use it elsewhere", |ui| export::ui(ui, model, self.exported.as_ref(), exporting)).or(action);
         action
     }
 }
@@ -196,4 +219,43 @@ fn cells(record: &LayerRecord) -> [String; 5] {
         short(heads.predicted_loss + channels.predicted_loss),
         short(heads.measured_loss + channels.measured_loss),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Arc<Model> {
+        Arc::new(Model::shipped_in_memory().unwrap())
+    }
+
+    #[test]
+    fn the_folder_that_was_chosen_last_is_shown_whichever_is_read_last() {
+        let (first, second) = (model(), model());
+        let mut screen = Inspect { opening: Some("second".into()), ..Inspect::default() };
+        screen.opened(Path::new("first"), Ok(first.clone()));
+        assert!(screen.model.is_none() && screen.opening.is_some());
+        screen.opened(Path::new("second"), Ok(second.clone()));
+        screen.opened(Path::new("first"), Err("it is no model".into()));
+        assert!(screen.failed.is_none());
+        assert!(screen.model.is_some_and(|shown| Arc::ptr_eq(&shown, &second)));
+    }
+
+    #[test]
+    fn what_was_asked_of_another_folder_is_not_told_of_this_one() {
+        let (old, new) = (model(), model());
+        let mut screen = Inspect::default();
+        screen.show(old.clone());
+        (screen.changing, screen.exporting) = (Some(1), Some("old".into()));
+        screen.show(new.clone());
+        (screen.changing, screen.exporting) = (Some(1), Some("new".into()));
+        screen.changed(&old, 1, Ok(Change::default()));
+        assert!(screen.change.is_none() && screen.changing == Some(1));
+        assert_eq!(screen.wrote(Path::new("old"), Ok("old.gguf".into())), Some(Ok("old.gguf".into())));
+        assert!(screen.exporting.is_some() && screen.exported.is_none());
+        screen.changed(&new, 1, Ok(Change::default()));
+        assert!(screen.change.is_some() && screen.changing.is_none());
+        assert_eq!(screen.wrote(Path::new("new"), Ok("new.gguf".into())), None);
+        assert!(screen.exporting.is_none() && screen.exported == Some(Ok("new.gguf".into())));
+    }
 }

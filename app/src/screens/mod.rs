@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Wish;
 use crate::mail::Pick;
 use crate::model::Origin;
 use crate::unfinished::Unfinished;
-use crate::work::control::Wish;
 use crate::work::export::Form;
 
 /// Which screen is shown.

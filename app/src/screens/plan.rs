@@ -17,6 +17,7 @@ use slimgpt::device::{Adapter, gpus, room};
 use slimgpt::pipeline::{Limits, Plan};
 
 use super::{Action, Screen};
+use crate::control::Wish;
 use crate::findings::{Calibration, Key};
 use crate::mail::Pick;
 use crate::model::Model;
@@ -26,7 +27,6 @@ use crate::theme::GAP;
 use crate::widgets::card::{card, columns, primary, quiet, title};
 use crate::widgets::trouble::problem;
 use crate::work::calibrate::which;
-use crate::work::control::Wish;
 use search::Searching;
 use slimgpt::format::{bytes, count, percent};
 

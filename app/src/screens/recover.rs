@@ -3,22 +3,22 @@
 mod curves;
 mod learning;
 mod lessons;
+mod state;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{self, ProgressBar, Ui};
-use slimgpt::format::{seconds, whole_seconds};
+use eframe::egui::{self, Ui};
 use slimgpt::recover::{Event, HeldOut, Length, Record, Settings, StepRecord};
 
 use super::Action;
-use crate::findings::{Ended, Lessons};
+use crate::control::Control;
+use crate::findings::{Asked, Ended, Lessons};
 use crate::mail::Pick;
 use crate::model::Model;
-use crate::theme::{GAP, palette};
-use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
-use crate::widgets::trouble::{problem, trouble};
-use crate::work::control::{Control, Wish};
+use crate::theme::GAP;
+use crate::widgets::card::{card, columns, facts, quiet, title};
+use crate::widgets::trouble::problem;
 
 /// The Recover screen: a model, what it learns from, and how that goes.
 pub struct Recover {
@@ -48,17 +48,6 @@ pub struct Recover {
     all: usize,
     second: f64,
     first: Option<(usize, f64)>,
-}
-
-/// What decides what is learnt: while it stays the same the files need not be read again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
-    /// The model's folder.
-    pub model: Option<PathBuf>,
-    /// The files.
-    pub files: Vec<PathBuf>,
-    /// How they are cut, and what is held out.
-    pub settings: Settings,
 }
 
 /// Where a recovery stands.
@@ -102,14 +91,20 @@ impl Default for Recover {
 
 impl Recover {
     /// A folder was read, or could not be.
-    pub fn opened(&mut self, opened: Result<Arc<Model>, String>) {
-        self.opening = None;
+    pub fn opened(&mut self, folder: &Path, opened: Result<Arc<Model>, String>) {
+        // Another one may have been chosen since.
+        if self.opening.take_if(|of| of.as_path() == folder).is_none() {
+            return;
+        }
         match opened {
             Ok(model) => {
                 let longest = model.checkpoint.config().max_positions;
                 // Sequences beyond the model's context would be refused; two tokens are one to read and one to predict.
                 self.settings.window = self.settings.window.clamp(2, longest.max(2));
                 (self.model, self.failed, self.lessons) = (Some(model), None, None);
+                // How it went was of another model, and so is the folder that came of it.
+                self.phase = Phase::Idle;
+                self.forget();
             }
             Err(words) => self.failed = Some(words),
         }
@@ -131,10 +126,17 @@ impl Recover {
     }
 
     /// The files were read, or could not be.
-    pub fn read(&mut self, lessons: Result<Lessons, String>) {
-        if let Some(asked) = self.reading.take() {
+    pub fn read(&mut self, asked: Asked, lessons: Result<Lessons, String>) {
+        if self.reading.take_if(|waited| *waited == asked).is_some() {
             self.lessons = Some((asked, lessons));
         }
+    }
+
+    /// Whether there is something to learn from, and it is what is asked for now.
+    pub fn is_ready(&self) -> bool {
+        let asked = self.asked();
+        let is_read = matches!(&self.lessons, Some((of, Ok(_))) if asked.as_ref() == Some(of));
+        is_read && self.reading.is_none() && self.opening.is_none()
     }
 
     /// Whether it is going.
@@ -152,8 +154,13 @@ impl Recover {
     /// It begins, with nothing of the one before.
     pub fn begin(&mut self, control: Control) {
         (self.phase, self.control) = (Phase::Going, control);
-        (self.steps, self.held_out) = (Vec::new(), Vec::new());
-        (self.all, self.second, self.first) = (0, 0.0, None);
+        (self.all, self.second) = (0, 0.0);
+        self.forget();
+    }
+
+    /// Nothing was learnt yet.
+    fn forget(&mut self) {
+        (self.steps, self.held_out, self.first) = (Vec::new(), Vec::new(), None);
     }
 
     /// Takes note of an event.
@@ -161,6 +168,14 @@ impl Recover {
         self.second = second;
         match event {
             Event::Planned { steps, .. } => self.all = *steps,
+            // Every step is done once more, and its loss has other last bits.
+            Event::OutOfMemory { from_the_first_step: true, .. } => self.forget(),
+            // What came after the state that is gone on from is done once more.
+            Event::Resumed { done, .. } => {
+                self.steps.retain(|step| step.step <= *done);
+                self.held_out.retain(|look| look.step <= *done);
+                self.first = None;
+            }
             Event::Step(record) => {
                 // The rate is counted from here: opening, reading and the first look are behind.
                 self.first.get_or_insert((record.step, second));
@@ -243,109 +258,12 @@ impl Recover {
                     quiet(ui, "Reading…");
                 });
             }
-            if let Some((_, lessons)) = &self.lessons {
+            // Without files nothing of them is left to be shown.
+            if let Some((_, lessons)) = self.lessons.as_ref().filter(|_| !self.files.is_empty()) {
                 lessons::preview(ui, lessons);
             }
             action
         })
-    }
-
-    fn state_card(&mut self, ui: &mut Ui) -> Option<Action> {
-        match &self.phase {
-            Phase::Idle => card(ui, "Nothing is learnt yet", |ui| self.begin_button(ui, "Start learning")),
-            Phase::Stopped(done, steps) => card(ui, "Stopped", |ui| {
-                quiet(ui, format!("{done} of {steps} steps are done and kept. It goes on from there."));
-                self.begin_button(ui, "Go on")
-            }),
-            Phase::Failed(words) => {
-                trouble(ui, "The recovery failed", words);
-                ui.add_space(GAP);
-                card(ui, "", |ui| self.begin_button(ui, "Try again"))
-            }
-            Phase::Going => card(ui, "", |ui| self.going(ui)),
-            Phase::Finished(record) => card(ui, "Finished", |ui| self.finished(ui, record)),
-        }
-    }
-
-    fn begin_button(&self, ui: &mut Ui, text: &str) -> Option<Action> {
-        let ready = self.lessons.as_ref().is_some_and(|(_, lessons)| lessons.is_ok());
-        if !ready {
-            quiet(ui, "It needs a model and something to learn from.");
-        }
-        primary(ui, text, ready && self.model.is_some()).clicked().then_some(Action::BeginRecovery)
-    }
-
-    fn going(&self, ui: &mut Ui) -> Option<Action> {
-        let p = palette(ui);
-        let paused = self.control.wish() == Wish::Pause;
-        let done = self.steps.last().map_or(0, |step| step.step);
-        ui.label(match (paused, self.all) {
-            (true, _) => format!("Paused after step {done} of {}", self.all),
-            (false, 0) => "Opening the device and the output folder".to_owned(),
-            (false, all) => format!("Step {} of {all}", done + 1),
-        });
-        let share = done as f32 / self.all.max(1) as f32;
-        let bar = ui.add(ProgressBar::new(share).fill(p.accent).desired_height(12.0));
-        bar.widget_info(|| {
-            let words = format!("{:.0} percent done", 100.0 * share);
-            egui::WidgetInfo::labeled(egui::accesskit::Role::ProgressIndicator, true, words)
-        });
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 34.0;
-            let loss = self.steps.last().map_or("-".into(), |step| format!("{:.4}", step.loss));
-            figure(ui, &loss, "loss");
-            figure(ui, &self.left(done).map_or("-".into(), seconds), "left");
-            figure(ui, &whole_seconds(self.second), "since the beginning");
-        });
-        self.buttons(ui, paused)
-    }
-
-    /// Seconds left at the mean rate of this session.
-    fn left(&self, done: usize) -> Option<f64> {
-        let (first, began) = self.first.filter(|(first, _)| done > *first)?;
-        Some((self.second - began) / (done - first) as f64 * self.all.saturating_sub(done) as f64)
-    }
-
-    fn buttons(&self, ui: &mut Ui, paused: bool) -> Option<Action> {
-        let mut wish = None;
-        ui.horizontal_wrapped(|ui| {
-            // A stop is heard at the next event; until then there is nothing else to wish for.
-            let stopping = self.control.wish() == Wish::Stop;
-            if !paused && ui.add_enabled(!stopping, egui::Button::new("Pause")).clicked() {
-                wish = Some(Wish::Pause);
-            }
-            if paused && primary(ui, "Go on", true).clicked() {
-                wish = Some(Wish::Run);
-            }
-            let stop = ui.add_enabled(!stopping, egui::Button::new("Stop"));
-            if stop.on_hover_text("The state is kept; it can be gone on with").clicked() {
-                wish = Some(Wish::Stop);
-            }
-        });
-        wish.map(Action::RecoveryWish)
-    }
-
-    fn finished(&self, ui: &mut Ui, record: &Record) -> Option<Action> {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 34.0;
-            if let Some([before, after]) = record.held_out_change() {
-                figure(ui, &format!("{before:.4} → {after:.4}"), "held-out loss");
-            }
-            figure(ui, &record.kept.to_string(), "the step that was kept");
-            figure(ui, &seconds(record.timing.session_seconds), "for the steps");
-        });
-        let out = self.out()?;
-        quiet(ui, out.display().to_string());
-        let mut action = None;
-        ui.horizontal_wrapped(|ui| {
-            if primary(ui, "Read what both write", true).clicked() {
-                action = self.model.clone().map(|before| Action::CompareBoth(before, out.clone()));
-            }
-            if ui.button("Inspect the result").clicked() {
-                action = Some(Action::Inspect(out.clone()));
-            }
-        });
-        action.or(self.begin_button(ui, "Once more"))
     }
 
     /// Steps in all with the data as it is.
@@ -358,5 +276,58 @@ impl Recover {
     /// Sets how many steps it takes, for tests.
     pub fn set_steps(&mut self, steps: usize) {
         self.settings.length = Length::Steps(steps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: usize) -> Event {
+        Event::Step(StepRecord { step, loss: 3.0, gradient_norm: 1.0, rate: 1e-4 })
+    }
+
+    fn look(step: usize) -> Event {
+        Event::HeldOut(HeldOut { step, loss: 3.0 })
+    }
+
+    /// The steps and the looks that are drawn.
+    fn drawn(events: &[Event]) -> (Vec<usize>, Vec<usize>) {
+        let mut screen = Recover::default();
+        screen.begin(Control::default());
+        events.iter().zip(1..).for_each(|(event, second)| screen.note(event, f64::from(second)));
+        let steps = screen.steps.iter().map(|step| step.step);
+        (steps.collect(), screen.held_out.iter().map(|look| look.step).collect())
+    }
+
+    #[test]
+    fn the_curves_never_go_back() {
+        let begun = [look(0), step(1), step(2), look(2), step(3)];
+        let again = [Event::OutOfMemory { micro_batch: 1, from_the_first_step: true }, look(0), step(1)];
+        assert_eq!(drawn(&[&begun[..], &again[..]].concat()), (vec![1], vec![0]));
+        let gone_on = [
+            Event::OutOfMemory { micro_batch: 2, from_the_first_step: false },
+            Event::Resumed { done: 2, steps: 9 },
+            step(3),
+        ];
+        assert_eq!(drawn(&[&begun[..], &gone_on[..]].concat()), (vec![1, 2, 3], vec![0, 2]));
+    }
+
+    #[test]
+    fn the_rate_is_counted_anew_where_the_steps_are() {
+        let mut screen = Recover::default();
+        let events = [step(1), step(5), Event::OutOfMemory { micro_batch: 1, from_the_first_step: true }, step(1)];
+        events.iter().zip(1..).for_each(|(event, second)| screen.note(event, f64::from(second)));
+        assert_eq!(screen.first, Some((1, 4.0)));
+    }
+
+    #[test]
+    fn lessons_of_another_question_are_neither_taken_nor_enough() {
+        let asked = |file: &str| Asked { model: None, files: vec![file.into()], settings: Settings::default() };
+        let mut screen = Recover { reading: Some(asked("new")), ..Recover::default() };
+        screen.read(asked("old"), Err("it cannot be read".into()));
+        assert!(screen.lessons.is_none() && screen.reading.is_some() && !screen.is_ready());
+        screen.read(asked("new"), Err("it cannot be read".into()));
+        assert!(screen.lessons.is_some() && screen.reading.is_none() && !screen.is_ready());
     }
 }

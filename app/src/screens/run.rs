@@ -8,13 +8,13 @@ use eframe::egui::{self, ProgressBar, ScrollArea, Ui};
 use slimgpt::pipeline::{Event, Report};
 
 use super::{Action, Screen};
+use crate::control::{Control, Wish};
 use crate::findings::Outcome;
 use crate::progress::{Progress, rows};
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
 use crate::widgets::map::{LayerRow, legend, map};
 use crate::widgets::trouble::trouble;
-use crate::work::control::{Control, Wish};
 use slimgpt::format::{bytes, count, percent, seconds, whole_seconds};
 
 /// The Run screen: one run, and how it ended.

@@ -20,7 +20,7 @@ pub struct Start {
     /// The model that is open.
     pub model: Option<Arc<Model>>,
     /// What is being read.
-    pub opening: Option<String>,
+    pub opening: Option<Origin>,
     /// Why it could not be read.
     pub failed: Option<String>,
     /// Folders that were opened before.
@@ -117,7 +117,10 @@ impl Start {
             card(ui, "Reading", |ui| {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    ui.label(what);
+                    ui.label(match what {
+                        Origin::Shipped => "the shipped model".to_owned(),
+                        Origin::Folder(folder) => folder.display().to_string(),
+                    });
                 });
             });
             return None;

@@ -10,11 +10,12 @@ use eframe::egui::{Key, Slider, Ui};
 use slimgpt::obs::trace::Trace;
 use slimgpt::shape::Site;
 
+use crate::findings::Wanted;
 use crate::model::Model;
 use crate::theme::GAP;
 use crate::widgets::card::{card, quiet};
 use crate::widgets::trouble::problem;
-use crate::work::layer::{WIDEST, Wanted};
+use crate::work::layer::WIDEST;
 pub use toy::Toy;
 
 /// Seconds that a step is shown while playing.
@@ -27,7 +28,8 @@ pub struct Steps {
     /// Whether a trace is being made.
     pub tracing: bool,
     toy: Toy,
-    shown: Result<Box<Trace>, String>,
+    /// What is looked at; nothing until the trace of a layer is there.
+    shown: Option<Result<Box<Trace>, String>>,
     of_layer: Option<Wanted>,
     wanted: Wanted,
     source: Source,
@@ -87,7 +89,7 @@ impl Default for Steps {
         Self {
             model: None,
             tracing: false,
-            shown: toy.trace().map(Box::new),
+            shown: Some(toy.trace().map(Box::new)),
             toy,
             of_layer: None,
             wanted,
@@ -112,11 +114,12 @@ impl Steps {
     }
 
     /// A trace that was asked for.
-    pub fn traced(&mut self, trace: Result<Box<Trace>, String>) {
+    pub fn traced(&mut self, of: &Arc<Model>, wanted: Wanted, trace: Result<Box<Trace>, String>) {
         self.tracing = false;
-        // Who went back to the toy meanwhile does not want it any more.
-        if self.source == Source::Layer {
-            (self.shown, self.at, self.lit) = (trace, Position::default(), None);
+        // Another model may be open by now; and who went back to the toy does not want it any more.
+        let is_open = self.model.as_ref().is_some_and(|model| Arc::ptr_eq(model, of));
+        if is_open && self.of_layer == Some(wanted) {
+            (self.shown, self.at, self.lit) = (Some(trace), Position::default(), None);
         }
     }
 
@@ -130,10 +133,9 @@ impl Steps {
         self.controls(ui);
         ui.add_space(GAP);
         match &self.shown {
-            Err(words) => problem(ui, words),
-            // What is held is still the toy's trace.
-            Ok(_) if self.source == Source::Layer && self.of_layer.is_none() => {}
-            Ok(trace) => {
+            None => {}
+            Some(Err(words)) => problem(ui, words),
+            Some(Ok(trace)) => {
                 let (at, count) = (self.at, trace.steps.len());
                 self.lit = draw::ui(ui, trace, at, self.lit);
                 self.keys(ui, count);
@@ -145,7 +147,7 @@ impl Steps {
 
     fn controls(&mut self, ui: &mut Ui) {
         card(ui, "", |ui| {
-            let count = self.shown.as_ref().map_or(0, |t| t.steps.len());
+            let count = self.shown.iter().flatten().next().map_or(0, |trace| trace.steps.len());
             self.choose(ui);
             match self.source {
                 Source::Toy => self.sliders(ui),
@@ -175,14 +177,15 @@ impl Steps {
         if before != self.source {
             match self.source {
                 Source::Toy => self.show_toy(),
-                Source::Layer => self.of_layer = None,
+                // Until its trace is there the toy's would be taken for it.
+                Source::Layer => (self.shown, self.of_layer) = (None, None),
             }
         }
     }
 
     fn show_toy(&mut self) {
         self.source = Source::Toy;
-        (self.shown, self.at, self.of_layer) = (self.toy.trace().map(Box::new), Position::default(), None);
+        (self.shown, self.at, self.of_layer) = (Some(self.toy.trace().map(Box::new)), Position::default(), None);
     }
 
     fn sliders(&mut self, ui: &mut Ui) {
@@ -199,7 +202,7 @@ impl Steps {
             }
         });
         if before != self.toy {
-            self.shown = self.toy.trace().map(Box::new);
+            self.shown = Some(self.toy.trace().map(Box::new));
             // With fewer removals the place may lie behind the end.
             self.at.step = self.at.step.min(self.toy.remove - 1);
         }
@@ -247,7 +250,9 @@ impl Steps {
             if ui.button("To the beginning").clicked() {
                 self.step(|_| Position::default());
             }
-            quiet(ui, format!("Removal {} of {count}. The arrow keys step too.", self.at.step + 1));
+            if count > 0 {
+                quiet(ui, format!("Removal {} of {count}. The arrow keys step too.", self.at.step + 1));
+            }
         });
     }
 
@@ -309,6 +314,26 @@ fn fits(model: &Model) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_of_another_model_is_not_shown_as_one_of_this() {
+        let model = || Arc::new(Model::shipped_in_memory().unwrap());
+        let trace = || Toy::default().trace().map(Box::new);
+        let (old, new) = (model(), model());
+        let mut steps = Steps::default();
+        let choose = |steps: &mut Steps, model: &Arc<Model>| {
+            steps.open(model.clone());
+            (steps.source, steps.shown) = (Source::Layer, None);
+            steps.wanted()
+        };
+        let wanted = choose(&mut steps, &old).expect("a trace is asked for");
+        assert_eq!(choose(&mut steps, &new), None, "one at a time");
+        steps.traced(&old, wanted, trace());
+        assert!(steps.shown.is_none());
+        let wanted = steps.wanted().expect("a trace of the new one is asked for");
+        steps.traced(&new, wanted, trace());
+        assert!(steps.shown.is_some());
+    }
 
     #[test]
     fn forward_and_back_meet() {

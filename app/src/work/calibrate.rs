@@ -25,11 +25,8 @@ pub fn which(count: usize, length: usize, seed: u64, each_begins: bool) -> Windo
 
 /// Cuts the windows of a key; they arrive as a message.
 pub fn start(mail: &Mail, model: Arc<Model>, key: Key) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let cut = cut(&model, &key);
-        back.send(Message::Calibrated(key, cut));
-    });
+    let of = key.clone();
+    platform::spawn(mail, move |cut| Message::Calibrated(of, cut), move || async move { cut(&model, &key) });
 }
 
 /// The windows of a key.

@@ -14,11 +14,9 @@ use crate::platform;
 
 /// Compares a layer of a pruned model with the folder it was made from.
 pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathBuf) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let layer = record.layer;
-        back.send(Message::Changed(layer, compare(&pruned, &record, source)));
-    });
+    let (of, layer) = (pruned.clone(), record.layer);
+    let ended = move |change| Message::Changed(of, layer, change);
+    platform::spawn(mail, ended, move || async move { compare(&pruned, &record, source) });
 }
 
 fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Change, String> {

@@ -13,26 +13,17 @@ use slimgpt::shipped;
 use slimgpt::text::{Bos, Sampling, Tokenizer, Windows, windows};
 use web_time::Instant;
 
-use super::control::{Control, Wish};
 use super::open::device;
-use super::turns::Turns;
+use super::turns::{Place, places};
+use crate::control::{Control, Wish};
 use crate::findings::Heard;
 use crate::mail::{Mail, Message};
-use crate::model::{Model, Origin};
+use crate::model::Model;
 use crate::platform;
 use crate::remedy::told;
 
 /// Most windows that a text is judged on.
 const WINDOWS: usize = 64;
-
-/// Opens the second model.
-pub fn open(mail: &Mail, folder: PathBuf) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let model = super::open::read(&Origin::Folder(folder), None).map(Arc::new);
-        back.send(Message::Compared(1, Heard::Opened(model)));
-    });
-}
 
 /// What both are to write.
 #[derive(Clone)]
@@ -49,21 +40,42 @@ pub struct Writing {
     pub control: Control,
 }
 
-/// Lets both models go on with the prompt.
-pub fn write(mail: &Mail, models: [Arc<Model>; 2], writing: &Writing) {
-    let turns = Turns::default();
-    for (side, model) in models.into_iter().enumerate() {
-        let (back, writing, turns) = (mail.clone(), writing.clone(), turns.clone());
-        platform::spawn(mail, move || async move {
-            let said = continued(&back, side, &model, &writing, &turns).await;
-            // Also after an error, or the other would wait for its turn for ever.
-            turns.leave(side);
-            back.send(Message::Compared(side, Heard::Silent(said)));
-        });
+/// One of the two, on its way to the window.
+#[derive(Clone)]
+struct Voice {
+    mail: Mail,
+    of: Control,
+    side: usize,
+}
+
+impl Voice {
+    fn message(&self, heard: Heard) -> Message {
+        Message::Compared(self.of.clone(), self.side, heard)
+    }
+
+    fn say(&self, heard: Heard) {
+        self.mail.send(self.message(heard));
     }
 }
 
-async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, turns: &Turns) -> Result<(), String> {
+/// The voices of both, each with its model and its place.
+fn voices(mail: &Mail, of: &Control, models: [Arc<Model>; 2]) -> impl Iterator<Item = (Voice, Arc<Model>, Place)> {
+    let (mail, of) = (mail.clone(), of.clone());
+    let both = models.into_iter().zip(places()).enumerate();
+    both.map(move |(side, (model, place))| (Voice { mail: mail.clone(), of: of.clone(), side }, model, place))
+}
+
+/// Lets both models go on with the prompt.
+pub fn write(mail: &Mail, models: [Arc<Model>; 2], writing: &Writing) {
+    for (voice, model, place) in voices(mail, &writing.control, models) {
+        let (last, writing) = (voice.clone(), writing.clone());
+        let ended = move |said| last.message(Heard::Silent(said));
+        platform::spawn(mail, ended, move || async move { continued(&voice, &model, &writing, place).await });
+    }
+}
+
+/// Keeps the place until there is nothing more to write.
+async fn continued(voice: &Voice, model: &Model, writing: &Writing, place: Place) -> Result<(), String> {
     let tokenizer = model.tokenizer()?;
     let own = tokenizer.encode(&writing.prompt).map_err(told)?;
     let prompt: Vec<u32> = model.begin.into_iter().chain(own.iter().copied()).collect();
@@ -78,15 +90,15 @@ async fn continued(mail: &Mail, side: usize, model: &Model, writing: &Writing, t
     let mut sampler = Sampler::new(writing.temperature, 0);
     let mut heard = Said { all: own, tokens: 0, seconds: 0.0, broken: None };
     // Loading is over. From here on only the own turns are counted.
-    turns.take(side);
+    place.take();
     let mut since = Instant::now();
     let config = model.checkpoint.config();
     let mut on_token = |token| {
         heard.seconds += since.elapsed().as_secs_f64();
-        let goes_on = heard.token(token, tokenizer, mail, side) && writing.control.wish() != Wish::Stop;
+        let goes_on = heard.token(token, tokenizer, voice) && writing.control.wish() != Wish::Stop;
         // While the other has the turn no time is counted.
-        turns.pass(side);
-        turns.take(side);
+        place.pass();
+        place.take();
         since = Instant::now();
         goes_on
     };
@@ -105,14 +117,14 @@ struct Said {
 
 impl Said {
     /// Shows the whole text again: the decoder may change what half a character becomes.
-    fn token(&mut self, token: u32, tokenizer: &Tokenizer, mail: &Mail, side: usize) -> bool {
+    fn token(&mut self, token: u32, tokenizer: &Tokenizer, voice: &Voice) -> bool {
         self.all.push(token);
         self.tokens += 1;
         match tokenizer.decode(&self.all) {
             Ok(text) => {
                 // Half a character waits for its other half.
                 let whole = text.trim_end_matches('\u{fffd}').to_owned();
-                mail.send(Message::Compared(side, Heard::Text(whole, self.tokens, self.seconds)));
+                voice.say(Heard::Text(whole, self.tokens, self.seconds));
                 true
             }
             Err(error) => {
@@ -123,20 +135,23 @@ impl Said {
     }
 }
 
-/// Measures both, the first one first.
-pub fn measure(mail: &Mail, models: [Arc<Model>; 2], file: Option<PathBuf>, choice: DeviceChoice) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        for (side, model) in models.into_iter().enumerate() {
-            let found = measured(&back, side, &model, file.as_ref(), &choice).await;
-            back.send(Message::Compared(side, Heard::Perplexity(found)));
-        }
-    });
+/// Measures both on a text, the first one first.
+pub fn measure(mail: &Mail, of: &Control, models: [Arc<Model>; 2], file: Option<&PathBuf>, choice: &DeviceChoice) {
+    for (voice, model, place) in voices(mail, of, models) {
+        let (last, file, choice) = (voice.clone(), file.cloned(), choice.clone());
+        let ended = move |found| last.message(Heard::Perplexity(found));
+        platform::spawn(mail, ended, move || async move {
+            // The second has its turn when the first has left its place.
+            place.take();
+            let found = measured(&voice, &model, file.as_ref(), &choice).await;
+            drop(place);
+            found
+        });
+    }
 }
 
 async fn measured(
-    mail: &Mail,
-    side: usize,
+    voice: &Voice,
     model: &Model,
     file: Option<&PathBuf>,
     choice: &DeviceChoice,
@@ -154,7 +169,7 @@ async fn measured(
     let mut cut = windows(model.tokenizer()?, &text(file)?, model.begin, &which).map_err(told)?;
     cut.truncate(WINDOWS);
     let device = device(choice).await?;
-    let mut on_step = |done, total| mail.send(Message::Compared(side, Heard::Measuring(done, total)));
+    let mut on_step = |done, total| voice.say(Heard::Measuring(done, total));
     let found = perplexity(&model.checkpoint, &cut, &device, &mut on_step).await.map_err(told)?;
     Ok((found.perplexity, found.tokens))
 }

@@ -44,8 +44,8 @@ impl Form {
 
 /// Writes it; what stands there is never replaced.
 pub fn start(mail: &Mail, folder: PathBuf, form: Form) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move { back.send(Message::Exported(written(&folder, form))) });
+    let of = folder.clone();
+    platform::spawn(mail, move |done| Message::Exported(of, done), move || async move { written(&folder, form) });
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -10,6 +10,7 @@ use slimgpt::obs::{ChannelSteps, HeadLayout, HeadUnit, Options, Score};
 use slimgpt::shape::Site;
 use slimgpt::shipped;
 
+use crate::findings::Wanted;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
@@ -20,26 +21,11 @@ pub const WIDEST: usize = 512;
 /// Tokens that the layer sees.
 const TOKENS: usize = 128;
 
-/// Which layer, and how.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wanted {
-    /// The layer, counted from 0.
-    pub layer: usize,
-    /// Which of its two linear layers.
-    pub site: Site,
-    /// How many heads or channels go.
-    pub remove: usize,
-    /// λ in units of the mean diagonal.
-    pub damping: f64,
-}
-
 /// Traces the layer; the trace arrives as a message.
 pub fn start(mail: &Mail, model: Arc<Model>, wanted: Wanted) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let traced = traced(&model, wanted).await;
-        back.send(Message::Traced(traced.map(Box::new)));
-    });
+    let of = model.clone();
+    let ended = move |trace| Message::Traced(of, wanted, trace);
+    platform::spawn(mail, ended, move || async move { traced(&model, wanted).await.map(Box::new) });
 }
 
 async fn traced(model: &Model, wanted: Wanted) -> Result<Trace, String> {

@@ -4,7 +4,6 @@
 pub mod calibrate;
 pub mod change;
 pub mod compare;
-pub mod control;
 pub mod export;
 pub mod layer;
 pub mod open;

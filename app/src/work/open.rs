@@ -12,16 +12,16 @@ use crate::remedy::told;
 
 /// Opens the model of the Start screen.
 pub fn open(mail: &Mail, origin: Origin, data: Option<PathBuf>) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move { back.send(Message::Opened(read(&origin, data).map(Arc::new))) });
+    let of = origin.clone();
+    let ended = move |opened| Message::Opened(of, opened);
+    platform::spawn(mail, ended, move || async move { read(&origin, data).map(Arc::new) });
 }
 
-/// Opens the folder of the Inspect screen.
-pub fn inspect(mail: &Mail, folder: PathBuf) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        back.send(Message::Inspected(read(&Origin::Folder(folder), None).map(Arc::new)));
-    });
+/// Opens the folder of another screen, whose message `opened` is.
+pub fn folder(mail: &Mail, folder: PathBuf, opened: fn(PathBuf, Result<Arc<Model>, String>) -> Message) {
+    let of = folder.clone();
+    let ended = move |model| opened(of, model);
+    platform::spawn(mail, ended, move || async move { read(&Origin::Folder(folder), None).map(Arc::new) });
 }
 
 /// Reads a model wherever it is.
@@ -51,8 +51,7 @@ pub fn read(origin: &Origin, _: Option<PathBuf>) -> Result<Model, String> {
 
 /// Asks for the devices of this machine.
 pub fn devices(mail: &Mail) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move { back.send(Message::Devices(adapters().await)) });
+    platform::spawn(mail, Message::Devices, || async { Ok(adapters().await) });
 }
 
 /// Opens the device that was chosen.

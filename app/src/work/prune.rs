@@ -7,8 +7,8 @@ use slimgpt::device::{DeviceChoice, Peak};
 use slimgpt::pipeline::{Event, Flow, Job, Limits, PipelineError, Report, Request, plan};
 use web_time::Instant;
 
-use super::control::Control;
 use super::open::device;
+use crate::control::Control;
 use crate::findings::Outcome;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
@@ -37,11 +37,9 @@ pub struct Order {
 
 /// Begins the run; its events and its end arrive as messages.
 pub fn start(mail: &Mail, order: Order) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let outcome = run(&back, &order).await;
-        back.send(Message::Pruned(outcome));
-    });
+    let (of, back) = (order.model.clone(), mail.clone());
+    let ended = move |outcome| Message::Pruned(of, outcome);
+    platform::spawn(mail, ended, move || async move { run(&back, &order).await });
 }
 
 async fn run(mail: &Mail, order: &Order) -> Result<Outcome, String> {

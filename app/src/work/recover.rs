@@ -12,9 +12,9 @@ use slimgpt::session::{RecoverySessionError, examples, recover_to_folder};
 use slimgpt::text::{Files, Tokenizer};
 use web_time::Instant;
 
-use super::control::Control;
 use super::open::device;
-use crate::findings::{Ended, Lessons};
+use crate::control::Control;
+use crate::findings::{Asked, Ended, Lessons};
 use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
@@ -45,21 +45,11 @@ pub struct Order {
     pub control: Control,
 }
 
-/// Opens a folder for the Recover screen.
-pub fn open(mail: &Mail, folder: PathBuf) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        back.send(Message::Recoverable(Model::open(&folder).map(Arc::new)));
-    });
-}
-
 /// Reads the files as they would be learnt from.
-pub fn read(mail: &Mail, model: Arc<Model>, files: Vec<PathBuf>, settings: Settings) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let lessons = lessons(&model, &files, &settings);
-        back.send(Message::Lessons(lessons));
-    });
+pub fn read(mail: &Mail, model: Arc<Model>, asked: Asked) {
+    let of = asked.clone();
+    let ended = move |lessons| Message::Lessons(of, lessons);
+    platform::spawn(mail, ended, move || async move { lessons(&model, &asked.files, &asked.settings) });
 }
 
 fn lessons(model: &Model, files: &[PathBuf], settings: &Settings) -> Result<Lessons, String> {
@@ -90,10 +80,7 @@ fn stretches(tokenizer: &Tokenizer, example: &Example) -> Vec<(String, bool)> {
 /// Begins; its events and its end arrive as messages.
 pub fn start(mail: &Mail, order: Order) {
     let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let ended = run(&back, &order).await;
-        back.send(Message::Recovered(ended));
-    });
+    platform::spawn(mail, Message::Recovered, move || async move { run(&back, &order).await });
 }
 
 async fn run(mail: &Mail, order: &Order) -> Result<Ended, String> {

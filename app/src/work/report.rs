@@ -9,8 +9,8 @@ use crate::remedy::told;
 
 /// Makes it in the folder.
 pub fn start(mail: &Mail, folder: PathBuf) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move { back.send(Message::Exported(written(&folder))) });
+    let of = folder.clone();
+    platform::spawn(mail, move |done| Message::Exported(of, done), move || async move { written(&folder) });
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,7 +7,7 @@ use slimgpt::device::DeviceChoice;
 use slimgpt::pipeline::Request;
 use slimgpt::search::{Bounds, SearchPlan};
 
-use super::control::Control;
+use crate::control::Control;
 use crate::findings::Key;
 use crate::mail::{Mail, Message};
 use crate::model::Model;
@@ -35,11 +35,9 @@ pub struct Order {
 
 /// Begins; its events and its end arrive as messages.
 pub fn start(mail: &Mail, order: Order) {
-    let back = mail.clone();
-    platform::spawn(mail, move || async move {
-        let found = run(&back, &order).await;
-        back.send(Message::Searched(found));
-    });
+    let (of, back) = (order.control.clone(), mail.clone());
+    let ended = move |found| Message::Searched(of, found);
+    platform::spawn(mail, ended, move || async move { run(&back, &order).await });
 }
 
 /// `None` if it was stopped.
@@ -78,7 +76,8 @@ async fn run(mail: &Mail, order: &Order) -> Result<Option<Box<SearchPlan>>, Stri
     let started = Instant::now();
     let mut observe = |event: Event| {
         // Told before a pause, so that the screen shows where it waits.
-        mail.send(Message::Searching(Box::new(event), started.elapsed().as_secs_f64()));
+        let second = started.elapsed().as_secs_f64();
+        mail.send(Message::Searching(order.control.clone(), Box::new(event), second));
         order.control.flow()
     };
     let target = order.request.allocation.target.into_iter().collect::<Vec<_>>();

@@ -2,44 +2,48 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Whose turn it is, and who is still there.
-#[derive(Clone)]
-pub struct Turns(Arc<(Mutex<State>, Condvar)>);
-
-struct State {
+/// The place of one of two workers. Dropped, it is left for good, and the other has every turn: also where a worker
+/// ends in an error or a panic, or the other would wait for ever.
+pub struct Place {
+    shared: Arc<(Mutex<State>, Condvar)>,
     // 0 or 1, as the sides of the Compare screen.
+    side: usize,
+}
+
+/// Whose turn it is, and who is still there.
+struct State {
     turn: usize,
     there: [bool; 2],
 }
 
-impl Default for Turns {
-    /// Both are there, and the first begins.
-    fn default() -> Self {
-        Self(Arc::new((Mutex::new(State { turn: 0, there: [true; 2] }), Condvar::new())))
-    }
+/// The places of both, of which the first begins.
+pub fn places() -> [Place; 2] {
+    let shared = Arc::new((Mutex::new(State { turn: 0, there: [true; 2] }), Condvar::new()));
+    [0, 1].map(|side| Place { shared: shared.clone(), side })
 }
 
-impl Turns {
+impl Place {
     /// Waits for the turn; who is alone has it always.
-    pub fn take(&self, side: usize) {
-        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn take(&self) {
+        let mut state = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A loop, because a condition variable may wake without a reason.
-        while state.turn != side && state.there[1 - side] && cfg!(not(target_arch = "wasm32")) {
-            state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.turn != self.side && state.there[1 - self.side] && cfg!(not(target_arch = "wasm32")) {
+            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Hands the turn to the other.
-    pub fn pass(&self, side: usize) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).turn = 1 - side;
-        self.0.1.notify_all();
+    pub fn pass(&self) {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).turn = 1 - self.side;
+        self.shared.1.notify_all();
     }
+}
 
-    /// Goes for good; from now on the other has every turn.
-    pub fn leave(&self, side: usize) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).there[side] = false;
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).there[self.side] = false;
         // The other may be waiting for this very turn.
-        self.pass(side);
+        self.pass();
     }
 }
 
@@ -47,23 +51,35 @@ impl Turns {
 mod tests {
     use super::*;
 
-    #[test]
-    fn two_alternate_until_one_leaves() {
-        let (turns, written) = (Turns::default(), Arc::new(Mutex::new(String::new())));
-        let worker = |side: usize, words: usize| {
-            let (turns, written) = (turns.clone(), written.clone());
+    /// What both write, of whom the second has more words; the first ends with `end`.
+    fn written(end: fn()) -> String {
+        let written = Arc::new(Mutex::new(String::new()));
+        let [first, second] = places();
+        let worker = |place: Place, letter: char, words: usize, end: fn()| {
+            let written = written.clone();
             std::thread::spawn(move || {
                 for _ in 0..words {
-                    turns.take(side);
-                    written.lock().unwrap().push(if side == 0 { 'a' } else { 'b' });
-                    turns.pass(side);
+                    place.take();
+                    written.lock().unwrap().push(letter);
+                    place.pass();
                 }
-                turns.leave(side);
+                end();
             })
         };
-        let (second, first) = (worker(1, 5), worker(0, 3));
-        first.join().unwrap();
+        let (second, first) = (worker(second, 'b', 5, || {}), worker(first, 'a', 3, end));
+        // It may have ended in a panic.
+        drop(first.join());
         second.join().unwrap();
-        assert_eq!(*written.lock().unwrap(), "abababbb");
+        written.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn two_alternate_until_one_leaves() {
+        assert_eq!(written(|| {}), "abababbb");
+    }
+
+    #[test]
+    fn a_panic_leaves_too() {
+        assert_eq!(written(|| panic!("worn out")), "abababbb");
     }
 }

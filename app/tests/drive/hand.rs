@@ -62,7 +62,8 @@ impl Hand {
         self.look();
     }
 
-    fn pressable(&self, name: &str) -> bool {
+    /// Whether the button with this name is there and not greyed out.
+    pub fn pressable(&self, name: &str) -> bool {
         let buttons = self.window.query_all_by_role_and_label(Role::Button, name);
         buttons.into_iter().any(|b| !b.accesskit_node().is_disabled())
     }

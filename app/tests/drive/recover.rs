@@ -1,5 +1,6 @@
 //! A pruned model is recovered in the window: data with a preview, live curves, stop and go on, and what both write.
 
+use slimgpt_app::screens::Screen;
 use slimgpt_app::settings::DeviceSetting;
 
 use crate::hand::Hand;
@@ -36,7 +37,14 @@ fn a_person_recovers_what_was_pruned() {
     );
     assert_eq!(hand.window.state_mut().recover_mut().planned_steps(), Some(6));
 
+    // While what was changed is read anew nothing begins with what was read before.
+    hand.until("a way to begin", |hand| hand.pressable("Start learning"));
+    hand.window.state_mut().recover_mut().settings.window = 96;
+    hand.look();
+    assert!(!hand.pressable("Start learning") && hand.shows("What it learns from is not ready yet."));
+
     hand.press("Start learning");
+    assert!(hand.window.state().is_at_work(Screen::Recover));
     hand.until("a look at what is held out", |hand| !hand.labels("held-out loss: step 0").is_empty());
     hand.see("Read what both write");
     let curve = hand.labels("held-out loss: ");

@@ -3,6 +3,7 @@
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use slimgpt::shape::LayerShape;
+use slimgpt_app::screens::Screen;
 use slimgpt_app::settings::DeviceSetting;
 
 use crate::hand::Hand;
@@ -23,6 +24,7 @@ fn a_person_searches_for_sizes_and_prunes_by_them() {
     hand.see("It takes about as long as a pruning");
 
     hand.press("Search");
+    assert!(hand.window.state().is_at_work(Screen::Plan) && !hand.window.state().is_at_work(Screen::Run));
     hand.press("Stop searching");
     hand.see("It was stopped");
     assert_eq!(sizes(&hand).1, by_the_curve, "without a map nothing changes");

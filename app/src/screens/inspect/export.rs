@@ -13,7 +13,7 @@ use crate::work::export::Form;
 /// Draws the ways on from a pruned folder; returns the one that was taken.
 pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>, exporting: bool) -> Option<Action> {
     let folder = model.folder()?;
-    let action = ways_on(ui, folder);
+    let action = ways_on(ui, folder, exporting);
     let export = forms(ui, folder, exporting);
     match exported {
         Some(Ok(file)) => {
@@ -26,10 +26,10 @@ pub fn ui(ui: &mut Ui, model: &Model, exported: Option<&Result<PathBuf, String>>
     action.or(export)
 }
 
-fn ways_on(ui: &mut Ui, folder: &Path) -> Option<Action> {
+fn ways_on(ui: &mut Ui, folder: &Path, exporting: bool) -> Option<Action> {
     let mut action = None;
     ui.horizontal_wrapped(|ui| {
-        let report = ui.button("Make the report page");
+        let report = ui.add_enabled(!exporting, Button::new("Make the report page"));
         if report.on_hover_text("A page with figures that any browser opens, beside the weights").clicked() {
             action = Some(Action::Report(folder.into()));
         }

@@ -6,12 +6,12 @@ use slimgpt::format::{seconds, short};
 use slimgpt::search::{Bounds, Event, SearchPlan, sizes};
 use slimgpt::shape::{LayerShape, ModelConfig, Site};
 
+use crate::control::{Control, Wish};
 use crate::remedy::told;
 use crate::screens::Action;
 use crate::theme::{palette, sequential};
 use crate::widgets::card::{primary, quiet};
 use crate::widgets::trouble::problem;
-use crate::work::control::{Control, Wish};
 
 /// Height of a row of the map.
 const ROW: f32 = 22.0;
@@ -47,7 +47,11 @@ impl Searching {
     }
 
     /// Takes note of an event.
-    pub fn note(&mut self, event: &Event, second: f64) {
+    pub fn note(&mut self, of: &Control, event: &Event, second: f64) {
+        // What is left of a search for another model may still arrive.
+        if *of != self.control {
+            return;
+        }
         self.second = second;
         if let Event::Progress { done, total } = event {
             self.done = *done as f64 / (*total).max(1) as f64;
@@ -55,7 +59,10 @@ impl Searching {
     }
 
     /// It is over: found, stopped, or failed.
-    pub fn ended(&mut self, found: Result<Option<Box<SearchPlan>>, String>) {
+    pub fn ended(&mut self, of: &Control, found: Result<Option<Box<SearchPlan>>, String>) {
+        if *of != self.control {
+            return;
+        }
         self.is_going = false;
         match found {
             Ok(Some(plan)) => (self.plan, self.solved, self.ended) = (Some(plan), None, None),
@@ -198,6 +205,22 @@ fn log(cost: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_search_for_another_model_ends_no_other() {
+        let (old, new) = (Control::default(), Control::default());
+        let mut searching = Searching::default();
+        searching.begin(old.clone());
+        searching = Searching::default();
+        searching.begin(new.clone());
+        searching.note(&old, &Event::Progress { done: 3, total: 4 }, 9.0);
+        searching.ended(&old, Ok(None));
+        assert!(searching.is_going() && searching.done == 0.0);
+        searching.note(&new, &Event::Progress { done: 1, total: 4 }, 1.0);
+        assert_eq!(searching.done, 0.25);
+        searching.ended(&new, Err("the device is gone".into()));
+        assert!(!searching.is_going());
+    }
 
     #[test]
     fn the_colour_of_a_cost_is_its_place_between_the_least_and_the_greatest() {

@@ -16,9 +16,17 @@ pub enum Wish {
     Stop,
 }
 
-/// Shared by the window and the worker.
+/// Shared by the window and the worker. Every work has one of its own, by which its messages are told from those of
+/// the work before.
 #[derive(Clone, Default)]
 pub struct Control(Arc<(Mutex<Wish>, Condvar)>);
+
+impl PartialEq for Control {
+    /// Whether both are of one work.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 impl Control {
     /// Says what to do from now on. A stop is for good.
