@@ -103,7 +103,8 @@ mod tests {
             let value = read(&[&6u32.to_le_bytes()[..], &number.to_le_bytes()].concat()).unwrap();
             assert_eq!(value, Value::Float(number.to_string().parse().unwrap()));
         }
-        assert_eq!(decimal(9.999_999_7e-6), 1e-5);
+        // The single nearest to 1e-5 is 9.99999974738e-6.
+        assert_eq!(decimal(1e-5f32), 1e-5);
     }
 
     #[test]

@@ -61,8 +61,8 @@ impl Search {
         let mut least_error = self.error(x, weight, best, codes(most, least));
         for grid in 0..self.grids {
             let code = codes(most + self.first + 0.1 * f32::from(grid), -best.min);
-            let Some(fit) = fitted(x, weight, &code) else { continue };
-            let error = self.error(x, weight, fit, &code);
+            let Some(fit) = fitted(x, weight, code) else { continue };
+            let error = self.error(x, weight, fit, code);
             if error < least_error {
                 (best, least_error) = (fit, error);
             }

@@ -50,6 +50,9 @@ pub(in crate::quant) fn write_q6_k(values: &[f32], block: &mut [u8]) -> bool {
     true
 }
 
+/// Codes of scale and minimum of N groups, and codes of all values.
+type AboveMinima<const N: usize> = ([(u8, u8); N], [u8; VALUES]);
+
 /// Codes of scale and minimum of the N groups, 0 to `levels`, and of the values. Their two common
 /// scales go to `halves`; `None` where one of them would be infinite.
 fn above_minima<const N: usize>(
@@ -57,7 +60,7 @@ fn above_minima<const N: usize>(
     search: &Search,
     levels: f32,
     halves: &mut [u8],
-) -> Option<([(u8, u8); N], [u8; VALUES])> {
+) -> Option<AboveMinima<N>> {
     let size = VALUES / N;
     let fits: [Affine; N] = std::array::from_fn(|i| search.affine(&values[i * size..][..size]));
     let greatest = |of: fn(&Affine) -> f32| fits.iter().map(of).fold(0.0, f32::max);

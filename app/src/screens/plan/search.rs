@@ -31,8 +31,11 @@ pub struct Searching {
     second: f64,
     plan: Option<Box<SearchPlan>>,
     /// What the sizes were solved for last, with them: every frame asks.
-    solved: Option<((Target, Bounds), Result<Vec<LayerShape>, String>)>,
+    solved: Option<Solved>,
 }
+
+/// What was asked for, and its sizes or why there are none.
+type Solved = ((Target, Bounds), Result<Vec<LayerShape>, String>);
 
 impl Searching {
     /// It begins.
