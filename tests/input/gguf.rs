@@ -220,6 +220,8 @@ fn divisors_of_the_frequencies_are_a_scaling_or_refused() {
     let rising: Vec<f32> = (0..32).map(|j| 1.0 + j as f32).collect();
     refused(&with(&rising), &["rope_freqs.weight", "LLaMA 3.1"]);
     refused(&with(&[f32::NAN; 32]), &["rope_freqs.weight"]);
+    refused(&with(&[1.0; 16]), &["rope_freqs.weight", "16 numbers", "64"]);
+    refused(&with(&[1.0; 64]), &["rope_freqs.weight", "64 numbers", "64"]);
 }
 
 /// The files that the keys stand for.

@@ -46,7 +46,7 @@ pub(super) fn config(header: &Header, arch: Arch, divisors: Option<&[f32]>) -> R
         "architectures": [class], "model_type": model_type, "hidden_size": hidden, "head_dim": head_dim,
         "num_hidden_layers": layers.len(), "vocab_size": keys.vocabulary()?,
         "max_position_embeddings": keys.size(key::CONTEXT, LONGEST)?, "rms_norm_eps": epsilon,
-        "rope_theta": theta, "rope_scaling": keys.scaling(theta, divisors)?, "hidden_act": "silu",
+        "rope_theta": theta, "rope_scaling": keys.scaling(theta, divisors, head_dim)?, "hidden_act": "silu",
         "attention_bias": keys.has_bias(Projection::O), "mlp_bias": keys.has_bias(Projection::Down),
         "tie_word_embeddings": header.tensor(key::tensor::HEAD).is_none(), "torch_dtype": "float16",
         "bos_token_id": bos, "eos_token_id": eos,
@@ -190,7 +190,7 @@ impl Keys<'_> {
     }
 
     /// The `rope_scaling`; null where nothing is scaled.
-    fn scaling(&self, theta: f64, divisors: Option<&[f32]>) -> Result<Value, GgufError> {
+    fn scaling(&self, theta: f64, divisors: Option<&[f32]>, head_dim: u64) -> Result<Value, GgufError> {
         let factor = match self.number("rope.scaling.factor")? {
             None => self.number("rope.scale_linear")?,
             factor => factor,
@@ -202,6 +202,12 @@ impl Keys<'_> {
         match (is_scaled, divisors) {
             (true, _) => Ok(json!({ "rope_type": kind, "factor": factor })),
             (false, None) => Ok(Value::Null),
+            // Of heads of another size they would be taken for another scaling.
+            (false, Some(divisors)) if 2 * divisors.len() as u64 != head_dim => {
+                let reason =
+                    format!("has {} numbers, not half as many as a head has dimensions ({head_dim})", divisors.len());
+                Err(GgufError::tensor(key::tensor::DIVISORS, reason))
+            }
             (false, Some(divisors)) => scaling_of(divisors, theta).ok_or_else(|| {
                 let reason = "divides the rotary frequencies otherwise than LLaMA 3.1 does, which is not supported";
                 GgufError::tensor(key::tensor::DIVISORS, reason)
