@@ -8,7 +8,7 @@ use crate::gguf::{Arch, GgufError, Header, ids, key, scaling_of};
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
 /// Keys that change what is computed, behind the architecture's name, with the numbers that change nothing.
-const REFUSED: [(&str, &[f64]); 9] = [
+const REFUSED: [(&str, &[f64]); 10] = [
     ("expert_count", &[0.0]),
     ("attention.scale", &[0.0]),
     ("attention.clamp_kqv", &[0.0]),
@@ -18,6 +18,8 @@ const REFUSED: [(&str, &[f64]); 9] = [
     ("logit_scale", &[0.0, 1.0]),
     ("residual_scale", &[0.0, 1.0]),
     ("embedding_scale", &[0.0, 1.0]),
+    // A factor of the turned queries and keys, with or without a scaling of the frequencies.
+    ("rope.scaling.attn_factor", &[1.0]),
 ];
 /// How many files a model was split into.
 const PARTS: &str = "split.count";
