@@ -112,9 +112,17 @@ fn the_rule_that_cuts_text_is_known_by_its_expression() {
         { "type": "Digits", "individual_digits": true }, { "type": "ByteLevel", "use_regex": true },
     ] });
     let llama_3 = QWEN2.replace(r"|\p{N}| ", r"|\p{N}{1,3}| ");
-    for (pre, name) in [(split(QWEN2), "qwen2"), (split(&llama_3), "llama-bpe"), (digits, "smollm")] {
+    for (pre, name) in [(split(QWEN2), "qwen2"), (split(&llama_3), "smaug-bpe"), (digits, "smollm")] {
         assert_eq!(written(&with_pre(pre), &json!({})).text("tokenizer.ggml.pre"), name);
     }
+    // The same expression, and words that are tokens are taken whole.
+    let whole = |pre: Value| {
+        let mut tokenizer = with_pre(pre);
+        tokenizer["model"]["ignore_merges"] = json!(true);
+        tokenizer
+    };
+    assert_eq!(written(&whole(split(&llama_3)), &json!({})).text("tokenizer.ggml.pre"), "llama-bpe");
+    refused(&whole(split(QWEN2)), &["ignore_merges", "qwen2"]);
 }
 
 #[test]
