@@ -21,6 +21,8 @@ const REFUSED: [(&str, &[f64]); 10] = [
     // A factor of the turned queries and keys, with or without a scaling of the frequencies.
     ("rope.scaling.attn_factor", &[1.0]),
 ];
+/// Whether a token sees only those before it; where nothing says so it does.
+const CAUSAL: &str = "attention.causal";
 /// How many files a model was split into.
 const PARTS: &str = "split.count";
 
@@ -102,6 +104,9 @@ impl Keys<'_> {
     }
 
     fn refuse_unsupported(&self) -> Result<(), GgufError> {
+        if self.header.flag(&self.full(CAUSAL))? == Some(false) {
+            return Err(self.wrong(CAUSAL, "is false, and models whose tokens see those after them are not supported"));
+        }
         for (key, neutral) in REFUSED {
             if let Some(number) = self.number(key)?.filter(|number| !neutral.contains(number)) {
                 return Err(self.wrong(key, format!("is {number}, and models with it are not supported")));
