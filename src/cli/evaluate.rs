@@ -53,7 +53,7 @@ lm-eval; which rows did is said. Rows that cannot be used are an error unless --
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Evaluate {
-    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
+    /// Folder of a checkpoint, dense or pruned, a GGUF file, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,

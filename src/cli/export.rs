@@ -75,7 +75,7 @@ enum Target {
 
 #[derive(Args)]
 struct Places {
-    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
+    /// Folder of a checkpoint, dense or pruned, a GGUF file, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,

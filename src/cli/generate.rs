@@ -39,7 +39,7 @@ penalty. A --stop is taken as it is typed, with \\n, \\t and \\\\ read as line e
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Generate {
-    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
+    /// Folder of a checkpoint, dense or pruned, a GGUF file, or a name on the hub (org/name)
     #[arg(required_unless_present = "compare")]
     model: Option<PathBuf>,
     /// Continue with two models and show both: DENSE and PRUNED, or PRUNED alone after MODEL

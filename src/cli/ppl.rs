@@ -49,7 +49,7 @@ Numbers compare only at the same protocol, window length, join and --bos.";
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Ppl {
-    /// Folder of a checkpoint, dense or pruned, or a name on the hub (org/name)
+    /// Folder of a checkpoint, dense or pruned, a GGUF file, or a name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,

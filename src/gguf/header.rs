@@ -154,7 +154,10 @@ impl Header {
     }
 
     /// A flag, if the key is there.
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, GgufError> {
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, GgufError> {
         match self.value(key) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),

@@ -39,7 +39,8 @@ const TEKKEN: Cut = Cut::Split(
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
 
-/// Every rule that is known on both sides. Of those with one expression the first is written.
+/// Every rule that is known on both sides. Of those with one expression the one that treats merges as the
+/// tokenizer.json does is written, else the first.
 pub static RULES: [Rule; 6] = [
     Rule { name: "gpt-2", also: &[], cut: Cut::Words, ignores_merges: false, adds_bos: false },
     Rule { name: "smollm", also: &[], cut: Cut::DigitsAndWords, ignores_merges: false, adds_bos: false },

@@ -107,14 +107,43 @@ fn without_settings_config_json_names_the_special_tokens() {
 }
 
 #[test]
+fn tokens_without_an_embedding_end_no_text() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model");
+    let ends = |ids: Value| {
+        let checkpoint =
+            folder(&path, pruned("llama", &DIFFERENT, &json!({ "eos_token_id": ids, "bos_token_id": 32 })));
+        std::fs::write(path.join("tokenizer_config.json"), json!({ "add_eos_token": true }).to_string()).unwrap();
+        let out = place.path().join("model.gguf");
+        export(&checkpoint, &out, Options { dtype: None, overwrite: true }, &mut nothing).unwrap();
+        File::read(&out)
+    };
+    let file = ends(json!([40, 2]));
+    assert!(*file.key("tokenizer.ggml.eos_token_id") == Found::Uint32(2));
+    assert!(*file.key("tokenizer.ggml.add_eos_token") == Found::Bool(true));
+    assert!(!file.keys.contains_key("tokenizer.ggml.bos_token_id"));
+    let file = ends(json!(40));
+    assert!(!file.keys.contains_key("tokenizer.ggml.eos_token_id"));
+    assert!(*file.key("tokenizer.ggml.add_eos_token") == Found::Bool(false));
+}
+
+#[test]
 fn the_rule_that_cuts_text_is_known_by_its_expression() {
     let digits = json!({ "type": "Sequence", "pretokenizers": [
         { "type": "Digits", "individual_digits": true }, { "type": "ByteLevel", "use_regex": true },
     ] });
     let llama_3 = QWEN2.replace(r"|\p{N}| ", r"|\p{N}{1,3}| ");
-    for (pre, name) in [(split(QWEN2), "qwen2"), (split(&llama_3), "llama-bpe"), (digits, "smollm")] {
+    for (pre, name) in [(split(QWEN2), "qwen2"), (split(&llama_3), "smaug-bpe"), (digits, "smollm")] {
         assert_eq!(written(&with_pre(pre), &json!({})).text("tokenizer.ggml.pre"), name);
     }
+    // The same expression, and words that are tokens are taken whole.
+    let whole = |pre: Value| {
+        let mut tokenizer = with_pre(pre);
+        tokenizer["model"]["ignore_merges"] = json!(true);
+        tokenizer
+    };
+    assert_eq!(written(&whole(split(&llama_3)), &json!({})).text("tokenizer.ggml.pre"), "llama-bpe");
+    refused(&whole(split(QWEN2)), &["ignore_merges", "qwen2"]);
 }
 
 #[test]

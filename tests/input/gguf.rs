@@ -185,6 +185,11 @@ fn what_is_not_supported_is_refused_by_its_key() {
     refused(&plain().whole("split.count", 3), &["one of 3 files", "llama-gguf-split"]);
     refused(&plain().whole("llama.expert_count", 8), &["llama.expert_count is 8"]);
     refused(&plain().float("llama.attention.scale", 0.1), &["llama.attention.scale is 0.1"]);
+    refused(&plain().flag("llama.attention.causal", false), &["llama.attention.causal is false"]);
+    refused(&plain().whole("llama.attention.causal", 0), &["llama.attention.causal is not true or false"]);
+    assert!(open(&plain().flag("llama.attention.causal", true)).is_ok());
+    refused(&plain().float("llama.rope.scaling.attn_factor", 1.2), &["llama.rope.scaling.attn_factor is 1.2"]);
+    assert!(open(&plain().float("llama.rope.scaling.attn_factor", 1.0)).is_ok());
     refused(&plain().whole("llama.rope.dimension_count", 32), &["partial_rotary_factor 0.5"]);
     refused(&plain().whole("llama.attention.value_length", 32), &["value_length is 32", "64"]);
     let linear = plain().text("llama.rope.scaling.type", "linear").float("llama.rope.scaling.factor", 4.0);
@@ -220,6 +225,8 @@ fn divisors_of_the_frequencies_are_a_scaling_or_refused() {
     let rising: Vec<f32> = (0..32).map(|j| 1.0 + j as f32).collect();
     refused(&with(&rising), &["rope_freqs.weight", "LLaMA 3.1"]);
     refused(&with(&[f32::NAN; 32]), &["rope_freqs.weight"]);
+    refused(&with(&[1.0; 16]), &["rope_freqs.weight", "16 numbers", "64"]);
+    refused(&with(&[1.0; 64]), &["rope_freqs.weight", "64 numbers", "64"]);
 }
 
 /// The files that the keys stand for.

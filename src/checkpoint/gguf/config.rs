@@ -8,7 +8,7 @@ use crate::gguf::{Arch, GgufError, Header, ids, key, scaling_of};
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
 /// Keys that change what is computed, behind the architecture's name, with the numbers that change nothing.
-const REFUSED: [(&str, &[f64]); 9] = [
+const REFUSED: [(&str, &[f64]); 10] = [
     ("expert_count", &[0.0]),
     ("attention.scale", &[0.0]),
     ("attention.clamp_kqv", &[0.0]),
@@ -18,7 +18,11 @@ const REFUSED: [(&str, &[f64]); 9] = [
     ("logit_scale", &[0.0, 1.0]),
     ("residual_scale", &[0.0, 1.0]),
     ("embedding_scale", &[0.0, 1.0]),
+    // A factor of the turned queries and keys, with or without a scaling of the frequencies.
+    ("rope.scaling.attn_factor", &[1.0]),
 ];
+/// Whether a token sees only those before it; where nothing says so it does.
+const CAUSAL: &str = "attention.causal";
 /// How many files a model was split into.
 const PARTS: &str = "split.count";
 
@@ -46,7 +50,7 @@ pub(super) fn config(header: &Header, arch: Arch, divisors: Option<&[f32]>) -> R
         "architectures": [class], "model_type": model_type, "hidden_size": hidden, "head_dim": head_dim,
         "num_hidden_layers": layers.len(), "vocab_size": keys.vocabulary()?,
         "max_position_embeddings": keys.size(key::CONTEXT, LONGEST)?, "rms_norm_eps": epsilon,
-        "rope_theta": theta, "rope_scaling": keys.scaling(theta, divisors)?, "hidden_act": "silu",
+        "rope_theta": theta, "rope_scaling": keys.scaling(theta, divisors, head_dim)?, "hidden_act": "silu",
         "attention_bias": keys.has_bias(Projection::O), "mlp_bias": keys.has_bias(Projection::Down),
         "tie_word_embeddings": header.tensor(key::tensor::HEAD).is_none(), "torch_dtype": "float16",
         "bos_token_id": bos, "eos_token_id": eos,
@@ -100,6 +104,9 @@ impl Keys<'_> {
     }
 
     fn refuse_unsupported(&self) -> Result<(), GgufError> {
+        if self.header.flag(&self.full(CAUSAL))? == Some(false) {
+            return Err(self.wrong(CAUSAL, "is false, and models whose tokens see those after them are not supported"));
+        }
         for (key, neutral) in REFUSED {
             if let Some(number) = self.number(key)?.filter(|number| !neutral.contains(number)) {
                 return Err(self.wrong(key, format!("is {number}, and models with it are not supported")));
@@ -190,7 +197,7 @@ impl Keys<'_> {
     }
 
     /// The `rope_scaling`; null where nothing is scaled.
-    fn scaling(&self, theta: f64, divisors: Option<&[f32]>) -> Result<Value, GgufError> {
+    fn scaling(&self, theta: f64, divisors: Option<&[f32]>, head_dim: u64) -> Result<Value, GgufError> {
         let factor = match self.number("rope.scaling.factor")? {
             None => self.number("rope.scale_linear")?,
             factor => factor,
@@ -202,6 +209,12 @@ impl Keys<'_> {
         match (is_scaled, divisors) {
             (true, _) => Ok(json!({ "rope_type": kind, "factor": factor })),
             (false, None) => Ok(Value::Null),
+            // Of heads of another size they would be taken for another scaling.
+            (false, Some(divisors)) if 2 * divisors.len() as u64 != head_dim => {
+                let reason =
+                    format!("has {} numbers, not half as many as a head has dimensions ({head_dim})", divisors.len());
+                Err(GgufError::tensor(key::tensor::DIVISORS, reason))
+            }
             (false, Some(divisors)) => scaling_of(divisors, theta).ok_or_else(|| {
                 let reason = "divides the rotary frequencies otherwise than LLaMA 3.1 does, which is not supported";
                 GgufError::tensor(key::tensor::DIVISORS, reason)

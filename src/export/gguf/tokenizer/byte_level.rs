@@ -18,21 +18,27 @@ pub(super) fn model(json: &Json) -> Result<Model, String> {
             return Err(format!("its normalizer has the step {}", kind_of(step)));
         }
     }
-    let rule = rule(&steps(&json["pre_tokenizer"], "pretokenizers"))?;
-    if json["model"]["ignore_merges"] == true && !rule.ignores_merges {
+    let ignores_merges = json["model"]["ignore_merges"] == true;
+    let rule = rule(&steps(&json["pre_tokenizer"], "pretokenizers"), ignores_merges)?;
+    if ignores_merges && !rule.ignores_merges {
         return Err(format!("it has ignore_merges, which llama.cpp's \"{}\" has not", rule.name));
     }
     let merges = merges(json)?.into_iter().map(|(left, right)| format!("{left} {right}")).collect();
     Ok(Model::Merges { pre: rule.name, merges })
 }
 
-fn rule(steps: &[&Json]) -> Result<&'static Rule, String> {
+/// The rule of these steps; of those with one expression the one that treats merges alike, if there is one.
+fn rule(steps: &[&Json], ignores_merges: bool) -> Result<&'static Rule, String> {
     let kinds: Vec<&str> = steps.iter().map(|step| kind_of(step)).collect();
     if steps.iter().any(|step| step["add_prefix_space"] == true) {
         return Err("its pre_tokenizer adds a space before the text".into());
     }
     let cuts_words = |step: &Json| step["use_regex"] != false;
-    let of = |wanted: &dyn Fn(Cut) -> bool| RULES.iter().find(|rule| wanted(rule.cut));
+    let of = |wanted: &dyn Fn(Cut) -> bool| {
+        let cut_so = RULES.iter().filter(|rule| wanted(rule.cut));
+        // Of equals the first.
+        cut_so.min_by_key(|rule| rule.ignores_merges != ignores_merges)
+    };
     let found = match (&kinds[..], steps) {
         (["ByteLevel"], [byte_level]) if cuts_words(byte_level) => of(&|cut| cut == Cut::Words),
         (["Digits", "ByteLevel"], [digits, byte_level])

@@ -28,14 +28,16 @@ impl Special {
         let template = beside::read(folder, "chat_template.jinja").ok();
         let template = template.and_then(|bytes| String::from_utf8(without_mark(&bytes).into()).ok());
         // A token beyond the embeddings can be neither read nor written.
-        let named = |key: &str| number(json, settings.token(key)?).filter(|&id| (id as usize) < config.vocab_size);
+        let is_there = |id: &u32| (*id as usize) < config.vocab_size;
+        let named = |key: &str| number(json, settings.token(key)?).filter(is_there);
         let before = Before::of(&json["post_processor"]);
-        let own = named("bos_token").or(config.bos_token);
+        let own = named("bos_token").or(config.bos_token.filter(is_there));
+        let eos = named("eos_token").or_else(|| config.eos_tokens.iter().copied().find(is_there));
         // What tokenizer.json puts before a text is the begin token, whatever it is called elsewhere.
         let bos = if let Before::Token(id) = before { Some(id) } else { own };
         Self {
             bos,
-            eos: named("eos_token").or(config.eos_tokens.first().copied()),
+            eos,
             unknown: named("unk_token").or_else(|| number(json, json["model"]["unk_token"].as_str()?)),
             padding: named("pad_token"),
             add_bos: match before {
@@ -43,7 +45,8 @@ impl Special {
                 Before::Nothing => false,
                 Before::Unsaid => settings.add_bos() == Some(true) && bos.is_some(),
             },
-            add_eos: settings.json()["add_eos_token"] == true,
+            // Without a number llama.cpp would take one of its own.
+            add_eos: settings.json()["add_eos_token"] == true && eos.is_some(),
             // The file goes before the configuration, as in transformers.
             chat_template: template.or_else(|| chat_template(&settings.json()["chat_template"])),
         }
