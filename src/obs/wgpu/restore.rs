@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::Problem;
 use super::factor::factored;
+use crate::device::product::product;
 use crate::device::readback::{doubles, floats};
 use crate::gpu::cholesky::InverseFactor;
 use crate::gpu::{gather, reduce};
@@ -33,8 +34,8 @@ impl Pulled {
         let h = gather::columns(hessian, columns);
         // What rounding left in rows and columns of H⁻¹ that are gone must move nothing.
         let there = h.clone() * alive.clone();
-        let t = state.h_inv.clone().matmul(there.clone()) * alive.clone();
-        let r = (weight.clone() - state.w.clone() * alive.transpose()).matmul(h.clone());
+        let t = product(state.h_inv.clone(), there.clone()) * alive.clone();
+        let r = product(weight.clone() - state.w.clone() * alive.transpose(), h.clone());
         Self { h, there, t, r }
     }
 
