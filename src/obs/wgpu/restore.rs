@@ -101,8 +101,8 @@ pub(super) async fn restore(problem: &mut Problem, columns: &[usize]) -> Result<
     let gain = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
     let returning: Tensor<2> = places.sum_dim(1); // (in, 1)
     let others = returning.clone().neg().add_scalar(1.0);
-    state.w.inplace(|w| with_zeros(&w, columns) + e.matmul(y.clone()));
-    state.h_inv.inplace(|h_inv| with_zeros(&h_inv, columns) * others + y.clone().transpose().matmul(y));
+    state.w.inplace(|w| with_zeros(&w, columns) + product(e, y.clone()));
+    state.h_inv.inplace(|h_inv| with_zeros(&h_inv, columns) * others + product(y.clone().transpose(), y));
     state.alive.inplace(|alive| alive + returning.squeeze_dim(1));
     Ok(gain.into())
 }
