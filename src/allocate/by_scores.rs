@@ -3,10 +3,12 @@
 //!
 //! One threshold serves heads and channels. What a unit takes away is counted in parameters, as FLAP counts a head of
 //! four projections as 4 · 128 / 3 channels of three. The threshold whose model is nearest to the target decides about
-//! the heads; channels then come or go in the order of their scores until the target is met to half a step.
+//! the heads; channels then come or go in the order of their scores until the target is met to half a step. A budget in
+//! bytes is not exceeded.
 
+use super::bytes::at_most;
 use super::layer::Layer;
-use super::{AllocateError, Allocated, Allocation, LayerPlan, LayerRatio, Sizes};
+use super::{AllocateError, Allocated, Allocation, LayerPlan, LayerRatio, Sizes, Target};
 use crate::obs::HeadUnit;
 use crate::shape::{ModelConfig, Site};
 
@@ -35,7 +37,8 @@ pub fn by_scores(
     asked.until_scored()?;
     let (asked, sizes) = (&asked.with_ends(config.layers.len()), Sizes { config, written });
     let (layers, dense) = (sizes.layers(asked)?, sizes.total_before());
-    let wanted = sizes.wanted(asked.target.ok_or(AllocateError::NoTarget)?)?;
+    let target = asked.target.ok_or(AllocateError::NoTarget)?;
+    let wanted = sizes.wanted(target)?;
     if wanted >= dense {
         return Err(AllocateError::TargetTooLarge { wanted, dense });
     }
@@ -48,13 +51,18 @@ pub fn by_scores(
     steps.sort_by(|a, b| a.score.total_cmp(&b.score));
     // With the biases that the method adds.
     let whole: usize = layers.iter().map(|layer| layer.parameters).sum();
-    let to_go = (whole + sizes.outer()).saturating_sub(wanted);
-    let goes = chosen(&steps, layers.len(), to_go);
-    let plans: Vec<LayerPlan> = layers.iter().map(|layer| plan(layer, &steps, &goes)).collect();
-    let found = Allocated::of(plans);
     let largest = steps.iter().map(|step| step.parameters).max().unwrap_or(0);
-    sizes.refuse_too_many(wanted, &found.layers, found.ratio, largest)?;
-    Ok(found)
+    let aimed = |wanted: usize| -> Result<Allocated, AllocateError> {
+        let goes = chosen(&steps, layers.len(), (whole + sizes.outer()).saturating_sub(wanted));
+        let found = Allocated::of(layers.iter().map(|layer| plan(layer, &steps, &goes)).collect());
+        sizes.refuse_too_many(wanted, &found.layers, found.ratio, largest)?;
+        Ok(found)
+    };
+    match target {
+        // Files must not have more, and half a step upwards would be more.
+        Target::Bytes { .. } => at_most(wanted, &sizes, aimed),
+        _ => aimed(wanted),
+    }
 }
 
 /// Whether a layer has a score for each unit.

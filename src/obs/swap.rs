@@ -61,7 +61,12 @@ async fn swap_one<E: Executor>(
         let set = unit / set_size * set_size..(unit / set_size + 1) * set_size;
         let rivals: Vec<usize> = set.filter(|&u| !is_gone[u]).collect();
         let groups: Vec<Vec<usize>> = rivals.iter().map(|&u| units[u].clone()).collect();
-        let gain = executor.restore(problem, &units[unit]).await?;
+        let gain = match executor.restore(problem, &units[unit]).await {
+            Ok(gain) => gain,
+            // By rounding S has no factor here, although it had one beside the others: then nothing was changed.
+            Err(ObsError::NotPositiveDefinite { .. }) => continue,
+            Err(error) => return Err(error),
+        };
         let scores = executor.group_scores(problem, &groups, Score::Exact).await?;
         let best = cheapest_first(&rivals, &scores)?[0];
         if scores[best] < gain * (1.0 - MARGIN) {

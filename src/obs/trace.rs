@@ -164,12 +164,13 @@ impl Trace {
 
 /// Prunes a layer of inputs `x` `(tokens, in)` and weights `weight` `(out, in)` on the CPU in f64
 /// and writes down every removal. Both are rounded to f32 first, as the activations and weights
-/// of a model are.
+/// of a model are. There are no swaps afterwards, whatever the options say: a trace has no step for what comes back.
 ///
 /// # Errors
 /// As [`prune_heads`].
 pub async fn trace(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
     let (inner, device) = (CpuExecutor::<f64>::new(), Device::flex());
+    let options = &Options { swaps: 0, ..*options };
     let executor = Traced::new(&inner, [weight.rows, weight.columns]);
     let mut hessian = Hessian::new(&executor, x.columns);
     hessian.accumulate(&executor, &x.tensor(&device)).await?;

@@ -77,6 +77,12 @@ impl RecoveryPlan {
         Some(Self { micro_batch, ..self.clone() })
     }
 
+    /// The same in micro-batches of twice as many sequences; `None` where a step has not so many.
+    pub(super) fn with_larger_batches(&self, batch: usize) -> Option<Self> {
+        let micro_batch = Some(self.micro_batch * 2).filter(|&sequences| sequences <= batch)?;
+        Some(Self { micro_batch, ..self.clone() })
+    }
+
     /// What is kept for the way back.
     pub(super) fn keep(&self) -> Keep {
         self.inputs.map_or(Keep::Graphs, Keep::Inputs)

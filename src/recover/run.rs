@@ -58,15 +58,17 @@ pub async fn recover(
     Ok(record)
 }
 
-/// The plan by which a run like the job was begun at `out`, or finished there: its own, or one of the smaller
-/// micro-batches that a device without room for more has led to.
+/// The plan by which a run like the job was begun at `out`, or finished there: its own, one of the smaller
+/// micro-batches that a device without room for more has led to, or one of larger ones, for which more was free then.
 ///
 /// # Errors
 /// When the model cannot be read.
 pub fn begun(out: &Path, job: &Job<'_>) -> Result<RecoveryPlan, RecoverError> {
     let working = Work::run_of(&Place::new(out, Kind::Recovered, false)).map(|run| run.digest());
     let made = finished(out).map(|record| record.run_id);
-    for plan in std::iter::successors(Some(job.plan.clone()), RecoveryPlan::with_smaller_batches) {
+    let smaller = std::iter::successors(Some(job.plan.clone()), RecoveryPlan::with_smaller_batches);
+    let larger = |plan: &RecoveryPlan| plan.with_larger_batches(job.settings.batch);
+    for plan in smaller.chain(std::iter::successors(larger(job.plan), larger)) {
         let own = Some(Job { plan: &plan, ..*job }.fingerprint()?.digest());
         if own == working || own == made {
             return Ok(plan);

@@ -109,7 +109,10 @@ pub async fn move_to_folder(
         on_event(finished(&report));
         Ok(report)
     };
-    prune_to_folder_by(&work, job, out, overwrite, on_event).await
+    // It may have been made in smaller batches, where the device had no room for these.
+    let plan = OutputFolder::begun(made, job);
+    let job = plan.as_ref().map_or(*job, |plan| Job { plan, ..*job });
+    prune_to_folder_by(&work, &job, out, overwrite, on_event).await
 }
 
 /// The event that ends the run of a report.

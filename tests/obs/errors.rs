@@ -9,6 +9,7 @@ use slimgpt::obs::{
     Pruned, Refit, Removal, Score, WgpuExecutor, prune_channels, prune_heads,
 };
 
+use crate::Case;
 use crate::support::{matrix, software_gpu};
 
 /// An executor whose inverses rounding has spoiled.
@@ -16,6 +17,8 @@ struct Spoiled<'a, E> {
     inner: &'a E,
     /// What stands in the place of every H⁻¹; where there is none, nothing is spoiled.
     inverse: Option<Tensor<2>>,
+    /// Whether what is gone can come back.
+    returns: bool,
 }
 
 impl<E: Inspect> Executor for Spoiled<'_, E> {
@@ -63,6 +66,10 @@ impl<E: Inspect> Executor for Spoiled<'_, E> {
     }
 
     async fn restore(&self, problem: &mut E::Problem, columns: &[usize]) -> Result<f64, ObsError> {
+        if !self.returns {
+            let matrix = FactoredMatrix::KeptHessian;
+            return Err(ObsError::NotPositiveDefinite { matrix, pivot: 0, value: None, damping: None });
+        }
         self.inner.restore(problem, columns).await
     }
 
@@ -114,7 +121,7 @@ impl Layer {
     fn pruned<E: Inspect>(&self, inner: &E, device: &Device, how: How, damping: f64) -> Result<Pruned, ObsError> {
         let n = self.n;
         let inverse = self.inverse.as_ref().map(|values| matrix(values, [n, n], device));
-        let executor = Spoiled { inner, inverse };
+        let executor = Spoiled { inner, inverse, returns: true };
         let mut hessian = Hessian::new(&executor, n);
         block_on(hessian.accumulate(&executor, &matrix(&self.x, [n, n], device)))?;
         let weight = matrix(&self.w, [2, n], device);
@@ -256,4 +263,19 @@ fn a_kept_hessian_that_is_singular() {
         damping: None,
     };
     check([error(&CpuExecutor::<f32>::new(), &cpu), kernels, error(&CpuExecutor::<f64>::new(), &cpu)], &want);
+}
+
+#[test]
+fn a_unit_that_rounding_keeps_from_returning_stays_gone() {
+    let (inner, device) = (CpuExecutor::<f64>::new(), Device::cpu());
+    let case = Case::new(4, 18, 60);
+    let weight = matrix(&case.w, [case.out, case.features], &device);
+    let gone = |returns: bool, swaps: usize| {
+        let executor = Spoiled { inner: &inner, inverse: None, returns };
+        let (hessian, options) = (case.hessian(&executor, &device), Options { swaps, ..Options::default() });
+        let steps = ChannelSteps::OneByOne;
+        let pruned = block_on(prune_channels(&executor, &weight, &hessian, 8, steps, &options)).unwrap();
+        pruned.removed.iter().map(|removal| removal.unit).collect::<Vec<_>>()
+    };
+    assert_eq!(gone(false, 5), gone(true, 0));
 }

@@ -4,7 +4,7 @@ use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::subsets::{costs_at_once, subsets};
 use slimgpt::obs::toy::ToyLayer;
-use slimgpt::obs::trace::TraceTarget;
+use slimgpt::obs::trace::{TraceTarget, trace_at_once};
 use slimgpt::obs::{
     ChannelSteps, CpuExecutor, Executor, HeadUnit, Inspect, Options, Pruned, SmallLayer, WgpuExecutor, prune_channels,
     prune_heads,
@@ -174,4 +174,12 @@ fn the_best_of_all_sets_is_found_more_often() {
     }
     println!("the best of 252 sets: greedy {greedily}, with swaps {with_swaps} of {toys}");
     assert!(with_swaps > greedily, "{with_swaps} {greedily}");
+}
+
+#[test]
+fn a_trace_is_of_removals_alone() {
+    let toy = ToyLayer { inputs: 10, outputs: 4, tokens: 40, correlation: 0.9, seed: 1 };
+    let what = TraceTarget::Channels { remove: 5, steps: ChannelSteps::OneByOne };
+    let traced = |swaps| trace_at_once(&toy.x(), &toy.weight(), what.clone(), &options(swaps)).unwrap();
+    assert_eq!(traced(SWAPS), traced(0));
 }

@@ -81,6 +81,27 @@ fn the_target_is_met_to_half_a_channel_step() {
     }
 }
 
+#[test]
+fn a_budget_in_bytes_is_not_exceeded() {
+    let (multiple, mut over) = (4, 0);
+    for config in [smollm2_135m(), stories()] {
+        let scores = scores(&config, HeadUnit::KeyValue, 1);
+        let total = |found: &Allocated| config.outer_parameters() + left(found);
+        for percent in (50..95).step_by(5) {
+            let parameters = config.outer_parameters() + config.decoder_parameters() * percent / 100;
+            let to = |target| found(&Allocation { target: Some(target), ..asked(0.2, multiple) }, &config, &scores);
+            over += usize::from(total(&to(Target::Parameters(parameters))) > parameters);
+            let within = total(&to(Target::Bytes { bytes: 4 * parameters as u64, parameters }));
+            assert!(within <= parameters, "{percent} %: {within} of {parameters}");
+            assert!(
+                parameters - within <= 2 * 3 * config.hidden_size * multiple,
+                "{percent} %: {within} of {parameters}"
+            );
+        }
+    }
+    assert!(over > 0, "a number that is aimed for may be missed upwards");
+}
+
 /// The published rule, written down once more: over all units in falling order of their scores, of heads with so many
 /// channels' worth, the threshold is where what stays is nearest to what is to stay.
 fn published(scores: &Scores, head_weight: f64, ratio: f64) -> f64 {

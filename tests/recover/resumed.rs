@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use slimgpt::recover::{RecoveryPlan, begun};
+
 use super::*;
 
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -99,4 +101,36 @@ fn another_job_does_not_go_on_from_it() {
     std::fs::write(&state, bytes).unwrap();
     let error = trained(&subject, None, &settings, &data, &out, &mut go_on).unwrap_err().to_string();
     assert!(error.contains("damaged"), "{error}");
+}
+
+/// How many sequences go together follows from the memory that is free, which may be less when a run goes on.
+#[test]
+fn a_run_goes_on_in_the_batches_that_it_was_begun_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = Subject::open(&shipped());
+    let settings = few(4);
+    let data = subject.data(&[text(folder.path())], None, &settings).unwrap();
+    let (device, out) = (Device::cpu(), folder.path().join("out"));
+    let stop_at_step = &mut |event| if matches!(event, Event::Step(_)) { Flow::Stop } else { Flow::Continue };
+    trained(&subject, None, &settings, &data, &out, stop_at_step).unwrap_err();
+    let planned = plan(&settings, subject.checkpoint.config(), None, &Limits::default()).unwrap();
+    assert_eq!(planned.micro_batch, 4);
+    let by = |plan: &RecoveryPlan, out: &Path| {
+        let job = Job {
+            checkpoint: &subject.checkpoint,
+            teacher: None,
+            data: &data,
+            sources: &["text.txt".to_owned()],
+            settings: &settings,
+            plan,
+            device: &device,
+            clock: &|| 0.0,
+            memory: &Peak::unknown,
+            typed: None,
+        };
+        begun(out, &job).unwrap()
+    };
+    let smaller = RecoveryPlan { micro_batch: 1, ..planned.clone() };
+    assert_eq!(by(&smaller, &out), planned);
+    assert_eq!(by(&smaller, &folder.path().join("other")), smaller, "where nothing was begun");
 }

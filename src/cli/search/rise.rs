@@ -70,7 +70,10 @@ impl Searching<'_> {
         let held_out = self.held_out(argument)?;
         // Numbers and names always have a JSON form.
         let request = serde_json::to_string(self.request).unwrap_or_default();
-        let id = format!("{} {request}", windows_sha256(&held_out));
+        let bounds = self.pruning.bounds();
+        // The request knows all bounds but this one, which decides the sizes too.
+        let shapes = if bounds.uniform { "one shape" } else { "a shape for each layer" };
+        let id = format!("{} {shapes} {request}", windows_sha256(&held_out));
         let is_same = |rise: &Rise| rise.id == id && rise.most.total_cmp(&most).is_eq();
         if let Some(plan) = self.known(&plan.id).filter(|known| known.rise.as_ref().is_some_and(is_same)) {
             return Ok(Within { plan, made: None });
@@ -81,7 +84,7 @@ impl Searching<'_> {
         let mut rise = Rise { id, most, tokens: dense.tokens, dense: dense.perplexity, trials: Vec::new() };
         let windows = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
         let written = self.request.written_config(self.checkpoint.config());
-        let (bounds, mut made) = (self.pruning.bounds(), Vec::new());
+        let mut made = Vec::new();
         while let Some(found) = candidate(&plan.map, &written, &bounds, &rise)? {
             let folder = place.out().with_added_extension(format!("candidate-{}", made.len() + 1));
             self.prune(&found, &windows, &folder, overwrite)?;

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::Problem;
 use super::factor::factored;
+use crate::device::product::product;
 use crate::device::readback::{doubles, floats};
 use crate::gpu::cholesky::InverseFactor;
 use crate::gpu::{gather, reduce};
@@ -33,8 +34,8 @@ impl Pulled {
         let h = gather::columns(hessian, columns);
         // What rounding left in rows and columns of H⁻¹ that are gone must move nothing.
         let there = h.clone() * alive.clone();
-        let t = state.h_inv.clone().matmul(there.clone()) * alive.clone();
-        let r = (weight.clone() - state.w.clone() * alive.transpose()).matmul(h.clone());
+        let t = product(state.h_inv.clone(), there.clone()) * alive.clone();
+        let r = product(weight.clone() - state.w.clone() * alive.transpose(), h.clone());
         Self { h, there, t, r }
     }
 
@@ -100,8 +101,8 @@ pub(super) async fn restore(problem: &mut Problem, columns: &[usize]) -> Result<
     let gain = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
     let returning: Tensor<2> = places.sum_dim(1); // (in, 1)
     let others = returning.clone().neg().add_scalar(1.0);
-    state.w.inplace(|w| with_zeros(&w, columns) + e.matmul(y.clone()));
-    state.h_inv.inplace(|h_inv| with_zeros(&h_inv, columns) * others + y.clone().transpose().matmul(y));
+    state.w.inplace(|w| with_zeros(&w, columns) + product(e, y.clone()));
+    state.h_inv.inplace(|h_inv| with_zeros(&h_inv, columns) * others + product(y.clone().transpose(), y));
     state.alive.inplace(|alive| alive + returning.squeeze_dim(1));
     Ok(gain.into())
 }
