@@ -125,7 +125,7 @@ fn shown(json: bool) -> impl FnMut(Event<'_>) {
         Event::Arrived { done, total } => {
             if let Some((bytes, bar)) = &mut bar {
                 // What earlier tries brought says nothing about the rate of this one.
-                bar(done.saturating_sub(total - *bytes), *bytes);
+                bar(done.saturating_sub(total.saturating_sub(*bytes)), *bytes);
             }
         }
         Event::Waiting { file } => out::note(format_args!("another process downloads {file}: waiting for it")),
