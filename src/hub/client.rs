@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::{Response, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt as _};
 
 use super::error::HubError;
 use super::hash::Hash;
@@ -160,6 +160,11 @@ impl<'a> Client<'a> {
         };
         let (code, message) = (text("x-error-code"), text("x-error-message"));
         let (endpoint, shown) = (self.settings.endpoint.clone(), name.to_string());
+        // Where the bytes lie nobody knows of names and accounts: such a refusal is a firewall's, or an old address's.
+        let asked = origin(&response.get_uri().to_string());
+        if asked != origin(&endpoint) {
+            return Err(HubError::Status { name: shown, endpoint: asked, status: status.as_u16(), message });
+        }
         let has_token = self.settings.token.is_some();
         let page = format!("{}{}", name.holding.prefix(), name.id);
         Err(match (status.as_u16(), code.as_str()) {

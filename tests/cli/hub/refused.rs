@@ -38,6 +38,22 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
+fn what_the_storage_refuses_is_no_question_of_access() {
+    for status in [401, 403, 404] {
+        let twist = move |asked: &Asked, answer: &mut Answer| {
+            if !asked.is_hub {
+                *answer = Answer::of(status, &[]);
+            }
+        };
+        let (folder, server) = (temporary(), Server::with(tiny(), twist));
+        let refused = ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(1);
+        assert!(!refused.err.contains("HF_TOKEN") && !refused.err.contains("check the name"), "{}", refused.err);
+        refused.saying(&["org/tiny", &status.to_string(), "later"]);
+        assert_eq!(server.ranges(), [0]);
+    }
+}
+
+#[test]
 fn redirects_end() {
     let twist = |_: &Asked, answer: &mut Answer| {
         *answer = Answer::of(302, &[("Location", "/api/models/org/tiny/revision/main")])
