@@ -233,13 +233,17 @@ fn absolute(url: &str, to: &str) -> Option<String> {
 /// The name that a repository has today, where a redirect says so: the same address with another name in it.
 fn renamed(name: &Name, to: &str, endpoint: &str) -> Option<String> {
     let path = to.strip_prefix(endpoint).or_else(|| to.strip_prefix(&origin(to)))?.trim_start_matches('/');
-    let path = match path.strip_prefix("api/") {
-        Some(path) => path.strip_prefix(name.holding.plural())?.strip_prefix('/')?,
-        None => path.strip_prefix(name.holding.prefix())?,
+    let (path, is_file) = match path.strip_prefix("api/") {
+        Some(path) => (path.strip_prefix(name.holding.plural())?.strip_prefix('/')?, false),
+        None => (path.strip_prefix(name.holding.prefix())?, true),
     };
     let mut parts = path.split(['/', '?']);
     let id = format!("{}/{}", parts.next()?, parts.next()?);
-    let goes_on = matches!(parts.next(), None | Some("resolve" | "revision"));
+    let goes_on = match parts.next() {
+        Some("resolve") => is_file,
+        Some("revision") | None => !is_file,
+        Some(_) => false,
+    };
     (goes_on && id != name.id && Name::of_model(&id).is_some()).then_some(id)
 }
 
@@ -283,6 +287,8 @@ mod tests {
         assert_eq!(now("https://hub.co/api/models/new/name").as_deref(), Some("new/name"));
         assert_eq!(now("https://hub.co/old/name/resolve/main/x"), None);
         assert_eq!(now("https://hub.co/api/resolve-cache/models/old/name/abc/x"), None);
+        // A mirror may keep the bytes itself.
+        assert_eq!(now("https://hub.co/storage/abc"), None);
         let dataset = Name::of_dataset("dataset:old/name").unwrap().unwrap();
         let to = "https://hub.co/datasets/new/name/resolve/main/x";
         assert_eq!(renamed(&dataset, to, hub).as_deref(), Some("new/name"));
