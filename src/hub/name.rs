@@ -117,9 +117,9 @@ pub(super) fn is_inside(path: &str) -> bool {
     plain && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Whether a text is a commit's whole number.
+/// Whether a text is a commit's whole number, in the small letters that folders of caches have.
 pub(super) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -144,6 +144,15 @@ mod tests {
         for revision in ["../x", "a/../b", "/x", "x/", "-x y", "x\\y", "x.lock"] {
             assert_eq!(Name::of_model(&format!("a/b@{revision}")), None, "{revision}");
         }
+    }
+
+    #[test]
+    fn commits_are_written_as_folders_have_them() {
+        let commit = "f09bf1f4d4c7e9bfd2f6f1cf6a0d4d3e2c1b0a99";
+        assert!(is_commit(commit));
+        // The hub takes it, and answers with the other: to the cache it is a revision like a branch.
+        assert!(!is_commit(&commit.to_uppercase()) && is_revision(&commit.to_uppercase()));
+        assert!(!is_commit(&commit[1..]) && !is_commit("main"));
     }
 
     #[test]
