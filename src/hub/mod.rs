@@ -58,6 +58,7 @@ impl Hub {
     ) -> Result<PathBuf, HubError> {
         let repository = self.repository(name);
         let held = repository.commit(&name.revision).map(|commit| repository.snapshot(&commit));
+        let held = held.filter(|snapshot| snapshot.is_dir());
         let lacks = held.as_deref().map(|snapshot| lacking(snapshot, need)).unwrap_or_default();
         // Not every model has a tokenizer of that name; whoever needs it says so.
         let usable = held.filter(|_| lacks.iter().all(|lacks| *lacks == TOKENIZER));

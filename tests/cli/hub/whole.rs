@@ -100,6 +100,10 @@ fn what_another_program_left_in_the_cache_is_used() {
     // main is another revision, and nobody knows which.
     let refused = ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny", "--offline"])).with(1);
     refused.saying(&["org/tiny", "not in the cache", "--offline"]);
+    // Nor is there anything of another commit.
+    let other = format!("org/tiny@{}", COMMIT.replace('f', "0"));
+    let refused = ended(&mut asking(&server, folder.path(), &["inspect", &other, "--offline"])).with(1);
+    assert!(refused.err.contains("not in the cache") && !refused.err.contains("in part"), "{}", refused.err);
     assert!(server.asked().is_empty());
 }
 
