@@ -69,7 +69,8 @@ impl Hub {
         }
         let client = Client::new(&self.settings);
         let Listing { commit, files } = match (client.list(name), usable) {
-            (Err(HubError::Unreachable { .. }), Some(snapshot)) => return Ok(snapshot),
+            // A model without a tokenizer of that name is whole in the cache: whatever the hub refuses, it is used.
+            (Err(_), Some(snapshot)) => return Ok(snapshot),
             (found, _) => found?,
         };
         let download = Download { hub: self, client: &client, repository: &repository, name, commit: &commit };

@@ -54,6 +54,20 @@ fn what_the_storage_refuses_is_no_question_of_access() {
 }
 
 #[test]
+fn a_refusal_keeps_nobody_from_what_the_cache_has() {
+    let mut files = tiny();
+    files.remove("models/org/tiny/tokenizer.json");
+    let (folder, server) = (temporary(), Server::of(files));
+    ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(0);
+    for status in [401, 404, 429, 503] {
+        let busy = Server::with(BTreeMap::new(), move |_, answer| *answer = Answer::of(status, &[]));
+        ended(&mut asking(&busy, folder.path(), &["inspect", "org/tiny"])).with(0);
+        // Whether there is a tokenizer by now was asked, and nothing else.
+        assert_eq!(busy.asked().len(), 1);
+    }
+}
+
+#[test]
 fn redirects_end() {
     let twist = |_: &Asked, answer: &mut Answer| {
         *answer = Answer::of(302, &[("Location", "/api/models/org/tiny/revision/main")])
