@@ -168,7 +168,7 @@ impl Download<'_> {
     fn all(&self, files: &[(String, Remote)], observer: &mut Observer<'_>) -> Result<(), HubError> {
         let settings = &self.hub.settings;
         let fetcher = Fetcher { client: self.client, settings, repository: self.repository };
-        let absent: Vec<_> = files.iter().filter(|(_, remote)| !fetcher.is_there(remote)).collect();
+        let absent: Vec<_> = files.iter().filter(|(file, remote)| !fetcher.is_there(file, remote)).collect();
         // Sizes are a server's words.
         let total = absent.iter().fold(0u64, |sum, (_, remote)| sum.saturating_add(remote.size));
         let begun = absent.iter().fold(0u64, |sum, (_, remote)| sum.saturating_add(fetcher.begun(remote)));
@@ -180,7 +180,7 @@ impl Download<'_> {
         }
         let (mut before, mut brought) = (0u64, Vec::new());
         for (file, remote) in files {
-            let is_absent = !fetcher.is_there(remote);
+            let is_absent = !fetcher.is_there(file, remote);
             let wanted = Wanted { name: self.name, file, remote };
             let is_new = fetcher.fetch(&wanted, &mut Told { observer: &mut *observer, before, total })?;
             brought.push((is_new, file, &remote.etag));
