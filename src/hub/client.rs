@@ -182,7 +182,8 @@ impl<'a> Client<'a> {
             }
             // The hub does not tell strangers whether there is such a repository.
             (401 | 404, _) => HubError::NotFound { name: shown, endpoint, has_token },
-            (403, _) => HubError::Gated { name: shown, endpoint, page, has_token },
+            // What the hub says in words goes on as it is: that a repository is disabled, or a token too narrow.
+            (403, _) if message.is_empty() => HubError::Gated { name: shown, endpoint, page, has_token },
             (429, _) => HubError::TooMany { endpoint, seconds: text("retry-after").trim().parse().ok(), has_token },
             (status, _) => HubError::Status { name: shown, endpoint, status, message },
         })

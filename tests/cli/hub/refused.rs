@@ -20,6 +20,10 @@ fn answered(status: u16, headers: &[(&'static str, &'static str)]) -> Ended {
 fn refusals_say_what_to_do() {
     let gated = [("X-Error-Code", "GatedRepo")];
     answered(403, &gated).saying(&["org/tiny", "accept its conditions at http", "HF_TOKEN", "no access yet"]);
+    let disabled = [("X-Error-Message", "Access to this resource is disabled.")];
+    let refused = answered(403, &disabled);
+    assert!(!refused.err.contains("accept its conditions"), "{}", refused.err);
+    refused.saying(&["org/tiny", "403", "Access to this resource is disabled"]);
     answered(401, &gated).saying(&["org/tiny", "accept its conditions at http", "HF_TOKEN"]);
     answered(401, &[]).saying(&["org/tiny is no folder here", "there is no org/tiny", "private", "HF_TOKEN"]);
     let invalid = [("X-Error-Message", "Invalid credentials in Authorization header")];
