@@ -72,7 +72,10 @@ impl<'a> Client<'a> {
         let url = format!("{}/api/{kind}/{id}/revision/{}", self.settings.endpoint, encoded(&name.revision, false));
         let response = self.found(name, self.follow(name, Method::Get, url, 0)?, None)?;
         let limit = response.into_body().into_with_config().limit(disk::SETTINGS);
-        let json = limit.read_to_vec().map_err(|error| self.unreachable(name, &error))?;
+        let json = limit.read_to_vec().map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => self.nonsense(name, "a list of files that does not end"),
+            error => self.unreachable(name, &error),
+        })?;
         listing(&json).ok_or_else(|| self.nonsense(name, "no list of files"))
     }
 

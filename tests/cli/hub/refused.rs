@@ -72,6 +72,15 @@ fn a_refusal_keeps_nobody_from_what_the_cache_has() {
 }
 
 #[test]
+fn a_list_that_does_not_end_is_not_read() {
+    let twist = |_: &Asked, answer: &mut Answer| {
+        *answer = Answer { body: vec![b' '; 17 << 20], ..Answer::of(200, &[]) };
+    };
+    let (folder, server) = (temporary(), Server::with(tiny(), twist));
+    ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(1).saying(&["org/tiny", "does not end"]);
+}
+
+#[test]
 fn redirects_end() {
     let twist = |_: &Asked, answer: &mut Answer| {
         *answer = Answer::of(302, &[("Location", "/api/models/org/tiny/revision/main")])
