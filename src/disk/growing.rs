@@ -105,21 +105,32 @@ pub fn link(target: &Path, relative: &Path, pointer: &Path, linked: bool, is_new
     if pointer.is_file() {
         return Ok(());
     }
-    // A link whose file was removed is none.
-    remove_file(pointer)?;
-    // Another process may have made it meanwhile.
-    if linked && (symbolic(relative, pointer).is_ok() || pointer.is_file()) {
+    // Another process may make it at any moment: only a link whose file was removed is taken away.
+    let is_made = || linked && (symbolic(relative, pointer).is_ok() || pointer.is_file());
+    if is_made() {
         return Ok(());
+    }
+    if pointer.is_symlink() {
+        remove_file(pointer)?;
+        if is_made() {
+            return Ok(());
+        }
     }
     // What other processes see under the name is whole.
     match is_new {
         true => fs::rename(target, pointer).map_err(DiskError::at("given its name", pointer)),
-        false => {
-            let mut copy = NewFile::begin(pointer)?;
-            pieces(&mut open(target)?, target, &mut |bytes| copy.write(bytes))?;
-            copy.finish()
-        }
+        false => match copied(target, pointer) {
+            // Whoever it was new for has moved it there meanwhile.
+            Err(_) if pointer.is_file() => Ok(()),
+            done => done,
+        },
     }
+}
+
+fn copied(target: &Path, pointer: &Path) -> Result<(), DiskError> {
+    let mut copy = NewFile::begin(pointer)?;
+    pieces(&mut open(target)?, target, &mut |bytes| copy.write(bytes))?;
+    copy.finish()
 }
 
 /// Shows the bytes of a file from where it stands to its end.
