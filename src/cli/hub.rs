@@ -1,6 +1,7 @@
 //! Names of the hub where models and texts are taken: before a command begins, each becomes the path of what it
 //! stands for.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -67,9 +68,10 @@ fn text_name(path: &Path) -> Result<Option<Name>> {
     Ok(name.transpose().map_err(HubError::NoName)?)
 }
 
-/// Whether nothing has this name on the disk, not even a link that leads nowhere.
+/// Whether nothing has this name on the disk, not even a link that leads nowhere; of what may not be looked at nobody
+/// knows.
 fn is_nothing(path: &Path) -> bool {
-    path.symlink_metadata().is_err()
+    path.symlink_metadata().is_err_and(|error| error.kind() != ErrorKind::PermissionDenied)
 }
 
 /// Where names are looked for.
@@ -125,7 +127,7 @@ fn shown(json: bool) -> impl FnMut(Event<'_>) {
         Event::Arrived { done, total } => {
             if let Some((bytes, bar)) = &mut bar {
                 // What earlier tries brought says nothing about the rate of this one.
-                bar(done.saturating_sub(total - *bytes), *bytes);
+                bar(done.saturating_sub(total.saturating_sub(*bytes)), *bytes);
             }
         }
         Event::Waiting { file } => out::note(format_args!("another process downloads {file}: waiting for it")),

@@ -97,7 +97,8 @@ pub struct Prune {
 impl Prune {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
-        let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut()).collect();
+        let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut());
+        let texts = texts.chain(self.rise.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
         Given { online, need: Need::Whole, models, texts, json, events: json }
     }

@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::DiskError;
-use super::place::{copy, flush_names, make_folder, parent_of, remove_file};
+use super::file::NewFile;
+use super::given::open;
+use super::place::{flush_names, make_folder, parent_of, remove_file};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
@@ -50,20 +52,12 @@ impl Growing {
     /// # Errors
     /// When they cannot be read.
     pub fn read(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), DiskError> {
-        let mut read = || -> io::Result<()> {
-            self.file.seek(SeekFrom::Start(0))?;
-            let mut buffer = vec![0; BUFFER];
-            loop {
-                match self.file.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(n) => each(&buffer[..n]),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            self.file.seek(SeekFrom::End(0)).map(drop)
-        };
-        read().map_err(DiskError::at("read", &self.path))
+        self.file.seek(SeekFrom::Start(0)).map_err(DiskError::at("read", &self.path))?;
+        pieces(&mut self.file, &self.path, &mut |bytes| {
+            each(bytes);
+            Ok(())
+        })?;
+        self.file.seek(SeekFrom::End(0)).map(drop).map_err(DiskError::at("read", &self.path))
     }
 
     /// Adds bytes at the end. They are the system's at once: what a killed process had is there for the next.
@@ -111,21 +105,43 @@ pub fn link(target: &Path, relative: &Path, pointer: &Path, linked: bool, is_new
     if pointer.is_file() {
         return Ok(());
     }
-    // A link whose file was removed is none.
-    remove_file(pointer)?;
-    // Another process may have made it meanwhile.
-    if linked && (symbolic(relative, pointer).is_ok() || pointer.is_file()) {
+    // Another process may make it at any moment: only a link whose file was removed is taken away.
+    let is_made = || linked && (symbolic(relative, pointer).is_ok() || pointer.is_file());
+    if is_made() {
         return Ok(());
+    }
+    if pointer.is_symlink() {
+        remove_file(pointer)?;
+        if is_made() {
+            return Ok(());
+        }
     }
     // What other processes see under the name is whole.
     match is_new {
         true => fs::rename(target, pointer).map_err(DiskError::at("given its name", pointer)),
-        false => {
-            let mut unfinished = pointer.as_os_str().to_owned();
-            unfinished.push(".incomplete");
-            let unfinished = PathBuf::from(unfinished);
-            copy(target, &unfinished)?;
-            fs::rename(&unfinished, pointer).map_err(DiskError::at("given its name", pointer))
+        false => match copied(target, pointer) {
+            // Whoever it was new for has moved it there meanwhile.
+            Err(_) if pointer.is_file() => Ok(()),
+            done => done,
+        },
+    }
+}
+
+fn copied(target: &Path, pointer: &Path) -> Result<(), DiskError> {
+    let mut copy = NewFile::begin(pointer)?;
+    pieces(&mut open(target)?, target, &mut |bytes| copy.write(bytes))?;
+    copy.finish()
+}
+
+/// Shows the bytes of a file from where it stands to its end.
+fn pieces(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8]) -> Result<(), DiskError>) -> Result<(), DiskError> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => each(&buffer[..n])?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(DiskError::at("read", path)(error)),
         }
     }
 }

@@ -47,13 +47,24 @@ pub fn is_whole(snapshot: &Path) -> bool {
     lacking(snapshot, Need::Whole).iter().all(|lacks| *lacks == TOKENIZER)
 }
 
-/// Whether a snapshot has all files that its index names or, without an index, any weights.
+/// Whether a snapshot has all files that its index names or, without an index, weights of which no part is missing.
 fn has_others(snapshot: &Path) -> bool {
     let has = |name: &String| snapshot.join(name).is_file();
     match disk::read(&snapshot.join(INDEX)) {
         Ok(index) => shards(&index).is_some_and(|shards| shards.iter().all(has)),
-        Err(_) => disk::names(snapshot).is_ok_and(|names| names.iter().any(|n| n.ends_with(WEIGHTS) && has(n))),
+        Err(_) => {
+            let names = disk::names(snapshot).unwrap_or_default();
+            let weights: Vec<&String> = names.iter().filter(|&name| name.ends_with(WEIGHTS) && has(name)).collect();
+            // Whoever was interrupted may have left some of several files, and not yet the index that names all.
+            let are_all = |of: usize| weights.iter().filter(|name| parts(name) == Some(of)).count() >= of;
+            !weights.is_empty() && weights.iter().all(|name| parts(name).is_none_or(are_all))
+        }
     }
+}
+
+/// Of how many files one is, as `model-00001-of-00002.safetensors` tells.
+fn parts(name: &str) -> Option<usize> {
+    name.strip_suffix(WEIGHTS)?.rsplit_once("-of-")?.1.parse().ok()
 }
 
 /// The files that an index names; `None` where it is none, or names files elsewhere.
@@ -123,5 +134,20 @@ mod tests {
         assert_eq!(lacks(Need::Whole), ["weights"]);
         put("2.safetensors", "");
         assert_eq!(lacks(Need::Whole), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn some_of_several_files_are_no_weights() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| std::fs::write(folder.path().join(name), "{}").unwrap();
+        [CONFIG, TOKENIZER].into_iter().for_each(put);
+        // As an interrupted download leaves them, before the index came.
+        put("model-00002-of-00002.safetensors");
+        assert_eq!(lacking(folder.path(), Need::Whole), ["weights"]);
+        put("model-00001-of-00002.safetensors");
+        assert_eq!(lacking(folder.path(), Need::Whole), [] as [&str; 0]);
+        // One of another set is still missing.
+        put("other-00001-of-00003.safetensors");
+        assert_eq!(lacking(folder.path(), Need::Whole), ["weights"]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::{Response, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt as _};
 
 use super::error::HubError;
 use super::hash::Hash;
@@ -72,7 +72,10 @@ impl<'a> Client<'a> {
         let url = format!("{}/api/{kind}/{id}/revision/{}", self.settings.endpoint, encoded(&name.revision, false));
         let response = self.found(name, self.follow(name, Method::Get, url, 0)?, None)?;
         let limit = response.into_body().into_with_config().limit(disk::SETTINGS);
-        let json = limit.read_to_vec().map_err(|error| self.unreachable(name, &error))?;
+        let json = limit.read_to_vec().map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => self.nonsense(name, "a list of files that does not end"),
+            error => self.unreachable(name, &error),
+        })?;
         listing(&json).ok_or_else(|| self.nonsense(name, "no list of files"))
     }
 
@@ -160,6 +163,11 @@ impl<'a> Client<'a> {
         };
         let (code, message) = (text("x-error-code"), text("x-error-message"));
         let (endpoint, shown) = (self.settings.endpoint.clone(), name.to_string());
+        // Where the bytes lie nobody knows of names and accounts: such a refusal is a firewall's, or an old address's.
+        let asked = origin(&response.get_uri().to_string());
+        if asked != origin(&endpoint) {
+            return Err(HubError::Status { name: shown, endpoint: asked, status: status.as_u16(), message });
+        }
         let has_token = self.settings.token.is_some();
         let page = format!("{}{}", name.holding.prefix(), name.id);
         Err(match (status.as_u16(), code.as_str()) {
@@ -177,7 +185,8 @@ impl<'a> Client<'a> {
             }
             // The hub does not tell strangers whether there is such a repository.
             (401 | 404, _) => HubError::NotFound { name: shown, endpoint, has_token },
-            (403, _) => HubError::Gated { name: shown, endpoint, page, has_token },
+            // What the hub says in words goes on as it is: that a repository is disabled, or a token too narrow.
+            (403, _) if message.is_empty() => HubError::Gated { name: shown, endpoint, page, has_token },
             (429, _) => HubError::TooMany { endpoint, seconds: text("retry-after").trim().parse().ok(), has_token },
             (status, _) => HubError::Status { name: shown, endpoint, status, message },
         })
@@ -228,13 +237,17 @@ fn absolute(url: &str, to: &str) -> Option<String> {
 /// The name that a repository has today, where a redirect says so: the same address with another name in it.
 fn renamed(name: &Name, to: &str, endpoint: &str) -> Option<String> {
     let path = to.strip_prefix(endpoint).or_else(|| to.strip_prefix(&origin(to)))?.trim_start_matches('/');
-    let path = match path.strip_prefix("api/") {
-        Some(path) => path.strip_prefix(name.holding.plural())?.strip_prefix('/')?,
-        None => path.strip_prefix(name.holding.prefix())?,
+    let (path, is_file) = match path.strip_prefix("api/") {
+        Some(path) => (path.strip_prefix(name.holding.plural())?.strip_prefix('/')?, false),
+        None => (path.strip_prefix(name.holding.prefix())?, true),
     };
     let mut parts = path.split(['/', '?']);
     let id = format!("{}/{}", parts.next()?, parts.next()?);
-    let goes_on = matches!(parts.next(), None | Some("resolve" | "revision"));
+    let goes_on = match parts.next() {
+        Some("resolve") => is_file,
+        Some("revision") | None => !is_file,
+        Some(_) => false,
+    };
     (goes_on && id != name.id && Name::of_model(&id).is_some()).then_some(id)
 }
 
@@ -278,6 +291,8 @@ mod tests {
         assert_eq!(now("https://hub.co/api/models/new/name").as_deref(), Some("new/name"));
         assert_eq!(now("https://hub.co/old/name/resolve/main/x"), None);
         assert_eq!(now("https://hub.co/api/resolve-cache/models/old/name/abc/x"), None);
+        // A mirror may keep the bytes itself.
+        assert_eq!(now("https://hub.co/storage/abc"), None);
         let dataset = Name::of_dataset("dataset:old/name").unwrap().unwrap();
         let to = "https://hub.co/datasets/new/name/resolve/main/x";
         assert_eq!(renamed(&dataset, to, hub).as_deref(), Some("new/name"));

@@ -2,6 +2,7 @@
 //! name only when its hash is that of the file.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cache::Repository;
@@ -57,16 +58,17 @@ impl Fetcher<'_> {
             .ok_or_else(|| self.client.nonsense(wanted.name, &format!("no hash of {}", wanted.file)))?;
         let _turn = self.turn(wanted, told)?;
         // While it waited another process may have brought them.
-        let is_new = !self.is_there(wanted.remote);
+        let is_new = !self.is_there(wanted.file, wanted.remote);
         if is_new {
             self.bring(wanted, hash, told)?;
         }
         Ok(is_new)
     }
 
-    /// Whether the cache has all bytes of a file.
-    pub fn is_there(&self, remote: &Remote) -> bool {
-        self.repository.blob(&remote.etag).metadata().is_ok_and(|data| data.is_file() && data.len() == remote.size)
+    /// Whether the cache has all bytes of a file: under their hash, or where there are no links in its snapshot alone.
+    pub fn is_there(&self, file: &str, remote: &Remote) -> bool {
+        let is_whole = |path: PathBuf| path.metadata().is_ok_and(|data| data.is_file() && data.len() == remote.size);
+        is_whole(self.repository.blob(&remote.etag)) || is_whole(self.repository.snapshot(&remote.commit).join(file))
     }
 
     /// Bytes of a file that are there from an earlier try.

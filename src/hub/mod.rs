@@ -58,6 +58,7 @@ impl Hub {
     ) -> Result<PathBuf, HubError> {
         let repository = self.repository(name);
         let held = repository.commit(&name.revision).map(|commit| repository.snapshot(&commit));
+        let held = held.filter(|snapshot| snapshot.is_dir());
         let lacks = held.as_deref().map(|snapshot| lacking(snapshot, need)).unwrap_or_default();
         // Not every model has a tokenizer of that name; whoever needs it says so.
         let usable = held.filter(|_| lacks.iter().all(|lacks| *lacks == TOKENIZER));
@@ -68,7 +69,8 @@ impl Hub {
         }
         let client = Client::new(&self.settings);
         let Listing { commit, files } = match (client.list(name), usable) {
-            (Err(HubError::Unreachable { .. }), Some(snapshot)) => return Ok(snapshot),
+            // A model without a tokenizer of that name is whole in the cache: whatever the hub refuses, it is used.
+            (Err(_), Some(snapshot)) => return Ok(snapshot),
             (found, _) => found?,
         };
         let download = Download { hub: self, client: &client, repository: &repository, name, commit: &commit };
@@ -166,7 +168,7 @@ impl Download<'_> {
     fn all(&self, files: &[(String, Remote)], observer: &mut Observer<'_>) -> Result<(), HubError> {
         let settings = &self.hub.settings;
         let fetcher = Fetcher { client: self.client, settings, repository: self.repository };
-        let absent: Vec<_> = files.iter().filter(|(_, remote)| !fetcher.is_there(remote)).collect();
+        let absent: Vec<_> = files.iter().filter(|(file, remote)| !fetcher.is_there(file, remote)).collect();
         // Sizes are a server's words.
         let total = absent.iter().fold(0u64, |sum, (_, remote)| sum.saturating_add(remote.size));
         let begun = absent.iter().fold(0u64, |sum, (_, remote)| sum.saturating_add(fetcher.begun(remote)));
@@ -178,7 +180,7 @@ impl Download<'_> {
         }
         let (mut before, mut brought) = (0u64, Vec::new());
         for (file, remote) in files {
-            let is_absent = !fetcher.is_there(remote);
+            let is_absent = !fetcher.is_there(file, remote);
             let wanted = Wanted { name: self.name, file, remote };
             let is_new = fetcher.fetch(&wanted, &mut Told { observer: &mut *observer, before, total })?;
             brought.push((is_new, file, &remote.etag));

@@ -112,14 +112,23 @@ fn is_revision(text: &str) -> bool {
 /// Whether a path of somebody else's, with `/` between its parts, stays inside of the folder it is in.
 pub(super) fn is_inside(path: &str) -> bool {
     // A `\` or `:` would lead elsewhere on Windows.
-    let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let is_plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !(cfg!(windows) && is_other(part));
     let plain = !path.contains(|c: char| c == '\\' || c == ':' || c.is_control()) && path.split('/').all(is_plain);
     plain && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Whether a text is a commit's whole number.
+/// Whether Windows takes a name for another one: that of a device, whatever ending it has, or one without the dots and
+/// spaces at its end.
+fn is_other(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let is_port = |kind: &str| stem.strip_prefix(kind).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
+    let is_device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) || is_port("COM") || is_port("LPT");
+    is_device || name.ends_with(['.', ' '])
+}
+
+/// Whether a text is a commit's whole number, in the small letters that folders of caches have.
 pub(super) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -144,6 +153,26 @@ mod tests {
         for revision in ["../x", "a/../b", "/x", "x/", "-x y", "x\\y", "x.lock"] {
             assert_eq!(Name::of_model(&format!("a/b@{revision}")), None, "{revision}");
         }
+    }
+
+    #[test]
+    fn names_that_windows_takes_for_others_are_known() {
+        for other in ["NUL", "aux.py", "Con.tar.gz", "com1.txt", "LPT9", "nul .json", "config.json.", "config.json "] {
+            assert!(is_other(other), "{other}");
+            assert_eq!(is_inside(&format!("a/{other}")), !cfg!(windows), "{other}");
+        }
+        for own in ["config.json", "auxiliary.py", "com.txt", "com10.txt", "console", ".gitattributes"] {
+            assert!(!is_other(own) && is_inside(own), "{own}");
+        }
+    }
+
+    #[test]
+    fn commits_are_written_as_folders_have_them() {
+        let commit = "f09bf1f4d4c7e9bfd2f6f1cf6a0d4d3e2c1b0a99";
+        assert!(is_commit(commit));
+        // The hub takes it, and answers with the other: to the cache it is a revision like a branch.
+        assert!(!is_commit(&commit.to_uppercase()) && is_revision(&commit.to_uppercase()));
+        assert!(!is_commit(&commit[1..]) && !is_commit("main"));
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub struct RiseArgument {
     /// measured.
     #[arg(long, value_name = "RISE", value_parser = parse::rise, conflicts_with_all = ["target", "target_params", "target_bytes"])]
     max_perplexity_rise: Option<f64>,
-    /// Text that the rise is measured on; by default windows of the calibration text that serve nothing else
+    /// Text that the rise is measured on, or dataset:org/name/file of the hub; by default windows of the calibration text
+    /// that serve nothing else
     #[arg(long, value_name = "FILE", requires = "max_perplexity_rise", hide_short_help = true)]
     rise_text: Vec<PathBuf>,
     /// Windows of the text that the rise is measured on; by default so many that there are 16384 tokens
@@ -53,6 +54,11 @@ impl RiseArgument {
     /// The files that are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.rise_text
+    }
+
+    /// The same, to put paths in the place of names.
+    pub fn files_mut(&mut self) -> &mut [PathBuf] {
+        &mut self.rise_text
     }
 }
 

@@ -42,7 +42,7 @@ fn asking(server: &Server, home: &Path, arguments: &[&str]) -> Command {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         command.env_remove(name);
     }
-    for name in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN_PATH", "TRANSFORMERS_OFFLINE"] {
+    for name in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_SYMLINKS"] {
         command.env_remove(name);
     }
     command.env("HF_HUB_OFFLINE", "0").env("HF_ENDPOINT", server.address()).env("HF_HOME", home).env("HF_TOKEN", TOKEN);

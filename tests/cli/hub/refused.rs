@@ -20,6 +20,10 @@ fn answered(status: u16, headers: &[(&'static str, &'static str)]) -> Ended {
 fn refusals_say_what_to_do() {
     let gated = [("X-Error-Code", "GatedRepo")];
     answered(403, &gated).saying(&["org/tiny", "accept its conditions at http", "HF_TOKEN", "no access yet"]);
+    let disabled = [("X-Error-Message", "Access to this resource is disabled.")];
+    let refused = answered(403, &disabled);
+    assert!(!refused.err.contains("accept its conditions"), "{}", refused.err);
+    refused.saying(&["org/tiny", "403", "Access to this resource is disabled"]);
     answered(401, &gated).saying(&["org/tiny", "accept its conditions at http", "HF_TOKEN"]);
     answered(401, &[]).saying(&["org/tiny is no folder here", "there is no org/tiny", "private", "HF_TOKEN"]);
     let invalid = [("X-Error-Message", "Invalid credentials in Authorization header")];
@@ -35,6 +39,45 @@ fn refusals_say_what_to_do() {
         "use that name",
     ]);
     answered(200, &[]).saying(&["org/tiny", "no list of files", "HF_ENDPOINT"]);
+}
+
+#[test]
+fn what_the_storage_refuses_is_no_question_of_access() {
+    for status in [401, 403, 404] {
+        let twist = move |asked: &Asked, answer: &mut Answer| {
+            if !asked.is_hub {
+                *answer = Answer::of(status, &[]);
+            }
+        };
+        let (folder, server) = (temporary(), Server::with(tiny(), twist));
+        let refused = ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(1);
+        assert!(!refused.err.contains("HF_TOKEN") && !refused.err.contains("check the name"), "{}", refused.err);
+        refused.saying(&["org/tiny", &status.to_string(), "later"]);
+        assert_eq!(server.ranges(), [0]);
+    }
+}
+
+#[test]
+fn a_refusal_keeps_nobody_from_what_the_cache_has() {
+    let mut files = tiny();
+    files.remove("models/org/tiny/tokenizer.json");
+    let (folder, server) = (temporary(), Server::of(files));
+    ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(0);
+    for status in [401, 404, 429, 503] {
+        let busy = Server::with(BTreeMap::new(), move |_, answer| *answer = Answer::of(status, &[]));
+        ended(&mut asking(&busy, folder.path(), &["inspect", "org/tiny"])).with(0);
+        // Whether there is a tokenizer by now was asked, and nothing else.
+        assert_eq!(busy.asked().len(), 1);
+    }
+}
+
+#[test]
+fn a_list_that_does_not_end_is_not_read() {
+    let twist = |_: &Asked, answer: &mut Answer| {
+        *answer = Answer { body: vec![b' '; 17 << 20], ..Answer::of(200, &[]) };
+    };
+    let (folder, server) = (temporary(), Server::with(tiny(), twist));
+    ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny"])).with(1).saying(&["org/tiny", "does not end"]);
 }
 
 #[test]

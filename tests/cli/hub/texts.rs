@@ -56,6 +56,20 @@ fn a_file_of_a_data_set_is_a_text_like_another() {
 }
 
 #[test]
+fn a_file_comes_once_whatever_its_commit_is_called() {
+    let (file, model) = ("org/texts/en/eval.txt", shipped());
+    for without_links in ["0", "1"] {
+        let (folder, server) = (temporary(), dataset(&[(file, evaluation())]));
+        for text in [format!("dataset:org/texts@{COMMIT}/en/eval.txt"), format!("dataset:{file}")] {
+            let ppl = ["ppl", &model, "--text", &text, "--seq-len", "64", "--windows", "4", "--device", "cpu"];
+            let mut command = asking(&server, folder.path(), &ppl);
+            ended(command.env("HF_HUB_DISABLE_SYMLINKS", without_links)).with(0);
+        }
+        assert_eq!(server.asked().iter().filter(|asked| asked.method == "GET").count(), 1);
+    }
+}
+
+#[test]
 fn which_file_is_meant_is_asked_where_there_are_several() {
     let server = dataset(&[
         ("org/texts/a.jsonl", b"{}".to_vec()),

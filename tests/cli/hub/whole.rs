@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::server::{COMMIT, Server, git_hash, sha256};
+use super::server::{Answer, Asked, COMMIT, Server, git_hash, sha256};
 use super::{TOKEN, asking, names, repository, snapshot, tiny, weights};
 use crate::{ended, path, run, shipped, temporary};
 
@@ -100,6 +101,10 @@ fn what_another_program_left_in_the_cache_is_used() {
     // main is another revision, and nobody knows which.
     let refused = ended(&mut asking(&server, folder.path(), &["inspect", "org/tiny", "--offline"])).with(1);
     refused.saying(&["org/tiny", "not in the cache", "--offline"]);
+    // Nor is there anything of another commit.
+    let other = format!("org/tiny@{}", COMMIT.replace('f', "0"));
+    let refused = ended(&mut asking(&server, folder.path(), &["inspect", &other, "--offline"])).with(1);
+    assert!(refused.err.contains("not in the cache") && !refused.err.contains("in part"), "{}", refused.err);
     assert!(server.asked().is_empty());
 }
 
@@ -156,15 +161,24 @@ fn weights_in_several_files_are_those_of_the_index() {
 
 #[test]
 fn two_processes_download_a_file_once() {
-    let (folder, server) = (temporary(), Server::of(tiny()));
-    let start = || {
-        let mut command = asking(&server, folder.path(), &["inspect", "org/tiny"]);
-        command.stdout(std::process::Stdio::null()).spawn().unwrap()
-    };
-    let mut both = [start(), start()];
-    both.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
-    assert_eq!(server.ranges(), [0]);
-    assert_eq!(std::fs::read(snapshot(folder.path()).join("model.safetensors")).unwrap(), weights());
+    for without_links in ["0", "1"] {
+        // Slow enough for the second to come while the first downloads.
+        let twist = |asked: &Asked, _: &mut Answer| {
+            if !asked.is_hub {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        };
+        let (folder, server) = (temporary(), Server::with(tiny(), twist));
+        let start = || {
+            let mut command = asking(&server, folder.path(), &["inspect", "org/tiny"]);
+            command.env("HF_HUB_DISABLE_SYMLINKS", without_links);
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        };
+        let mut both = [start(), start()];
+        both.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
+        assert_eq!(server.ranges(), [0]);
+        assert_eq!(std::fs::read(snapshot(folder.path()).join("model.safetensors")).unwrap(), weights());
+    }
 }
 
 #[test]
