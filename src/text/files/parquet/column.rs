@@ -195,7 +195,7 @@ impl Column {
             left: count,
             repeated: stream(leaf.repeated, repeated),
             defined: stream(leaf.defined, defined),
-            values: Values::new(number, leaf.stored, &bytes, values)?,
+            values: Values::new(number, leaf.stored, &bytes, values, count)?,
             bytes,
         };
         Ok(())
