@@ -8,6 +8,8 @@ use super::packed::DAMAGED;
 
 /// Deepest tree of columns.
 const DEEPEST: usize = 32;
+/// Most columns that are read, as of other tables, and most bytes of the path of one: each is held with its path.
+const MOST: (usize, usize) = (1 << 14, 1 << 12);
 /// How values are stored, by their numbers in the format.
 const PHYSICAL: [&str; 8] =
     ["BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"];
@@ -137,6 +139,15 @@ impl Walk<'_> {
         if own.depth > DEEPEST {
             return Err(format!("columns are nested deeper than {DEEPEST}"));
         }
+        if own.path.len() > MOST.1 || (is_wanted && self.leaves.len() >= MOST.0) {
+            return Err(format!(
+                "it has more than {} columns, or one with a path of more than {} bytes",
+                MOST.0, MOST.1
+            ));
+        }
+        if !(0..=2).contains(&element.repetition) {
+            return Err(format!("column \"{}\" has repetition {}, which there is not", own.path, element.repetition));
+        }
         let shape = match element.physical {
             Some(_) => self.leaf(element, &own, is_wanted),
             None => self.group(element, &own, is_wanted)?,
@@ -214,5 +225,42 @@ fn stored(element: &Element, is_named: bool) -> Option<Stored> {
         // Bytes that nothing is said of are pictures as often as texts.
         6 if is_text || (is_plain && is_named) => Some(Stored::Text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(name: &str, physical: Option<i64>, children: usize) -> Element {
+        Element { name: name.to_owned(), physical, children: children as u64, ..Element::default() }
+    }
+
+    fn schema(elements: Vec<Element>) -> Result<Schema, String> {
+        Schema::of(&Footer { elements, groups: Vec::new() }, None).map_err(|unfit| format!("{unfit:?}"))
+    }
+
+    #[test]
+    fn columns_take_no_more_memory_than_a_table_needs() {
+        let many = |count: usize| {
+            let columns = (0..count).map(|i| element(&i.to_string(), Some(1), 0));
+            schema([element("schema", None, count)].into_iter().chain(columns).collect())
+        };
+        assert_eq!(many(MOST.0).unwrap().leaves.len(), MOST.0);
+        assert!(many(MOST.0 + 1).unwrap_err().contains("more than 16384 columns"));
+        let deep = |length: usize| {
+            let name = "x".repeat(length);
+            schema(vec![element("schema", None, 1), element(&name, None, 1), element("a", Some(1), 0)])
+        };
+        assert_eq!(deep(MOST.1 - 2).unwrap().leaves[0].name.len(), MOST.1);
+        assert!(deep(MOST.1 - 1).unwrap_err().contains("path"));
+    }
+
+    #[test]
+    fn what_is_repeated_as_nothing_can_be_is_refused() {
+        for (repetition, is_right) in [(0, true), (1, true), (2, true), (3, false), (-1, false)] {
+            let column = Element { repetition, ..element("a", Some(1), 0) };
+            assert_eq!(schema(vec![element("schema", None, 1), column]).is_ok(), is_right, "{repetition}");
+        }
     }
 }
