@@ -213,12 +213,14 @@ fn stored(element: &Element, is_named: bool) -> Option<Stored> {
     let is_plain = converted.is_none() && logical.is_none();
     // Whole numbers of some width (10, 11 to 18); dates, times and decimals are none.
     let is_whole = is_plain || logical == Some(10) || matches!(converted, Some(11..=18));
+    // A column of nulls alone, which nobody told a type (11).
+    let is_null = logical == Some(11);
     let is_unsigned = matches!(converted, Some(11..=14));
     // Text, one of several, JSON.
     let is_text = matches!(logical, Some(1 | 4 | 12)) || matches!(converted, Some(0 | 4 | 19));
     match element.physical? {
         0 => Some(Stored::Bool),
-        1 if is_whole => Some(if is_unsigned { Stored::UInt32 } else { Stored::Int32 }),
+        1 if is_whole || is_null => Some(if is_unsigned { Stored::UInt32 } else { Stored::Int32 }),
         2 if is_whole => Some(if is_unsigned { Stored::UInt64 } else { Stored::Int64 }),
         4 => Some(Stored::Float),
         5 => Some(Stored::Double),
@@ -254,6 +256,13 @@ mod tests {
         };
         assert_eq!(deep(MOST.1 - 2).unwrap().leaves[0].name.len(), MOST.1);
         assert!(deep(MOST.1 - 1).unwrap_err().contains("path"));
+    }
+
+    #[test]
+    fn a_column_of_nulls_is_read_and_a_date_is_not() {
+        for (logical, found) in [(Some(11), Some(Stored::Int32)), (Some(6), None), (None, Some(Stored::Int32))] {
+            assert_eq!(stored(&Element { logical, ..element("a", Some(1), 0) }, true), found);
+        }
     }
 
     #[test]
