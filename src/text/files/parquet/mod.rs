@@ -98,13 +98,16 @@ impl Rows for Table {
         if !self.turn()? {
             return Ok(None);
         }
-        let (group, row) = self.place;
+        let ((group, row), is_last) = (self.place, self.left == 1);
         let Self { schema, columns, file, held, .. } = self;
         let mut reading = Reading { group, leaves: &schema.leaves, columns, file: &mut **file, room: *held };
         reading.begins()?;
         let mut value = Map::new();
         for (name, shape) in &schema.columns {
             value.insert(name.clone(), reading.value(shape)?);
+        }
+        if is_last {
+            reading.ends()?;
         }
         let bytes = *held - reading.room;
         let room = self.room.checked_sub(bytes as u64);
@@ -154,7 +157,17 @@ impl Reading<'_> {
     fn begins(&mut self) -> Result<(), String> {
         for place in 0..self.columns.len() {
             if self.levels(place)?.repeated != 0 {
-                return Err(self.wrong(place, &format!("it has more values than rows; {DAMAGED}")));
+                return Err(self.more(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds all columns to having no values behind those of the last row.
+    fn ends(&mut self) -> Result<(), String> {
+        for place in 0..self.columns.len() {
+            if self.peek(place)?.is_some() {
+                return Err(self.more(place));
             }
         }
         Ok(())
@@ -217,6 +230,10 @@ impl Reading<'_> {
 
     fn levels(&mut self, place: usize) -> Result<Levels, String> {
         self.peek(place)?.ok_or_else(|| self.wrong(place, &format!("it has fewer values than rows; {DAMAGED}")))
+    }
+
+    fn more(&self, place: usize) -> String {
+        self.wrong(place, &format!("it has more values than rows; {DAMAGED}"))
     }
 
     fn wrong(&self, place: usize, reason: &str) -> String {
