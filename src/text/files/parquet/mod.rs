@@ -40,6 +40,10 @@ const BYTES: (u64, u64) = (1 << 28, 1 << 15);
 const SHARE: usize = 4;
 /// Bytes that a value takes beside its text.
 const BESIDE: usize = size_of::<Value>();
+/// Bytes that a structure and each of its parts take at most, beside names and values; and a list, which begins with
+/// room for four.
+const STRUCTURE: (usize, usize) = (512, 192);
+const LIST: usize = 4 * BESIDE;
 
 /// A file whose rows are read one after the other.
 pub struct Table {
@@ -58,6 +62,8 @@ pub struct Table {
     /// Bytes that all rows to come may have.
     room: u64,
     columns: Vec<Column>,
+    /// Bytes that the columns hold together.
+    pages: usize,
 }
 
 impl Table {
@@ -71,7 +77,7 @@ impl Table {
         })?;
         check(&footer.groups, &schema, length).map_err(NoTable::Wrong)?;
         let (groups, room) = (footer.groups.into_iter(), most(length, BYTES));
-        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, room, columns: Vec::new() })
+        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, room, columns: Vec::new(), pages: 0 })
     }
 
     /// Begins the next group with rows; whether there is one.
@@ -88,6 +94,7 @@ impl Table {
             let number = self.place.0;
             let columns = self.schema.leaves.iter().map(|leaf| column(leaf).map_err(|e| in_column(number, leaf, &e)));
             self.columns = columns.collect::<Result<_, _>>()?;
+            self.pages = 0;
         }
         Ok(true)
     }
@@ -99,8 +106,9 @@ impl Rows for Table {
             return Ok(None);
         }
         let ((group, row), is_last) = (self.place, self.left == 1);
-        let Self { schema, columns, file, held, .. } = self;
-        let mut reading = Reading { group, leaves: &schema.leaves, columns, file: &mut **file, room: *held };
+        let Self { schema, columns, file, held, pages, .. } = self;
+        let (leaves, file, most) = (&schema.leaves[..], &mut **file, *held);
+        let mut reading = Reading { group, leaves, columns, file, most, pages, room: most, around: 0 };
         reading.begins()?;
         let mut value = Map::new();
         for (name, shape) in &schema.columns {
@@ -109,7 +117,7 @@ impl Rows for Table {
         if is_last {
             reading.ends()?;
         }
-        let bytes = *held - reading.room;
+        let bytes = most - reading.room - reading.around;
         let room = self.room.checked_sub(bytes as u64);
         self.room = room.ok_or_else(|| format!("its rows are longer than a file of its size can hold; {DAMAGED}"))?;
         self.left -= 1;
@@ -148,8 +156,12 @@ struct Reading<'a> {
     leaves: &'a [Leaf],
     columns: &'a mut [Column],
     file: &'a mut dyn Source,
-    /// Bytes that the row may still take.
+    /// Bytes that the row may take, and that all columns may hold together; those that they do.
+    most: usize,
+    pages: &'a mut usize,
+    /// Bytes that the row may still take, and those that it takes around its values.
     room: usize,
+    around: usize,
 }
 
 impl Reading<'_> {
@@ -177,6 +189,9 @@ impl Reading<'_> {
         match shape {
             Shape::Value(place) => self.take(*place),
             Shape::Group(parts) => {
+                let names: usize = parts.iter().map(|(name, _)| name.len() + STRUCTURE.1).sum();
+                self.spend(first(shape), STRUCTURE.0 + names)?;
+                self.around += STRUCTURE.0 + names;
                 let mut all = Map::new();
                 for (name, part) in parts {
                     all.insert(name.clone(), self.value(part)?);
@@ -193,6 +208,8 @@ impl Reading<'_> {
                 Ok(Value::Array(Vec::new()))
             }
             Shape::List { repeated, of, .. } => {
+                self.spend(first(of), LIST)?;
+                self.around += LIST;
                 let mut all = Vec::new();
                 loop {
                     all.push(self.value(of)?);
@@ -215,17 +232,31 @@ impl Reading<'_> {
     }
 
     fn take(&mut self, place: usize) -> Result<Value, String> {
+        // The page that it stands in.
+        self.peek(place)?;
         let taken = self.columns[place].take(&self.leaves[place], self.file);
         let value = taken.map_err(|e| self.wrong(place, &e))?;
-        let bytes = BESIDE + value.as_str().map_or(0, str::len);
-        let room = self.room.checked_sub(bytes);
-        self.room = room.ok_or_else(|| self.wrong(place, "a row is larger than the memory for it"))?;
+        self.spend(place, BESIDE + value.as_str().map_or(0, str::len))?;
         Ok(value)
     }
 
+    fn spend(&mut self, place: usize, bytes: usize) -> Result<(), String> {
+        let room = self.room.checked_sub(bytes);
+        self.room = room.ok_or_else(|| self.wrong(place, "a row is larger than the memory for it"))?;
+        Ok(())
+    }
+
     fn peek(&mut self, place: usize) -> Result<Option<Levels>, String> {
+        let before = self.columns[place].holds();
         let levels = self.columns[place].levels(&self.leaves[place], self.file);
-        levels.map_err(|e| self.wrong(place, &e))
+        *self.pages = *self.pages - before + self.columns[place].holds();
+        let levels = levels.map_err(|e| self.wrong(place, &e))?;
+        match *self.pages > self.most {
+            true => {
+                Err(self.wrong(place, "it and others have larger pages than memory has room for; write smaller ones"))
+            }
+            false => Ok(levels),
+        }
     }
 
     fn levels(&mut self, place: usize) -> Result<Levels, String> {
@@ -247,5 +278,39 @@ fn first(shape: &Shape) -> usize {
         Shape::Value(place) => *place,
         Shape::Group(parts) => parts.first().map_or(0, |(_, part)| first(part)),
         Shape::Optional(_, of) | Shape::List { of, .. } => first(of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a file of conversations where so many bytes may be held.
+    fn rows(held: usize) -> Result<usize, String> {
+        let bytes: &'static [u8] = include_bytes!("../../../../tests/input/tables/chat.parquet");
+        let file = Box::new(std::io::Cursor::new(bytes));
+        let mut table = Table::open(file, bytes.len() as u64, None, held).map_err(|e| format!("{e:?}"))?;
+        let mut count = 0;
+        while table.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn what_stands_around_values_takes_memory_too() {
+        assert_eq!(rows(1 << 16), Ok(5));
+        // The values of the longest row with their texts have 1 KiB, and its nine structures and lists more than 5.
+        assert!(rows(1 << 12).unwrap_err().contains("a row is larger than the memory"));
+    }
+
+    #[test]
+    fn columns_share_the_memory_for_their_pages() {
+        // The largest dictionary has 3 values, those of all five columns 11; with 179 bytes of pages.
+        assert!(rows(SHARE * 3 * BESIDE).unwrap_err().contains("it and others"));
+        // Whatever there is of it, a file is read whole or told to be too large.
+        for held in (0..1 << 14).step_by(256) {
+            assert!(rows(held).map_or_else(|reason| reason.contains("memory"), |count| count == 5), "{held}");
+        }
     }
 }
