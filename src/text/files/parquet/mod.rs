@@ -133,13 +133,14 @@ fn most(length: u64, (free, for_each): (u64, u64)) -> u64 {
 
 /// Refuses what a file of this length cannot have.
 fn check(groups: &[Group], schema: &Schema, length: u64) -> Result<(), String> {
-    let chunks = groups.iter().flat_map(|group| schema.leaves.iter().filter_map(|leaf| group.chunks.get(leaf.index)));
-    let values = chunks.map(|chunk| chunk.values).chain(groups.iter().map(|group| group.rows));
-    let total = values.fold(0, u64::saturating_add);
+    // First: else a group of nothing would be asked for each of the columns.
     if let Some(at) = groups.iter().position(|group| group.chunks.len() != schema.count) {
         let found = groups[at].chunks.len();
         return Err(format!("row group {} has {found} columns instead of {}; {DAMAGED}", at + 1, schema.count));
     }
+    let chunks = groups.iter().flat_map(|group| schema.leaves.iter().filter_map(|leaf| group.chunks.get(leaf.index)));
+    let values = chunks.map(|chunk| chunk.values).chain(groups.iter().map(|group| group.rows));
+    let total = values.fold(0, u64::saturating_add);
     match total > most(length, VALUES) {
         true => Err(format!("it tells of {total} values, more than a file of {length} bytes can have; {DAMAGED}")),
         false => Ok(()),
