@@ -170,10 +170,11 @@ impl Walk<'_> {
     }
 
     fn group(&mut self, element: &Element, own: &Above, is_wanted: bool) -> Result<Option<Shape>, String> {
-        let mut parts = Vec::new();
+        let (mut parts, mut inside) = (Vec::new(), 0);
         for _ in 0..element.children {
             let inner = self.elements.as_slice().first().ok_or("columns are missing")?;
             let name = inner.name.clone();
+            inside = inner.children;
             let part = self.node(own, is_wanted)?;
             parts.extend(part.map(|part| (name, part)));
         }
@@ -181,17 +182,20 @@ impl Walk<'_> {
         Ok(match parts.len() {
             0 => None,
             // A list is a group around what is repeated, and so is a map.
-            1 if is_list && element.children == 1 => parts.pop().map(|(name, part)| elements(element, &name, part)),
+            1 if is_list && element.children == 1 => {
+                parts.pop().map(|(name, part)| elements(element, (&name, inside), part))
+            }
             _ => Some(Shape::Group(parts)),
         })
     }
 }
 
-/// The elements of a list without the group that most writers put around each.
-fn elements(list: &Element, name: &str, part: Shape) -> Shape {
+/// The elements of a list without the group that most writers put around each, which has this name and so many parts,
+/// read or not.
+fn elements(list: &Element, (name, inside): (&str, u64), part: Shape) -> Shape {
     let Shape::List { defined, repeated, of } = part else { return part };
-    // Two names by which older writers say that the group is the element (the format's rules for lists).
-    let is_element = name == "array" || name == format!("{}_tuple", list.name);
+    // Several parts, and two names of older writers, say that the group is the element (the format's rules for lists).
+    let is_element = inside != 1 || name == "array" || name == format!("{}_tuple", list.name);
     let of = match *of {
         Shape::Group(mut parts) if parts.len() == 1 && !is_element => {
             parts.pop().map_or(Shape::Group(parts), |(_, part)| part)
@@ -262,6 +266,21 @@ mod tests {
     fn a_column_of_nulls_is_read_and_a_date_is_not() {
         for (logical, found) in [(Some(11), Some(Stored::Int32)), (Some(6), None), (None, Some(Stored::Int32))] {
             assert_eq!(stored(&Element { logical, ..element("a", Some(1), 0) }, true), found);
+        }
+    }
+
+    #[test]
+    fn a_group_of_several_parts_is_an_element_though_one_of_them_is_read() {
+        for (inside, is_group) in [(1, false), (2, true)] {
+            let list = Element { repetition: 1, converted: Some(3), ..element("list", None, 1) };
+            let each = Element { repetition: 2, ..element("each", None, inside) };
+            let text = Element { converted: Some(0), ..element("text", Some(6), 0) };
+            let date = Element { converted: Some(6), ..element("date", Some(1), 0) };
+            let all = [element("schema", None, 1), list, each, text, date].into_iter().take(3 + inside).collect();
+            let Schema { columns, .. } = schema(all).unwrap();
+            let Shape::Optional(1, list) = &columns[0].1 else { panic!("{columns:?}") };
+            let Shape::List { defined: 2, repeated: 1, of } = &**list else { panic!("{columns:?}") };
+            assert_eq!(matches!(**of, Shape::Group(_)), is_group, "{columns:?}");
         }
     }
 
