@@ -92,7 +92,12 @@ fn a_pipe_that_a_shell_hands_over_is_a_text_of_its_kind() {
     use std::os::fd::AsRawFd as _;
     let through = |content: Vec<u8>| {
         let (from, mut to) = std::io::pipe().unwrap();
-        let writer = std::thread::spawn(move || to.write_all(&content));
+        let writer = std::thread::spawn(move || {
+            // The first byte alone, which does not tell yet how a text is packed.
+            to.write_all(&content[..1])?;
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            to.write_all(&content[1..])
+        });
         let read = read_documents(&PathBuf::from(format!("/proc/self/fd/{}", from.as_raw_fd())), "text");
         writer.join().unwrap().unwrap();
         read.unwrap()

@@ -194,7 +194,7 @@ fn every_way_of_packing_is_read_from_files_and_from_packed_files() {
 #[test]
 fn a_lie_about_a_size_is_an_error_at_once() {
     type Lie = fn(&mut Told);
-    let lies: [(Lie, &str); 17] = [
+    let lies: [(Lie, &str); 18] = [
         (|told| told.unpacked = i64::from(i32::MAX), "a page"),
         (|told| told.unpacked = i64::MAX, "a page has 9223372036854775807 bytes"),
         (|told| told.unpacked = -1, "negative"),
@@ -207,6 +207,7 @@ fn a_lie_about_a_size_is_an_error_at_once() {
         (|told| told.values[1] = 2, "more values than the 2"),
         (|told| told.values[2] = 1 << 50, "tells of"),
         (|told| told.values[2] = 4, "fewer values than rows"),
+        (|told| told.values[2] = 2, "more values than rows"),
         (|told| told.bytes = i64::MAX, "beyond the end of the file"),
         (|told| told.start = 1 << 40, "beyond the end of the file"),
         (|told| told.codec = 77, "codec 77"),

@@ -83,10 +83,14 @@ fn documents_are_packed_and_do_not_see_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let subject = Subject::open(&shipped());
     let texts = ["Mia went home.", "Tom had a red ball. He was happy.", "They ran to the park and played."];
-    let rows: Vec<Value> = texts.iter().map(|text| json!({ "text": text })).collect();
+    let none = json!({ "text": null });
+    let rows: Vec<Value> = texts.iter().map(|text| json!({ "text": text })).chain([none]).collect();
     let file = written(folder.path(), "texts.jsonl", &rows);
     let settings = Settings { window: 32, hold_out: Some(0), ..Settings::default() };
     let data = subject.data(&[file], None, &settings).unwrap();
+    assert!(data.notes.iter().any(|note| note.contains("1 rows with null")), "{:?}", data.notes);
+    let named = subject.data(&[folder.path().join("texts.jsonl")], Some(Format::Text), &settings).unwrap();
+    assert_eq!(named.sha256(), data.sha256());
     let all: Vec<u32> = data.learnt.iter().flat_map(|example| example.tokens.clone()).collect();
     assert_eq!(all.iter().filter(|&&token| token == 2).count(), 3, "every document ends");
     for example in &data.learnt {

@@ -1,7 +1,9 @@
 //! MMLU, five-shot: the first five development questions of the subject with their answers, then
 //! the question; the four letters are scored.
 
-use super::{Item, Placed, Row, Rows};
+use std::collections::HashMap;
+
+use super::{Item, Row, Rows};
 
 /// Examples before a question.
 const SHOTS: usize = 5;
@@ -103,17 +105,21 @@ pub fn mmlu(dev: (&str, &str), test: (&str, &str), limit: Option<usize>) -> Rows
     let examples = super::rows(dev.0, dev.1, None, question);
     let questions = super::rows(test.0, test.1, None, question);
     let mut rows = Rows { good: Vec::new(), bad: [examples.bad, questions.bad].concat() };
+    let mut taken: HashMap<String, usize> = HashMap::new();
     for placed in questions.good {
         let subject = &placed.value.subject;
-        let already = rows.good.iter().filter(|p: &&Placed<Item>| p.value.group.as_ref() == Some(subject)).count();
-        if limit.is_some_and(|limit| already >= limit) {
+        let already = taken.entry(subject.clone()).or_default();
+        if limit.is_some_and(|limit| *already >= limit) {
             continue;
         }
         // The first in the file's order, lm-eval's `first_n`: other shots give other figures.
         let own = examples.good.iter().map(|e| &e.value).filter(|e| e.subject == *subject);
         let shots: Vec<&Question> = own.take(SHOTS).collect();
         match shots.len() {
-            SHOTS => rows.good.push(placed.with(item(&placed.value, &shots))),
+            SHOTS => {
+                *already += 1;
+                rows.good.push(placed.with(item(&placed.value, &shots)));
+            }
             n => rows.bad.push(placed.bad(format!("\"{subject}\" has {n} questions in {}; {SHOTS} are needed", dev.0))),
         }
     }

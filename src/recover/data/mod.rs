@@ -155,9 +155,9 @@ impl Data {
 /// Rows of one format, which the first row tells if nobody has.
 fn rows(source: &Source<'_>, format: Option<Format>, encoder: &mut Encoder<'_>) -> Result<Vec<String>, RecoverError> {
     let mut format = format;
-    let mut texts = Vec::new();
+    let (mut texts, mut nulls) = (Vec::new(), 0_usize);
     let columns: Vec<&str> = alpaca::KEYS.into_iter().chain(chat::KEYS).chain([source.files.key]).collect();
-    let notes = source.files.rows(Some(&columns), &mut |row, _| {
+    let mut notes = source.files.rows(Some(&columns), &mut |row, _| {
         let format = *format.get_or_insert_with(|| looks_like(row, &source.files));
         match format {
             Format::Alpaca => encoder.add(&alpaca::read(row)?),
@@ -168,14 +168,19 @@ fn rows(source: &Source<'_>, format: Option<Format>, encoder: &mut Encoder<'_>) 
                 encoder.add(&chat::read(row, &source.files, template)?)
             }
             Format::Text => {
-                let text = source.files.part(row).and_then(Value::as_str);
-                texts.push(text.ok_or_else(|| format!("no text under \"{}\"", source.files.key))?.to_owned());
+                match source.files.part(row) {
+                    Some(Value::String(text)) => texts.push(text.clone()),
+                    // Left out as where the format is named.
+                    Some(Value::Null) => nulls += 1,
+                    _ => return Err(format!("no text under \"{}\"", source.files.key)),
+                }
                 Ok(())
             }
         }
     })?;
     // When all rows are there: a window goes on from one to the next.
     packed::pack(&texts, encoder)?;
+    notes.extend((nulls > 0).then(|| format!("{nulls} rows with null under \"{}\", left out", source.files.key)));
     Ok(notes)
 }
 

@@ -43,6 +43,8 @@ enum Packing {
 /// Endings of packed files, and the bytes that such files begin with.
 const PACKED: [(&str, &[u8], Packing); 2] =
     [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
+/// Bytes of the longest of them.
+const LONGEST_MARK: u64 = 4;
 /// Endings of files that hold a text and no rows.
 const TEXTS: [&str; 3] = ["txt", "md", "raw"];
 /// Endings of files that hold rows.
@@ -59,17 +61,20 @@ const BUFFER: usize = 1 << 16;
 /// Opens a file; what is read is its text. Its kind is what its name says; a pipe has no name, and tells by its
 /// beginning, where a header with a column called `key` makes a table of it.
 pub(super) fn open(path: &Path, key: &str) -> io::Result<Opened> {
-    let file = disk::open_named(path).map_err(|e| e.cause)?;
+    let mut file = disk::open_named(path).map_err(|e| e.cause)?;
     let is_nameless = disk::is_pipe(path);
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     if !is_nameless && ending(&name) == Some(PARQUET) {
         return Ok(Opened::Columns(file));
     }
-    let mut packed = BufReader::with_capacity(BUFFER, file);
+    // Until there are as many: a pipe may give the first bytes one by one.
+    let mut mark = Vec::new();
+    (&mut file).take(if is_nameless { LONGEST_MARK } else { 0 }).read_to_end(&mut mark)?;
     let (name, packing) = match is_nameless {
-        true => (name, begins_as(packed.fill_buf()?)),
+        true => (name, begins_as(&mark)),
         false => ends_as(&name),
     };
+    let packed = BufReader::with_capacity(BUFFER, Cursor::new(mark).chain(file));
     let mut text: Box<dyn Read> = match packing {
         Packing::Plain => Box::new(packed),
         // A file may be several members one after the other.

@@ -1,7 +1,8 @@
 //! What was named to the files that are meant: a file, all of a folder, all that a pattern fits, or standard input.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::input::is_known;
 use super::row::listed;
@@ -114,9 +115,13 @@ fn fitting(pattern: &str) -> Option<Result<Sorted, String>> {
     }
     let found = glob::glob(pattern).map_err(|e| format!("a pattern that says nothing: {}", e.msg));
     Some(found.and_then(|paths| {
-        let mut sorted = Sorted::default();
+        let (mut sorted, meant) = (Sorted::default(), hidden(Path::new(pattern)));
         for path in paths {
             let path = path.map_err(|e| e.to_string())?;
+            // What a shell would not find: copies in the folders of editors and of git.
+            if hidden(&path) > meant {
+                continue;
+            }
             match path.is_dir() {
                 true => {
                     let Sorted { taken, left_out } = inside(&path)?;
@@ -127,8 +132,26 @@ fn fitting(pattern: &str) -> Option<Result<Sorted, String>> {
             }
             sorted.count()?;
         }
+        // A folder that fits has files that fit too, and a link may lead to one that did.
+        let mut seen = HashSet::new();
+        sorted.taken.retain(|path| seen.insert(place(path)));
+        sorted.left_out.sort();
+        sorted.left_out.dedup();
         Ok(sorted)
     }))
+}
+
+/// How many parts of a path begin with a dot.
+fn hidden(path: &Path) -> usize {
+    let is_hidden =
+        |part: &Component<'_>| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with('.'));
+    path.components().filter(is_hidden).count()
+}
+
+/// Where a file lies, by whatever links its folder was come to. Two links to one file are two files.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
+    folder.zip(path.file_name()).map_or_else(|| path.to_owned(), |(folder, name)| folder.join(name))
 }
 
 #[cfg(test)]
@@ -160,6 +183,10 @@ mod tests {
         let pattern = |pattern: &str| found(&folder.path().join(pattern));
         assert_eq!(pattern("*.jsonl").unwrap(), (vec!["b.jsonl".into()], vec![]));
         assert_eq!(pattern("**/*.parquet").unwrap().0, ["z.parquet"]);
+        // No file twice, though it fits and so does its folder; and none that is hidden, unless it is meant.
+        assert_eq!(pattern("**/*").unwrap().0.len(), 4);
+        assert!(pattern("**/*.txt").unwrap_err().contains("it fits no"));
+        assert_eq!(pattern(".h*/*.txt").unwrap().0, ["c.txt"]);
         assert!(pattern("*.rows").unwrap_err().contains("it fits no"));
         assert!(pattern("*.bin").unwrap_err().contains("model.bin"));
         // What is no pattern is the file that it names, there or not.
@@ -179,5 +206,6 @@ mod tests {
         let (names, notes) = found(folder.path()).unwrap();
         assert_eq!(names, ["train.parquet"]);
         assert!(notes[0].contains("\"around\", \"blobs/0f3a\""), "{notes:?}");
+        assert_eq!(found(&folder.path().join("**/*.parquet")).unwrap().0, ["train.parquet"]);
     }
 }

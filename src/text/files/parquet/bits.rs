@@ -136,6 +136,11 @@ impl Delta {
         })
     }
 
+    /// The same stream, which has no more than `count` numbers.
+    pub fn within(self, count: u64) -> Result<Self, &'static str> {
+        if self.left <= count { Ok(self) } else { Err("a page has more differences than values") }
+    }
+
     /// The next number.
     pub fn next(&mut self, bytes: &[u8]) -> Result<i64, &'static str> {
         self.left = self.left.checked_sub(1).ok_or(ENDS_EARLY)?;
@@ -210,6 +215,8 @@ mod tests {
         assert_eq!((0..8).map(|_| stream.next(&two).unwrap()).collect::<Vec<_>>(), [7, 5, 3, 1, 2, 3, 4, 5]);
         assert!(Delta::new(&[0x20, 0x00, 1, 1], 0..4).is_err() && Delta::new(&[0x20], 0..1).is_err());
         assert!(Delta::new(&[0x20, 0x03, 1, 1], 0..4).is_err());
+        let five = || Delta::new(&ones, 0..ones.len()).unwrap();
+        assert!(five().within(5).is_ok() && five().within(4).is_err());
     }
 
     #[test]

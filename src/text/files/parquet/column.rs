@@ -36,6 +36,8 @@ pub struct Column {
     /// Most bytes of a page, and of the values of a dictionary.
     held: usize,
     dictionary: Option<Vec<Value>>,
+    /// Bytes of the dictionary.
+    weight: usize,
     page: Page,
     next: Option<Levels>,
 }
@@ -62,7 +64,13 @@ impl Column {
         let end = end.ok_or_else(|| format!("it goes beyond the end of the file; {DAMAGED}"))?;
         let values = Values::Plain { at: 0, bit: 0, end: 0 };
         let page = Page { bytes: Vec::new(), left: 0, repeated: None, defined: None, values };
-        Ok(Self { at: chunk.start, end, left: chunk.values, held, dictionary: None, page, next: None, chunk })
+        let (at, left) = (chunk.start, chunk.values);
+        Ok(Self { at, end, left, held, dictionary: None, weight: 0, page, next: None, chunk })
+    }
+
+    /// Bytes of the page and the dictionary that are held.
+    pub fn holds(&self) -> usize {
+        self.page.bytes.len() + self.weight
     }
 
     /// The levels of the next value; `None` behind the last.
@@ -129,7 +137,9 @@ impl Column {
         match header.what {
             What::Dictionary { count } if self.dictionary.is_none() => {
                 let bytes = unpacked(self.chunk.codec, packed, header.unpacked as usize)?;
-                self.dictionary = Some(dictionary(leaf.stored, &bytes, count, most)?);
+                let values = dictionary(leaf.stored, &bytes, count, most)?;
+                self.weight = bytes.len() + values.len() * size_of::<Value>();
+                self.dictionary = Some(values);
                 Ok(())
             }
             What::Dictionary { .. } => Err(format!("it has two dictionaries; {DAMAGED}")),
@@ -195,7 +205,7 @@ impl Column {
             left: count,
             repeated: stream(leaf.repeated, repeated),
             defined: stream(leaf.defined, defined),
-            values: Values::new(number, leaf.stored, &bytes, values)?,
+            values: Values::new(number, leaf.stored, &bytes, values, count)?,
             bytes,
         };
         Ok(())

@@ -10,7 +10,7 @@ pub const MARK: [u8; 4] = *b"PAR1";
 const ENCRYPTED: [u8; 4] = *b"PARE";
 /// What a pointer of git-lfs begins with.
 const POINTER: [u8; 4] = *b"vers";
-/// Most bytes of a footer. What is made of it takes at most some twenty times as much, and those of files with
+/// Most bytes of a footer. What is made of it takes at most some fifty times as much, and those of files with
 /// thousands of row groups have a tenth of it.
 const MOST: u64 = 16 << 20;
 /// Bytes at the end: the length of the footer and the mark.
@@ -120,19 +120,23 @@ fn list<T>(
 }
 
 fn element(input: &mut Compact<'_>) -> Result<Element, Broken> {
-    let (mut element, mut number) = (Element::default(), 0);
+    let (mut element, mut number, mut has_name) = (Element::default(), 0, false);
     while let Some(kind) = input.field(&mut number)? {
         match number {
             1 => element.physical = Some(input.int(kind)?),
             3 => element.repetition = input.int(kind)?,
-            4 => element.name = String::from_utf8_lossy(input.binary(kind)?).into_owned(),
+            4 => {
+                element.name = String::from_utf8_lossy(input.binary(kind)?).into_owned();
+                has_name = true;
+            }
             5 => element.children = input.count(kind)?,
             6 => element.converted = Some(input.int(kind)?),
             10 => element.logical = logical(input, kind)?,
             _ => input.skip(kind)?,
         }
     }
-    Ok(element)
+    // One without anything would take a byte of the footer, and eighty of memory.
+    if has_name { Ok(element) } else { Err(Broken::Wrong("a column has no name")) }
 }
 
 /// A union: the number of its only field says what it is.
@@ -146,15 +150,16 @@ fn logical(input: &mut Compact<'_>, kind: Kind) -> Result<Option<i16>, Broken> {
 }
 
 fn group(input: &mut Compact<'_>) -> Result<Group, Broken> {
-    let (mut group, mut number) = (Group::default(), 0);
+    let (mut group, mut number, mut has_rows) = (Group::default(), 0, false);
     while let Some(kind) = input.field(&mut number)? {
         match number {
             1 => group.chunks = list(input, kind, chunk)?,
-            3 => group.rows = input.count(kind)?,
+            3 => (group.rows, has_rows) = (input.count(kind)?, true),
             _ => input.skip(kind)?,
         }
     }
-    Ok(group)
+    // Likewise.
+    if has_rows { Ok(group) } else { Err(Broken::Wrong("a group of rows does not tell how many they are")) }
 }
 
 fn chunk(input: &mut Compact<'_>) -> Result<Chunk, Broken> {
@@ -195,4 +200,19 @@ fn data(input: &mut Compact<'_>, kind: Kind, chunk: &mut Chunk) -> Result<(), Br
     // A dictionary lies before the pages that use it; some writers tell none as 0.
     chunk.start = if dictionary > 0 { dictionary.min(pages) } else { pages };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nothing_is_no_column_and_no_group() {
+        // 2: [{4: "a"}], 4: [{3: 1}].
+        let right = [0x29, 0x1c, 0x48, 1, b'a', 0, 0x29, 0x1c, 0x36, 2, 0, 0];
+        let footer = parse(&right).unwrap();
+        assert_eq!((&*footer.elements[0].name, footer.groups[0].rows), ("a", 1));
+        assert!(matches!(parse(&[0x29, 0x2c, 0, 0, 0]), Err(Broken::Wrong(reason)) if reason.contains("name")));
+        assert!(matches!(parse(&[0x49, 0x2c, 0, 0, 0]), Err(Broken::Wrong(reason)) if reason.contains("rows")));
+    }
 }

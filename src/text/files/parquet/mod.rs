@@ -40,6 +40,10 @@ const BYTES: (u64, u64) = (1 << 28, 1 << 15);
 const SHARE: usize = 4;
 /// Bytes that a value takes beside its text.
 const BESIDE: usize = size_of::<Value>();
+/// Bytes that a structure and each of its parts take at most, beside names and values; and a list, which begins with
+/// room for four.
+const STRUCTURE: (usize, usize) = (512, 192);
+const LIST: usize = 4 * BESIDE;
 
 /// A file whose rows are read one after the other.
 pub struct Table {
@@ -58,6 +62,8 @@ pub struct Table {
     /// Bytes that all rows to come may have.
     room: u64,
     columns: Vec<Column>,
+    /// Bytes that the columns hold together.
+    pages: usize,
 }
 
 impl Table {
@@ -71,7 +77,7 @@ impl Table {
         })?;
         check(&footer.groups, &schema, length).map_err(NoTable::Wrong)?;
         let (groups, room) = (footer.groups.into_iter(), most(length, BYTES));
-        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, room, columns: Vec::new() })
+        Ok(Self { file, length, held, schema, groups, place: (0, 1), left: 0, room, columns: Vec::new(), pages: 0 })
     }
 
     /// Begins the next group with rows; whether there is one.
@@ -88,6 +94,7 @@ impl Table {
             let number = self.place.0;
             let columns = self.schema.leaves.iter().map(|leaf| column(leaf).map_err(|e| in_column(number, leaf, &e)));
             self.columns = columns.collect::<Result<_, _>>()?;
+            self.pages = 0;
         }
         Ok(true)
     }
@@ -98,15 +105,19 @@ impl Rows for Table {
         if !self.turn()? {
             return Ok(None);
         }
-        let (group, row) = self.place;
-        let Self { schema, columns, file, held, .. } = self;
-        let mut reading = Reading { group, leaves: &schema.leaves, columns, file: &mut **file, room: *held };
+        let ((group, row), is_last) = (self.place, self.left == 1);
+        let Self { schema, columns, file, held, pages, .. } = self;
+        let (leaves, file, most) = (&schema.leaves[..], &mut **file, *held);
+        let mut reading = Reading { group, leaves, columns, file, most, pages, room: most, around: 0 };
         reading.begins()?;
         let mut value = Map::new();
         for (name, shape) in &schema.columns {
             value.insert(name.clone(), reading.value(shape)?);
         }
-        let bytes = *held - reading.room;
+        if is_last {
+            reading.ends()?;
+        }
+        let bytes = most - reading.room - reading.around;
         let room = self.room.checked_sub(bytes as u64);
         self.room = room.ok_or_else(|| format!("its rows are longer than a file of its size can hold; {DAMAGED}"))?;
         self.left -= 1;
@@ -122,13 +133,14 @@ fn most(length: u64, (free, for_each): (u64, u64)) -> u64 {
 
 /// Refuses what a file of this length cannot have.
 fn check(groups: &[Group], schema: &Schema, length: u64) -> Result<(), String> {
-    let chunks = groups.iter().flat_map(|group| schema.leaves.iter().filter_map(|leaf| group.chunks.get(leaf.index)));
-    let values = chunks.map(|chunk| chunk.values).chain(groups.iter().map(|group| group.rows));
-    let total = values.fold(0, u64::saturating_add);
+    // First: else a group of nothing would be asked for each of the columns.
     if let Some(at) = groups.iter().position(|group| group.chunks.len() != schema.count) {
         let found = groups[at].chunks.len();
         return Err(format!("row group {} has {found} columns instead of {}; {DAMAGED}", at + 1, schema.count));
     }
+    let chunks = groups.iter().flat_map(|group| schema.leaves.iter().filter_map(|leaf| group.chunks.get(leaf.index)));
+    let values = chunks.map(|chunk| chunk.values).chain(groups.iter().map(|group| group.rows));
+    let total = values.fold(0, u64::saturating_add);
     match total > most(length, VALUES) {
         true => Err(format!("it tells of {total} values, more than a file of {length} bytes can have; {DAMAGED}")),
         false => Ok(()),
@@ -145,8 +157,12 @@ struct Reading<'a> {
     leaves: &'a [Leaf],
     columns: &'a mut [Column],
     file: &'a mut dyn Source,
-    /// Bytes that the row may still take.
+    /// Bytes that the row may take, and that all columns may hold together; those that they do.
+    most: usize,
+    pages: &'a mut usize,
+    /// Bytes that the row may still take, and those that it takes around its values.
     room: usize,
+    around: usize,
 }
 
 impl Reading<'_> {
@@ -154,7 +170,17 @@ impl Reading<'_> {
     fn begins(&mut self) -> Result<(), String> {
         for place in 0..self.columns.len() {
             if self.levels(place)?.repeated != 0 {
-                return Err(self.wrong(place, &format!("it has more values than rows; {DAMAGED}")));
+                return Err(self.more(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds all columns to having no values behind those of the last row.
+    fn ends(&mut self) -> Result<(), String> {
+        for place in 0..self.columns.len() {
+            if self.peek(place)?.is_some() {
+                return Err(self.more(place));
             }
         }
         Ok(())
@@ -164,6 +190,9 @@ impl Reading<'_> {
         match shape {
             Shape::Value(place) => self.take(*place),
             Shape::Group(parts) => {
+                let names: usize = parts.iter().map(|(name, _)| name.len() + STRUCTURE.1).sum();
+                self.spend(first(shape), STRUCTURE.0 + names)?;
+                self.around += STRUCTURE.0 + names;
                 let mut all = Map::new();
                 for (name, part) in parts {
                     all.insert(name.clone(), self.value(part)?);
@@ -180,6 +209,8 @@ impl Reading<'_> {
                 Ok(Value::Array(Vec::new()))
             }
             Shape::List { repeated, of, .. } => {
+                self.spend(first(of), LIST)?;
+                self.around += LIST;
                 let mut all = Vec::new();
                 loop {
                     all.push(self.value(of)?);
@@ -202,21 +233,39 @@ impl Reading<'_> {
     }
 
     fn take(&mut self, place: usize) -> Result<Value, String> {
+        // The page that it stands in.
+        self.peek(place)?;
         let taken = self.columns[place].take(&self.leaves[place], self.file);
         let value = taken.map_err(|e| self.wrong(place, &e))?;
-        let bytes = BESIDE + value.as_str().map_or(0, str::len);
-        let room = self.room.checked_sub(bytes);
-        self.room = room.ok_or_else(|| self.wrong(place, "a row is larger than the memory for it"))?;
+        self.spend(place, BESIDE + value.as_str().map_or(0, str::len))?;
         Ok(value)
     }
 
+    fn spend(&mut self, place: usize, bytes: usize) -> Result<(), String> {
+        let room = self.room.checked_sub(bytes);
+        self.room = room.ok_or_else(|| self.wrong(place, "a row is larger than the memory for it"))?;
+        Ok(())
+    }
+
     fn peek(&mut self, place: usize) -> Result<Option<Levels>, String> {
+        let before = self.columns[place].holds();
         let levels = self.columns[place].levels(&self.leaves[place], self.file);
-        levels.map_err(|e| self.wrong(place, &e))
+        *self.pages = *self.pages - before + self.columns[place].holds();
+        let levels = levels.map_err(|e| self.wrong(place, &e))?;
+        match *self.pages > self.most {
+            true => {
+                Err(self.wrong(place, "it and others have larger pages than memory has room for; write smaller ones"))
+            }
+            false => Ok(levels),
+        }
     }
 
     fn levels(&mut self, place: usize) -> Result<Levels, String> {
         self.peek(place)?.ok_or_else(|| self.wrong(place, &format!("it has fewer values than rows; {DAMAGED}")))
+    }
+
+    fn more(&self, place: usize) -> String {
+        self.wrong(place, &format!("it has more values than rows; {DAMAGED}"))
     }
 
     fn wrong(&self, place: usize, reason: &str) -> String {
@@ -230,5 +279,39 @@ fn first(shape: &Shape) -> usize {
         Shape::Value(place) => *place,
         Shape::Group(parts) => parts.first().map_or(0, |(_, part)| first(part)),
         Shape::Optional(_, of) | Shape::List { of, .. } => first(of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a file of conversations where so many bytes may be held.
+    fn rows(held: usize) -> Result<usize, String> {
+        let bytes: &'static [u8] = include_bytes!("../../../../tests/input/tables/chat.parquet");
+        let file = Box::new(std::io::Cursor::new(bytes));
+        let mut table = Table::open(file, bytes.len() as u64, None, held).map_err(|e| format!("{e:?}"))?;
+        let mut count = 0;
+        while table.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn what_stands_around_values_takes_memory_too() {
+        assert_eq!(rows(1 << 16), Ok(5));
+        // The values of the longest row with their texts have 1 KiB, and its nine structures and lists more than 5.
+        assert!(rows(1 << 12).unwrap_err().contains("a row is larger than the memory"));
+    }
+
+    #[test]
+    fn columns_share_the_memory_for_their_pages() {
+        // The largest dictionary has 3 values, those of all five columns 11; with 179 bytes of pages.
+        assert!(rows(SHARE * 3 * BESIDE).unwrap_err().contains("it and others"));
+        // Whatever there is of it, a file is read whole or told to be too large.
+        for held in (0..1 << 14).step_by(256) {
+            assert!(rows(held).map_or_else(|reason| reason.contains("memory"), |count| count == 5), "{held}");
+        }
     }
 }

@@ -32,11 +32,11 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Result<(Self, usize), Broken> {
         let input = &mut Compact::new(bytes);
         let mut header = Self { packed: 0, unpacked: 0, checksum: None, what: What::Other };
-        let mut number = 0;
+        let (mut number, mut sizes) = (0, (false, false));
         while let Some(kind) = input.field(&mut number)? {
             match number {
-                2 => header.unpacked = input.count(kind)?,
-                3 => header.packed = input.count(kind)?,
+                2 => (header.unpacked, sizes.0) = (input.count(kind)?, true),
+                3 => (header.packed, sizes.1) = (input.count(kind)?, true),
                 // A sum of 32 bits in a number with a sign.
                 4 => header.checksum = Some(input.int(kind)? as u32),
                 5 => header.what = values(input, kind)?,
@@ -45,7 +45,11 @@ impl Header {
                 _ => input.skip(kind)?,
             }
         }
-        Ok((header, input.at()))
+        // Every page has both. Zeros, as a download that was broken off leaves them, would be a page for each byte.
+        match sizes {
+            (true, true) => Ok((header, input.at())),
+            _ => Err(Broken::Wrong("it does not tell its size")),
+        }
     }
 
     /// Holds the bytes of the page to their checksum, if they have one.
@@ -96,4 +100,21 @@ fn values_beside(input: &mut Compact<'_>, kind: Kind) -> Result<What, Broken> {
         }
     }
     Ok(What::ValuesBeside { count, encoding, repeated, defined, is_packed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_tells_its_sizes() {
+        // 1: 2, 2: 6, 3: 4, 7: {1: 1}, as a dictionary has them.
+        let bytes = [0x15, 4, 0x15, 12, 0x15, 8, 0x4c, 0x15, 2, 0, 0];
+        let (header, length) = Header::parse(&bytes).unwrap();
+        assert_eq!((header.unpacked, header.packed, length), (6, 4, bytes.len()));
+        assert_eq!(header.what, What::Dictionary { count: 1 });
+        for nothing in [&[0; 64][..], &[0x15, 4, 0], &[0x15, 4, 0x15, 12, 0], &[0x15, 4, 0x25, 12, 0]] {
+            assert!(matches!(Header::parse(nothing), Err(Broken::Wrong(_))), "{nothing:?}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ use super::packed::DAMAGED;
 
 /// Deepest tree of columns.
 const DEEPEST: usize = 32;
+/// Most columns that are read, as of other tables, and most bytes of the path of one: each is held with its path.
+const MOST: (usize, usize) = (1 << 14, 1 << 12);
 /// How values are stored, by their numbers in the format.
 const PHYSICAL: [&str; 8] =
     ["BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"];
@@ -137,6 +139,15 @@ impl Walk<'_> {
         if own.depth > DEEPEST {
             return Err(format!("columns are nested deeper than {DEEPEST}"));
         }
+        if own.path.len() > MOST.1 || (is_wanted && self.leaves.len() >= MOST.0) {
+            return Err(format!(
+                "it has more than {} columns, or one with a path of more than {} bytes",
+                MOST.0, MOST.1
+            ));
+        }
+        if !(0..=2).contains(&element.repetition) {
+            return Err(format!("column \"{}\" has repetition {}, which there is not", own.path, element.repetition));
+        }
         let shape = match element.physical {
             Some(_) => self.leaf(element, &own, is_wanted),
             None => self.group(element, &own, is_wanted)?,
@@ -159,10 +170,11 @@ impl Walk<'_> {
     }
 
     fn group(&mut self, element: &Element, own: &Above, is_wanted: bool) -> Result<Option<Shape>, String> {
-        let mut parts = Vec::new();
+        let (mut parts, mut inside) = (Vec::new(), 0);
         for _ in 0..element.children {
             let inner = self.elements.as_slice().first().ok_or("columns are missing")?;
             let name = inner.name.clone();
+            inside = inner.children;
             let part = self.node(own, is_wanted)?;
             parts.extend(part.map(|part| (name, part)));
         }
@@ -170,17 +182,20 @@ impl Walk<'_> {
         Ok(match parts.len() {
             0 => None,
             // A list is a group around what is repeated, and so is a map.
-            1 if is_list && element.children == 1 => parts.pop().map(|(name, part)| elements(element, &name, part)),
+            1 if is_list && element.children == 1 => {
+                parts.pop().map(|(name, part)| elements(element, (&name, inside), part))
+            }
             _ => Some(Shape::Group(parts)),
         })
     }
 }
 
-/// The elements of a list without the group that most writers put around each.
-fn elements(list: &Element, name: &str, part: Shape) -> Shape {
+/// The elements of a list without the group that most writers put around each, which has this name and so many parts,
+/// read or not.
+fn elements(list: &Element, (name, inside): (&str, u64), part: Shape) -> Shape {
     let Shape::List { defined, repeated, of } = part else { return part };
-    // Two names by which older writers say that the group is the element (the format's rules for lists).
-    let is_element = name == "array" || name == format!("{}_tuple", list.name);
+    // Several parts, and two names of older writers, say that the group is the element (the format's rules for lists).
+    let is_element = inside != 1 || name == "array" || name == format!("{}_tuple", list.name);
     let of = match *of {
         Shape::Group(mut parts) if parts.len() == 1 && !is_element => {
             parts.pop().map_or(Shape::Group(parts), |(_, part)| part)
@@ -202,17 +217,78 @@ fn stored(element: &Element, is_named: bool) -> Option<Stored> {
     let is_plain = converted.is_none() && logical.is_none();
     // Whole numbers of some width (10, 11 to 18); dates, times and decimals are none.
     let is_whole = is_plain || logical == Some(10) || matches!(converted, Some(11..=18));
+    // A column of nulls alone, which nobody told a type (11).
+    let is_null = logical == Some(11);
     let is_unsigned = matches!(converted, Some(11..=14));
     // Text, one of several, JSON.
     let is_text = matches!(logical, Some(1 | 4 | 12)) || matches!(converted, Some(0 | 4 | 19));
     match element.physical? {
         0 => Some(Stored::Bool),
-        1 if is_whole => Some(if is_unsigned { Stored::UInt32 } else { Stored::Int32 }),
+        1 if is_whole || is_null => Some(if is_unsigned { Stored::UInt32 } else { Stored::Int32 }),
         2 if is_whole => Some(if is_unsigned { Stored::UInt64 } else { Stored::Int64 }),
         4 => Some(Stored::Float),
         5 => Some(Stored::Double),
         // Bytes that nothing is said of are pictures as often as texts.
         6 if is_text || (is_plain && is_named) => Some(Stored::Text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(name: &str, physical: Option<i64>, children: usize) -> Element {
+        Element { name: name.to_owned(), physical, children: children as u64, ..Element::default() }
+    }
+
+    fn schema(elements: Vec<Element>) -> Result<Schema, String> {
+        Schema::of(&Footer { elements, groups: Vec::new() }, None).map_err(|unfit| format!("{unfit:?}"))
+    }
+
+    #[test]
+    fn columns_take_no_more_memory_than_a_table_needs() {
+        let many = |count: usize| {
+            let columns = (0..count).map(|i| element(&i.to_string(), Some(1), 0));
+            schema([element("schema", None, count)].into_iter().chain(columns).collect())
+        };
+        assert_eq!(many(MOST.0).unwrap().leaves.len(), MOST.0);
+        assert!(many(MOST.0 + 1).unwrap_err().contains("more than 16384 columns"));
+        let deep = |length: usize| {
+            let name = "x".repeat(length);
+            schema(vec![element("schema", None, 1), element(&name, None, 1), element("a", Some(1), 0)])
+        };
+        assert_eq!(deep(MOST.1 - 2).unwrap().leaves[0].name.len(), MOST.1);
+        assert!(deep(MOST.1 - 1).unwrap_err().contains("path"));
+    }
+
+    #[test]
+    fn a_column_of_nulls_is_read_and_a_date_is_not() {
+        for (logical, found) in [(Some(11), Some(Stored::Int32)), (Some(6), None), (None, Some(Stored::Int32))] {
+            assert_eq!(stored(&Element { logical, ..element("a", Some(1), 0) }, true), found);
+        }
+    }
+
+    #[test]
+    fn a_group_of_several_parts_is_an_element_though_one_of_them_is_read() {
+        for (inside, is_group) in [(1, false), (2, true)] {
+            let list = Element { repetition: 1, converted: Some(3), ..element("list", None, 1) };
+            let each = Element { repetition: 2, ..element("each", None, inside) };
+            let text = Element { converted: Some(0), ..element("text", Some(6), 0) };
+            let date = Element { converted: Some(6), ..element("date", Some(1), 0) };
+            let all = [element("schema", None, 1), list, each, text, date].into_iter().take(3 + inside).collect();
+            let Schema { columns, .. } = schema(all).unwrap();
+            let Shape::Optional(1, list) = &columns[0].1 else { panic!("{columns:?}") };
+            let Shape::List { defined: 2, repeated: 1, of } = &**list else { panic!("{columns:?}") };
+            assert_eq!(matches!(**of, Shape::Group(_)), is_group, "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_as_nothing_can_be_is_refused() {
+        for (repetition, is_right) in [(0, true), (1, true), (2, true), (3, false), (-1, false)] {
+            let column = Element { repetition, ..element("a", Some(1), 0) };
+            assert_eq!(schema(vec![element("schema", None, 1), column]).is_ok(), is_right, "{repetition}");
+        }
     }
 }

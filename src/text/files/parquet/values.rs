@@ -44,9 +44,11 @@ pub enum Values {
 }
 
 impl Values {
-    /// The values that stand in these bytes of a page.
-    pub fn new(number: i64, stored: Stored, bytes: &[u8], within: Range<usize>) -> Result<Self, String> {
+    /// The values that stand in these bytes of a page of `count`, null or not.
+    pub fn new(number: i64, stored: Stored, bytes: &[u8], within: Range<usize>, count: u64) -> Result<Self, String> {
         let Range { start, end } = within.clone();
+        // All lengths are passed over to find what is behind them, and some thousands of them take two bytes.
+        let delta = |within| Delta::new(bytes, within).and_then(|delta| delta.within(count));
         let is_whole = matches!(stored, Stored::Int32 | Stored::UInt32 | Stored::Int64 | Stored::UInt64);
         Ok(match number {
             // Of nulls alone nothing need be written.
@@ -63,14 +65,14 @@ impl Values {
                 let length = length(bytes, start, end)?;
                 Self::Runs(Hybrid::new(1, start + LENGTH..start + LENGTH + length))
             }
-            5 if is_whole => Self::Differences(Delta::new(bytes, within)?),
+            5 if is_whole => Self::Differences(delta(within)?),
             6 if stored == Stored::Text => {
-                let lengths = Delta::new(bytes, within)?;
+                let lengths = delta(within)?;
                 Self::Lengths { at: lengths.clone().end(bytes)?, lengths }
             }
             7 if stored == Stored::Text => {
-                let prefixes = Delta::new(bytes, within)?;
-                let lengths = Delta::new(bytes, prefixes.clone().end(bytes)?..end)?;
+                let prefixes = delta(within)?;
+                let lengths = delta(prefixes.clone().end(bytes)?..end)?;
                 Self::Prefixes { at: lengths.clone().end(bytes)?, prefixes, lengths, last: Vec::new() }
             }
             _ => {
