@@ -230,11 +230,12 @@ impl Raw {
         let shape: Option<Vec<usize>> = sizes.iter().rev().map(count).collect();
         let shape = shape.ok_or_else(|| wrong(format!("has the sizes {sizes:?}, one of which is not possible")))?;
         let row = shape[shape.len() - 1];
-        let in_row = kind.size_of(row).ok_or_else(|| {
-            wrong(format!("has rows of {row}, which do not fill blocks of {} as {kind} has them", kind.elements()))
-        })?;
+        let block = kind.elements();
+        if !row.is_multiple_of(block) {
+            return Err(wrong(format!("has rows of {row}, which do not fill blocks of {block} as {kind} has them")));
+        }
         let rows = shape[..shape.len() - 1].iter().try_fold(1usize, |rows, &n| rows.checked_mul(n));
-        let bytes = rows.and_then(|rows| rows.checked_mul(in_row));
+        let bytes = rows.zip(kind.size_of(row)).and_then(|(rows, in_row)| rows.checked_mul(in_row));
         let bytes = bytes.ok_or_else(|| wrong(format!("has the sizes {sizes:?}, which no file can hold")))?;
         if !offset.is_multiple_of(alignment) {
             return Err(wrong(format!("begins at {offset}, not at a multiple of {alignment}")));

@@ -8,8 +8,9 @@ use super::super::key::tokenizer as key;
 use super::super::value::Value;
 use super::{GgufError, Header, Special, TokenKind, Tokens};
 
-/// The score of a token that is never made by joining; below that of every other.
-pub const NEVER_JOINED: f32 = -1e9;
+/// The score of a token that is never made by joining; below that of every other: LLaMA's own vocabulary gives runs of
+/// spaces −1e9, and they are joined.
+pub const NEVER_JOINED: f32 = -1e10;
 
 /// Most bytes of a token that can be joined; SentencePiece's own are at most 16 long.
 const LONGEST: usize = 256;
