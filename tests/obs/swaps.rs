@@ -85,14 +85,14 @@ fn what_comes_back_is_as_if_it_had_never_gone() {
     comes_back(&WgpuExecutor::new(gpu.tensor_device()), &gpu, 1e-3);
 }
 
-fn check<E: Executor>(executor: &E, device: &Device, tolerance: f64) {
-    let mut swapped = 0;
-    for (out, features) in [(3, 30), (5, 30), (9, 30)] {
+fn check<E: Executor>(executor: &E, device: &Device, tolerance: f64, outs: &[usize], swaps: usize) {
+    let (mut swapped, features) = (0, 30);
+    for &out in outs {
         let case = Case::new(out, features, 4 * features);
         let pairs = [
-            [0, SWAPS].map(|swaps| channels(&case, executor, device, 15, swaps)),
-            [0, SWAPS].map(|swaps| heads(&case, executor, device, HeadUnit::KeyValue, swaps)),
-            [0, SWAPS].map(|swaps| heads(&case, executor, device, HeadUnit::Query, swaps)),
+            [0, swaps].map(|swaps| channels(&case, executor, device, 15, swaps)),
+            [0, swaps].map(|swaps| heads(&case, executor, device, HeadUnit::KeyValue, swaps)),
+            [0, swaps].map(|swaps| heads(&case, executor, device, HeadUnit::Query, swaps)),
         ];
         for [greedy, better] in &pairs {
             let (before, after) = (damped_error(&case, greedy), damped_error(&case, better));
@@ -121,9 +121,10 @@ fn check<E: Executor>(executor: &E, device: &Device, tolerance: f64) {
 
 #[test]
 fn swaps_are_never_worse_and_their_loss_is_predicted() {
-    check(&CpuExecutor::<f64>::new(), &Device::cpu(), 1e-6);
+    check(&CpuExecutor::<f64>::new(), &Device::cpu(), 1e-6, &[3, 5, 9], SWAPS);
     let gpu = software_gpu();
-    check(&WgpuExecutor::new(gpu.tensor_device()), &gpu, 1e-3);
+    // Every try is a dozen launches, of which a software adapter does some hundred a second.
+    check(&WgpuExecutor::new(gpu.tensor_device()), &gpu, 1e-3, &[5], 4);
 }
 
 #[test]
