@@ -170,7 +170,7 @@ fn solving_takes_three_matrices_of_the_size_of_h() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let device = software_gpu();
     let executor = WgpuExecutor::new(device.tensor_device());
-    let (out, n, count) = (192, 2048, 3072);
+    let (out, n, count) = (192, 1024, 1536);
     let mut hessian = Hessian::new(&executor, n);
     block_on(hessian.accumulate(&executor, &matrix(&activations(count, n, 3), [count, n], &device))).unwrap();
     let weight = matrix(&random(out * n, 4), [out, n], &device);

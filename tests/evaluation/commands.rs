@@ -135,7 +135,7 @@ fn a_well_known_text_that_is_no_file_says_which_file_to_fetch() {
     let model = shipped();
     let model = model.to_str().unwrap();
     for (name, file) in [("wikitext2", "wiki.test.raw"), ("ptb", "ptb.test.txt"), ("c4", "c4-validation.00000")] {
-        refused(&["ppl", model, "--text", name], 2, &[file, "--join", "nothing is downloaded"]);
+        refused(&["ppl", model, "--text", name], 2, &[file, "--join", "dataset:org/name/file"]);
     }
 }
 

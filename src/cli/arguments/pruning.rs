@@ -66,7 +66,7 @@ pub struct Pruning {
     #[arg(long, value_name = "LIST", value_delimiter = ',', hide_short_help = true)]
     keep_layers: Vec<usize>,
     /// Search for one shape for all layers, which opens everywhere
-    #[arg(long, conflicts_with = "keep_layers")]
+    #[arg(long, conflicts_with = "keep_layers", hide_short_help = true)]
     uniform: bool,
     /// A method by name; --help lists them. What is given beside it holds
     #[arg(

@@ -1,7 +1,7 @@
 //! `--schedule`: a curve's name, the search, or a file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::parser::ValueSource;
@@ -81,14 +81,16 @@ pub enum Scheduled {
 const SEARCH: (&str, &str) =
     ("search", "sizes that are searched for: what cutting costs is measured site by site (see `slimgpt search`)");
 
-/// A curve's name, the word for the search, or whatever else as a file: names go before files that are called the
-/// same.
+/// A curve's name, the word for the search, or a file, which may be made yet. Names go before files that are called the
+/// same; a word that is neither there nor looks like a file is a mistyped name.
 fn parse(text: &str) -> Result<ScheduleArgument, String> {
-    Ok(match (Curve::named(text), text == SEARCH.0) {
-        (Some(curve), _) => ScheduleArgument::Curve(curve),
-        (None, true) => ScheduleArgument::Search,
-        (None, false) => ScheduleArgument::File(text.into()),
-    })
+    let is_file = text.contains(['.', '/', '\\']) || Path::new(text).exists();
+    match Curve::named(text) {
+        Some(curve) => Ok(ScheduleArgument::Curve(curve)),
+        None if text == SEARCH.0 => Ok(ScheduleArgument::Search),
+        None if is_file => Ok(ScheduleArgument::File(text.into())),
+        None => Err(format!("{text} is neither one of {} nor a file", Curve::names())),
+    }
 }
 
 impl ScheduleArgument {
@@ -112,9 +114,7 @@ impl ScheduleArgument {
         let content = disk::read_named(file, disk::REPORT).map_err(|e| e.cause).and_then(|bytes| {
             String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
         });
-        let content = content.map_err(|e| {
-            Usage(format!("--schedule {name} is neither one of {} nor a readable file ({e})", Curve::names()))
-        })?;
+        let content = content.map_err(|e| Usage(format!("--schedule {name} cannot be read ({e})")))?;
         // A list has brackets or is words; only the plan of a search is an object.
         let schedule = match content.trim_start().starts_with('{') {
             true => SearchPlan::parse(&content).map(|plan| Scheduled::Found(Box::new(plan))).map_err(|e| e.to_string()),
@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn what_is_neither_name_nor_file_is_told_both() {
-        let error = parse("exponential").unwrap().read().err().unwrap().to_string();
+        let error = parse("exponential").unwrap_err();
         assert!(error.contains("log-decrease") && error.contains("exponential"), "{error}");
+        let error = parse("not-there.json").unwrap().read().err().unwrap().to_string();
+        assert!(error.contains("--schedule not-there.json"), "{error}");
     }
 }

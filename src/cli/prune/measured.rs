@@ -22,19 +22,20 @@ use crate::cli::{out, parse};
 /// Texts to measure on, and how: the flags of `ppl` with their defaults.
 #[derive(Args)]
 pub struct Text {
-    /// A text to measure perplexity on, before and after, as `slimgpt ppl` does; may be given several
-    /// times, and be a name on the hub (dataset:org/name/file)
+    /// A text to measure perplexity on, before and after, as `slimgpt ppl` does
+    ///
+    /// May be given several times, and be a name on the hub (dataset:org/name/file).
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
     /// How lines or rows of --text become one text
-    #[arg(long, value_name = "NAME", value_parser = choice::<Join>(), default_value = "plain", requires = "text")]
+    #[arg(long, value_name = "NAME", value_parser = choice::<Join>(), default_value = "plain", requires = "text", hide_short_help = true)]
     join: Join,
     /// Tokens of a measured window; by default 2048, or the model's context if that is shorter. Papers
     /// on structured pruning often use 128
-    #[arg(long, value_name = "N", value_parser = parse::window_length, requires = "text")]
+    #[arg(long, value_name = "N", value_parser = parse::window_length, requires = "text", hide_short_help = true)]
     eval_seq_len: Option<usize>,
     /// Where the begin-of-sequence token stands in a measured window
-    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none", requires = "text")]
+    #[arg(long, value_name = "WHERE", value_parser = choice::<Bos>(), default_value = "none", requires = "text", hide_short_help = true)]
     eval_bos: Bos,
     /// Measured windows from the beginning of each text; by default all
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, requires = "text")]
