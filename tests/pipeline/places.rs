@@ -255,6 +255,11 @@ fn damage_is_noticed_in_every_layer_and_record_also_when_all_are_finished() {
             for at in (0..whole.len()).step_by(whole.len() / 10 + 1).chain([whole.len() - 3]) {
                 let mut damaged = whole.clone();
                 damaged[at] ^= 1;
+                // The seventeenth digit of a number may be another one of the same number.
+                let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+                if json(&damaged).is_some_and(|same| Some(same) == json(&whole)) {
+                    continue;
+                }
                 std::fs::write(&path, &damaged).unwrap();
                 let told = place.run("out", false, go_on).err().map(|e| e.to_string()).unwrap_or_default();
                 assert!(told.contains(&name) && told.contains("is damaged"), "{name} at {at}: {told}");
