@@ -31,7 +31,7 @@ pub use remedy::remedy_of;
 #[cfg(not(target_arch = "wasm32"))]
 pub use search_job::{SearchJob, finished_search, probe_count, probe_size, search_for};
 #[cfg(not(target_arch = "wasm32"))]
-pub use searching::{search_id, searched, searched_model};
+pub use searching::{searched, searched_model};
 
 /// Carries a job out on the executor that goes with its device.
 ///

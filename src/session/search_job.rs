@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{search_id, searched, searched_model};
+use super::searching::{search_id, searched, searched_model};
 use crate::activations::Placement;
 use crate::allocate::Target;
 use crate::checkpoint::Checkpoint;
