@@ -7,7 +7,7 @@ use slimgpt::allocate::{self, Allocation, Curve, Schedule, Target};
 use slimgpt::checkpoint::Dtype;
 use slimgpt::device::DeviceChoice;
 use slimgpt::obs::HeadUnit;
-use slimgpt::pipeline::Request;
+use slimgpt::pipeline::{Plan, Request};
 use slimgpt::search::Bounds;
 
 use crate::model::{Model, Origin};
@@ -180,6 +180,12 @@ impl Settings {
             Schedule::Curve(curve) => curve,
             _ => Curve::default(),
         }
+    }
+
+    /// The share of a plan that a folder is called by: the one that was asked for, or where sizes were given what goes
+    /// by them.
+    pub fn share(&self, plan: &Plan) -> f64 {
+        if self.has_sizes() { plan.decoder_ratio() } else { plan.ratio }
     }
 
     /// The folder to make.

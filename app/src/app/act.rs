@@ -163,7 +163,7 @@ impl App {
 
     /// The suggested name inside of a folder that was chosen.
     fn in_folder(&self, folder: &Path) -> PathBuf {
-        let ratio = self.plan.plan().map_or(self.plan.settings.ratio, |p| p.ratio);
+        let ratio = self.plan.plan().map_or(self.plan.settings.ratio, |p| self.plan.settings.share(p));
         let suggested = self.plan.model.as_ref().map(|m| self.plan.settings.out(m, ratio));
         let name = suggested.as_ref().and_then(|p| p.file_name());
         name.map_or_else(|| folder.to_owned(), |n| folder.join(n))
@@ -228,7 +228,7 @@ impl App {
 
     fn begin_planned(&mut self) {
         let out = match (&self.plan.model, self.plan.plan()) {
-            (Some(model), Some(plan)) => self.plan.settings.out(model, plan.ratio),
+            (Some(model), Some(plan)) => self.plan.settings.out(model, self.plan.settings.share(plan)),
             _ => return,
         };
         self.begin(out);

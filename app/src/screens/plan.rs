@@ -169,7 +169,7 @@ impl PlanScreen {
 
     fn output(&mut self, ui: &mut Ui, model: &Model, plan: &Plan) -> Option<Action> {
         let mut action = None;
-        let mut path = self.settings.out(model, plan.ratio).display().to_string();
+        let mut path = self.settings.out(model, self.settings.share(plan)).display().to_string();
         let label = ui.label("Folder to make");
         let field = egui::TextEdit::singleline(&mut path).desired_width(f32::INFINITY).font(egui::TextStyle::Small);
         if ui.add(field).labelled_by(label.id).changed() {

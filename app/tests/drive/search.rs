@@ -10,7 +10,7 @@ use crate::hand::Hand;
 
 fn sizes(hand: &Hand) -> (f64, Vec<LayerShape>) {
     let plan = hand.window.state().plan().plan().expect("a plan");
-    (plan.ratio, plan.layers.iter().map(|layer| layer.after).collect())
+    (plan.decoder_ratio(), plan.layers.iter().map(|layer| layer.after).collect())
 }
 
 #[test]
