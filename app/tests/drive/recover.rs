@@ -39,7 +39,7 @@ fn a_person_recovers_what_was_pruned() {
 
     // While what was changed is read anew nothing begins with what was read before.
     hand.until("a way to begin", |hand| hand.pressable("Start learning"));
-    hand.window.state_mut().recover_mut().settings.window = 96;
+    hand.window.state_mut().recover_mut().settings.window = 160;
     hand.look();
     assert!(!hand.pressable("Start learning") && hand.shows("What it learns from is not ready yet."));
 
