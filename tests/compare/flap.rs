@@ -60,7 +60,8 @@ fn inputs_that_hardly_vary_about_a_large_mean_keep_their_digits() {
     let deviation = (v.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (features - 1) as f64).sqrt();
     let found = block_on(seen.of_channels(&matrix(&weight, [2, features], &Device::cpu()))).unwrap();
     for (found, v) in found.iter().zip(&v) {
-        assert!((found - (v - mean) / deviation).abs() < 1e-3, "{found} {}", (v - mean) / deviation);
+        // Single precision holds 300 to 3e-5, half a percent of what these inputs vary by.
+        assert!((found - (v - mean) / deviation).abs() < 5e-3, "{found} {}", (v - mean) / deviation);
     }
 }
 
