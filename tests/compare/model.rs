@@ -127,10 +127,20 @@ fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
     let raw = pruned.raw_config();
     assert_eq!((&raw["attention_bias"], &raw["mlp_bias"]), (&true.into(), &true.into()));
     assert_eq!(pruned.config().parameters(), report.parameters_after);
-    let last = pruned.layer(5).unwrap();
-    let is_zero = |of: Projection| last.bias(of).unwrap().values.iter().all(|&v| v == 0.0);
-    assert!([Projection::Q, Projection::K, Projection::V, Projection::Gate, Projection::Up].into_iter().all(is_zero));
-    assert!(!is_zero(Projection::O) && !is_zero(Projection::Down));
+    let layers: Vec<LayerWeights> = (0..6).map(|i| pruned.layer(i).unwrap()).collect();
+    let is_zero = |layer: &LayerWeights, of| layer.bias(of).unwrap().values.iter().all(|&v| v == 0.0);
+    let inner = [Projection::Q, Projection::K, Projection::V, Projection::Gate, Projection::Up];
+    assert!(layers.iter().all(|layer| inner.into_iter().all(|of| is_zero(layer, of))));
+    // By its own threshold a layer may lose nothing of a site, whose bias is then zero.
+    for (of, site) in [(Projection::O, Site::Heads), (Projection::Down, Site::Channels)] {
+        let shifted: Vec<bool> = layers.iter().map(|layer| !is_zero(layer, of)).collect();
+        let loses = |layer: &slimgpt::pipeline::LayerRecord| match site {
+            Site::Heads => layer.after.heads < layer.before.heads,
+            Site::Channels => layer.after.channels < layer.before.channels,
+        };
+        assert_eq!(shifted, report.layers.iter().map(loses).collect::<Vec<_>>(), "{of}");
+        assert!(shifted.contains(&true), "{of}");
+    }
     let (_, tokenizer) = opened();
     let windows = cut(&tokenizer, "eval.txt", 2, 48);
     let found = block_on(perplexity(&pruned, &windows, &Device::cpu(), &mut |_, _| {})).unwrap();
