@@ -179,7 +179,7 @@ fn scores_fall_with_the_place_of_the_first_merge() {
     let file = written(&sentence_piece(json!(["a b", "b c", "ab c", "a bc"])), &json!({}));
     assert_eq!(file.text("tokenizer.ggml.model"), "llama");
     let scores = strings(&file, "tokenizer.ggml.scores");
-    assert_eq!([&*scores[7], &*scores[8], &*scores[9], &*scores[4]], ["-0", "-1", "-2", "-1000000000"]);
+    assert_eq!([&*scores[7], &*scores[8], &*scores[9], &*scores[4]], ["-0", "-1", "-2", "-10000000000"]);
     let kinds = file.numbers("tokenizer.ggml.token_type");
     assert_eq!([kinds[0], kinds[1], kinds[3], kinds[4]], [2, 3, 6, 1], "unknown, control, byte, normal");
     assert!(*file.key("tokenizer.ggml.add_space_prefix") == Found::Bool(true));
