@@ -5,8 +5,6 @@ mod difference;
 mod results;
 
 use leptos::prelude::*;
-// A field of several lines has its value under the same name.
-use leptos::web_sys::HtmlInputElement;
 use slimgpt::allocate::{Allocation, Target};
 use slimgpt::report::figures;
 use slimgpt::shipped::PROMPT;
@@ -15,7 +13,7 @@ use slimgpt_worker::protocol::{Answer, File, Generate, Job, Prune, Text, Which};
 use crate::kit::{Bars, Choice, Figure, Plot, Section, Slider};
 use crate::lessons::tiny;
 use crate::remote::Work;
-use crate::state::{Field, Kept, Shared, fitting};
+use crate::state::{Field, Kept, Shared};
 use crate::text::say;
 use results::{Found, Results};
 
@@ -183,12 +181,10 @@ fn Controls(kept: Kept<State>, work: Work, prune: Callback<()>) -> AnyView {
                 maxlength=LONGEST.to_string()
                 prop:value=move || kept.with(|s| s.prompt.clone())
                 on:input=move |event| {
-                    let typed = event_target_value(&event);
-                    let prompt = fitting(&typed, LONGEST);
-                    kept.change("prompt", |s| s.prompt.clone_from(&prompt));
-                    // Where nothing changed, the field would go on showing what was typed.
-                    if prompt != typed {
-                        event_target::<HtmlInputElement>(&event).set_value(&prompt);
+                    // Lines of their own are no more than spaces to a prompt of this page.
+                    let typed = event_target_value(&event).replace(['\n', '\r', '\t'], " ");
+                    if typed.len() <= LONGEST {
+                        kept.change("prompt", |s| s.prompt = typed);
                     }
                 }
             >
