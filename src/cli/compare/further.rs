@@ -30,7 +30,7 @@ pub struct Measures {
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, requires = "tasks")]
     limit: Option<usize>,
     /// What stands before a task's text
-    #[arg(long, value_name = "WHAT", value_parser = choice::<Begin>(), default_value = "none", requires = "tasks")]
+    #[arg(long, value_name = "WHAT", value_parser = choice::<Begin>(), default_value = "none", requires = "tasks", hide_short_help = true)]
     task_bos: Begin,
     /// Leave out rows of tasks that cannot be used, and say how many
     #[arg(long, requires = "tasks")]
@@ -39,13 +39,13 @@ pub struct Measures {
     #[arg(long)]
     bench: bool,
     /// Tokens of the prompt whose reading is timed
-    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one, requires = "bench")]
+    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one, requires = "bench", hide_short_help = true)]
     prompt_tokens: usize,
     /// Tokens whose writing is timed
-    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one, requires = "bench")]
+    #[arg(long, default_value = "512", value_name = "N", value_parser = parse::at_least_one, requires = "bench", hide_short_help = true)]
     new_tokens: usize,
     /// Times that both are timed
-    #[arg(long, default_value = "5", value_name = "N", value_parser = parse::at_least_one, requires = "bench")]
+    #[arg(long, default_value = "5", value_name = "N", value_parser = parse::at_least_one, requires = "bench", hide_short_help = true)]
     repeats: usize,
 }
 

@@ -27,10 +27,10 @@ pub struct Probe {
     #[arg(long, value_name = "FILE")]
     probe: Vec<PathBuf>,
     /// Windows of the probe; by default so many that there are 2048 tokens
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
     probe_windows: Option<usize>,
     /// Tokens of a window of the probe; by default 512, or the calibration's if they are shorter
-    #[arg(long, value_name = "N", value_parser = parse::window_length)]
+    #[arg(long, value_name = "N", value_parser = parse::window_length, hide_short_help = true)]
     probe_len: Option<usize>,
 }
 
