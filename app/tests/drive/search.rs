@@ -43,7 +43,8 @@ fn a_person_searches_for_sizes_and_prunes_by_them() {
 
     hand.press("Prune");
     hand.see("Inspect the result");
-    let report = std::fs::read(data.path().join("shipped-model-slim-15/slimgpt-report.json")).unwrap();
+    let out = data.path().join(format!("shipped-model-slim-{:.0}", 100.0 * ratio));
+    let report = std::fs::read(out.join("slimgpt-report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     let pruned: Vec<_> = report["layers"].as_array().unwrap().iter().map(|layer| &layer["after"]["channels"]).collect();
     assert_eq!(pruned, at_15.iter().map(|shape| shape.channels).collect::<Vec<_>>());
