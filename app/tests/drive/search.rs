@@ -46,6 +46,7 @@ fn a_person_searches_for_sizes_and_prunes_by_them() {
     let out = data.path().join(format!("shipped-model-slim-{:.0}", 100.0 * ratio));
     let report = std::fs::read(out.join("slimgpt-report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
-    let pruned: Vec<_> = report["layers"].as_array().unwrap().iter().map(|layer| &layer["after"]["channels"]).collect();
+    let pruned: Vec<_> =
+        report["layers"].as_array().unwrap().iter().map(|layer| &layer["after"]["intermediate_size"]).collect();
     assert_eq!(pruned, at_15.iter().map(|shape| shape.channels).collect::<Vec<_>>());
 }
