@@ -15,6 +15,7 @@ use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, columns, facts, figure, primary, quiet, title};
 use crate::widgets::map::{LayerRow, legend, map};
 use crate::widgets::trouble::trouble;
+use crate::widgets::wishes::wishes;
 use slimgpt::format::{bytes, count, percent, seconds, whole_seconds};
 
 /// The Run screen: one run, and how it ended.
@@ -117,29 +118,15 @@ impl Run {
                 }
                 Some(progress) => going(ui, progress, paused),
             }
-            self.buttons(ui, paused)
+            self.buttons(ui)
         })
     }
 
-    fn buttons(&self, ui: &mut Ui, paused: bool) -> Option<Action> {
+    fn buttons(&self, ui: &mut Ui) -> Option<Action> {
         let mut wish = None;
         ui.horizontal_wrapped(|ui| {
-            // A stop is heard at the next event; until then there is nothing else to wish for.
-            let stopping = self.control.wish() == Wish::Stop;
-            if !paused && ui.add_enabled(!stopping, egui::Button::new("Pause")).clicked() {
-                wish = Some(Wish::Pause);
-            }
-            if paused && primary(ui, "Go on", true).clicked() {
-                wish = Some(Wish::Run);
-            }
-            if ui
-                .add_enabled(!stopping, egui::Button::new("Stop"))
-                .on_hover_text("Finished layers are kept; the run can be gone on with")
-                .clicked()
-            {
-                wish = Some(Wish::Stop);
-            }
-            if stopping {
+            wish = wishes(ui, &self.control, "Stop", "Finished layers are kept; the run can be gone on with");
+            if self.control.wish() == Wish::Stop {
                 quiet(ui, "Stopping…");
             } else {
                 quiet(ui, format!("Makes {}", self.out.display()));

@@ -4,3 +4,4 @@ pub mod card;
 pub mod cells;
 pub mod map;
 pub mod trouble;
+pub mod wishes;

@@ -12,6 +12,7 @@ use crate::screens::Action;
 use crate::theme::{palette, sequential};
 use crate::widgets::card::{primary, quiet};
 use crate::widgets::trouble::problem;
+use crate::widgets::wishes::wishes;
 
 /// Height of a row of the map.
 const ROW: f32 = 22.0;
@@ -136,19 +137,8 @@ impl Searching {
             let words = format!("{:.0} percent searched", 100.0 * self.done);
             WidgetInfo::labeled(egui::accesskit::Role::ProgressIndicator, true, words)
         });
-        let mut wish = None;
-        ui.horizontal_wrapped(|ui| {
-            // A stop is heard at the next event; until then there is nothing else to wish for.
-            let stopping = self.control.wish() == Wish::Stop;
-            let (name, other) = if paused { ("Go on", Wish::Run) } else { ("Pause", Wish::Pause) };
-            if ui.add_enabled(!stopping, egui::Button::new(name)).clicked() {
-                wish = Some(other);
-            }
-            let stop = ui.add_enabled(!stopping, egui::Button::new("Stop searching"));
-            if stop.on_hover_text("What is known is kept; it can be gone on with").clicked() {
-                wish = Some(Wish::Stop);
-            }
-        });
+        let kept = "What is known is kept; it can be gone on with";
+        let wish = ui.horizontal_wrapped(|ui| wishes(ui, &self.control, "Stop searching", kept)).inner;
         wish.map(Action::SearchWish)
     }
 }

@@ -10,6 +10,7 @@ use crate::screens::Action;
 use crate::theme::{GAP, palette};
 use crate::widgets::card::{card, figure, primary, quiet};
 use crate::widgets::trouble::trouble;
+use crate::widgets::wishes::wishes;
 
 impl Recover {
     pub(super) fn state_card(&mut self, ui: &mut Ui) -> Option<Action> {
@@ -61,7 +62,7 @@ impl Recover {
             figure(ui, &self.left(done).map_or("-".into(), seconds), "left");
             figure(ui, &whole_seconds(self.second), "since the beginning");
         });
-        self.buttons(ui, paused)
+        self.buttons(ui)
     }
 
     /// Seconds left at the mean rate of this session.
@@ -70,22 +71,9 @@ impl Recover {
         Some((self.second - began) / (done - first) as f64 * self.all.saturating_sub(done) as f64)
     }
 
-    fn buttons(&self, ui: &mut Ui, paused: bool) -> Option<Action> {
-        let mut wish = None;
-        ui.horizontal_wrapped(|ui| {
-            // A stop is heard at the next event; until then there is nothing else to wish for.
-            let stopping = self.control.wish() == Wish::Stop;
-            if !paused && ui.add_enabled(!stopping, egui::Button::new("Pause")).clicked() {
-                wish = Some(Wish::Pause);
-            }
-            if paused && primary(ui, "Go on", true).clicked() {
-                wish = Some(Wish::Run);
-            }
-            let stop = ui.add_enabled(!stopping, egui::Button::new("Stop"));
-            if stop.on_hover_text("The state is kept; it can be gone on with").clicked() {
-                wish = Some(Wish::Stop);
-            }
-        });
+    fn buttons(&self, ui: &mut Ui) -> Option<Action> {
+        let kept = "The state is kept; it can be gone on with";
+        let wish = ui.horizontal_wrapped(|ui| wishes(ui, &self.control, "Stop", kept)).inner;
         wish.map(Action::RecoveryWish)
     }
 
