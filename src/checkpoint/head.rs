@@ -17,6 +17,7 @@ pub(super) struct Head {
 }
 
 /// Whether config.json says that the head is the embedding. Where it says nothing it is not, as in transformers.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) fn is_tied(config: &Value) -> bool {
     config[FLAG].as_bool().unwrap_or(false)
 }

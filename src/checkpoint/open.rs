@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::head::{Head, is_tied};
+use super::head::Head;
 use super::names::{self, Expected, Stored};
 use super::shard::{Bytes, Shard};
 use super::{Dtype, Element, HostTensor, LayerWeights, OuterWeights, ReadError, TypeShare, Types, parse_config};
@@ -63,7 +63,7 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn without_weights(folder: &Path) -> Result<Self, ReadError> {
         let raw_config = super::folder::read_json(&folder.join("config.json"))?;
-        let config = ModelConfig { tied_head: is_tied(&raw_config), ..parse_config(&raw_config)? };
+        let config = ModelConfig { tied_head: super::head::is_tied(&raw_config), ..parse_config(&raw_config)? };
         Ok(Self {
             config,
             raw_config,

@@ -205,6 +205,7 @@ impl Shard {
     }
 
     /// A tensor's bytes as they are stored, with its type and shape, where its elements stand one by one.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn plain(&self, tensor: &str) -> Option<(Dtype, Vec<usize>, &[u8])> {
         let entry = self.entry(tensor)?;
         match entry.element {
