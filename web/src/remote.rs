@@ -56,6 +56,8 @@ struct Inner {
     /// The number of the last job; numbers go on when a fresh worker starts.
     last: u32,
     waiting: BTreeMap<u32, Told>,
+    /// The last job of those that ended with their worker, and the reason in words.
+    ended: Option<(u32, String)>,
     /// Whether the GPU is left alone.
     cpu: bool,
 }
@@ -98,8 +100,7 @@ impl Remote {
 
     /// Ends whatever is computed; what the worker kept goes with it. The next job starts a fresh one.
     pub fn stop(self, words: impl Into<String>) {
-        self.end(words.into());
-        self.state.set(State::Idle);
+        self.end(State::Idle, words.into());
     }
 
     /// From the next job on the GPU is left alone.
@@ -141,14 +142,28 @@ impl Remote {
         let Some(mut told) = told else { return };
         if !ends {
             told(news);
-            self.inner.update_value(|inner| drop(inner.waiting.insert(id, told)));
-            return;
+            return self.put_back(id, told);
         }
         // Before it is told of its end: who hears that may start the next job, which sets the state again.
         if self.inner.with_value(|inner| inner.waiting.is_empty()) {
             self.state.set(State::Idle);
         }
         told(news);
+    }
+
+    /// Into the table again after some progress, unless who heard of it has ended the worker.
+    fn put_back(self, id: u32, told: Told) {
+        let ended = self.inner.try_update_value(|inner| match &inner.ended {
+            Some((last, words)) if id <= *last => Some((told, words.clone())),
+            _ => {
+                inner.waiting.insert(id, told);
+                None
+            }
+        });
+        // The others were told while this one was out of the table.
+        if let Some((mut told, words)) = ended.flatten() {
+            told(News::Failed(words));
+        }
     }
 
     fn follow(self, progress: &Progress) {
@@ -163,18 +178,102 @@ impl Remote {
 
     /// The worker is of no use any more: its jobs end, and the next starts a fresh one.
     fn fail(self, words: String) {
-        self.end(words.clone());
-        self.state.set(State::Failed(words));
+        self.end(State::Failed(words.clone()), words);
     }
 
-    fn end(self, words: String) {
+    fn end(self, state: State, words: String) {
         let waiting = self.inner.try_update_value(|inner| {
             // Dropped: ends the worker.
             inner.channel = None;
+            inner.ended = Some((inner.last, words.clone()));
             std::mem::take(&mut inner.waiting)
         });
+        // Before the jobs hear of it: who does may start the next one, which sets the state again.
+        self.state.set(state);
         for mut told in waiting.unwrap_or_default().into_values() {
             told(News::Failed(words.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use slimgpt_worker::protocol::{Answer, Stage};
+
+    use super::*;
+
+    type Heard = Rc<RefCell<Vec<News>>>;
+
+    fn job() -> Job {
+        Job::Download { number: 1 }
+    }
+
+    fn event(id: u32, news: News) -> String {
+        serde_json::to_string(&Event { id, news, broken: false }).unwrap()
+    }
+
+    fn progress() -> News {
+        News::Progress(Progress::Working { done: 1, total: 2, stage: Stage::Pruning })
+    }
+
+    /// Starts a job that keeps what it hears, and does something about it.
+    fn start(remote: Remote, act: impl Fn(&News) + 'static) -> (u32, Heard) {
+        let heard = Heard::default();
+        let keep = heard.clone();
+        let told = move |news: News| {
+            keep.borrow_mut().push(news.clone());
+            act(&news);
+        };
+        (remote.run(job(), told), heard)
+    }
+
+    #[test]
+    fn a_job_that_the_end_of_another_starts_is_not_taken_for_ended() {
+        Owner::new().with(|| {
+            let ends: [fn(Remote); 2] = [|remote| remote.stop("stopped"), |remote| remote.fail("broken".into())];
+            for end in ends {
+                let remote = Remote::provide();
+                let next = Rc::new(RefCell::new(None));
+                let (started, is_first) = (next.clone(), Rc::new(RefCell::new(true)));
+                start(remote, move |_| {
+                    if is_first.replace(false) {
+                        *started.borrow_mut() = Some(start(remote, |_| {}));
+                    }
+                });
+                end(remote);
+                assert_eq!(remote.state().get_untracked(), State::Computing(None));
+                let (id, heard) = next.take().expect("it was started");
+                remote.hear(&event(id, News::Done(Answer::Text("done".into()))));
+                assert_eq!(*heard.borrow(), [News::Done(Answer::Text("done".into()))]);
+                assert_eq!(remote.state().get_untracked(), State::Idle);
+            }
+        });
+    }
+
+    #[test]
+    fn a_job_that_stops_the_worker_while_it_hears_of_progress_ends_too() {
+        Owner::new().with(|| {
+            let remote = Remote::provide();
+            let (id, heard) = start(remote, move |news| {
+                if matches!(news, News::Progress(_)) {
+                    remote.stop("stopped");
+                }
+            });
+            let (_, other) = start(remote, |_| {});
+            remote.hear(&event(id, progress()));
+            assert_eq!(*heard.borrow(), [progress(), News::Failed("stopped".into())]);
+            assert_eq!(*other.borrow(), [News::Failed("stopped".into())]);
+            // The worker of before says no more; a job of the next is not kept from being the last.
+            remote.hear(&event(id, progress()));
+            assert_eq!(heard.borrow().len(), 2);
+            let (id, heard) = start(remote, |_| {});
+            remote.hear(&event(id, progress()));
+            remote.hear(&event(id, News::Done(Answer::Text("done".into()))));
+            assert_eq!(heard.borrow().len(), 2);
+            assert_eq!(remote.state().get_untracked(), State::Idle);
+        });
     }
 }

@@ -6,7 +6,7 @@ use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt_web::kit::Outcome;
 use slimgpt_web::lessons::seven::asked::{CURVES, FIRST, of_curve, of_first, of_profile};
-use slimgpt_web::lessons::seven::found::Found;
+use slimgpt_web::lessons::seven::found::{Found, Yours};
 use slimgpt_worker::jobs::{Done, FILES, Model, Worker};
 use slimgpt_worker::protocol::{Answer, Depth, Job, Prune, Request, Run};
 
@@ -42,7 +42,8 @@ fn the_prepared_runs_are_those_of_the_lessons_requests() {
     let mut worker = worker();
     let first = compared(&mut worker, FIRST.map(of_first).to_vec());
     let curves = compared(&mut worker, CURVES.map(of_curve).to_vec());
-    let made = Found { dense: first.dense_perplexity, first: first.runs, curves: curves.runs, yours: None };
+    let (dense, first, curves) = (first.dense_perplexity, first.runs, curves.runs);
+    let made = Found { dense, first, curves, ..Found::default() };
     if std::env::var_os(WRITE).is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lessons/seven/prepared.json");
         return std::fs::write(path, serde_json::to_string(&made).unwrap() + "\n").unwrap();
@@ -63,9 +64,10 @@ const BETTER: [f64; 6] = [0.1, 0.3, 0.35, 0.35, 0.35, 0.35];
 #[test]
 fn some_curve_beats_the_logarithmic_one_at_the_same_size() {
     let runs = vec![of_curve(CURVES[0]), of_profile(&BETTER)];
-    let [log, better] = compared(&mut worker(), runs).runs.try_into().unwrap();
-    let yours = Some((BETTER.to_vec(), better));
-    let found = Found { curves: vec![log], yours, ..Found::default() };
+    let Depth { dense_perplexity: dense, runs, .. } = compared(&mut worker(), runs);
+    let [log, run] = runs.try_into().unwrap();
+    let yours = Some(Yours { profile: BETTER.to_vec(), dense, log, run });
+    let found = Found { yours, ..Found::default() };
     let outcome = found.outcome(Some(&BETTER));
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?} {found:?}");
     // What was pruned by is another profile than the one that is shown.

@@ -1,6 +1,7 @@
 //! A whole number that is typed, or moved one by one: where a slider is too coarse.
 
 use leptos::prelude::*;
+use leptos::web_sys::{Event, HtmlInputElement};
 
 /// A whole number between two others.
 #[component]
@@ -25,6 +26,9 @@ pub fn Count(
             on.run(value);
         }
     };
+    // Who leaves the field sees the number that holds.
+    let left =
+        move |event: Event| event_target::<HtmlInputElement>(&event).set_value(&value.get_untracked().to_string());
     view! {
         <label class="count">
             <span class="label">{label}</span>
@@ -36,6 +40,7 @@ pub fn Count(
                 value=value.get_untracked().to_string()
                 prop:value=move || value.get().to_string()
                 on:input=typed
+                on:change=left
             />
         </label>
     }

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, Event, KeyboardEvent};
+use leptos::web_sys::{Element, Event, HtmlInputElement, KeyboardEvent};
 use slimgpt::obs::trace::Matrix;
 
 use super::shown;
@@ -140,12 +140,15 @@ fn editor(
         Some((i, j)) => say::edit_cell(name, i + 1, j + 1),
         None => say::edit_none(name),
     };
+    let text = move || selected.get().map(|_| format!("{:.2}", value.get())).unwrap_or_default();
     let changed = move |event: Event| {
         let place = selected.get_untracked();
         // What is no number leaves the cell as it is.
         if let (Some(place), Ok(value)) = (place, event_target_value(&event).parse::<f64>()) {
-            on.run((place, value.clamp(-Edit::LARGEST, Edit::LARGEST)));
+            on.run((place, Edit::nearest(value)));
         }
+        // Where the cell did not change, the field would go on showing what was typed.
+        event_target::<HtmlInputElement>(&event).set_value(&untrack(text));
     };
     view! {
         <label class="edit">
@@ -156,7 +159,7 @@ fn editor(
                 min=(-Edit::LARGEST).to_string()
                 max=Edit::LARGEST.to_string()
                 disabled=move || selected.get().is_none()
-                prop:value=move || selected.get().map(|_| format!("{:.2}", value.get())).unwrap_or_default()
+                prop:value=text
                 on:change=changed
             />
         </label>

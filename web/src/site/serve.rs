@@ -66,14 +66,16 @@ impl Drop for Server {
 
 /// Answers with a file. A browser that went away in the middle of it is nobody's concern.
 fn answer(request: Request, files: &HashMap<String, PathBuf>) {
-    let path = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
-    let name = if path.ends_with('/') { format!("{path}index.html") } else { path.clone() };
+    let url = request.url().split('#').next().unwrap_or_default().to_owned();
+    let (path, query) = url.split_once('?').unwrap_or((url.as_str(), ""));
+    let name = if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
     let _ = match files.get(&name).map(|file| folder::read(file)) {
         Some(Ok(bytes)) => request.respond(guarded(Response::from_data(bytes), content_type(&name))),
         // Names in a document are relative to its folder, which ends in a slash.
         None if files.contains_key(&format!("{path}/index.html")) => {
-            let moved = with(Response::empty(StatusCode(308)), "Location", &format!("{path}/"));
-            request.respond(moved)
+            // The query holds what the reader changed.
+            let place = if query.is_empty() { format!("{path}/") } else { format!("{path}/?{query}") };
+            request.respond(with(Response::empty(StatusCode(308)), "Location", &place))
         }
         _ => {
             let none = Response::from_string("There is no such page.").with_status_code(404);
@@ -149,8 +151,10 @@ mod tests {
         assert!(first.contains("200 ok") && first.ends_with("lessons") && first.contains("text/html"), "{first}");
         assert!(first.contains(&format!("content-security-policy: {POLICY}").to_lowercase()), "{first}");
         assert!(answer_to(&server, "/a/b/x.wasm").contains("application/wasm"));
-        let moved = answer_to(&server, "/a/b/app");
-        assert!(moved.contains(" 308 ") && moved.contains("location: /a/b/app/"), "{moved}");
+        for (from, to) in [("/a/b/app", "/a/b/app/\r\n"), ("/a/b?v=1&2.rho=0.50", "/a/b/?v=1&2.rho=0.50\r\n")] {
+            let moved = answer_to(&server, from);
+            assert!(moved.contains(" 308 ") && moved.contains(&format!("location: {to}")), "{moved}");
+        }
         for path in ["/", "/a/b/../secret", "/a/b/%2e%2e/secret", "/a/b//index.html", "/a/b/secret", "/secret"] {
             assert!(answer_to(&server, path).contains(" 404 "), "{path}");
         }

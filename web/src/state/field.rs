@@ -77,7 +77,15 @@ pub struct Edit {
 impl Edit {
     /// Largest magnitude of a value.
     pub const LARGEST: f64 = 9.99;
+
+    /// The nearest value that a cell can have: what is computed with is what is seen, and what a link leads to.
+    pub fn nearest(typed: f64) -> f64 {
+        rounded(typed.clamp(-Self::LARGEST, Self::LARGEST), DIGITS)
+    }
 }
+
+/// Digits after the point of the numbers in lists.
+const DIGITS: usize = 2;
 
 /// More cells than any matrix of a lesson has.
 const MOST_EDITS: usize = 400;
@@ -90,10 +98,10 @@ impl Field<'_> {
             Self::Count { value, .. } => value.to_string(),
             Self::Switch(value) => if **value { "1" } else { "0" }.into(),
             Self::Picks { value, .. } => joined(value.iter()),
-            Self::Numbers { value, .. } => joined(value.iter().map(|v| format!("{v:.2}"))),
+            Self::Numbers { value, .. } => joined(value.iter().map(|v| format!("{v:.DIGITS$}"))),
             Self::Edits { value, .. } => joined(value.iter().map(|e| {
                 let Edit { matrix, row, column, value } = e;
-                format!("{matrix}_{row}_{column}_{value:.2}")
+                format!("{matrix}_{row}_{column}_{value:.DIGITS$}")
             })),
             Self::Text { value, .. } => (*value).clone(),
         }
@@ -102,12 +110,12 @@ impl Field<'_> {
     /// Takes the value from a text; `None` where it is none of those that are allowed.
     pub fn read(&mut self, text: &str) -> Option<()> {
         match self {
-            Self::Number { value, least, most, .. } => **value = number(text, *least, *most)?,
+            Self::Number { value, least, most, digits } => **value = number(text, *least, *most, *digits)?,
             Self::Count { value, least, most } => **value = within(text.parse().ok()?, *least, *most)?,
             Self::Switch(value) => **value = ["0", "1"].iter().position(|&word| word == text)? == 1,
             Self::Picks { value, below, most } => **value = picks(text, *below, *most)?,
             Self::Numbers { value, count, least, most } => {
-                let numbers: Option<Vec<f64>> = parts(text).map(|part| number(part, *least, *most)).collect();
+                let numbers: Option<Vec<f64>> = parts(text).map(|part| number(part, *least, *most, DIGITS)).collect();
                 **value = numbers.filter(|numbers| numbers.is_empty() || numbers.len() == *count)?;
             }
             Self::Edits { value, shapes } => {
@@ -116,13 +124,24 @@ impl Field<'_> {
                 **value = edits.filter(|edits| edits.len() <= MOST_EDITS)?;
             }
             Self::Text { value, longest } => {
-                // What no keyboard writes has no place in a prompt.
-                let fits = text.len() <= *longest && !text.chars().any(char::is_control);
-                **value = fits.then(|| text.to_owned())?;
+                **value = Some(fitting(text, *longest)).filter(|fitting| fitting == text)?;
             }
         }
         Some(())
     }
+}
+
+/// The nearest text that has its place in a field of so many bytes.
+pub fn fitting(typed: &str, longest: usize) -> String {
+    let mut text = String::new();
+    // What no keyboard writes is no more than a space to a prompt of this page, and neither is the end of a line.
+    for letter in typed.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
+        if text.len() + letter.len_utf8() > longest {
+            break;
+        }
+        text.push(letter);
+    }
+    text
 }
 
 /// Lists have commas between: a point is part of a number, and a minus its sign.
@@ -139,8 +158,15 @@ fn within<T: PartialOrd>(value: T, least: T, most: T) -> Option<T> {
     (least..=most).contains(&value).then_some(value)
 }
 
-fn number(text: &str, least: f64, most: f64) -> Option<f64> {
-    within(text.parse().ok()?, least, most)
+fn number(text: &str, least: f64, most: f64, digits: usize) -> Option<f64> {
+    // More digits than are ever written would be another picture than the one that its own link leads to.
+    within(text.parse().ok()?, least, most).filter(|value| rounded(*value, digits) == *value)
+}
+
+/// The nearest number of so many digits: the very one that is read where it is written.
+fn rounded(value: f64, digits: usize) -> f64 {
+    let scale = 10f64.powi(digits as i32);
+    (value * scale).round() / scale
 }
 
 fn picks(text: &str, below: usize, most: usize) -> Option<Vec<usize>> {
@@ -161,5 +187,27 @@ fn edit(text: &str, shapes: &[[usize; 2]]) -> Option<Edit> {
     let matrix: usize = matrix.parse().ok()?;
     let [rows, columns] = *shapes.get(matrix)?;
     let (row, column) = (row.parse().ok().filter(|&r| r < rows)?, column.parse().ok().filter(|&c| c < columns)?);
-    Some(Edit { matrix, row, column, value: number(value, -Edit::LARGEST, Edit::LARGEST)? })
+    Some(Edit { matrix, row, column, value: number(value, -Edit::LARGEST, Edit::LARGEST, DIGITS)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_so_many_digits_is_taken_as_it_is_written() {
+        for hundredths in -999..=999 {
+            let text = format!("{:.2}", f64::from(hundredths) / 100.0);
+            let value = number(&text, -Edit::LARGEST, Edit::LARGEST, 2).expect(&text);
+            assert_eq!((value, Edit::nearest(value)), (text.parse().unwrap(), value));
+        }
+        assert_eq!([Edit::nearest(4.5678), Edit::nearest(-1e9), Edit::nearest(0.004)], [4.57, -9.99, 0.0]);
+    }
+
+    #[test]
+    fn a_typed_text_is_cut_between_letters_and_has_no_controls() {
+        assert_eq!(fitting("a\nb\u{7f}c\u{85}d", 20), "a b c d");
+        assert_eq!(fitting("\u{e9}\u{e9}\u{e9}", 5), "\u{e9}\u{e9}");
+        assert_eq!(fitting("whole", 5), "whole");
+    }
 }

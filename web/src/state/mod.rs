@@ -6,7 +6,7 @@ mod field;
 mod kept;
 
 pub use address::{Damaged, VERSION, changed, numbered, read, written};
-pub use field::{Edit, Field};
+pub use field::{Edit, Field, fitting};
 pub use kept::Kept;
 
 /// A lesson's state: plain values that can be written into an address and read from one.

@@ -56,8 +56,12 @@ fn a_cell_is_chosen_by_keys_and_changed() {
     }
     tab.says("W, row 2, column 2: ");
     let field = "document.querySelector('#lesson-2 [data-symbol=w] input')";
-    tab.run(&format!("{field}.value = 4.5; {field}.dispatchEvent(new Event('change', {{ bubbles: true }}))"));
-    tab.says("W, row 2, column 2: 4.500");
+    tab.run(&format!("{field}.value = 4.5678; {field}.dispatchEvent(new Event('change', {{ bubbles: true }}))"));
+    // What is computed with is what the field and the address say.
+    tab.says("W, row 2, column 2: 4.570");
+    tab.wait("location.search.includes('2.cells=0_1_1_4.57')");
+    tab.run(&format!("{field}.value = 4.5712; {field}.dispatchEvent(new Event('change', {{ bubbles: true }}))"));
+    assert_eq!(tab.run(&format!("{field}.value")), "4.57");
 }
 
 #[test]

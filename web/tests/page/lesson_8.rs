@@ -62,6 +62,24 @@ fn with_webgpu_it_runs_there_and_can_be_stopped() {
     assert_eq!(tab.run("document.querySelector('#lesson-8 tbody')"), serde_json::Value::Null);
 }
 
+#[test]
+fn a_prompt_shows_no_more_than_its_link_holds() {
+    let tab = Tab::of("#lesson-8");
+    let field = "document.querySelector('#lesson-8 textarea')";
+    // The bound is one of bytes, of which these letters have two.
+    tab.run(&format!(
+        "{field}.value = 'a\\u007fb' + '\\u00e9'.repeat(300); {field}.dispatchEvent(new Event('input', {{ bubbles: true }}))"
+    ));
+    assert_eq!(tab.run(&format!("{field}.value")), format!("a b{}", "\u{e9}".repeat(198)));
+    tab.wait("location.search.includes('8.prompt=')");
+    // Without the place, which alone would load nothing.
+    let link = tab.url().replace("#lesson-8", "");
+    tab.go(&link[link.find('?').expect("a query")..]);
+    tab.ready();
+    assert_eq!(tab.run("document.querySelectorAll('#page [role=alert]').length"), 0);
+    assert_eq!(tab.run(&format!("{field}.value.length")), 201);
+}
+
 /// A copy of the page's folder.
 fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

@@ -5,6 +5,8 @@ mod difference;
 mod results;
 
 use leptos::prelude::*;
+// A field of several lines has its value under the same name.
+use leptos::web_sys::HtmlInputElement;
 use slimgpt::allocate::{Allocation, Target};
 use slimgpt::report::figures;
 use slimgpt::shipped::PROMPT;
@@ -13,7 +15,7 @@ use slimgpt_worker::protocol::{Answer, File, Generate, Job, Prune, Text, Which};
 use crate::kit::{Bars, Choice, Figure, Plot, Section, Slider};
 use crate::lessons::tiny;
 use crate::remote::Work;
-use crate::state::{Field, Kept, Shared};
+use crate::state::{Field, Kept, Shared, fitting};
 use crate::text::say;
 use results::{Found, Results};
 
@@ -181,10 +183,12 @@ fn Controls(kept: Kept<State>, work: Work, prune: Callback<()>) -> AnyView {
                 maxlength=LONGEST.to_string()
                 prop:value=move || kept.with(|s| s.prompt.clone())
                 on:input=move |event| {
-                    // Lines of their own are no more than spaces to a prompt of this page.
-                    let typed = event_target_value(&event).replace(['\n', '\r', '\t'], " ");
-                    if typed.len() <= LONGEST {
-                        kept.change("prompt", |s| s.prompt = typed);
+                    let typed = event_target_value(&event);
+                    let prompt = fitting(&typed, LONGEST);
+                    kept.change("prompt", |s| s.prompt.clone_from(&prompt));
+                    // Where nothing changed, the field would go on showing what was typed.
+                    if prompt != typed {
+                        event_target::<HtmlInputElement>(&event).set_value(&prompt);
                     }
                 }
             >

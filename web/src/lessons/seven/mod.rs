@@ -14,7 +14,7 @@ use crate::remote::Work;
 use crate::state::{Field, Kept, Shared};
 use crate::text::say;
 use asked::{CURVES, FIRST};
-use found::{Found, curve_name, shares_plot};
+use found::{Found, Yours, curve_name, shares_plot};
 
 /// The reader's curve comes after the others.
 const YOURS: usize = CURVES.len();
@@ -92,7 +92,7 @@ fn FirstLayer(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
     let compute = move || {
         let runs = FIRST.map(asked::of_first).to_vec();
         compare(work, runs, move |dense, runs| {
-            found.update(|found| (found.dense, found.first) = (dense, runs));
+            found.update(|found| found.own_first = Some((dense, runs)));
         });
     };
     view! {
@@ -126,14 +126,10 @@ fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
         let profile = kept.untracked().profile();
         // Both on the same device, so that a difference is that of the curves.
         let runs = vec![asked::of_curve(CURVES[0]), asked::of_profile(&profile)];
-        compare(work, runs, move |dense, mut runs| {
-            found.update(|found| {
-                found.dense = dense;
-                found.yours = runs.pop().map(|run| (profile.clone(), run));
-                if let (Some(log), Some(known)) = (runs.pop(), found.curves.first_mut()) {
-                    *known = log;
-                }
-            });
+        compare(work, runs, move |dense, runs| {
+            if let Ok([log, run]) = <[_; 2]>::try_from(runs) {
+                found.update(|found| found.yours = Some(Yours { profile: profile.clone(), dense, log, run }));
+            }
         });
     };
     let says = move || match shares.get() {

@@ -6,7 +6,7 @@ use slimgpt::obs::toy::ToyLayer;
 use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, trace_at_once};
 use slimgpt::obs::{ChannelSteps, ObsError, Options, Ranking, Selection};
 
-use super::State;
+use super::{CUTS, State};
 use crate::kit::{Bar, Outcome, percent};
 use crate::text::say;
 
@@ -41,7 +41,7 @@ pub(super) struct Race {
     random: Rival,
     /// How many columns leave.
     cut: usize,
-    /// Every set of columns up to one more than leave, with its error.
+    /// Every set of columns up to one more than can leave, with its error.
     all: Vec<Rival>,
 }
 
@@ -59,8 +59,8 @@ impl Race {
         // Refitted like all others: a rival is judged by the choice alone.
         let ranked = |ranking| run(&Options { selection: Selection::Ranking(ranking), ..undamped });
         let greedy = run(&undamped)?;
-        // One more than leave: what a next column would cost is shown beside a whole choice too.
-        let sets: Vec<Vec<usize>> = (1..=cut + 1).flat_map(|size| subsets(COLUMNS, size)).collect();
+        // An address may have chosen as many as ever leave; and what one more would cost is shown beside a whole choice.
+        let sets: Vec<Vec<usize>> = (1..=CUTS[1] + 1).flat_map(|size| subsets(COLUMNS, size)).collect();
         let errors = costs_at_once(&x, &weight, &sets, 0.0)?.into_iter().map(|cost| cost / greedy.signal);
         let all: Vec<Rival> = sets.into_iter().zip(errors).map(|(columns, error)| Rival { columns, error }).collect();
         let choices = all.iter().filter(|rival| rival.columns.len() == cut);
@@ -116,8 +116,9 @@ impl Race {
         let (columns, error) = (listed(&state.picks), percent(self.error(&state.picks).unwrap_or_default()));
         match (state.picks.len(), self.whole(&state.picks)) {
             (0, _) => say::three_start(self.cut),
+            (chosen, _) if chosen > self.cut => say::three_too_many(columns, error, self.cut, chosen - self.cut),
             (_, Some(exact)) => say::three_full(columns, error, self.choices().count(), self.better_than(exact)),
-            (chosen, None) => say::three_on_the_way(columns, error, self.cut.saturating_sub(chosen)),
+            (chosen, None) => say::three_on_the_way(columns, error, self.cut - chosen),
         }
     }
 
@@ -194,6 +195,20 @@ mod tests {
                 assert!((same - rival.error).abs() < SAME, "{same} for {rival:?}");
             }
         }
+    }
+
+    #[test]
+    fn more_columns_than_leave_have_their_true_error_and_are_told() {
+        let race = Race::of(2, 0.6, 3).unwrap();
+        let picks = vec![0, 1, 2, 3, 4];
+        let (two, five) = (race.error(&picks[..2]).unwrap(), race.error(&picks).unwrap());
+        assert!(0.0 < two && two < five);
+        let state = State { cut: 2, picks, ..State::default() };
+        let says = race.sentence(&state);
+        assert!(says.contains(&percent(five)) && says.contains("put 3 back"), "{says}");
+        assert!(race.bars(&state).iter().any(|bar| bar.value == five));
+        let costs = race.next_costs(&state.picks).values;
+        assert!(costs[..5].iter().all(|&cost| cost == 0.0) && costs[5..].iter().all(|&cost| cost > 0.0), "{costs:?}");
     }
 
     #[test]
