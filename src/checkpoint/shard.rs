@@ -3,7 +3,7 @@
 use safetensors::SafeTensors;
 
 use super::names::{Expected, Stored, complete};
-use super::{Dtype, Element, HostTensor, ReadError};
+use super::{Element, HostTensor, ReadError};
 use crate::gguf::side_by_side;
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
@@ -206,7 +206,7 @@ impl Shard {
 
     /// A tensor's bytes as they are stored, with its type and shape, where its elements stand one by one.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn plain(&self, tensor: &str) -> Option<(Dtype, Vec<usize>, &[u8])> {
+    pub fn plain(&self, tensor: &str) -> Option<(super::Dtype, Vec<usize>, &[u8])> {
         let entry = self.entry(tensor)?;
         match entry.element {
             Element::Plain(dtype) => Some((dtype, entry.shape.clone(), self.bytes_of(entry))),
