@@ -68,6 +68,9 @@ async fn answers<E: Executor>(executor: &E, device: &TensorDevice) -> Result<Vec
 }
 
 /// The text of every shader by name, for the page to show what the browser's compiler says.
+///
+/// # Errors
+/// When they cannot be written as JSON: never, as things are.
 #[wasm_bindgen]
 pub fn shaders() -> Result<String, JsError> {
     let texts: BTreeMap<_, _> = KERNELS.iter().map(|k| (k.name, k.source)).collect();
@@ -75,6 +78,9 @@ pub fn shaders() -> Result<String, JsError> {
 }
 
 /// Runs everything and returns a [`Report`] as JSON.
+///
+/// # Errors
+/// When there is no adapter, or a step fails.
 #[wasm_bindgen]
 pub async fn run() -> Result<String, JsError> {
     // Without it a panic is nothing but "unreachable" in the console.

@@ -105,6 +105,9 @@ pub struct MemoryPlan {
     pub keep_inner: bool,
     /// Windows that run together.
     pub batch_windows: usize,
+    /// All that may be used where the work is done, where it is known: a training that chooses keeps within it too.
+    #[serde(skip)]
+    pub allowed_bytes: Option<u64>,
     /// The lines that the sums are made of.
     pub parts: Vec<MemoryPart>,
 }
@@ -150,7 +153,8 @@ pub(super) fn plan(
     let batch_windows = batch_windows(request, config, limits)?;
     let needs = Needs::of(request, config, batch_windows);
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
-    let plan = MemoryPlan { batch_windows, ..plan };
+    let allowed_bytes = if limits.is_gpu { limits.device_bytes } else { limits.host_bytes };
+    let plan = MemoryPlan { batch_windows, allowed_bytes, ..plan };
     refuse_beyond_budget(request, limits, &needs, plan)
 }
 
@@ -286,7 +290,8 @@ fn part(what: &str, place: Placement, bytes: u64) -> MemoryPart {
 fn summed(parts: Vec<MemoryPart>, activations: Placement, keep_inner: bool) -> MemoryPlan {
     let sum = |place| parts.iter().filter(|p| p.place == place).map(|p| p.bytes).sum();
     let (device_bytes, host_bytes, disk_bytes) = (sum(Placement::Device), sum(Placement::Host), sum(Placement::Disk));
-    MemoryPlan { device_bytes, host_bytes, disk_bytes, activations, keep_inner, batch_windows: 1, parts }
+    let (batch_windows, allowed_bytes) = (1, None);
+    MemoryPlan { device_bytes, host_bytes, disk_bytes, activations, keep_inner, batch_windows, allowed_bytes, parts }
 }
 
 fn refuse_beyond_budget(

@@ -73,7 +73,8 @@ async fn trained(
     sink: &mut impl LayerSink,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<Choice>, PipelineError> {
-    let mut lesson = Lesson::new(job.checkpoint, job.windows, job.device).map_err(told)?;
+    let allowed = job.plan.memory.allowed_bytes;
+    let mut lesson = Lesson::new(job.checkpoint, job.windows, job.device, allowed).map_err(told)?;
     loop {
         let error = match trained_by(&lesson, job, how, sink, on_event).await {
             Err(error) if error.is_out_of_memory() => error,

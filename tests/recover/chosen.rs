@@ -88,8 +88,23 @@ fn a_run_that_was_interrupted_does_not_train_again() {
 fn windows_of_one_token_teach_nothing() {
     let subject = Subject::open(&shipped());
     let device = Device::cpu();
-    let found = Lesson::new(&subject.checkpoint, &[vec![1]], &device);
+    let found = Lesson::new(&subject.checkpoint, &[vec![1]], &device, None);
     assert!(matches!(found, Err(RecoverError::TooFew { examples: 0, .. })));
+}
+
+#[test]
+fn it_keeps_within_the_memory_that_was_allowed() {
+    let subject = Subject::open(&shipped());
+    let windows: Vec<Vec<u32>> = (0..4).map(|i| tokens(24, 512, i)).collect();
+    let of = |bytes| Lesson::new(&subject.checkpoint, &windows, &Device::cpu(), Some(bytes)).map(|_| ());
+    assert!(of(8 << 30).is_ok());
+    assert!(matches!(of(1 << 20), Err(RecoverError::Memory { budget, .. }) if budget == 1 << 20));
+    // A plan tells what was allowed, wherever the work is done.
+    for is_gpu in [false, true] {
+        let limits = Limits { is_gpu, ..Limits::default() }.within(Some(7 << 30));
+        let plan = pipeline::plan(&request(Method::Exact, HeadUnit::KeyValue), subject.checkpoint.config(), &limits);
+        assert_eq!(plan.unwrap().memory.allowed_bytes, Some(7 << 30));
+    }
 }
 
 #[test]
@@ -97,7 +112,7 @@ fn a_state_of_another_training_is_refused() {
     let subject = Subject::open(&shipped());
     let (config, device) = (subject.checkpoint.config(), Device::cpu());
     let windows: Vec<Vec<u32>> = (0..4).map(|i| tokens(24, 512, i)).collect();
-    let lesson = Lesson::new(&subject.checkpoint, &windows, &device).unwrap();
+    let lesson = Lesson::new(&subject.checkpoint, &windows, &device, None).unwrap();
     let begun = |unit, how, kept: Option<&[u8]>| {
         let plan = pipeline::plan(&request(Method::Exact, unit), config, &Limits::default()).unwrap();
         Training::new(&subject.checkpoint, &lesson, &plan, how, &device, kept).map(|training| training.state())

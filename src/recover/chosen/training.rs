@@ -34,17 +34,23 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Of the calibration windows.
+    /// Of the calibration windows, within `allowed` bytes of memory where so many are given.
     ///
     /// # Errors
     /// When the windows are too short to learn from, or nothing fits the device.
-    pub fn new(checkpoint: &Checkpoint, windows: &[Vec<u32>], device: &Device) -> Result<Self, RecoverError> {
+    pub fn new(
+        checkpoint: &Checkpoint,
+        windows: &[Vec<u32>],
+        device: &Device,
+        allowed: Option<u64>,
+    ) -> Result<Self, RecoverError> {
         let settings = settings(checkpoint.config().max_positions);
         let data = Data::of_windows(windows, settings.window);
         if data.learnt.is_empty() {
             return Err(RecoverError::TooFew { examples: 0, held_out: 0 });
         }
-        let plan = plan(&settings, checkpoint.config(), None, &Limits::of(device, None))?;
+        let limits = Limits::of(device, None).within(allowed);
+        let plan = plan(&settings, checkpoint.config(), None, &limits)?;
         Ok(Self { settings, plan, data })
     }
 

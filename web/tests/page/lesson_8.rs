@@ -16,11 +16,11 @@ use crate::tab::Tab;
 /// Few windows: a browser's processor has one thread, and its software GPU is slower still.
 const WINDOWS: usize = 8;
 /// What the library makes of the same request outside of a browser.
-fn native() -> Pruned {
+fn native(windows: usize) -> Pruned {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tiny_model");
     let file = |(name, _): &(&str, usize)| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap());
     let mut worker = Worker::on(Model::open(FILES.iter().map(file).collect()).unwrap(), Device::cpu());
-    let job = Job::Prune(State { windows: WINDOWS, ..State::default() }.asked());
+    let job = Job::Prune(State { windows, ..State::default() }.asked());
     match block_on(worker.answer(&Request { id: 1, job, cpu: false }, &mut |_| {})) {
         Ok(Done::Answer(Answer::Pruned(pruned))) => *pruned,
         other => panic!("{other:?}"),
@@ -33,24 +33,38 @@ fn gone(svg: &str) -> Vec<String> {
     titles.filter(|title| title.starts_with("layer ")).map(str::to_owned).collect()
 }
 
-#[test]
-fn it_is_the_command_lines_pruning() {
-    let tab = Tab::with(Gpu::Off, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
+/// Lets the page prune with so many windows, and holds what it shows to the command line's.
+fn is_the_command_lines_pruning(gpu: Gpu, windows: usize) -> Tab {
+    let tab = Tab::with(gpu, &format!("?v=1&8.windows={windows}#lesson-8"));
     tab.by("button", "Prune, measure and write").click();
     tab.wait_long("document.querySelector('#lesson-8 .written')");
-    let want = native();
+    let want = native(windows);
     let cell = tab.run("document.querySelector('#lesson-8 tbody td').innerText");
     let perplexity: f64 = cell.as_str().and_then(|text| text.parse().ok()).expect("a number");
     assert!((perplexity / want.perplexity[1] - 1.0).abs() < 1e-3, "{perplexity} {}", want.perplexity[1]);
     let map = tab.run("document.querySelector('#lesson-8 .plot svg').outerHTML");
     assert_eq!(gone(map.as_str().unwrap_or_default()), gone(&figures::heads(&want.layers).inline()));
+    tab
+}
+
+#[test]
+fn it_is_the_command_lines_pruning() {
+    let tab = is_the_command_lines_pruning(Gpu::Off, WINDOWS);
     // Both have gone on with the prompt, and not with the same words.
     assert!(tab.run("document.querySelectorAll('#lesson-8 .written mark').length").as_u64() > Some(0));
     tab.by("button", "Show the files of the last model").click();
     tab.wait_long("[...document.querySelectorAll('#lesson-8 .files a')].some(a => a.download === 'model.safetensors')");
 }
 
-/// Not to the end: a software GPU takes minutes to measure what this processor measures in seconds.
+#[test]
+#[ignore = "a software GPU takes minutes to measure what this processor measures in seconds"]
+fn with_webgpu_it_is_the_command_lines_pruning_too() {
+    let tab = is_the_command_lines_pruning(Gpu::Software, 2);
+    let device = tab.run("document.querySelector('#lesson-8 .device').innerText");
+    assert!(device.as_str().is_some_and(|text| text.starts_with("Computing on the GPU")), "{device}");
+}
+
+/// Not to the end, which the test above goes to.
 #[test]
 fn with_webgpu_it_runs_there_and_can_be_stopped() {
     let tab = Tab::with(Gpu::Software, &format!("?v=1&8.windows={WINDOWS}#lesson-8"));
