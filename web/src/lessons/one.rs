@@ -104,7 +104,7 @@ pub fn Lesson(
     /// What the reader changes.
     kept: Kept<State>,
 ) -> AnyView {
-    let worked = Memo::new(move |_| kept.with(|state| Layer::of(state).map_err(|e| e.to_string())));
+    let worked = Memo::new(move |_| kept.with(Layer::of));
     let says = Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(Clone::clone, Layer::sentence)));
     let outcome = Signal::derive(move || {
         worked.with(|w| w.as_ref().map_or_else(|words| Outcome::Open(words.clone()), Layer::outcome))

@@ -1,10 +1,9 @@
 //! The shipped model as lessons know it before it is loaded: its sizes, and how it is pruned here.
 
-use serde_json::Value;
 use slimgpt::allocate::Allocation;
-use slimgpt::checkpoint::parse_config;
 use slimgpt::pipeline::Request;
 use slimgpt::shape::ModelConfig;
+use slimgpt::shipped;
 use slimgpt::text::Bos;
 use slimgpt_worker::protocol::{Eval, Prune, Text};
 
@@ -22,9 +21,8 @@ pub const EVAL: Eval = Eval { windows: Some(32), tokens: Some(256), bos: Bos::Ea
 /// # Errors
 /// Never, for the model that was tested.
 pub fn config() -> Result<ModelConfig, String> {
-    let text = include_str!("../../../examples/tiny_model/config.json");
-    let raw: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    parse_config(&raw).map_err(|e| e.to_string())
+    // A sentence of its own: the library's would bring those of all that can be wrong with a checkpoint, kilobytes.
+    shipped::config().map_err(|_| "the sizes of the model of the page are not understood".into())
 }
 
 /// A pruning with the page's usual text.

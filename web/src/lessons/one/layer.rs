@@ -3,20 +3,20 @@
 
 use std::ops::Range;
 
-use slimgpt::checkpoint::{Dtype, ReadError};
+use slimgpt::checkpoint::Dtype;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::KeptIndices;
 use slimgpt::shape::{Axis, LayerShape, ModelConfig, Part, Projection};
-use slimgpt::shipped;
 
 use super::State;
+use crate::lessons::tiny;
 
 /// How many query heads may share a key/value head: 1, 2 or 4, which divide the 8 and the 32 heads of the models.
 pub(super) const SHARINGS: usize = 3;
 
 /// The sizes of a model as they are published: the shipped one, then LLaMA-7B.
-pub(super) fn published(model: usize) -> Result<ModelConfig, ReadError> {
-    let shipped = shipped::config()?;
+pub(super) fn published(model: usize) -> Result<ModelConfig, String> {
+    let shipped = tiny::config()?;
     Ok(match model {
         0 => shipped,
         _ => {
@@ -38,7 +38,7 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub fn of(state: &State) -> Result<Self, ReadError> {
+    pub fn of(state: &State) -> Result<Self, String> {
         let mut config = published(state.model)?;
         config.dense.kv_heads = config.dense.heads >> state.sharing;
         let LayerShape { kv_heads, channels, .. } = config.dense;
