@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, DiskError};
-use crate::gguf::Texts;
+use crate::gguf::{self, Texts};
 
 /// Whether a model is one file, and not a folder.
 pub fn is_file(model: &Path) -> bool {
@@ -56,13 +56,14 @@ fn text(model: &Path, name: &str) -> Result<Option<String>, Error> {
     Texts::open(model).and_then(|texts| texts.get(name)).map_err(Error::other)
 }
 
-/// The files that hold the weights of a model: the safetensors of its folder, sorted, or the one file.
+/// The files that hold the weights of a model: the safetensors of its folder, sorted, or the GGUF file, with those
+/// that the model was split into.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn weights(model: &Path) -> Result<Vec<PathBuf>, DiskError> {
     if is_file(model) {
-        return Ok(vec![model.to_owned()]);
+        return Ok(gguf::parts(model).into_iter().filter(|part| part == model || part.is_file()).collect());
     }
     let names = disk::names(model)?.into_iter().filter(|name| name.ends_with(".safetensors"));
     Ok(names.map(|name| model.join(name)).collect())
