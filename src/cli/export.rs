@@ -97,7 +97,15 @@ impl Export {
     pub fn given(&mut self) -> Given<'_> {
         let (Target::Gguf { places, .. } | Target::Mlx { places } | Target::Padded { places }) = &mut self.target;
         let (online, models, json) = (places.online, vec![&mut places.model], places.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given {
+            online,
+            need: Need::Whole,
+            models,
+            texts: Vec::new(),
+            json,
+            events: false,
+            adapter: Some(places.adapter.folder_mut()),
+        }
     }
 
     pub fn run(&self) -> Result<()> {

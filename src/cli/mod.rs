@@ -15,6 +15,7 @@ mod headless;
 mod hub;
 mod inspect;
 mod interrupt;
+mod located;
 mod man;
 mod out;
 mod parse;

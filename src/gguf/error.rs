@@ -71,7 +71,7 @@ pub enum GgufError {
     )]
     Split(u64),
     /// The tokenizer cannot be made into a tokenizer.json.
-    #[error("its tokenizer is not read: {0}")]
+    #[error("its tokenizer is not read: {0}; the tokenizer.json of the model is taken where it lies beside the file")]
     Tokenizer(String),
 }
 
