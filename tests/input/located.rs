@@ -142,6 +142,6 @@ fn what_is_no_archive_of_a_model_is_refused_and_leaves_nothing() {
     refused(&changed(list + 23, 1), &["model.safetensors in it ends behind"]);
     refused(&changed(list + 10, 14), &["method 14"]);
     refused(&changed(list + 8, 1), &["is encrypted"]);
-    // More than any disk has.
+    // More than it has: the rest is missing.
     refused(&changed(list + 27, 0x7f), &["model.safetensors in it is damaged"]);
 }

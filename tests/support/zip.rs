@@ -7,7 +7,7 @@ use flate2::{Compression, Crc};
 
 /// The bytes of an archive with these files, deflated or only stored.
 pub fn zip(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
-    let (mut out, mut list) = (Vec::new(), Vec::new());
+    let (mut out, mut list) = (Vec::<u8>::new(), Vec::<u8>::new());
     for (name, content) in files {
         let mut crc = Crc::new();
         crc.update(content);
