@@ -44,6 +44,6 @@ pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 #[cfg(not(target_arch = "wasm32"))]
-pub use packed::unpacked;
+pub use packed::{unpacked, unpacked_here};
 pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -1,6 +1,7 @@
 //! A model's folder in one zip archive, as people send it. Weights are mapped, so it is unpacked, once: into a folder
 //! whose name follows from the archive, which later commands find again.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -55,6 +56,14 @@ pub fn unpacked(zip: &Path, into: &Path, on_bytes: &mut OnBytes<'_>) -> Result<P
     }
     new.finish(|_| Ok::<(), DiskError>(()))?;
     Ok(folder)
+}
+
+/// Where archives are unpacked: in a folder of this program's in the user's cache.
+pub fn unpacked_here() -> PathBuf {
+    let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let usual = if cfg!(windows) { path("LOCALAPPDATA") } else { path("HOME").map(|home| home.join(".cache")) };
+    let caches = path("XDG_CACHE_HOME").or(usual).unwrap_or_else(env::temp_dir);
+    caches.join("slimgpt").join("unpacked")
 }
 
 /// The name of the folder that an archive is unpacked into: another for another archive, or the same one changed.

@@ -1,11 +1,10 @@
 //! What people have in place of a model's folder or its GGUF (one file of several, an archive, an adapter): before a
 //! command begins, each becomes the path that is opened.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use slimgpt::checkpoint::{Located, locate, unpacked};
+use slimgpt::checkpoint::{Located, locate, unpacked, unpacked_here};
 
 use super::exit::Usage;
 use super::{out, progress};
@@ -67,12 +66,4 @@ fn beside(folder: &Path, base: &str) -> Option<PathBuf> {
         Ok(Located::Model(path)) => Some(path).filter(is_model),
         _ => None,
     })
-}
-
-/// Where archives are unpacked: in a folder of this program's in the user's cache.
-fn unpacked_here() -> PathBuf {
-    let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let usual = if cfg!(windows) { path("LOCALAPPDATA") } else { path("HOME").map(|home| home.join(".cache")) };
-    let caches = path("XDG_CACHE_HOME").or(usual).unwrap_or_else(env::temp_dir);
-    caches.join("slimgpt").join("unpacked")
 }

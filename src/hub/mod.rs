@@ -6,6 +6,7 @@
 //! it gets its name.
 
 mod cache;
+mod cached;
 mod choose;
 mod client;
 mod error;
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use cache::model_of_snapshot;
+pub use cached::Cached;
 pub use choose::{Need, is_whole};
 pub use error::HubError;
 pub use event::Event;
@@ -130,6 +132,11 @@ impl Hub {
         download.all(&[(file.clone(), remote)], observer)?;
         repository.refer(&name.revision, &commit)?;
         Ok(repository.snapshot(&commit).join(file))
+    }
+
+    /// The models that the cache holds whole, by their names. Nobody is asked.
+    pub fn models(&self) -> Vec<Cached> {
+        cached::models(&self.settings.cache)
     }
 
     fn repository(&self, name: &Name) -> Repository {
