@@ -4,9 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::{Located, locate, unpacked};
+use slimgpt::gguf::{Header, Texts};
+use slimgpt::quant::BlockType;
+use slimgpt::text::Tokenizer;
 use tempfile::{TempDir, tempdir};
 
 use crate::support::assert_says;
+use crate::support::gguf::File;
 use crate::support::zip::zip;
 
 /// A folder with files of these names, which hold what stands there.
@@ -144,4 +148,25 @@ fn what_is_no_archive_of_a_model_is_refused_and_leaves_nothing() {
     refused(&changed(list + 8, 1), &["is encrypted"]);
     // More than it has: the rest is missing.
     refused(&changed(list + 27, 0x7f), &["model.safetensors in it is damaged"]);
+}
+
+#[test]
+fn a_tokenizer_beside_a_gguf_stands_for_one_that_is_not_read() {
+    let known = File::llama(BlockType::F32);
+    let bytes = known.bytes();
+    let texts = Texts::from(Header::read(&bytes[..], bytes.len() as u64).unwrap());
+    let place = tempdir().unwrap();
+    let (own, other) = (place.path().join("own.gguf"), place.path().join("other.gguf"));
+    fs::write(&own, &bytes).unwrap();
+    fs::write(&other, known.text("tokenizer.ggml.pre", "of-another-day").bytes()).unwrap();
+    assert_says(Tokenizer::open(&other, 32).map(drop), &["of-another-day", "beside the file"]);
+    let want = Tokenizer::open(&own, 32).unwrap().encode("abcab").unwrap();
+    fs::write(place.path().join("tokenizer.json"), texts.get("tokenizer.json").unwrap().unwrap()).unwrap();
+    assert_eq!(Tokenizer::open(&other, 32).unwrap().encode("abcab").unwrap(), want);
+    let made = slimgpt::beside::made(&other).unwrap();
+    assert_eq!(made.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["tokenizer.json"]);
+    // In a folder of downloads it may be another model's: what a file says itself goes before it.
+    fs::write(place.path().join("tokenizer.json"), "{}").unwrap();
+    assert_eq!(Tokenizer::open(&own, 32).unwrap().encode("abcab").unwrap(), want);
+    assert!(Tokenizer::open(&other, 32).is_err());
 }
