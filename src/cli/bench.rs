@@ -87,7 +87,7 @@ impl Bench {
     pub fn given(&mut self) -> Given<'_> {
         let models = self.models.iter_mut().collect();
         let (online, json) = (self.online, self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter: None }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -83,7 +83,7 @@ impl SearchCommand {
         let texts = self.calibration.files_mut().iter_mut().chain(self.probe.files_mut());
         let texts = texts.chain(self.rise.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: json }
+        Given { online, need: Need::Whole, models, texts, json, events: json, adapter: None }
     }
 
     /// Runs the command; with --json its failure is the last line too.

@@ -21,6 +21,8 @@ pub enum Kind {
     Results,
     /// A GGUF file.
     Gguf,
+    /// What Ollama takes a GGUF file in by.
+    Modelfile,
     /// A page about pruned folders.
     Page,
     /// A figure as SVG.
@@ -61,7 +63,7 @@ impl Kind {
     /// What somebody else's is told to be.
     pub(super) fn is_not(self) -> &'static str {
         match self {
-            Self::Pruned | Self::Recovered => "was not made by slimgpt",
+            Self::Pruned | Self::Recovered | Self::Modelfile => "was not made by slimgpt",
             Self::Adapter => "is no adapter",
             Self::Checkpoint => "is not a checkpoint folder",
             Self::Results => "is not a folder",
@@ -86,6 +88,7 @@ impl Kind {
             Self::Checkpoint => path.join("config.json").is_file(),
             Self::Results => true,
             Self::Gguf => begins(path, b"GGUF"),
+            Self::Modelfile => begins(path, b"# Made by slimgpt"),
             Self::Page => beginning(path).is_some_and(|b| holds(&b, b"<meta name=\"generator\" content=\"slimgpt")),
             Self::Figure => beginning(path)
                 .is_some_and(|b| holds(&b, b"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\"")),

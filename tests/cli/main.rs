@@ -7,6 +7,7 @@ mod export;
 mod generate;
 mod gguf;
 mod hub;
+mod located;
 mod loudness;
 mod measured;
 mod places;
@@ -24,6 +25,8 @@ mod texts;
 mod usage;
 mod words;
 mod work;
+#[path = "../support/zip.rs"]
+mod zip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

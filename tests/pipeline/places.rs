@@ -125,6 +125,7 @@ fn what_stands_there_is_known_by_what_is_in_it() {
     let comparison = r#"{"version": "", "model": "", "protocol": {}, "dense": {}, "rows": []}"#;
     let ours = [
         ("a.gguf", Kind::Gguf, "GGUF\u{3}"),
+        ("a.Modelfile", Kind::Modelfile, "# Made by slimgpt. Or so"),
         ("a.html", Kind::Page, "<meta name=\"generator\" content=\"slimgpt 1\"/>"),
         ("a.svg", Kind::Figure, figure),
         ("a.json", Kind::Comparison, comparison),
