@@ -1,5 +1,7 @@
 //! What is asked of a climb, and which text it takes.
 
+use serde::{Deserialize, Serialize};
+
 use super::probe::whole;
 use super::{Bounds, Map, SearchError};
 use crate::checkpoint::Checkpoint;
@@ -44,7 +46,7 @@ pub struct Climb<'a> {
 }
 
 /// When a climb ends: whichever comes first, or no move is left.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// After so many candidates, which repeats exactly.
     pub steps: Option<usize>,

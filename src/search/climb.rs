@@ -198,6 +198,7 @@ impl Ground<'_> {
         let climbed = Climbed {
             id: self.asked.id.to_owned(),
             seed: self.asked.seed,
+            effort: self.asked.effort,
             steps: state.steps,
             accepted: state.accepted,
             exhausted: state.exhausted,

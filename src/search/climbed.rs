@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Effort;
 use super::moves::{Learnt, Move};
 
 /// A finished climb. All divergences are of complete models, pruned one layer after the other, in nats a token.
@@ -11,6 +12,8 @@ pub struct Climbed {
     pub id: String,
     /// Seed of what is chosen among moves that are worth the same.
     pub seed: u64,
+    /// When it was to end.
+    pub effort: Effort,
     /// Candidates that were pruned and judged.
     pub steps: usize,
     /// Those that were better than all before.

@@ -246,3 +246,153 @@ impl<'a> Field<'a> {
 fn unit(site: &Choices<'_>) -> Option<usize> {
     site.options.iter().map(|choice| choice.gone).filter(|&gone| gone > 0).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::parse_config;
+    use crate::search::{Curve, Cut};
+
+    const LAYERS: usize = 4;
+
+    fn config() -> ModelConfig {
+        parse_config(&serde_json::json!({
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 12, "intermediate_size": 40,
+            "num_hidden_layers": LAYERS, "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 10,
+            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true, "head_dim": 4,
+        }))
+        .unwrap()
+    }
+
+    fn map(config: &ModelConfig) -> Map {
+        let mut curves = Vec::new();
+        for layer in 0..LAYERS {
+            for (cut, step, most) in [(Cut::KvHeads, 1, 3), (Cut::QueryHeads, 1, 1), (Cut::Channels, 2, 36)] {
+                let at =
+                    |k: usize| (1 + layer) as f64 * (k * k) as f64 * if cut == Cut::Channels { 1e-4 } else { 0.02 };
+                let errors = (1..=most / step).map(|k| at(k * step)).collect();
+                let probed =
+                    [most / 2 / step * step, most].into_iter().filter(|&k| k > 0).map(|k| (k, at(k))).collect();
+                curves.push(Curve { layer, cut, step, errors, probed });
+            }
+        }
+        Map { layers: config.layers.clone(), curves }
+    }
+
+    fn start(map: &Map, config: &ModelConfig, bounds: &Bounds, target: usize) -> Vec<LayerShape> {
+        super::super::allocate::allocate(map, config, bounds, target).unwrap().0
+    }
+
+    /// Makes so many moves one after the other, whatever they come to, and looks at each.
+    fn walked(bounds: &Bounds, moves: usize, seed: u64, look: impl Fn(&[LayerShape], usize, &Field<'_>)) -> Vec<Move> {
+        let config = config();
+        let map = map(&config);
+        let target = config.decoder_parameters() * 3 / 10;
+        let start = start(&map, &config, bounds, target);
+        let (field, mut chosen) = Field::new(&map, &config, bounds, target, &start).unwrap();
+        assert_eq!(field.sizes(&chosen), start);
+        let (mut learnt, mut made) = (Learnt::nothing(field.count()), Vec::new());
+        for step in 0..moves {
+            let units = [4, 2, 1, 16][step % 4];
+            let (next, worth) = field.propose(&chosen, &learnt, &[], units, (seed, step)).unwrap();
+            // As if every other candidate had been better than expected.
+            learnt.note(&next, &worth, if step % 2 == 0 { 1.0 } else { -1.0 });
+            chosen = next.made(&chosen);
+            assert!(field.has(&chosen));
+            look(&field.sizes(&chosen), target, &field);
+            made.push(next);
+        }
+        made
+    }
+
+    fn gone(layers: &[LayerShape]) -> usize {
+        let config = config();
+        config.decoder_parameters() - layers.iter().map(|&layer| config.layer_parameters(layer)).sum::<usize>()
+    }
+
+    #[test]
+    fn every_move_keeps_to_the_budget_by_the_models_own_count() {
+        for seed in 0..3 {
+            walked(&Bounds::default(), 60, seed, |layers, target, field| {
+                let gone = gone(layers);
+                // Two channels are a step, of three rows or columns each.
+                assert!((target..=target + 2 * 3 * 12).contains(&gone), "{gone} for {target}");
+                assert_eq!(field.gone(&field.places_of(layers).unwrap()), gone);
+            });
+        }
+    }
+
+    #[test]
+    fn every_move_keeps_to_the_bounds() {
+        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), uniform: false };
+        walked(&bounds, 60, 7, |layers, _, _| {
+            assert_eq!(layers[1], config().layers[1]);
+            assert!(layers.iter().all(|layer| layer.channels.is_multiple_of(4)), "{layers:?}");
+        });
+    }
+
+    #[test]
+    fn budget_passes_between_attention_and_feed_forward() {
+        let config = config();
+        let map = map(&config);
+        let (bounds, target) = (Bounds::default(), config.decoder_parameters() * 3 / 10);
+        let start = start(&map, &config, &bounds, target);
+        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let moves = field.moves(&chosen, 4);
+        // Of each layer heads come first.
+        let crosses = |from: usize| moves.iter().any(|m| m.relieved.0 % 2 == from && m.loaded.0 % 2 != from);
+        assert!(crosses(0) && crosses(1), "{moves:?}");
+    }
+
+    #[test]
+    fn the_same_seed_and_step_propose_the_same() {
+        let moves = |seed| walked(&Bounds::default(), 20, seed, |_, _, _| {});
+        assert_eq!(moves(3), moves(3));
+    }
+
+    #[test]
+    fn all_moves_are_tried_once_and_then_none() {
+        let config = config();
+        let map = map(&config);
+        let (bounds, target) = (Bounds::default(), config.decoder_parameters() / 4);
+        let start = start(&map, &config, &bounds, target);
+        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let (learnt, mut tried) = (Learnt::nothing(field.count()), Vec::new());
+        while let Some((made, _)) = field.propose(&chosen, &learnt, &tried, 1, (0, tried.len())) {
+            assert!(!tried.contains(&made));
+            tried.push(made);
+        }
+        assert!(tried.len() > LAYERS, "{tried:?}");
+    }
+
+    #[test]
+    fn what_a_candidate_shows_makes_the_same_move_dearer_and_its_reverse_cheaper() {
+        let config = config();
+        let map = map(&config);
+        let (bounds, target) = (Bounds::default(), config.decoder_parameters() / 4);
+        let start = start(&map, &config, &bounds, target);
+        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let mut learnt = Learnt::nothing(field.count());
+        let (made, before) = field.propose(&chosen, &learnt, &[], 2, (0, 0)).unwrap();
+        learnt.note(&made, &before, before.gain - before.moved);
+        let after = field.worth(&chosen, &made, &learnt);
+        assert!(after.gain < before.gain && after.hope < before.hope, "{before:?} {after:?}");
+        // However often: a cost is never believed to be nothing.
+        for _ in 0..100 {
+            learnt.note(&made, &before, -1e9);
+        }
+        assert!(learnt.corrections.iter().all(|c| c.abs() <= MOST_CORRECTION), "{learnt:?}");
+    }
+
+    #[test]
+    fn sizes_that_the_map_does_not_have_are_no_start() {
+        let config = config();
+        let map = map(&config);
+        let mut layers = config.layers.clone();
+        layers[0].channels -= 1;
+        assert!(Field::new(&map, &config, &Bounds::default(), 0, &layers).is_none());
+        // Too little goes.
+        assert!(Field::new(&map, &config, &Bounds::default(), 10, &config.layers).is_none());
+        assert!(Field::new(&map, &config, &Bounds::default(), 0, &layers[1..]).is_none());
+    }
+}

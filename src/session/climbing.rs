@@ -49,9 +49,11 @@ pub async fn climb_for(
     Ok(())
 }
 
-/// Whether a finished climb is what would come of another with this id: as many steps, or all that a time allowed.
+/// Whether a finished climb is what would come of another with this id: as long, as many steps, or all there are.
 fn is_same(climbed: &Climbed, id: &str, effort: Effort) -> bool {
-    climbed.id == id && (climbed.exhausted || effort.steps.is_none_or(|steps| climbed.steps == steps))
+    let is_as_long = climbed.effort == effort || (effort.seconds.is_none() && effort.steps == Some(climbed.steps));
+    let is_all = climbed.exhausted && effort.steps.is_none_or(|steps| steps >= climbed.steps);
+    climbed.id == id && (is_all || is_as_long)
 }
 
 /// What tells a climb from others: all that its candidates follow from.

@@ -62,7 +62,7 @@ async fn run(mail: &Mail, order: &Order) -> Result<Option<Box<SearchPlan>>, Stri
     };
     let drawn = cut(2 * count + 4).or_else(|_| cut(count))?;
     let begin = usize::from(order.key.which.bos == Bos::Each);
-    let (probe, _) = apart(drawn, &[&order.windows], begin, count);
+    let (probe, _) = apart(drawn, &[order.windows.as_slice()], begin, count);
     let folder = order.folder.clone().ok_or("there is no folder to keep a search in")?.join("searches");
     disk::make_folder(&folder).map_err(told)?;
     let file = folder.join(file_name(&order.model.name()));

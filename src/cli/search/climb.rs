@@ -62,6 +62,7 @@ mod tests {
         let climbed = Climbed {
             id: String::new(),
             seed: 0,
+            effort: Effort { steps: Some(7), seconds: None },
             steps: 7,
             accepted: 2,
             exhausted: false,
