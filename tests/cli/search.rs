@@ -199,7 +199,7 @@ fn complete_candidates_are_climbed_and_tell_what_they_reach() {
     assert!(!again.err.contains("candidate 3:"), "{}", again.err);
     assert_eq!(plan(std::path::Path::new(&file))["targets"][0], found);
     let other = path(&folder.path().join("other.json"));
-    let anew = search.iter().map(|word| if *word == file { other.as_str() } else { word }).collect::<Vec<_>>();
+    let anew = search.iter().map(|word| if *word == file { other.as_str() } else { *word }).collect::<Vec<_>>();
     run(&anew).with(0);
     assert_eq!(plan(std::path::Path::new(&other))["targets"][0], found);
     // A pruning climbs by itself too, and once.
