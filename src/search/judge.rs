@@ -1,7 +1,7 @@
 //! What complete candidates are judged by: their divergence from the dense model, on few tokens first and on all only for
 //! those that pass. Their states go through each layer as it is pruned, so that no candidate's weights are kept.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use super::SearchError;
 use super::probe::{States, block, embedded, rows};
@@ -105,7 +105,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn through(block: &Block, positions: &Positions, states: &mut States) {
+fn through(block: &Block, positions: &Positions, states: &mut [Tensor<3>]) {
     states.iter_mut().for_each(|piece| *piece = block.forward(piece.clone(), positions));
 }
 

@@ -29,12 +29,6 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// The windows of the greatest length: all go through a layer in pieces of one length.
-    pub(super) fn whole(windows: &[Vec<u32>]) -> Vec<Vec<u32>> {
-        let length = windows.iter().map(Vec::len).max().unwrap_or(0);
-        windows.iter().filter(|window| window.len() == length).cloned().collect()
-    }
-
     /// The states before the first layer, of windows of one length. The dense model goes through once, for what it expects.
     pub async fn new(
         checkpoint: &'a Checkpoint,
@@ -104,6 +98,12 @@ impl<'a> Probe<'a> {
         }
         Ok(found)
     }
+}
+
+/// The windows of the greatest length: all go through a layer in pieces of one length.
+pub(super) fn whole(windows: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let length = windows.iter().map(Vec::len).max().unwrap_or(0);
+    windows.iter().filter(|window| window.len() == length).cloned().collect()
 }
 
 /// The states before the first layer, of windows of one length.
