@@ -74,7 +74,13 @@ impl Effort {
 }
 
 /// The windows that candidates are judged by, and those that are held out, each of one length.
-pub(super) fn texts(asked: &Climb<'_>) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>), SearchError> {
+pub(super) struct Texts {
+    pub probe: Vec<Vec<u32>>,
+    pub held_out: Vec<Vec<u32>>,
+}
+
+/// The texts of a climb that can be.
+pub(super) fn texts(asked: &Climb<'_>) -> Result<Texts, SearchError> {
     if asked.bounds.uniform {
         return Err(SearchError::NoClimb("where all layers are to have one shape: a move changes two sites"));
     }
@@ -92,7 +98,7 @@ pub(super) fn texts(asked: &Climb<'_>) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>),
     if held_out.iter().all(|window| probe.contains(window)) {
         return Err(SearchError::NoClimb("whose held-out windows are those that candidates are judged by"));
     }
-    Ok((probe, held_out))
+    Ok(Texts { probe, held_out })
 }
 
 /// The first windows, with as many tokens as candidates are fitted to.

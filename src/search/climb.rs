@@ -10,7 +10,7 @@
 //!
 //! Candidates are fitted to the first of the calibration windows: on fewer tokens than the pruning, but in its way.
 
-use super::asked::{Climb, fitted, texts};
+use super::asked::{Climb, Texts, fitted, texts};
 use super::candidate::{Candidates, Look, Outcome};
 use super::climbed::{Climbed, Climbing, Judged};
 use super::judge::Judge;
@@ -40,7 +40,7 @@ pub async fn climb<E: Executor>(
     keep: &mut dyn FnMut(&Climbing) -> Result<(), SearchError>,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Found, SearchError> {
-    let (probe, held_out) = texts(asked)?;
+    let Texts { probe, held_out } = texts(asked)?;
     let config = asked.request.written_config(asked.checkpoint.config());
     let target = gone_for(start.target, &config)?;
     let field = Field::new(asked.map, &config, asked.bounds, target, &start.layers);
