@@ -78,7 +78,9 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(PipelineError::Stopped { .. }) => INTERRUPTED,
         _ if is_stopped_recovery(error) => INTERRUPTED,
-        _ if matches!(error.downcast_ref(), Some(SearchError::Stopped { .. })) => INTERRUPTED,
+        _ if matches!(error.downcast_ref(), Some(SearchError::Stopped { .. } | SearchError::ClimbStopped { .. })) => {
+            INTERRUPTED
+        }
         _ if error.is::<Interrupted>() => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
@@ -98,7 +100,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         || matches!(error.downcast_ref(), Some(HubError::NoName(_) | HubError::WhichFile { .. } | HubError::NoText { .. }))
-        || matches!(error.downcast_ref(), Some(SearchError::Target(_) | SearchError::TooMuch { .. }))
+        || matches!(error.downcast_ref(), Some(SearchError::Target(_) | SearchError::TooMuch { .. } | SearchError::NoClimb(_)))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))
         || matches!(error.downcast_ref(), Some(CompareError::OtherModel { .. }))

@@ -26,7 +26,7 @@ use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::search::{self, Probe, RiseArgument, Searching, Within};
+use super::search::{self, ClimbArgument, Probe, RiseArgument, Searching, Within};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
@@ -42,6 +42,7 @@ Examples:
   slimgpt prune ./model --out ./slim --target 0.2 --calibration c4.jsonl --text wiki.test.raw
   slimgpt prune ./model --out ./slim --target-bytes 3GB --calibration c4.jsonl
   slimgpt prune ./model --out ./slim --schedule search --max-perplexity-rise 5% --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --schedule search --target 0.25 --search-minutes 10 --calibration c4.jsonl
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
 result is the same to the last byte. OUT appears only when it is whole; until then the finished
@@ -57,6 +58,9 @@ end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the
 
 With --json every line of standard output is one event with its \"seconds\"; the last is \"finished\",
 \"stopped\" (exit code 130: the same command goes on) or \"failed\".";
+
+const UNCLIMBED: &str =
+    "--search-minutes and --search-steps go on from sizes that are searched for: give --schedule search";
 
 const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched for: give --schedule search";
 
@@ -80,6 +84,8 @@ pub struct Prune {
     calibration: Calibration,
     #[command(flatten)]
     rise: RiseArgument,
+    #[command(flatten)]
+    climb: ClimbArgument,
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
@@ -117,6 +123,9 @@ impl Prune {
             Some(_) if self.pruning.is_search() => self.pruning.towards(None, size, checkpoint.config(), seed)?,
             Some(_) => return Err(Usage(UNSEARCHED.into()).into()),
         };
+        if self.climb.effort().is_any() && !self.pruning.is_search() {
+            return Err(Usage(UNCLIMBED.into()).into());
+        }
         let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
         let reads: Vec<PathBuf> = reads.cloned().collect();
@@ -153,6 +162,7 @@ impl Prune {
                 pruning: &self.pruning,
                 calibration,
                 probe: &Probe::default(),
+                climb: &self.climb,
                 state: &state,
                 earlier: &earlier,
                 interrupt: &interrupt,
@@ -235,8 +245,10 @@ impl Prune {
             return Ok(());
         }
         show(&report, dense.iter().zip(&pruned))?;
-        if let Some(line) = searched.as_ref().and_then(|(plan, _)| search::told(plan)) {
-            out::line(line)?;
+        if let Some((plan, _)) = &searched {
+            for line in search::lines(plan).into_iter().chain(search::told(plan)) {
+                out::line(line)?;
+            }
         }
         match file.zip(written) {
             Some((file, written)) => file.show(&written),

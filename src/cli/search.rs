@@ -1,5 +1,6 @@
 //! `slimgpt search`: sizes that are searched for.
 
+mod climb;
 mod progress;
 mod rise;
 mod searching;
@@ -19,6 +20,7 @@ use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::{exit, out, parse};
 
+pub use climb::{ClimbArgument, lines};
 pub use rise::{RiseArgument, Within, told};
 pub use searching::{Probe, Searching};
 
@@ -27,6 +29,7 @@ Examples:
   slimgpt search ./SmolLM2-135M --targets 0.2,0.25,0.5 --calibration c4.jsonl --out plan.json
   slimgpt search ./SmolLM2-135M --target-bytes 200MB --uniform --calibration c4.jsonl --out one-shape.json
   slimgpt search ./SmolLM2-135M --max-perplexity-rise 10% --calibration c4.jsonl --out plan.json
+  slimgpt search ./SmolLM2-135M --targets 0.25 --search-minutes 10 --calibration c4.jsonl --out climbed.json
   slimgpt prune ./SmolLM2-135M --schedule search --target 0.25 --calibration c4.jsonl --out ./slim
 
 Each site of each layer is cut alone to several sizes, with the weights refitted, and the divergence of what the model
@@ -37,7 +40,10 @@ of divergences that meet the target. One search serves all targets; the file may
 With --max-perplexity-rise candidates are pruned beside OUT (OUT.candidate-1 …), measured on held-out text, and removed;
 the file has the smallest that stays within.
 
-Interrupted, the same command goes on after the last whole layer (OUT.partial).";
+With --search-minutes 10 the sizes are where it begins: for ten minutes complete candidates, each two sites away from the
+best so far, are pruned and judged by the divergence of the whole model.
+
+Interrupted, the same command goes on after the last whole layer or candidate (OUT.partial).";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -65,6 +71,8 @@ pub struct SearchCommand {
     probe: Probe,
     #[command(flatten)]
     rise: RiseArgument,
+    #[command(flatten)]
+    climb: ClimbArgument,
     #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
@@ -115,6 +123,7 @@ impl SearchCommand {
             pruning: &self.pruning,
             calibration,
             probe: &self.probe,
+            climb: &self.climb,
             state: &state,
             earlier: &self.out,
             interrupt: &Interrupt::listen(),
@@ -138,7 +147,7 @@ impl SearchCommand {
         }
         out::line(table::map(&plan))?;
         out::line(table::targets(&plan))?;
-        if let Some(line) = told(&plan) {
+        for line in lines(&plan).into_iter().chain(told(&plan)) {
             out::line(line)?;
         }
         let file = self.out.display();

@@ -27,7 +27,7 @@ mod strided;
 pub mod tasks;
 mod wikitext;
 
-pub use divergence::{Expected, divergence};
+pub use divergence::{Expected, divergence, expected_bytes};
 pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
 pub use likelihood::{Request, log_likelihoods};

@@ -9,13 +9,25 @@
 //! ```
 //!
 //! A site is cut alone in an otherwise dense model, so costs are taken to add up. They do not quite: the plan tells what
-//! was predicted, and whoever prunes by it measures what was reached.
+//! was predicted, and whoever prunes by it measures what was reached. Where there is time,
+//!
+//! ```text
+//! climb          two sites change, the model is pruned as it will be, and what lowers its divergence as a whole is kept
+//! ```
 
 mod allocate;
+mod asked;
+mod candidate;
 mod choices;
+mod climb;
+mod climbed;
 mod curve;
 mod error;
+mod judge;
+mod kept;
 mod map;
+mod memory;
+mod moves;
 mod plan;
 mod probe;
 mod rise;
@@ -24,10 +36,14 @@ mod shapes;
 mod trial;
 mod uniform;
 
+pub use asked::{Climb, Effort};
 pub use choices::Bounds;
+pub use climb::climb;
+pub use climbed::{Climbed, Climbing};
 pub use curve::{Curve, Cut};
 pub use error::SearchError;
 pub use map::Map;
+pub use memory::search_bytes;
 pub use plan::{Found, SearchPlan, sizes};
 pub use rise::candidate;
 pub use run::{Event, Search, search};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
+use super::climbed::Climbed;
 use super::shapes::parameters;
 use super::trial::Rise;
 use super::uniform::uniform;
@@ -23,6 +24,9 @@ pub struct Found {
     pub predicted_divergence: f64,
     /// The layers afterwards.
     pub layers: Vec<LayerShape>,
+    /// What complete candidates were judged at, where the sizes were climbed from those that the map says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climb: Option<Climbed>,
 }
 
 /// A finished search.
@@ -94,17 +98,39 @@ fn is_alike(a: Target, b: Target) -> bool {
 /// # Errors
 /// When the target means nothing, or no sizes meet it.
 pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<Found, SearchError> {
-    let decoder: usize = config.layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let gone = match target {
-        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => (ratio * decoder as f64).round() as usize,
-        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
-            config.parameters() - left
-        }
-        target => return Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
-    };
     let solve = if bounds.uniform { uniform } else { allocate };
-    let (layers, predicted_divergence) = solve(map, config, bounds, gone)?;
-    let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let ratio = 1.0 - left as f64 / decoder as f64;
-    Ok(Found { target, ratio, parameters: config.parameters() - decoder + left, predicted_divergence, layers })
+    let (layers, predicted_divergence) = solve(map, config, bounds, gone_for(target, config)?)?;
+    Ok(Found::new(target, config, layers, predicted_divergence))
+}
+
+/// Parameters that are to go for a target.
+///
+/// # Errors
+/// When the target means nothing.
+pub(super) fn gone_for(target: Target, config: &ModelConfig) -> Result<usize, SearchError> {
+    match target {
+        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => {
+            Ok((ratio * config.decoder_parameters() as f64).round() as usize)
+        }
+        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
+            Ok(config.parameters() - left)
+        }
+        target => Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
+    }
+}
+
+impl Found {
+    /// Sizes of the layers of `config`, with what they come to.
+    pub(super) fn new(
+        target: Target,
+        config: &ModelConfig,
+        layers: Vec<LayerShape>,
+        predicted_divergence: f64,
+    ) -> Self {
+        let decoder = config.decoder_parameters();
+        let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
+        let ratio = 1.0 - left as f64 / decoder as f64;
+        let parameters = config.parameters() - decoder + left;
+        Self { target, ratio, parameters, predicted_divergence, layers, climb: None }
+    }
 }

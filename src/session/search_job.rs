@@ -8,8 +8,8 @@ use crate::allocate::Target;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::disk;
-use crate::pipeline::{Flow, Limits, Request, plan};
-use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, sizes};
+use crate::pipeline::{Flow, Limits, Request, plan_beside};
+use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, search_bytes, sizes};
 
 /// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
 const PROBE_TOKENS: usize = 2048;
@@ -61,7 +61,10 @@ pub async fn search_for(
 ) -> Result<SearchPlan, SearchError> {
     let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
     // A search has no folder whose disk could take activations.
-    let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ..*job.limits })?;
+    let limits = Limits { disk_bytes: None, ..*job.limits };
+    let probe_tokens = probe.iter().map(Vec::len).sum();
+    let beside = search_bytes(checkpoint.config(), probe_tokens);
+    let planned = plan_beside(request, checkpoint.config(), &limits, beside)?;
     let place = match planned.memory.activations {
         // Without a GPU the tensors are in host memory already.
         Placement::Host if !device.is_gpu() => Placement::Device,
@@ -93,7 +96,7 @@ pub async fn search_for(
         source: checkpoint.folder().map(|folder| folder.display().to_string()),
         device: device.name().into(),
         calibration_tokens: calibration.iter().map(Vec::len).sum(),
-        probe_tokens: probe.iter().map(Vec::len).sum(),
+        probe_tokens,
         targets: found.collect::<Result<_, _>>()?,
         rise: None,
         map,

@@ -73,7 +73,8 @@ impl Searching<'_> {
     /// Searches, and prunes candidates into folders beside `place` until it is known which is the smallest within the rise.
     pub fn within(&self, argument: &RiseArgument, most: f64, place: &Place, overwrite: bool) -> Result<Within> {
         let mut plan = self.for_targets(&[])?;
-        let held_out = self.held_out(argument)?;
+        let windows = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
+        let held_out = self.held_out(argument, &windows)?;
         // Numbers and names always have a JSON form.
         let request = serde_json::to_string(self.request).unwrap_or_default();
         let bounds = self.pruning.bounds();
@@ -88,7 +89,6 @@ impl Searching<'_> {
         place.stands()?;
         let dense = self.perplexity(self.checkpoint, &held_out)?;
         let mut rise = Rise { id, most, tokens: dense.tokens, dense: dense.perplexity, trials: Vec::new() };
-        let windows = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
         let written = self.request.written_config(self.checkpoint.config());
         let mut made = Vec::new();
         while let Some(found) = candidate(&plan.map, &written, &bounds, &rise)? {
@@ -110,15 +110,15 @@ impl Searching<'_> {
         Ok(Within { plan, made: Some(folder) })
     }
 
-    fn held_out(&self, argument: &RiseArgument) -> Result<Vec<Vec<u32>>> {
-        let probe = self.probe_size()?;
-        let count = argument.rise_windows.unwrap_or(TOKENS.div_ceil(probe.length));
+    fn held_out(&self, argument: &RiseArgument, calibration: &[Vec<u32>]) -> Result<Vec<Vec<u32>>> {
+        let length = self.probe_size()?.length;
+        let count = argument.rise_windows.unwrap_or(TOKENS.div_ceil(length));
         let windows = self.others(&Others {
             files: &argument.rise_text,
-            size: Size { count, length: probe.length },
+            size: Size { count, length },
             label: "reading the held-out text",
             draw: 2,
-            used: self.calibration_tokens()? + probe.count * probe.length,
+            used: &[calibration, &self.probe_windows(calibration)?],
         })?;
         windows.ok_or_else(|| Usage("no text to measure the rise on: give --rise-text FILE".into()).into())
     }
