@@ -59,7 +59,7 @@ impl State {
     /// A whole layer of another model.
     fn of_model(model: usize) -> Self {
         // A power of two, as the address has it.
-        let sharing = published(model).map_or(0, |config| config.dense.heads_per_group().ilog2() as usize);
+        let sharing = published(model).dense.heads_per_group().ilog2() as usize;
         Self { model, sharing, ..Self::default() }
     }
 
@@ -105,13 +105,11 @@ pub fn Lesson(
     kept: Kept<State>,
 ) -> AnyView {
     let worked = Memo::new(move |_| kept.with(Layer::of));
-    let says = Signal::derive(move || worked.with(|w| w.as_ref().map_or_else(Clone::clone, Layer::sentence)));
-    let outcome = Signal::derive(move || {
-        worked.with(|w| w.as_ref().map_or_else(|words| Outcome::Open(words.clone()), Layer::outcome))
-    });
+    let says = Signal::derive(move || worked.with(Layer::sentence));
+    let outcome = Signal::derive(move || worked.with(Layer::outcome));
     let touch = Callback::new(move |what| {
         kept.change("", |state| {
-            let Ok(now) = Layer::of(state) else { return };
+            let now = Layer::of(state);
             // What is seen is touched: an address may name heads that this model lacks.
             let mut after = State { heads: now.heads_gone(), ..state.clone() };
             after.touch(what);
@@ -125,19 +123,19 @@ pub fn Lesson(
     let kind = Memo::new(move |_| kept.with(|state| (state.model, state.sharing)));
     let figure = move || {
         let (model, _) = kind.get();
-        let first = worked.get_untracked().ok()?;
+        let first = worked.get_untracked();
         let last = StoredValue::new(first.clone());
         // While another model is chosen, what is here is drawn a last time as it was.
         let layer = Signal::derive(move || match worked.get() {
-            Ok(layer) if layer.config.dense == last.with_value(|l| l.config.dense) => layer,
+            layer if layer.config.dense == last.with_value(|l| l.config.dense) => layer,
             _ => last.get_value(),
         });
-        let small = published(0).ok().filter(|_| model != 0).and_then(|_| Layer::of(&State::default()).ok());
-        Some(view! {
+        let small = (model != 0).then(|| Layer::of(&State::default()));
+        view! {
             {drawing(layer, touch)}
             {small.map(|small| miniature(&small, first.config.hidden_size))}
             <Amounts kept=kept layer=layer touch=touch/>
-        })
+        }
     };
     view! {
         <Section number=1 kept=kept outcome=outcome>
@@ -220,7 +218,7 @@ mod tests {
     use super::*;
 
     fn outcome(state: &State) -> Outcome {
-        Layer::of(state).unwrap().outcome()
+        Layer::of(state).outcome()
     }
 
     #[test]
@@ -229,7 +227,7 @@ mod tests {
             for sharing in 0..SHARINGS {
                 let state = State { model, sharing, ..State::default() };
                 assert!(matches!(outcome(&state), Outcome::Open(_)));
-                let most = Layer::of(&state).unwrap().config.dense.channels;
+                let most = Layer::of(&state).config.dense.channels;
                 let mut amounts = (0..most).step_by(most.div_ceil(PLACES));
                 let done = |channels| {
                     matches!(outcome(&State { heads: vec![0], channels, ..state.clone() }), Outcome::Done(_))
@@ -242,7 +240,7 @@ mod tests {
     #[test]
     fn heads_alone_are_not_enough() {
         let heads = State { heads: vec![0, 1, 2], ..State::default() };
-        assert!(WANTED.contains(&Layer::of(&heads).unwrap().share()));
+        assert!(WANTED.contains(&Layer::of(&heads).share()));
         assert!(matches!(outcome(&heads), Outcome::Open(_)));
     }
 

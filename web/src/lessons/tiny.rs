@@ -2,8 +2,6 @@
 
 use slimgpt::allocate::Allocation;
 use slimgpt::pipeline::Request;
-use slimgpt::shape::ModelConfig;
-use slimgpt::shipped;
 use slimgpt::text::Bos;
 use slimgpt_worker::protocol::{Eval, Prune, Text};
 
@@ -15,15 +13,6 @@ pub const WINDOW_TOKENS: usize = 128;
 pub const WINDOWS: usize = 32;
 /// How perplexity is measured: in windows as the model was trained on, of which it knows no longer ones.
 pub const EVAL: Eval = Eval { windows: Some(32), tokens: Some(256), bos: Bos::Each };
-
-/// The sizes of the model.
-///
-/// # Errors
-/// Never, for the model that was tested.
-pub fn config() -> Result<ModelConfig, String> {
-    // A sentence of its own: the library's would bring those of all that can be wrong with a checkpoint, kilobytes.
-    shipped::config().map_err(|_| "the sizes of the model of the page are not understood".into())
-}
 
 /// A pruning with the page's usual text.
 pub fn prune(allocation: Allocation) -> Prune {

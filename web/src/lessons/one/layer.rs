@@ -7,24 +7,24 @@ use slimgpt::checkpoint::Dtype;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::KeptIndices;
 use slimgpt::shape::{Axis, LayerShape, ModelConfig, Part, Projection};
+use slimgpt::shipped;
 
 use super::State;
-use crate::lessons::tiny;
 
 /// How many query heads may share a key/value head: 1, 2 or 4, which divide the 8 and the 32 heads of the models.
 pub(super) const SHARINGS: usize = 3;
 
 /// The sizes of a model as they are published: the shipped one, then LLaMA-7B.
-pub(super) fn published(model: usize) -> Result<ModelConfig, String> {
-    let shipped = tiny::config()?;
-    Ok(match model {
+pub(super) fn published(model: usize) -> ModelConfig {
+    let shipped = shipped::config();
+    match model {
         0 => shipped,
         _ => {
             let dense = LayerShape { heads: 32, kv_heads: 32, channels: 11008 };
             let layers = vec![dense; 32];
             ModelConfig { vocab_size: 32000, hidden_size: 4096, head_dim: 128, dense, layers, ..shipped }
         }
-    })
+    }
 }
 
 /// A layer and what is cut from it.
@@ -38,8 +38,8 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub fn of(state: &State) -> Result<Self, String> {
-        let mut config = published(state.model)?;
+    pub fn of(state: &State) -> Self {
+        let mut config = published(state.model);
         config.dense.kv_heads = config.dense.heads >> state.sharing;
         let LayerShape { kv_heads, channels, .. } = config.dense;
         // An address may name heads that this model lacks, or all: the last one stays.
@@ -49,7 +49,7 @@ impl Layer {
         let first = state.first.min(channels - count);
         let channels: Vec<usize> = (0..first).chain(first + count..channels).collect();
         let kept = KeptIndices::new(config.dense, HeadUnit::KeyValue, &heads, &channels);
-        Ok(Self { config, kept, first })
+        Self { config, kept, first }
     }
 
     /// Heads that leave, as heads of k and v.
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn layer(state: State) -> Layer {
-        Layer::of(&state).unwrap()
+        Layer::of(&state)
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn llama_has_its_published_sizes() {
-        let config = published(1).unwrap();
+        let config = published(1);
         // 6,738,415,616 parameters in all: https://huggingface.co/huggyllama/llama-7b.
         let llama = ModelConfig { tied_head: false, ..config };
         assert_eq!(llama.parameters(), 6_738_415_616);

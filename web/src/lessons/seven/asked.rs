@@ -1,6 +1,7 @@
 //! What lesson 7 prunes: the first layer alone, or all by a curve.
 
 use slimgpt::allocate::{Allocation, Curve, Rounding, Schedule, Target, allocate};
+use slimgpt::shipped;
 use slimgpt_worker::protocol::Prune;
 
 use super::State;
@@ -50,7 +51,7 @@ pub fn chosen(state: &State) -> Prune {
 /// # Errors
 /// When a layer would lose everything.
 pub fn shares(asked: &Prune) -> Result<Vec<f64>, String> {
-    let config = tiny::config()?;
+    let config = shipped::config();
     let found = allocate(&asked.request.allocation, &config, &config).map_err(|e| e.to_string())?;
     Ok(found.layers.iter().map(|l| 1.0 - l.parameters_after as f64 / l.parameters_before as f64).collect())
 }
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn all_curves_have_one_size() {
-        let config = tiny::config().unwrap();
+        let config = shipped::config();
         assert_eq!(config.layers.len(), tiny::LAYERS);
         let size = |asked: Prune| {
             let found = allocate(&asked.request.allocation, &config, &config).unwrap();
