@@ -13,7 +13,7 @@ kernel!(HessianAccumulate = "hessian_accumulate", [256, 1, 1], {
 kernel!(MirrorLower = "mirror_lower", [16, 16, 1], { n: u32, damping: f32 }, |_| 16 * 16);
 
 /// Side of the square of H that one workgroup owns.
-const TILE: usize = 128;
+pub(super) const TILE: usize = 128;
 /// Features that the kernel loads at once.
 const QUAD: usize = 4;
 /// Tokens that are summed before they are added to H: fewer read and write H more often.
@@ -83,7 +83,7 @@ fn launches(tokens: usize, features: usize) -> impl Iterator<Item = ([usize; 3],
 
 /// A rectangle of as many workgroups as there are tiles on and below the diagonal of
 /// `tiles` × `tiles`; `tile_of` in the kernel says which is which.
-fn folded_triangle(tiles: usize) -> [usize; 3] {
+pub(super) fn folded_triangle(tiles: usize) -> [usize; 3] {
     [tiles + 1 - tiles % 2, tiles.div_ceil(2), 1]
 }
 

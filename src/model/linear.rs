@@ -1,7 +1,7 @@
 //! y = x Wᵀ + b, and the root-mean-square norm.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use super::LowRank;
 use crate::device::product::product;
@@ -21,6 +21,16 @@ impl Linear {
     /// A map of W `(out, in)` and b `(out)` without an adapter.
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
         Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), low_rank: None }
+    }
+
+    /// The map onto some of its outputs.
+    pub fn rows(&self, rows: &Tensor<1, Int>) -> Self {
+        let of_bias = |bias: &Param<Tensor<1>>| Param::from_tensor(bias.val().select(0, rows.clone()));
+        Self {
+            weight: Param::from_tensor(self.weight.val().select(0, rows.clone())),
+            bias: self.bias.as_ref().map(of_bias),
+            low_rank: self.low_rank.as_ref().map(|adapter| adapter.rows(rows)),
+        }
     }
 
     /// `(…, in)` as `(b, t, in)` to `(b, t, out)`.

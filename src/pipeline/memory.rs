@@ -5,22 +5,25 @@
 //!
 //! ```text
 //! one layer's weights       parameters · 4
-//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹; W, W as it was left,
-//!                                                     and what is made of them (the CPU: 4 n² and 3 D n)
+//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹, WᵀW; W, W as it was
+//!                           + 384 max(n, D) · 4       left, and what is made of them (the CPU: 4 n² and 3 D n); what
+//!                                                     removals keep aside
 //! activations               N (D + q) · 4             hidden states and attention contexts: on the
 //!                                                     device, else in host memory, else on disk
-//! kept inner activations    N c · 4                   only where there is room to spare
+//! kept inner activations    M c · 4                   of the M tokens that are measured, where there is room to spare
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
 //!
 //! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
-//! far it is from the old one stay there meanwhile, and the new down_proj where H is gone.
+//! far it is from the old one stay there meanwhile, and the new down_proj with what is left of gate and up where H is
+//! gone.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Request;
+use super::measure::most_tokens;
 use crate::activations::Placement;
 use crate::allocate::{LayerPlan, Schedule};
 use crate::device::{Device, room};
@@ -35,6 +38,8 @@ pub use error::{MemoryError, WouldFit};
 const F32: u64 = 4;
 /// The line of the plan that may lie anywhere.
 const ACTIVATIONS: &str = "activations";
+/// Vectors that elimination keeps aside between two moves of H⁻¹: three kinds for each of 128 removals.
+const PAIRS: u64 = 3 * 128;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 pub const BATCH_TOKENS: usize = 4096;
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
@@ -118,7 +123,8 @@ struct Needs {
     solver_on_cpu: u64,
     /// The larger sum.
     sum: u64,
-    /// A new o_proj, and a new down_proj, each with its difference from the old one.
+    /// A new o_proj, and a new down_proj, each with its difference from the old one; with down_proj also the rows of gate
+    /// and up that it still reads.
     projections: [u64; 2],
     activations: u64,
     inner: u64,
@@ -169,12 +175,12 @@ impl Needs {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
             // What layers are drawn to is two matrices more, and one more stream of hidden states.
-            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n) * F32,
-            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n) * F32,
+            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n + PAIRS * n.max(d)) * F32,
+            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n + PAIRS * n.max(d)) * F32,
             sum: n * n * F32,
-            projections: [2 * d * q * F32, 2 * d * c * F32],
+            projections: [2 * d * q * F32, 4 * d * c * F32],
             activations: tokens * ((1 + streams) * d + q) * F32,
-            inner: tokens * c * F32,
+            inner: most_tokens(request) as u64 * c * F32,
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,
         }

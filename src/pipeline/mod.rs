@@ -14,6 +14,7 @@ mod events;
 mod fluctuations;
 mod job;
 mod layer;
+mod measure;
 mod memory;
 mod meter;
 mod method;
@@ -46,7 +47,7 @@ pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan};
 pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
-pub use request::{Propagate, Request};
+pub use request::{Measure, Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
 pub use scores::UnitScores;

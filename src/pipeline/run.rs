@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::batches::{batches, digest, embed};
+use super::measure::measured;
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError};
 use crate::activations::{Cache, Placement, SharedSpill};
@@ -21,6 +22,8 @@ pub(super) struct Run<'a, E> {
     pub types: Types,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
+    /// Whether the losses of each batch are measured. Decides how its outputs are computed, so a replay needs it too.
+    pub is_measured: Vec<bool>,
     /// Hidden states `(windows, tokens, hidden)`.
     pub hidden: Cache,
     /// Hidden states of the dense model, where layers are drawn to them.
@@ -59,6 +62,8 @@ impl<'a, E> Run<'a, E> {
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
         let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
+        let sizes: Vec<(usize, usize)> =
+            batches.iter().map(|batch| (batch.len(), batch.len() * job.windows[batch.start].len())).collect();
         let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
         Ok(Self {
             job,
@@ -66,6 +71,7 @@ impl<'a, E> Run<'a, E> {
             config,
             types: job.types(),
             batches,
+            is_measured: measured(&sizes, job.plan.request.measure),
             hidden,
             dense,
             context,
@@ -154,7 +160,7 @@ impl<'a, E> Run<'a, E> {
             parameters_after,
             bytes_before: job.checkpoint.bytes(),
             bytes_after: self.types.bytes(&pruned),
-            calibration_tokens: self.tokens_before(self.batches.len()),
+            calibration_tokens: self.tokens(),
             calibration_sha256: digest(job.windows),
             plan: job.plan.clone(),
             layers,
@@ -165,6 +171,11 @@ impl<'a, E> Run<'a, E> {
     /// What a token's position means in a batch.
     pub fn positions(&self, batch: usize) -> &Positions {
         &self.positions[&self.job.windows[self.batches[batch].start].len()]
+    }
+
+    /// Tokens of all windows.
+    pub fn tokens(&self) -> usize {
+        self.tokens_before(self.batches.len())
     }
 
     /// Tokens of the first `batches` batches.
