@@ -19,7 +19,7 @@ mod positions;
 mod sampling;
 mod transfer;
 
-pub use attention::{Attention, LayerCache, SCORE_BYTES};
+pub use attention::{Attention, LayerCache, SCORE_BYTES, pairs_per_token};
 pub use block::Block;
 pub use bytes::{batch_bytes, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
 pub use decoder::{Decoder, KvCache};

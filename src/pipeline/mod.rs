@@ -7,6 +7,7 @@
 
 mod batches;
 mod beside;
+mod cost;
 mod cut;
 mod driver;
 mod error;
@@ -33,6 +34,7 @@ mod folder;
 mod resume;
 
 pub use batches::{batches, digest as windows_sha256, embed};
+pub use cost::{Operations, operations_per_token};
 pub use cut::KeptIndices;
 pub use driver::prune;
 #[cfg(not(target_arch = "wasm32"))]
