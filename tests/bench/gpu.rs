@@ -4,7 +4,7 @@ use burn::tensor::{Device as TensorDevice, Distribution, Int, Tensor};
 use slimgpt::device::Device;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
-use slimgpt::gpu::{block_cholesky, gather, hessian, reduce};
+use slimgpt::gpu::{Launched, block_cholesky, gather, hessian, launched, reduce};
 
 use crate::clock::{Bench, Work};
 
@@ -142,21 +142,24 @@ impl On<'_> {
         });
     }
 
-    /// pick_column, pivot_row, pivot_column, basis_gram and update_norms, with the products that
-    /// move W and H⁻¹: they are always launched together.
+    /// remove_column, removed_columns and subtract_product, which are always launched together, and how often.
     fn elimination(&self) {
         if !self.bench.wants("one by one") {
             return;
         }
         let count = self.n / 8;
         let (w, h_inv) = (random(self.device, [self.n, self.n]), self.positive());
-        // A removal reads W twice (its column norms, its products) and a row of H⁻¹.
-        let bytes = Work::Bytes(count as f64 * 4.0 * (self.n * self.n + self.n) as f64);
+        let bytes = Work::Bytes(eliminate::counted(self.n, self.n, count).bytes as f64);
         self.row("channels one by one", &format!("{count} of {}", self.n), (bytes, self.copy), || {
             let alive = Tensor::ones([self.n], self.device);
             let mut state = Elimination { w: w.clone(), h_inv: h_inv.clone(), alive };
             eliminate::cheapest(&mut state, count);
             state.w
         });
+        let before = launched();
+        let mut state = Elimination { w, h_inv, alive: Tensor::ones([self.n], self.device) };
+        eliminate::cheapest(&mut state, count);
+        let Launched { launches, .. } = launched();
+        println!("| *launches of {count} removals* | {} | | {} | | |", self.n, launches - before.launches);
     }
 }
