@@ -83,8 +83,10 @@ impl<E: Executor> Run<'_, E> {
             weights = with_zero_biases(weights, &self.job.plan.biased_config(self.config), shape);
         }
         // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
-        round_layer(index, &mut weights, &self.types)
-            .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
+        if self.rounds {
+            round_layer(index, &mut weights, &self.types)
+                .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
+        }
         let block = Block::load(&weights, shape, self.config, self.job.device.tensor_device());
         Ok((weights, block))
     }

@@ -20,6 +20,8 @@ pub(super) struct Run<'a, E> {
     pub config: &'a ModelConfig,
     /// What each tensor of the output is stored in.
     pub types: Types,
+    /// Whether what is read must be rounded to those types.
+    pub rounds: bool,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
     /// Whether the losses of each batch are measured. Decides how its outputs are computed, so a replay needs it too.
@@ -56,7 +58,7 @@ impl<'a, E> Run<'a, E> {
             Placement::Host if !job.device.is_gpu() => Placement::Device,
             place => place,
         };
-        let config = job.checkpoint.config();
+        let (config, types) = (job.checkpoint.config(), job.types());
         let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
         // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
@@ -69,7 +71,8 @@ impl<'a, E> Run<'a, E> {
             job,
             executor,
             config,
-            types: job.types(),
+            rounds: !job.checkpoint.holds_exactly(&types),
+            types,
             batches,
             is_measured: measured(&sizes, job.plan.request.measure),
             hidden,
