@@ -7,6 +7,9 @@
 // cheapest columns that each told in the launch before, moves its own columns, and tells the cheapest of them. The
 // choice stays on the device, so a block of removals needs no readback.
 //
+// H⁻¹ and M may come in blocks of rows that no kernel binds at once: the elements of row p are then fetched from one
+// after the other, and the launch with the last of them does the rest.
+//
 // A column whose pivot is not positive, or whose score is not finite, goes before all others: the host reads its pivot
 // instead of a root, or its score, and tells.
 
@@ -16,16 +19,23 @@ struct Params {
     block: u32,  // rows of each kind in `pairs`
     step: u32,   // how many columns went before this one
     depth: u32,  // k: how many of them since the last flush
-    begins: u32, // 1 after a flush: nothing goes, pivots are read and the cheapest columns told
+    first: u32,  // the first row of the block of H⁻¹ and M, and how many it has
+    rows: u32,
+    parts: u32,  // what is done: the sum of some of the numbers below
 }
 
-@group(0) @binding(0) var<storage, read_write> h_inv: array<f32>;     // (columns, columns), lower triangle: H⁻¹ at the last flush
-@group(0) @binding(1) var<storage, read_write> gram: array<f32>;      // (columns, columns), lower triangle: M at the last flush
+@group(0) @binding(0) var<storage, read_write> h_inv: array<f32>;     // (rows, columns), lower triangle: H⁻¹ at the last flush
+@group(0) @binding(1) var<storage, read_write> gram: array<f32>;      // (rows, columns), lower triangle: M at the last flush
 @group(0) @binding(2) var<storage, read_write> pairs: array<f32>;     // (3 block, width): u_i, z_i, and what others keep there
 @group(0) @binding(3) var<storage, read_write> diagonals: array<f32>; // (3, columns): ‖W_:j‖², [H⁻¹]_jj, 1 there or 0 gone
 @group(0) @binding(4) var<storage, read_write> cheapest: array<vec4<f32>>; // (2, workgroups): rank, column, ‖W_:j‖², [H⁻¹]_jj
 @group(0) @binding(5) var<storage, read_write> chosen: array<f32>;    // (steps, 3): p, its score, √[H⁻¹]_pp or [H⁻¹]_pp that has no root
 @group(0) @binding(6) var<storage, read> params: Params;
+
+const READS: u32 = 1u;   // [H⁻¹]_jj of the block's rows, after a flush
+const FETCHES: u32 = 2u; // elements of row p that the block has
+const GOES: u32 = 4u;    // column p, of which all elements are there
+const TELLS: u32 = 8u;   // the cheapest column that is left
 
 const NONE: f32 = -1.0;
 const LARGEST: f32 = 0x1.fffffep+127f;
@@ -52,6 +62,10 @@ fn find_first(own: vec4<f32>, lid: u32) {
     }
 }
 
+fn does(part: u32) -> bool {
+    return (params.parts & part) != 0u;
+}
+
 fn ranked(j: u32) -> vec4<f32> {
     if diagonals[2u * params.columns + j] == 0.0 {
         return vec4<f32>(0.0, NONE, 0.0, 0.0);
@@ -71,6 +85,17 @@ fn root_of(pivot: f32) -> f32 {
     return pivot;
 }
 
+// Row p of H⁻¹ and of M at column j, where u and z will stand.
+fn fetch(j: u32, p: u32) {
+    // Below the diagonal: row p as far as its diagonal, and column p from there on.
+    let row = max(p, j) - params.first;
+    if max(p, j) >= params.first && row < params.rows {
+        let place = row * params.columns + min(p, j);
+        pairs[params.depth * params.width + j] = h_inv[place];
+        pairs[(params.block + params.depth) * params.width + j] = gram[place];
+    }
+}
+
 // Moves column j by the removal of `gone`.
 fn remove(j: u32, gone: vec4<f32>) {
     let n = params.columns;
@@ -85,9 +110,8 @@ fn remove(j: u32, gone: vec4<f32>) {
         z = half_cost * root;
         diagonals[2u * n + j] = 0.0;
     } else if diagonals[2u * n + j] != 0.0 {
-        let place = max(p, j) * n + min(p, j);
-        u = h_inv[place];
-        var v = gram[place];
+        u = pairs[params.depth * params.width + j];
+        var v = pairs[(params.block + params.depth) * params.width + j];
         for (var i = 0u; i < params.depth; i++) {
             let u_row = i * params.width;
             let z_row = (params.block + i) * params.width;
@@ -112,7 +136,7 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
 ) {
     var first = vec4<f32>(0.0, NONE, 0.0, 0.0);
-    if params.begins == 0u {
+    if does(FETCHES) {
         // The halves take turns: this launch writes the other one.
         for (var i = lid; i < groups.x; i += 64u) {
             let told = cheapest[(params.depth & 1u) * groups.x + i];
@@ -125,7 +149,7 @@ fn main(
     let gone = sh_best[0];
     // Everybody has read it before it is written over.
     workgroupBarrier();
-    if group.x == 0u && lid == 0u && gone.y != NONE {
+    if does(GOES) && group.x == 0u && lid == 0u && gone.y != NONE {
         chosen[3u * params.step] = gone.y;
         // The true quotient, not the rank that put it first.
         chosen[3u * params.step + 1u] = gone.z / gone.w;
@@ -134,16 +158,20 @@ fn main(
     let j = group.x * 64u + lid;
     var own = vec4<f32>(0.0, NONE, 0.0, 0.0);
     if j < params.columns {
-        if params.begins == 1u {
-            diagonals[params.columns + j] = h_inv[j * params.columns + j];
-        } else if gone.y != NONE {
+        if does(READS) && j >= params.first && j - params.first < params.rows {
+            diagonals[params.columns + j] = h_inv[(j - params.first) * params.columns + j];
+        }
+        if does(FETCHES) && gone.y != NONE {
+            fetch(j, u32(gone.y));
+        }
+        if does(GOES) && gone.y != NONE {
             remove(j, gone);
         }
         own = ranked(j);
     }
     find_first(own, lid);
-    if lid == 0u {
-        let half = select((params.depth + 1u) & 1u, 0u, params.begins == 1u);
+    if does(TELLS) && lid == 0u {
+        let half = select(0u, (params.depth + 1u) & 1u, does(GOES));
         cheapest[half * groups.x + group.x] = sh_best[0];
     }
 }

@@ -5,12 +5,14 @@
 // computes some of the grid's rows.
 
 struct Params {
+    first: u32, // the first row of A that is bound, a multiple of four, and how many are
     rows: u32,
     columns: u32,
-    quads: u32, // in a row of `pairs`
-    lower: u32, // 1 where A is symmetric and only its lower triangle is there
-    band: u32,  // rows of the grid that other launches compute before this one
-    depth: u32, // how many products are summed
+    quads: u32,  // in a row of `pairs`
+    lower: u32,  // 1 where A is symmetric and only its lower triangle is there
+    folded: u32, // 1 where the grid is the folded triangle of the whole of A
+    band: u32,   // rows of the grid that other launches compute before this one
+    depth: u32,  // how many products are summed
     // Of these so many are of the rows from x_first and y_first on, the others of those from x_second and y_second on.
     half: u32,
     x_first: u32,
@@ -20,7 +22,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read_write> pairs: array<vec4<f32>>; // (rows of pairs, quads), zeros after the last element
-@group(0) @binding(1) var<storage, read_write> a: array<f32>;           // (rows, columns)
+@group(0) @binding(1) var<storage, read_write> a: array<f32>;           // (rows, columns) from row `first` on
 @group(0) @binding(2) var<storage, read> params: Params;
 
 const TILE: u32 = 128u;
@@ -77,7 +79,8 @@ fn subtract_row(row: u32, col: u32, values: vec4<f32>) {
     for (var k = 0u; k < 4u; k++) {
         let column = col + k;
         // Above a triangle's diagonal nothing is written.
-        if row < params.rows && column < params.columns && (params.lower == 0u || column <= row) {
+        let is_there = params.lower == 0u || column <= params.first + row;
+        if row < params.rows && column < params.columns && is_there {
             a[row * params.columns + column] -= values[k];
         }
     }
@@ -96,7 +99,7 @@ fn subtract_quarter(row_quad: u32, col_quad: u32, m: mat4x4<f32>) {
 // the bottom and the one from the top that fills the grid's width.
 fn tile_of(group: vec3<u32>) -> vec2<u32> {
     let y = params.band + group.y;
-    if params.lower == 0u {
+    if params.folded == 0u {
         return vec2<u32>(y, group.x);
     }
     let tiles = (params.rows + TILE - 1u) / TILE;
@@ -117,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sums = Patch();
     for (var t0 = 0u; t0 < params.depth; t0 += DEPTH) {
         let t = t0 + staged.x;
-        sh_x[lid] = load(t, x_row(t), tile.x + staged.y);
+        sh_x[lid] = load(t, x_row(t), params.first / 4u + tile.x + staged.y);
         sh_y[lid] = load(t, y_row(t), tile.y + staged.y);
         workgroupBarrier();
         sums = plus_product(sums, 0u, row, col);

@@ -58,7 +58,9 @@ mod tests {
             check_over([n, n, 1], hessian::MirrorLower { n: columns, damping: 0.0 });
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
             check_over([n, n, 1], gather::Gather { blocks: 1, rows: columns, columns, width: columns });
-            check_over([n, 1, 1], eliminate::RemoveColumn { columns, width, block, step, depth, begins: 0 });
+            let (first, parts) = (0, 14);
+            let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
+            check_over([n, 1, 1], removal);
             check_over([out, 1, 1], eliminate::RemovedColumns { rows, columns, width, block, first: 0, depth });
             // Heads of 128 columns, scored together.
             let heads = n / 128;

@@ -6,14 +6,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::device::product::MOST_WORK;
-use crate::device::readback::{doubles, indices};
+use crate::device::readback::doubles;
 use crate::device::{Device as OpenDevice, DeviceChoice};
-use crate::gpu::kernel::{launched, work};
 use rounding::{DIVISION, assert_within, gamma};
 
 #[path = "../../../tests/support/rounding.rs"]
 mod rounding;
+mod whole;
 
 /// Rows, columns, and removals since the last flush.
 const CASES: [(usize, usize, usize); 6] =
@@ -43,7 +42,7 @@ impl Given {
     fn new((rows, columns, k): (usize, usize, usize)) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns) as u64);
         let mut some = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect() };
-        let sizes = Sizes { rows, columns, block: k + 1 };
+        let sizes = Sizes { rows, columns, height: columns, block: k + 1 };
         let [w, h_inv, gram] = [rows, columns, columns].map(|height| some(height * columns));
         let pairs = some(3 * sizes.block * sizes.width());
         let [norms, pivots] = [some(columns), some(columns)].map(|v| v.into_iter().map(|x| 3.0 + x));
@@ -55,7 +54,7 @@ impl Given {
     }
 
     fn sizes(&self) -> Sizes {
-        Sizes { rows: self.rows, columns: self.columns, block: self.k + 1 }
+        Sizes { rows: self.rows, columns: self.columns, height: self.columns, block: self.k + 1 }
     }
 
     /// Element `j` of pair `i`: of u, z or e as `kind` is 0, 1 or 2.
@@ -94,19 +93,22 @@ fn symmetric(a: &[f32], n: usize, i: usize, j: usize) -> f64 {
 /// p, its score and root, and who is left, when one column of such norms and pivots goes.
 fn picked(norms: &[f32], pivots: &[f32], alive: &[f32]) -> (usize, f64, f64, Vec<f64>) {
     let (device, n) = (software(), norms.len());
-    let sizes = Sizes { rows: 1, columns: n, block: 1 };
+    let sizes = Sizes::new(1, n, n, 1);
     let inverse: Vec<f32> = (0..n * n).map(|i| if i % (n + 1) == 0 { pivots[i / n] } else { 0.0 }).collect();
     let diagonals = [norms, &vec![0.0; n], alive].concat();
     let buffers = Buffers {
         w: buffer(&[0.0], &device),
-        h_inv: buffer(&inverse, &device),
-        gram: buffer(&vec![0.0; n * n], &device),
+        h_inv: vec![buffer(&inverse, &device)],
+        gram: vec![buffer(&vec![0.0; n * n], &device)],
+        height: n,
         pairs: buffer(&vec![0.0; 3 * sizes.width()], &device),
         diagonals: buffer(&diagonals, &device),
         cheapest: buffer(&vec![0.0; 2 * RANK * n.div_ceil(64)], &device),
         chosen: buffer(&[0.0; TOLD], &device),
     };
-    [1, 0].into_iter().for_each(|begins| buffers.launch(Step::Remove(sizes.removal(0, 0, begins))));
+    for (each, last) in [(READS, TELLS), (FETCHES, GOES | TELLS)] {
+        sizes.removal(0, 0, each, last).for_each(|step| buffers.launch(step));
+    }
     let (chosen, diagonals) = (read(buffers.chosen), read(buffers.diagonals));
     (chosen[0] as usize, chosen[1], chosen[2], diagonals[2 * n..].to_vec())
 }
@@ -167,14 +169,15 @@ fn a_removal_is_made_of_deferred_rows_and_moves_both_diagonals() {
         let on = |values: &[f32]| buffer(values, &device);
         let buffers = Buffers {
             w: on(&given.w),
-            h_inv: on(&given.h_inv),
-            gram: on(&given.gram),
+            h_inv: vec![on(&given.h_inv)],
+            gram: vec![on(&given.gram)],
+            height: n,
             pairs: on(&given.pairs),
             diagonals: on(&given.diagonals),
             cheapest: on(&told),
             chosen: on(&vec![0.0; TOLD * (STEP + 2)]),
         };
-        buffers.launch(Step::Remove(sizes.removal(STEP, k, 0)));
+        sizes.removal(STEP, k, FETCHES, GOES | TELLS).for_each(|step| buffers.launch(step));
         let (pairs, diagonals) = (read(buffers.pairs), read(buffers.diagonals));
         let row = |kind: usize, i: usize| pairs[(kind * sizes.block + i) * sizes.width()..][..n].to_vec();
         let (u, z) = (row(0, k), row(1, k));
@@ -327,64 +330,4 @@ fn subtracted(
         launch(groups, &[&pairs, &a], SubtractProduct { band: band as u32, ..params });
     }
     read(a)
-}
-
-/// A positive definite matrix that is no one's in particular.
-fn state(rows: usize, columns: usize, device: &Device) -> Elimination {
-    let given = Given::new((rows, columns, 0));
-    let inverse = |i: usize| given.h_inv[i] / columns as f32 + if i % (columns + 1) == 0 { 2.0 } else { 0.0 };
-    let lower: Vec<f32> = (0..columns * columns).map(inverse).collect();
-    let full = (0..columns * columns).map(|at| symmetric(&lower, columns, at / columns, at % columns) as f32);
-    let tensor =
-        |values: Vec<f32>, height: usize| Tensor::from_data(TensorData::new(values, [height, columns]), device);
-    Elimination {
-        w: tensor(given.w.clone(), rows),
-        h_inv: tensor(full.collect(), columns),
-        alive: Tensor::ones([columns], device),
-    }
-}
-
-#[test]
-fn what_is_counted_is_what_is_launched() {
-    let device = software();
-    for (rows, columns, count) in [(3, 7, 1), (40, 300, 150), (9, 130, 128)] {
-        let mut state = state(rows, columns, &device);
-        let gram = {
-            let before = launched().launches;
-            hessian::accumulate(Tensor::zeros([columns, columns], &device), &state.w);
-            launched().launches - before
-        };
-        let before = launched();
-        let removals = cheapest(&mut state, count);
-        let (after, counted) = (launched(), counted(rows, columns, count));
-        // M before, H⁻¹ made whole behind.
-        assert_eq!(after.launches - before.launches, counted.launches + gram + 1);
-        assert_eq!(after.bytes - before.bytes, counted.bytes);
-        let mut order = block_on(indices(removals.order)).unwrap();
-        order.sort_unstable();
-        order.dedup();
-        assert_eq!(order.len(), count, "each goes once");
-    }
-}
-
-/// Half of the channels of LLaMA-7B's 32 layers. Five launches a removal, each of which read W, were 881,000 launches and
-/// 46 TB.
-#[test]
-fn seven_billion_parameters_take_a_launch_a_removal_and_six_terabytes() {
-    let one = counted(4096, 11_008, 5504);
-    let (launches, bytes) = (32 * one.launches, 32 * one.bytes);
-    assert!((176_128..186_000).contains(&launches), "{launches} launches");
-    assert!((3_000_000_000_000..6_000_000_000_000).contains(&bytes), "{bytes} bytes");
-}
-
-/// As [`cheapest`] launches them for layers of 7B, 13B and 70B models. Nothing runs.
-#[test]
-fn no_subtraction_takes_long_at_the_sizes_of_large_models() {
-    for (rows, columns) in [(4096, 4096), (4096, 11_008), (5120, 13_824), (8192, 28_672)] {
-        for step in (Sizes { rows, columns, block: BLOCK }).flush(0, BLOCK as u32) {
-            if let Step::Subtract(_, groups, params) = step {
-                assert!(work(groups, &params) <= MOST_WORK, "{rows}x{columns}: {groups:?}");
-            }
-        }
-    }
 }
