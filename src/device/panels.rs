@@ -15,6 +15,9 @@ use super::readback::{ReadbackError, floats};
 /// Rows of a block are these times a power of two: tiles of a Hessian end there, and halves of a factorisation.
 const UNIT: usize = 128;
 
+/// Of columns of several blocks so many bytes are put together at once.
+pub const TOGETHER_BYTES: usize = PANEL_BYTES;
+
 /// A matrix `(rows, width)` in one block or several.
 #[derive(Clone, Debug)]
 pub struct Panels {
@@ -209,7 +212,7 @@ impl Panels {
             return product(x, only.clone());
         }
         let ([n, _], [rows, width]) = (x.dims(), self.dims());
-        let step = whole((bindable(PANEL_BYTES, &x.device()) / (rows * size_of::<f32>())).max(1));
+        let step = whole((bindable(TOGETHER_BYTES, &x.device()) / (rows * size_of::<f32>())).max(1));
         let of = |columns: Range<usize>| (columns.clone(), product(x.clone(), self.columns(columns).whole()));
         beside([n, width], &x.device(), in_steps(width, step).map(of))
     }

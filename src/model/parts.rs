@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::transfer::download;
-use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm};
+use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm, Table};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
 use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
@@ -154,10 +154,15 @@ impl Outer {
     /// When the device lost them.
     pub async fn to_host(&self) -> Result<OuterWeights, ReadbackError> {
         let head = match &self.head {
-            Some(head) => Some(download(head.val()).await?),
+            Some(head) => Some(table(head).await?),
             None => None,
         };
         let final_norm = download(self.norm.scale.val()).await?;
-        Ok(OuterWeights { embedding: download(self.embedding.val()).await?, final_norm, head })
+        Ok(OuterWeights { embedding: table(&self.embedding).await?, final_norm, head })
     }
+}
+
+async fn table(table: &Table) -> Result<HostTensor, ReadbackError> {
+    let matrix = table.val();
+    Ok(HostTensor { shape: matrix.dims().to_vec(), values: matrix.floats().await? })
 }

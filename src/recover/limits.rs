@@ -20,8 +20,8 @@ use crate::activations::Placement;
 use crate::eval::cost::{multiply_adds, weight_bytes};
 use crate::format;
 use crate::gradient::Keep;
-use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
-use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart};
+use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, pieces, widths};
+use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart, refuse_unbindable};
 use crate::shape::{ModelConfig, Part};
 
 const F32: u64 = 4;
@@ -157,7 +157,7 @@ pub(super) fn parameters(settings: &Settings, config: &ModelConfig) -> usize {
 /// Decides where things lie and refuses what does not fit, or cannot be asked for.
 ///
 /// # Errors
-/// [`RecoverError::Setting`], [`RecoverError::Memory`], or of a teacher that reads other tokens.
+/// [`RecoverError::Setting`], [`RecoverError::Binding`], [`RecoverError::Memory`], or of a teacher that reads other tokens.
 pub fn plan(
     settings: &Settings,
     config: &ModelConfig,
@@ -168,6 +168,8 @@ pub fn plan(
     if let Some(teacher) = teacher.filter(|teacher| teacher.vocab_size != config.vocab_size) {
         return Err(RecoverError::OtherTeacher { teacher: teacher.vocab_size, student: config.vocab_size });
     }
+    let of_teacher = teacher.into_iter().flat_map(pieces);
+    refuse_unbindable(pieces(config).chain(of_teacher).chain(of_training(settings, config)), limits)?;
     let wanted = if limits.is_gpu { BATCH_TOKENS } else { CPU_TOKENS } / settings.window.max(1);
     let mut micro_batch = settings.micro_batch.unwrap_or(wanted).clamp(1, settings.batch);
     let of = |micro_batch| placed(limits, &Needs::of(settings, config, teacher, micro_batch), micro_batch);
@@ -187,6 +189,12 @@ pub fn plan(
     let tokens = (settings.batch * settings.window) as f64;
     let operations = 2.0 * tokens * (once * passes + teacher_cost) as f64;
     within(limits, RecoveryPlan { operations, ..plan })
+}
+
+/// What is bound in one piece besides the weights: the head is in blocks, its gradient is not.
+fn of_training(settings: &Settings, config: &ModelConfig) -> Option<(String, u64)> {
+    let bytes = (config.vocab_size * config.hidden_size) as u64 * F32;
+    (settings.train == Train::All).then(|| ("the gradient of the output head".to_owned(), bytes))
 }
 
 /// As much on the device as fits: first the layers, then what autodiff needs.

@@ -112,8 +112,8 @@ fn at_once(checkpoint: &Checkpoint, blocks: &[Block], batches: &[Batch], device:
             }
         }
         add("norm".into(), model.outer.norm.scale.val().grad(&grads).map(doubles));
-        add("embedding".into(), model.outer.embedding.val().grad(&grads).map(doubles));
-        add("head".into(), model.outer.head.as_ref().and_then(|h| h.val().grad(&grads)).map(doubles));
+        add("embedding".into(), model.outer.embedding.val().whole().grad(&grads).map(doubles));
+        add("head".into(), model.outer.head.as_ref().and_then(|h| h.val().whole().grad(&grads)).map(doubles));
     }
     (loss, all)
 }
