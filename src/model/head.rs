@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{RmsNorm, Table, upload};
+use super::transfer::in_panels;
+use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
 use crate::device::panels::{Panels, bindable};
 use crate::device::product::product;
@@ -25,7 +26,7 @@ impl Head {
         let matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
         Self {
             norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
-            matrix: Table::load(matrix, device).val(),
+            matrix: in_panels(matrix, device),
             chunk: bindable(CHUNK_BYTES, device),
         }
     }

@@ -1,12 +1,13 @@
-//! The matrices with a row for each token, the largest that a model has, in blocks that the device can bind.
+//! The matrices of a model, in blocks that the device can bind.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::transfer::in_panels;
 use crate::checkpoint::HostTensor;
 use crate::device::panels::Panels;
 
-/// A matrix `(vocab, d)`. A training learns all its blocks.
+/// A matrix `(out, in)`, or `(vocab, d)`, in a block or several. A training learns all its blocks.
 #[derive(Module, Debug)]
 pub struct Table {
     blocks: Vec<Param<Tensor<2>>>,
@@ -15,7 +16,7 @@ pub struct Table {
 impl Table {
     /// A matrix of the host, on the device.
     pub fn load(matrix: &HostTensor, device: &Device) -> Self {
-        Panels::upload(&matrix.values, [matrix.shape[0], matrix.shape[1]], device).into()
+        in_panels(matrix, device).into()
     }
 
     /// The matrix as it is now.

@@ -168,8 +168,7 @@ pub fn plan(
     if let Some(teacher) = teacher.filter(|teacher| teacher.vocab_size != config.vocab_size) {
         return Err(RecoverError::OtherTeacher { teacher: teacher.vocab_size, student: config.vocab_size });
     }
-    let of_teacher = teacher.into_iter().flat_map(pieces);
-    refuse_unbindable(pieces(config).chain(of_teacher).chain(of_training(settings, config)), limits)?;
+    refuse_unbindable(gradients_in_one_piece(settings, config), limits)?;
     let wanted = if limits.is_gpu { BATCH_TOKENS } else { CPU_TOKENS } / settings.window.max(1);
     let mut micro_batch = settings.micro_batch.unwrap_or(wanted).clamp(1, settings.batch);
     let of = |micro_batch| placed(limits, &Needs::of(settings, config, teacher, micro_batch), micro_batch);
@@ -191,10 +190,12 @@ pub fn plan(
     within(limits, RecoveryPlan { operations, ..plan })
 }
 
-/// What is bound in one piece besides the weights: the head is in blocks, its gradient is not.
-fn of_training(settings: &Settings, config: &ModelConfig) -> Option<(String, u64)> {
-    let bytes = (config.vocab_size * config.hidden_size) as u64 * F32;
-    (settings.train == Train::All).then(|| ("the gradient of the output head".to_owned(), bytes))
+/// Weights, embedding and head are in blocks; their gradients, where all is learnt, are not.
+fn gradients_in_one_piece(settings: &Settings, config: &ModelConfig) -> impl Iterator<Item = (String, u64)> {
+    let head = (config.vocab_size * config.hidden_size) as u64 * F32;
+    let all = std::iter::once(("the output head".to_owned(), head)).chain(pieces(config));
+    let are_made = settings.train == Train::All;
+    all.filter(move |_| are_made).map(|(what, bytes)| (format!("the gradient of {what}"), bytes))
 }
 
 /// As much on the device as fits: first the layers, then what autodiff needs.

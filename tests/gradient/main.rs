@@ -99,7 +99,7 @@ fn at_once(checkpoint: &Checkpoint, blocks: &[Block], batches: &[Batch], device:
         for (layer, block) in model.blocks.iter().enumerate() {
             for part in Part::ALL {
                 let gradient = match part {
-                    Part::Weight(p) => block.linear(p).weight.val().grad(&grads).map(doubles),
+                    Part::Weight(p) => block.linear(p).weight.val().whole().grad(&grads).map(doubles),
                     Part::Bias(p) => block.linear(p).bias.as_ref().and_then(|b| b.val().grad(&grads)).map(doubles),
                     Part::Norm(n) => block.norm(n).and_then(|n| n.scale.val().grad(&grads)).map(doubles),
                 };

@@ -31,7 +31,7 @@ pub(super) fn of_solver(
     // Where sizes follow from the text any site may lose something; of a site that loses nothing there is no Hessian.
     let is_open = request.allocation.schedule == Schedule::Scores;
     let swaps = request.options.swaps > 0;
-    let of_site = move |layer: usize, plan: &LayerPlan, site: Site| {
+    let of_site = move |layer: usize, plan: LayerPlan, site: Site| {
         let (name, removed, n) = match site {
             Site::Heads => {
                 let [gone, all] = [plan.before.heads - plan.after.heads, plan.before.heads];
@@ -47,7 +47,7 @@ pub(super) fn of_solver(
             (format!("what may come back to {name} of layer {layer}"), back),
         ]
     };
-    let of_layer = move |(layer, plan): (usize, &LayerPlan)| {
+    let of_layer = move |(layer, &plan): (usize, &LayerPlan)| {
         [Site::Heads, Site::Channels].into_iter().flat_map(move |site| of_site(layer, plan, site))
     };
     layers.iter().enumerate().flat_map(of_layer)
