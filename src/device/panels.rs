@@ -37,7 +37,7 @@ pub fn block_rows([rows, width]: [usize; 2], most_bytes: Option<u64>) -> usize {
     UNIT << (bindable / UNIT).max(1).ilog2()
 }
 
-/// Bytes of the smallest block of rows of such a width: less than that no device may bind.
+/// Bytes of the smallest block of rows of such a width, which a device has to bind.
 pub fn least_bytes(width: usize) -> u64 {
     (UNIT * width * size_of::<f32>()) as u64
 }
@@ -243,6 +243,10 @@ fn joined(mut parts: Vec<Tensor<2>>, axis: usize) -> Tensor<2> {
 
 /// A matrix of its columns, part by part. Written one by one, so that the parts need not wait for the last.
 fn beside(shape: [usize; 2], on: &TensorDevice, parts: impl Iterator<Item = (Range<usize>, Tensor<2>)>) -> Tensor<2> {
+    if on.is_autodiff() {
+        // Of every writing autodiff would keep the result.
+        return Tensor::cat(parts.map(|(_, part)| part).collect(), 1);
+    }
     let [rows, _] = shape;
     // Not zeroed: the parts are all columns.
     parts.fold(Tensor::empty(shape, on), |done, (columns, part)| done.slice_assign([0..rows, columns], part))
