@@ -16,6 +16,7 @@ use super::buffer::Buffer;
 use super::hessian::{self, TILE, folded_triangle};
 use super::kernel::{Launched, groups_over, kernel, launch, launch_over, moved};
 use super::reduce::ColumnNorms;
+use crate::device::panels::Panels;
 use crate::device::product::runs;
 
 /// Removals between two flushes.
@@ -63,7 +64,7 @@ pub struct Elimination {
     /// W `(rows, columns)`, as the removals left it.
     pub w: Tensor<2>,
     /// H⁻¹ `(columns, columns)`; rows and columns of what is gone mean nothing.
-    pub h_inv: Tensor<2>,
+    pub h_inv: Panels,
     /// 1 for a column that is there, 0 for one that is gone `(columns)`.
     pub alive: Tensor<1>,
 }
@@ -81,7 +82,7 @@ pub struct Removals {
 /// Removes the `count` columns that are cheapest at their time. Nothing is read back.
 pub fn cheapest(state: &mut Elimination, count: usize) -> Removals {
     let [rows, columns] = state.w.dims();
-    let sizes = Sizes::new(rows, columns, columns, count);
+    let sizes = Sizes::new(rows, columns, state.h_inv.step(), count);
     let buffers = Buffers::new(state, &sizes, count);
     sizes.steps(count).for_each(|step| buffers.launch(step));
     buffers.end(state, columns, count)
@@ -256,14 +257,18 @@ impl Buffers {
     fn new(state: &mut Elimination, sizes: &Sizes, count: usize) -> Self {
         let Sizes { columns, height, block, .. } = *sizes;
         let device = state.w.device();
-        let gram = hessian::accumulate(Tensor::zeros([columns, columns], &device), &state.w);
+        // In blocks as H⁻¹ is, which the same device cut.
+        let gram = hessian::accumulate(Panels::zeros([columns, columns], &device), &state.w);
+        debug_assert_eq!(gram.step(), height, "blocks of M and of H⁻¹");
         let before = Tensor::<1>::zeros([2 * columns], &device);
         let groups = columns.div_ceil(COLUMNS_OF_GROUP as usize);
-        let taken = |tensor: &mut Tensor<2>| Buffer::write(std::mem::replace(tensor, Tensor::empty([1, 1], &device)));
+        let nothing = || Tensor::empty([1, 1], &device);
+        let h_inv = std::mem::replace(&mut state.h_inv, nothing().into());
+        let buffers = |panels: Panels| panels.into_blocks().into_iter().map(Buffer::write).collect();
         Self {
-            w: taken(&mut state.w),
-            h_inv: vec![taken(&mut state.h_inv)],
-            gram: vec![Buffer::write(gram)],
+            w: Buffer::write(std::mem::replace(&mut state.w, nothing())),
+            h_inv: buffers(h_inv),
+            gram: buffers(gram),
             height,
             // Zeros behind the last column, which products read in whole quads.
             pairs: Buffer::write(Tensor::<2>::zeros([3 * block, sizes.width()], &device)),
@@ -298,10 +303,8 @@ impl Buffers {
     /// Puts back what is left.
     fn end(self, state: &mut Elimination, columns: usize, count: usize) -> Removals {
         state.w = self.w.tensor();
-        // One block, as it was taken.
-        for block in self.h_inv {
-            state.h_inv = hessian::mirrored(block.tensor(), 0.0);
-        }
+        let blocks = self.h_inv.into_iter().map(Buffer::tensor).collect();
+        state.h_inv = hessian::mirrored(Panels::stacked(blocks), 0.0);
         // Slices share their memory with what else was told, which is small.
         let diagonals: Tensor<1> = self.diagonals.tensor();
         state.alive = diagonals.slice([2 * columns..3 * columns]);

@@ -55,9 +55,10 @@ mod tests {
         for (out, n) in [(4096, 4096), (4096, 11008), (5120, 13824), (8192, 8192), (8192, 28672)] {
             let (rows, columns, depth, step) = (out as u32, n as u32, 127, 127);
             let (width, block) = (columns, 128);
-            check_over([n, n, 1], hessian::MirrorLower { n: columns, damping: 0.0 });
+            check_over([n, n, 1], hessian::MirrorLower { rows: columns, width: columns, first: 0, damping: 0.0 });
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
-            check_over([n, n, 1], gather::Gather { blocks: 1, rows: columns, columns, width: columns });
+            let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
+            check_over([n, n, 1], whole);
             let (first, parts) = (0, 14);
             let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
             check_over([n, 1, 1], removal);

@@ -181,7 +181,7 @@ fn a_probe_is_the_divergence_of_the_model_with_that_site_cut() {
     let [b, t, width] = inner.dims();
     let mut hessian = Hessian::new(&executor, width);
     block_on(hessian.accumulate(&executor, &inner.reshape([b * t, width]))).unwrap();
-    let weight = block.down.weight.val();
+    let weight = block.down.weight.val().whole();
     let steps = ChannelSteps::OneByOne;
     let pruned = block_on(prune_channels(&executor, &weight, &hessian, removed, steps, &asked.options)).unwrap();
     let narrow = doubles(pruned.weight);

@@ -15,7 +15,7 @@ fn state(rows: usize, columns: usize, device: &Device) -> Elimination {
         |values: Vec<f32>, height: usize| Tensor::from_data(TensorData::new(values, [height, columns]), device);
     Elimination {
         w: tensor(given.w.clone(), rows),
-        h_inv: tensor(full.collect(), columns),
+        h_inv: tensor(full.collect(), columns).into(),
         alive: Tensor::ones([columns], device),
     }
 }
@@ -27,7 +27,7 @@ fn what_is_counted_is_what_is_launched() {
         let mut state = state(rows, columns, &device);
         let gram = {
             let before = launched().launches;
-            hessian::accumulate(Tensor::zeros([columns, columns], &device), &state.w);
+            hessian::accumulate(Panels::zeros([columns, columns], &device), &state.w);
             launched().launches - before
         };
         let before = launched();
@@ -59,9 +59,10 @@ fn removed_in_blocks(rows: usize, columns: usize, count: usize, height: usize) -
     let device = software();
     let mut state = state(rows, columns, &device);
     let sizes = Sizes::new(rows, columns, height, count);
-    let (gram, h_inv) =
-        (hessian::accumulate(Tensor::zeros([columns, columns], &device), &state.w), cut(&state.h_inv, height));
-    let buffers = Buffers { h_inv, gram: cut(&gram, height), height, ..Buffers::new(&mut state, &sizes, count) };
+    let (gram, whole) =
+        (hessian::accumulate(Panels::zeros([columns, columns], &device), &state.w), state.h_inv.clone().whole());
+    let taken = Buffers::new(&mut state, &Sizes::new(rows, columns, columns, count), count);
+    let buffers = Buffers { h_inv: cut(&whole, height), gram: cut(&gram.whole(), height), height, ..taken };
     sizes.steps(count).for_each(|step| buffers.launch(step));
     let lower = buffers.h_inv.into_iter().flat_map(read_matrix).enumerate();
     let lower = lower.filter(|(at, _)| at % columns <= at / columns).map(|(_, value)| value).collect();
