@@ -257,9 +257,9 @@ impl Buffers {
     fn new(state: &mut Elimination, sizes: &Sizes, count: usize) -> Self {
         let Sizes { columns, height, block, .. } = *sizes;
         let device = state.w.device();
-        // In blocks as H⁻¹ is, which the same device cut.
-        let gram = hessian::accumulate(Panels::zeros([columns, columns], &device), &state.w);
-        debug_assert_eq!(gram.step(), height, "blocks of M and of H⁻¹");
+        // In blocks as H⁻¹ is.
+        let zeros = state.h_inv.clone().map(|_, block| Tensor::zeros(block.dims(), &device));
+        let gram = hessian::accumulate(zeros, &state.w);
         let before = Tensor::<1>::zeros([2 * columns], &device);
         let groups = columns.div_ceil(COLUMNS_OF_GROUP as usize);
         let nothing = || Tensor::empty([1, 1], &device);
