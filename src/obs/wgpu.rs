@@ -126,6 +126,8 @@ impl Executor for WgpuExecutor {
         // The smallest that there is stands for nothing.
         problem.state.h_inv = Panels::zeros([1, 1], &self.device);
         problem.state.w = problem.weight.clone();
+        // What removals left for reuse has other sizes than what the refit is computed in.
+        self.device.memory_cleanup();
     }
 
     async fn refit(&self, problem: &Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {

@@ -206,8 +206,8 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.busy();
-    // Twice: the layer as it was read, and what is left of it until it is stored.
-    let on_host = 2 * needs.weights + needs.outer;
+    // Three times: the layer as it was read, what is left of it until it is stored, and the next, which is read meanwhile.
+    let on_host = 3 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
         true => Placement::Device,
         false => host_or_disk(limits, limits.host_bytes, on_host, needs),
@@ -219,7 +219,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
+            part("a layer's weights, read and cut, and the next", Placement::Host, 3 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
         ],
         place,
@@ -230,15 +230,15 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
-    // Three times: as it was read, what is left of it, and the tensors that run.
-    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer;
+    // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile.
+    let fixed = 4 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
+            part("one layer's weights, read, cut and running, and the next", Placement::Host, 4 * needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
             part("one batch", Placement::Host, needs.batch),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),

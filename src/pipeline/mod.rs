@@ -2,9 +2,10 @@
 //! done ([`Plan`]), and [`prune`] does it, layer by layer, telling an observer ([`Event`]) and
 //! handing every finished layer to a [`LayerSink`].
 //!
-//! Nothing here reads a clock, prints or starts a thread. Files are touched only by
+//! Nothing here reads a clock or prints, and the only thread reads the next layer. Files are touched only by
 //! [`OutputFolder`], which does not exist on the web; there a [`MemorySink`] takes its place.
 
+mod ahead;
 mod batches;
 mod beside;
 mod cost;

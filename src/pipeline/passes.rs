@@ -1,7 +1,7 @@
 //! What happens to one layer: three passes over the calibration tokens with two selections
 //! between them, or one replay with weights that are already there.
 
-use super::cut::{KeptIndices, cut, difference, refitted, shifted, with_zero_biases};
+use super::cut::{KeptIndices, cut, difference, refitted, shifted};
 use super::layer::{NewProjection, download};
 use super::measure::Losses;
 use super::report::{LayerRecord, SiteRecord, profile};
@@ -76,17 +76,9 @@ impl<E: Executor> Run<'_, E> {
     }
 
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
-    pub(super) fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
-        let mut weights = self.job.checkpoint.layer(index)?;
+    pub(super) fn load(&mut self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
+        let weights = self.layers.take(index)?;
         let shape = self.job.plan.layers[index].before;
-        if self.job.plan.request.options.adds_bias() {
-            weights = with_zero_biases(weights, &self.job.plan.biased_config(self.config), shape);
-        }
-        // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
-        if self.rounds {
-            round_layer(index, &mut weights, &self.types)
-                .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
-        }
         let block = Block::load(&weights, shape, self.config, self.job.device.tensor_device());
         Ok((weights, block))
     }

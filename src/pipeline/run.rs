@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::ahead::Layers;
 use super::batches::{batches, digest, embed};
 use super::measure::measured;
 use super::report::{LayerRecord, Report, Timing};
@@ -20,8 +21,8 @@ pub(super) struct Run<'a, E> {
     pub config: &'a ModelConfig,
     /// What each tensor of the output is stored in.
     pub types: Types,
-    /// Whether what is read must be rounded to those types.
-    pub rounds: bool,
+    /// The layers as they are, read one after the other.
+    pub layers: Layers,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
     /// Whether the losses of each batch are measured. Decides how its outputs are computed, so a replay needs it too.
@@ -58,7 +59,7 @@ impl<'a, E> Run<'a, E> {
             Placement::Host if !job.device.is_gpu() => Placement::Device,
             place => place,
         };
-        let (config, types) = (job.checkpoint.config(), job.types());
+        let config = job.checkpoint.config();
         let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
         // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
@@ -71,8 +72,8 @@ impl<'a, E> Run<'a, E> {
             job,
             executor,
             config,
-            rounds: !job.checkpoint.holds_exactly(&types),
-            types,
+            types: job.types(),
+            layers: Layers::new(job),
             batches,
             is_measured: measured(&sizes, job.plan.request.measure),
             hidden,
