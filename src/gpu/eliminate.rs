@@ -307,7 +307,7 @@ impl Buffers {
         state.h_inv = hessian::mirrored(Panels::stacked(blocks), 0.0);
         // Slices share their memory with what else was told, which is small.
         let diagonals: Tensor<1> = self.diagonals.tensor();
-        state.alive = diagonals.slice([2 * columns..3 * columns]);
+        state.alive = diagonals.narrow(0, 2 * columns, columns);
         let chosen: Tensor<2> = self.chosen.tensor();
         let told = |i: usize| chosen.clone().slice([0..count, i..i + 1]).reshape([count]);
         // Column numbers are exact as floats up to 2²⁴.

@@ -103,6 +103,10 @@ impl Executor for WgpuExecutor {
     }
 
     async fn eliminate_cheapest(&self, problem: &mut Problem, count: usize) -> Result<Vec<Removal>, ObsError> {
+        if count == 0 {
+            // Nothing is launched for no result.
+            return Ok(Vec::new());
+        }
         let Removals { order, costs, roots } = eliminate::cheapest(&mut problem.state, count);
         // Read back once for all removals: a wait after each would leave the device idle.
         let (order, costs, roots) = (indices(order).await?, doubles(costs).await?, doubles(roots).await?);
