@@ -132,7 +132,7 @@ fn a_vocabulary_larger_than_a_device_binds_is_read_to_the_same_bits() {
             let likelihood = asked(&checkpoint, &asks, device, Some(64)).unwrap()[0];
             let decoder = Decoder::load(&checkpoint, on).unwrap();
             let blocks = decoder.outer.matrix().into_blocks().len();
-            let logits = doubles(decoder.forward(token_tensor(&[all.clone()], on), checkpoint.config()));
+            let logits = doubles(decoder.forward(token_tensor(std::slice::from_ref(&all), on), checkpoint.config()));
             let head = Head::load(&checkpoint.outer().unwrap(), checkpoint.config(), on).in_chunks_of(1 << 20);
             let sums = doubles(head.log_sum(&matrix(&random(5 * 64, 8), [5, 64], device), 1.0));
             (blocks, likelihood, logits, sums)
