@@ -94,7 +94,7 @@ fn symmetric(a: &[f32], n: usize, i: usize, j: usize) -> f64 {
 fn picked(norms: &[f32], pivots: &[f32], alive: &[f32]) -> (usize, f64, f64, Vec<f64>) {
     let (device, n) = (software(), norms.len());
     let sizes = Sizes::new(1, n, n, 1);
-    let inverse: Vec<f32> = (0..n * n).map(|i| if i % (n + 1) == 0 { pivots[i / n] } else { 0.0 }).collect();
+    let inverse: Vec<f32> = (0..n * n).map(|i| if i.is_multiple_of(n + 1) { pivots[i / n] } else { 0.0 }).collect();
     let diagonals = [norms, &vec![0.0; n], alive].concat();
     let buffers = Buffers {
         w: buffer(&[0.0], &device),

@@ -8,7 +8,7 @@ use crate::gpu::kernel::{launched, work};
 /// A positive definite matrix that is no one's in particular.
 fn state(rows: usize, columns: usize, device: &Device) -> Elimination {
     let given = Given::new((rows, columns, 0));
-    let inverse = |i: usize| given.h_inv[i] / columns as f32 + if i % (columns + 1) == 0 { 2.0 } else { 0.0 };
+    let inverse = |i: usize| given.h_inv[i] / columns as f32 + if i.is_multiple_of(columns + 1) { 2.0 } else { 0.0 };
     let lower: Vec<f32> = (0..columns * columns).map(inverse).collect();
     let full = (0..columns * columns).map(|at| symmetric(&lower, columns, at / columns, at % columns) as f32);
     let tensor =
