@@ -10,13 +10,16 @@ use burn::tensor::{Device, Int, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 use super::{gather, reduce};
+use crate::device::panels::Panels;
 use crate::device::product::minus_product;
 
 /// Removals between two flushes.
 const BLOCK: usize = 32;
 
 kernel!(PickColumn = "pick_column", [256, 1, 1], { columns: u32, step: u32 }, |p| u64::from(p.columns));
-kernel!(PivotRow = "pivot_row", [64, 1, 1], { columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
+kernel!(PivotRow = "pivot_row", [64, 1, 1], {
+    columns: u32, step: u32, depth: u32, first: u32, height: u32,
+}, |p| 64 * u64::from(p.depth + 1));
 kernel!(PivotColumn = "pivot_column", [64, 1, 1], { rows: u32, columns: u32, step: u32, depth: u32 }, |p| 64 * u64::from(p.depth + 1));
 kernel!(BasisGram = "basis_gram", [256, 1, 1], { rows: u32, depth: u32 }, |p| u64::from(p.rows));
 kernel!(UpdateNorms = "update_norms", [64, 4, 1], { rows: u32, columns: u32, depth: u32 }, |p| 64 * u64::from(p.rows + p.depth));
@@ -26,7 +29,7 @@ pub struct Elimination {
     /// W `(rows, columns)`, as the removals left it.
     pub w: Tensor<2>,
     /// H⁻¹ `(columns, columns)`; rows and columns of what is gone mean nothing.
-    pub h_inv: Tensor<2>,
+    pub h_inv: Panels,
     /// 1 for a column that is there, 0 for one that is gone `(columns)`.
     pub alive: Tensor<1>,
 }
@@ -74,15 +77,20 @@ fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, devi
     let e = Buffer::write(Tensor::<2>::zeros([size, height], device));
     let u = Buffer::write(Tensor::<2>::zeros([size, width], device));
     let g = Buffer::write(Tensor::<1>::zeros([size], device));
-    let (w_base, h_base) = (Buffer::read(&state.w), Buffer::read(&state.h_inv));
+    let w_base = Buffer::read(&state.w);
+    let h_base: Vec<_> =
+        state.h_inv.blocks().map(|(first, block)| (first, block.dims()[0], Buffer::read(block))).collect();
     let Steps { order, costs, roots, alive } = steps;
     let (rows, columns) = (height as u32, width as u32);
     for k in 0..size {
         let (depth, step) = (k as u32, (start + k) as u32);
         // One workgroup, because every column is compared with every other.
         launch([1, 1, 1], &[&norms, &pivots, alive, order, costs, roots], PickColumn { columns, step });
-        let row = PivotRow { columns, step, depth };
-        launch_over([width, 1, 1], &[&h_base, &u, &pivots, alive, order, roots], row);
+        // Only the device knows in which block its row lies; in all others a launch does nothing.
+        for (first, height, block) in &h_base {
+            let row = PivotRow { columns, step, depth, first: *first as u32, height: *height as u32 };
+            launch_over([width, 1, 1], &[block, &u, &pivots, alive, order, roots], row);
+        }
         let column = PivotColumn { rows, columns, step, depth };
         launch_over([height, 1, 1], &[&w_base, &e, &u, order, roots], column);
         launch([k + 1, 1, 1], &[&e, &g], BasisGram { rows, depth });
@@ -92,7 +100,10 @@ fn block(state: &mut Elimination, steps: &Steps, start: usize, size: usize, devi
     drop((w_base, h_base));
     let (e, u): (Tensor<2>, Tensor<2>) = (e.tensor(), u.tensor());
     state.w.inplace(|w| minus_product(w, e.transpose(), u.clone()));
-    state.h_inv.inplace(|h_inv| minus_product(h_inv, u.clone().transpose(), u));
+    state.h_inv.inplace(|first, block| {
+        let rows = u.clone().slice([0..size, first..first + block.dims()[0]]);
+        minus_product(block, rows.transpose(), u.clone())
+    });
 }
 
 #[cfg(test)]

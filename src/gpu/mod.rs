@@ -56,11 +56,12 @@ mod tests {
     fn no_launch_takes_long_at_the_sizes_of_large_models() {
         for (out, n) in [(4096, 4096), (4096, 11008), (5120, 13824), (8192, 8192), (8192, 28672)] {
             let (rows, columns, depth, step) = (out as u32, n as u32, 31, 31);
-            check_over([n, n, 1], hessian::MirrorLower { n: columns, damping: 0.0 });
+            check_over([n, n, 1], hessian::MirrorLower { rows: columns, width: columns, first: 0, damping: 0.0 });
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
-            check_over([n, n, 1], gather::Gather { blocks: 1, rows: columns, columns, width: columns });
+            let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
+            check_over([n, n, 1], whole);
             check([1, 1, 1], eliminate::PickColumn { columns, step });
-            check_over([n, 1, 1], eliminate::PivotRow { columns, step, depth });
+            check_over([n, 1, 1], eliminate::PivotRow { columns, step, depth, first: 0, height: columns });
             check_over([out, 1, 1], eliminate::PivotColumn { rows, columns, step, depth });
             check([32, 1, 1], eliminate::BasisGram { rows, depth });
             check_over([n, 1, 1], eliminate::UpdateNorms { rows, columns, depth });

@@ -6,6 +6,7 @@ mod blocks;
 mod dropout;
 mod gather;
 mod hessian;
+mod panels;
 mod reduce;
 
 #[path = "../support/mod.rs"]

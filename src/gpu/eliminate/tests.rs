@@ -147,7 +147,7 @@ fn the_pivot_row_is_taken_from_the_deferred_inverse() {
         let (n, k, p) = (given.columns, given.k, given.p);
         let [h, u, pivots, alive] = [&given.h_inv, &given.u, &given.pivots, &given.alive].map(|v| buffer(v, &device));
         let (order, roots) = given.order_and_roots(&device);
-        let params = PivotRow { columns: n as u32, step: STEP as u32, depth: k as u32 };
+        let params = PivotRow { columns: n as u32, step: STEP as u32, depth: k as u32, first: 0, height: n as u32 };
         launch_over([n, 1, 1], &[&h, &u, &pivots, &alive, &order, &roots], params);
         let (u, pivots, root) = (read(u), read(pivots), f64::from(given.root));
         let entry = |j: usize| less(given.h_inv[p * n + j].into(), (0..k).map(|i| given.u(i, j) * given.u(i, p)));
