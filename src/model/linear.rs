@@ -3,14 +3,14 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::LowRank;
-use crate::device::product::product;
+use super::{LowRank, Table};
+use crate::device::panels::Panels;
 
 /// y = x Wᵀ + b over the last axis, and what an adapter adds.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// W `(out, in)`, as it is stored.
-    pub weight: Param<Tensor<2>>,
+    pub weight: Table,
     /// b `(out)`; `None` where the family has none.
     pub bias: Option<Param<Tensor<1>>>,
     /// The adapter, while one is learnt or tried.
@@ -19,8 +19,8 @@ pub struct Linear {
 
 impl Linear {
     /// A map of W `(out, in)` and b `(out)` without an adapter.
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), low_rank: None }
+    pub fn new(weight: Panels, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: weight.into(), bias: bias.map(Param::from_tensor), low_rank: None }
     }
 
     /// `(…, in)` as `(b, t, in)` to `(b, t, out)`.
@@ -28,7 +28,7 @@ impl Linear {
         let [b, t, n] = x.dims();
         // One large product instead of b small ones.
         let x = x.reshape([b * t, n]);
-        let y = product(x.clone(), self.weight.val().transpose());
+        let y = self.weight.val().times_transposed(x.clone());
         let y = match &self.low_rank {
             // Beside W, which stays as it was read; two thin products also cost less than a sum as large as W.
             Some(adapter) => y + adapter.forward(x),

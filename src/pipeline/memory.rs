@@ -22,14 +22,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Request;
 use crate::activations::Placement;
-use crate::allocate::{LayerPlan, Schedule};
+use crate::allocate::LayerPlan;
 use crate::device::{Device, room};
 use crate::format;
-use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
+use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, pieces, widths};
 use crate::shape::ModelConfig;
 
+mod bindings;
 mod error;
 
+pub use bindings::refuse_unbindable;
+use bindings::{extra_bytes, of_solver};
 pub use error::{MemoryError, WouldFit};
 
 const F32: u64 = 4;
@@ -141,14 +144,10 @@ pub(super) fn plan(
     layers: &[LayerPlan],
     limits: &Limits,
 ) -> Result<MemoryPlan, MemoryError> {
-    // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
-    if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
-        // Where sizes follow from the text any site may lose something.
-        let loses = |removed: usize| removed > 0 || request.allocation.schedule == Schedule::Scores;
-        refuse_large_matrices(config, layers, limit, loses)?;
-    }
+    refuse_unbindable(pieces(config).chain(of_solver(request, config, layers)), limits)?;
     let batch_windows = batch_windows(request, config, limits)?;
-    let needs = Needs::of(request, config, batch_windows);
+    let mut needs = Needs::of(request, config, batch_windows);
+    needs.solver += extra_bytes(config, limits);
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let plan = MemoryPlan { batch_windows, ..plan };
     refuse_beyond_budget(request, limits, &needs, plan)
@@ -178,33 +177,6 @@ impl Needs {
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,
         }
-    }
-}
-
-fn refuse_large_matrices(
-    config: &ModelConfig,
-    layers: &[LayerPlan],
-    limit: u64,
-    loses: impl Fn(usize) -> bool,
-) -> Result<(), MemoryError> {
-    let d = config.hidden_size;
-    let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
-        let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
-        // A site that loses nothing needs no Hessian.
-        let square = |removed: usize, n: usize| if loses(removed) { n } else { 0 };
-        [
-            ("the Hessian of o_proj", square(plan.head_units_removed(), q), q),
-            ("the Hessian of down_proj", square(plan.channels_removed(), c), c),
-            ("the weight of o_proj", d, q),
-            ("the weight of down_proj", d, c),
-        ]
-        .into_iter()
-        .map(|(what, rows, columns)| (layer, what, (rows * columns) as u64 * F32))
-        .find(|&(_, _, bytes)| bytes > limit)
-    });
-    match too_large {
-        Some((layer, what, bytes)) => Err(MemoryError::Binding { layer, what: what.into(), bytes, limit }),
-        None => Ok(()),
     }
 }
 

@@ -41,7 +41,9 @@ pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Begun, Opened, OutputFolder, Work};
 pub use job::Job;
-pub use memory::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
+pub use memory::{
+    BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit, refuse_unbindable,
+};
 pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan};

@@ -236,6 +236,17 @@ fn llama_70b() -> ModelConfig {
     ModelConfig { vocab_size: 32000, tied_head: false, ..config(80, dense, 8192) }
 }
 
+/// Blocks of rows cost what is put together of them, and nothing where the device binds all of H.
+#[test]
+fn seventy_billion_parameters_are_planned_where_two_gigabytes_are_bound() {
+    let request = Request { windows: 256, window_tokens: 2048, ..ratio(0.5) };
+    let [cut, whole] = [(2 << 30) - 1, 4 << 30].map(|limit| {
+        let limits = gpu(limit).within(Some(40 << 30));
+        plan(&request, &llama_70b(), &limits).unwrap().memory.device_bytes
+    });
+    assert_eq!(cut, whole + (128 << 20));
+}
+
 /// At 256 windows of 2048 tokens, with nothing known of the device but its memory.
 #[test]
 fn six_gigabytes_are_enough_for_seven_billion_parameters_and_24_for_seventy() {
