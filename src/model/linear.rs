@@ -26,8 +26,9 @@ impl Linear {
     /// The map onto some of its outputs.
     pub fn rows(&self, rows: &Tensor<1, Int>) -> Self {
         let of_bias = |bias: &Param<Tensor<1>>| Param::from_tensor(bias.val().select(0, rows.clone()));
+        let kept: Panels = self.weight.val().select(rows.clone()).into();
         Self {
-            weight: Param::from_tensor(self.weight.val().select(0, rows.clone())),
+            weight: kept.into(),
             bias: self.bias.as_ref().map(of_bias),
             low_rank: self.low_rank.as_ref().map(|adapter| adapter.rows(rows)),
         }

@@ -39,7 +39,7 @@ pub(super) fn of_solver(
             }
             Site::Channels => ("down_proj", plan.channels_removed(), plan.before.channels),
         };
-        let block = if removed > 0 || is_open { least_bytes(n) } else { 0 };
+        let block = if removed > 0 || is_open { least_bytes(n).min((n * n) as u64 * F32) } else { 0 };
         // All that is gone is held against what stays.
         let back = if swaps { (removed * n) as u64 * F32 } else { 0 };
         [
