@@ -4,7 +4,9 @@ struct Params {
     blocks: u32,
     rows: u32,
     columns: u32,
-    width: u32, // columns of A
+    width: u32,  // columns of A
+    first: u32,  // the row of A that is bound first
+    height: u32, // rows that are bound; others are left to who binds them
 }
 
 @group(0) @binding(0) var<storage, read_write> a: array<f32>;            // (height, width)
@@ -23,6 +25,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let from_row = u32(row_index[block * params.rows + row]);
+    if from_row < params.first || from_row - params.first >= params.height {
+        return;
+    }
     let from_column = u32(column_index[block * params.columns + column]);
-    out[(block * params.rows + row) * params.columns + column] = a[from_row * params.width + from_column];
+    out[(block * params.rows + row) * params.columns + column] = a[(from_row - params.first) * params.width + from_column];
 }

@@ -15,10 +15,15 @@ struct Params {
     triangular: u32,
     first: u32,
     band: u32, // rows of the grid that other launches compute before this one
+    // What is bound of H are its rows from `origin` on, a multiple of TILE; `side` rows of tiles of them are computed:
+    // the triangle that begins there, or, where `left` is 1, all that is left of it.
+    origin: u32,
+    side: u32,
+    left: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // (tokens, ⌈features / 4⌉), zeros after the last feature
-@group(0) @binding(1) var<storage, read_write> sum: array<f32>;     // (features, features), lower triangle
+@group(0) @binding(1) var<storage, read_write> sum: array<f32>;     // (rows from `origin` on, features), lower triangle
 @group(0) @binding(2) var<storage, read> params: Params;
 
 const TILE: u32 = 128u;
@@ -68,7 +73,7 @@ fn add_row(row: u32, col: u32, values: vec4<f32>) {
     for (var k = 0u; k < 4u; k++) {
         // Above the diagonal nothing is written: the triangle below is the whole result.
         if row < params.features && col + k <= row {
-            sum[row * params.features + col + k] += values[k];
+            sum[(row - params.origin) * params.features + col + k] += values[k];
         }
     }
 }
@@ -82,16 +87,16 @@ fn add_quarter(row_quad: u32, col_quad: u32, m: mat4x4<f32>) {
     add_row(row + 3u, col, m[3]);
 }
 
-// The row and the column of a workgroup's tile. Row y of the grid holds two rows of tiles: the
+// The row and the column of a workgroup's tile. Row y of a triangle's grid holds two rows of tiles: the
 // y-th from the bottom, then the one from the top that fills the grid's width.
 fn tile_of(group: vec3<u32>) -> vec2<u32> {
-    let tiles = (params.features + TILE - 1u) / TILE;
+    let origin = params.origin / TILE;
     let y = params.band + group.y;
-    let length = tiles - y;
+    let length = params.side - y;
     let from_top = group.x >= length;
-    let row = select(length - 1u, y - (tiles & 1u), from_top);
+    let row = select(length - 1u, y - (params.side & 1u), from_top);
     let col = select(group.x, group.x - length, from_top);
-    return vec2<u32>(row, col);
+    return select(vec2<u32>(row, col) + origin, vec2<u32>(origin + y, group.x), params.left == 1u);
 }
 
 @compute @workgroup_size(256)

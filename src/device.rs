@@ -12,6 +12,7 @@ mod driver;
 mod heaps;
 mod lost;
 mod memory;
+pub mod panels;
 pub mod product;
 pub mod readback;
 pub mod room;

@@ -176,8 +176,10 @@ fn solving_takes_three_matrices_of_the_size_of_h() {
     block_on(hessian.accumulate(&executor, &matrix(&activations(count, n, 3), [count, n], &device))).unwrap();
     let weight = matrix(&random(out * n, 4), [out, n], &device);
     let (square, wide) = ((n * n * 4) as u64, (out * n * 4) as u64);
+    // What a block of removals keeps aside.
+    let pairs = (3 * 128 * n * 4) as u64;
     // The sum and W are there already.
-    let planned = 3 * square + 4 * wide - square - wide;
+    let planned = 3 * square + 4 * wide + pairs - square - wide;
     let options = Options::default();
     for (what, steps) in [("one by one", ChannelSteps::OneByOne), ("in groups", ChannelSteps::Dynamic { floor: 64 })] {
         let taken = taken(&device, || {

@@ -39,6 +39,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[("gpu", "device", "a launch is check
 const REACHED: &[&str] = &[
     "LayerCache",
     "RmsNorm",
+    "Table",
     "Real",
     "MemoryPart",
     "MemoryPlan",

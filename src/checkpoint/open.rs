@@ -198,6 +198,16 @@ impl Checkpoint {
         asked.map_or_else(|| self.types.clone(), Types::all)
     }
 
+    /// Whether every tensor is read as it is stored, in these types: to round it to them would change nothing.
+    pub fn holds_exactly(&self, types: &Types) -> bool {
+        #[cfg(not(target_arch = "wasm32"))]
+        let is_added_to = !self.adapters.is_empty();
+        #[cfg(target_arch = "wasm32")]
+        let is_added_to = false;
+        let is_exact = |tensor| matches!(self.element(&tensor), Some(Element::Plain(_)));
+        !is_added_to && self.types == *types && names::all(&self.config).all(is_exact)
+    }
+
     fn stored_types(&self) -> Types {
         let outer = [names::embedding(&self.config), names::final_norm(&self.config)];
         let outer = outer.into_iter().chain(names::head(&self.config)).map(|own| (own.name.clone(), Stored::from(own)));

@@ -32,6 +32,17 @@ pub(super) fn heap(handle: &Handle) -> Option<Heap> {
 /// The devices opened so far, and by what; one that was adopted is known by its name alone.
 static OPENED: Mutex<Vec<(Option<Selector>, Device)>> = Mutex::new(Vec::new());
 
+/// The most bytes that a kernel binds on an open device; `None` on the CPU.
+pub(super) fn binding_limit(on: &TensorDevice) -> Option<u64> {
+    let open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    open.iter().find(|(_, device)| device.tensor == *on).and_then(|(_, device)| device.max_binding_bytes)
+}
+
+/// What is bound lies in one buffer.
+fn most_bound(limits: &wgpu::Limits) -> u64 {
+    limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+}
+
 /// The open device of an adapter. Two equal cards have one name, so that only the selector tells them apart.
 fn opened(open: &[(Option<Selector>, Device)], adapter: &Adapter) -> Option<Device> {
     let is_it = |(selector, device): &&(Option<Selector>, Device)| {
@@ -53,20 +64,55 @@ impl Device {
         queue: &wgpu::Queue,
     ) -> Result<Self, DeviceError> {
         let wgpu::AdapterInfo { name, backend, .. } = adapter.get_info();
+        let (instance, adapter) = (instance.clone(), adapter.clone());
+        let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
+        Self::registered(name, setup)
+    }
+
+    /// A device whose tensors are bound in pieces of at most so many bytes, of the adapter that was asked for: what is
+    /// cut for a device that binds little can so be tried on any.
+    ///
+    /// # Errors
+    /// When there is no such adapter, or its driver does not start.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn open_binding(choice: &super::DeviceChoice, most_bytes: u64) -> Result<Self, DeviceError> {
+        let usual = Self::open(choice).await?;
+        let Some(adapter) = usual.handle else { return Ok(usual) };
+        // By this name opening the adapter never gives it.
+        let name = format!("{} binding {}", usual.name, crate::format::bytes(most_bytes));
+        let descriptor = wgpu::DeviceDescriptor {
+            label: None,
+            // What burn asks for, so that it computes in the same way, but for what is only tried out.
+            required_features: adapter
+                .features()
+                .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS | wgpu::Features::all_experimental_mask()),
+            required_limits: wgpu::Limits { max_storage_buffer_binding_size: most_bytes, ..adapter.limits() },
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let backend = adapter.get_info().backend;
+        Self::registered(name, WgpuSetup { instance, adapter, device, queue, backend })
+    }
+
+    /// The device of this name, registered with burn unless it is open already.
+    fn registered(name: String, setup: WgpuSetup) -> Result<Self, DeviceError> {
         // A panic of another thread leaves the list whole: only open devices are pushed.
         let mut open = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((_, device)) = open.iter().find(|(_, d)| d.name == name) {
             return Ok(device.clone());
         }
-        let max_binding_bytes = Some(device.limits().max_storage_buffer_binding_size);
-        let handle = Some(adapter.clone());
-        let (instance, adapter) = (instance.clone(), adapter.clone());
-        let setup = WgpuSetup { instance, adapter, device: device.clone(), queue: queue.clone(), backend };
+        let (device, handle) = (setup.device.clone(), Some(setup.adapter.clone()));
+        let max_binding_bytes = Some(most_bound(&device.limits()));
         let tensor = TensorDevice::wgpu_options().setup(setup).init();
         let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
-        trouble::listen(device);
+        trouble::listen(&device);
         let device = Self { tensor, name, max_binding_bytes, handle };
         open.push((None, device.clone()));
         Ok(device)
@@ -104,7 +150,7 @@ impl Device {
         let (tensor, setup) = started.map_err(|reason| DeviceError::Open { name: adapter.name.clone(), reason })?;
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
-        let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
+        let max_binding_bytes = Some(most_bound(&setup.device.limits()));
         Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes, handle: Some(setup.adapter) })
     }
 }

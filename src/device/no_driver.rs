@@ -1,5 +1,7 @@
 //! What stands in the place of the GPUs' driver where the library is built without one.
 
+use burn::tensor::Device as TensorDevice;
+
 use super::{Adapter, Device, DeviceError, Heap};
 
 /// There is no adapter to open.
@@ -12,6 +14,11 @@ pub(super) enum Handle {}
 
 pub(super) fn heap(handle: &Handle) -> Option<Heap> {
     match *handle {}
+}
+
+/// None: the CPU has no such limit.
+pub(super) fn binding_limit(_: &TensorDevice) -> Option<u64> {
+    None
 }
 
 /// None: this library was built without a driver.

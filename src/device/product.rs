@@ -15,7 +15,7 @@ pub const MOST_WORK: u64 = 1 << 36;
 const WHOLE: usize = 64;
 
 /// Bytes of a product that is taken from another matrix at once, so that no second matrix of that size is needed.
-const PANEL_BYTES: usize = 64 << 20;
+pub(super) const PANEL_BYTES: usize = 64 << 20;
 
 /// `0..count` in runs of items that, with `each` multiply-adds an item, are within [`MOST_WORK`]. An item is never cut.
 pub fn runs(count: usize, each: u64) -> impl Iterator<Item = Range<usize>> {
@@ -27,7 +27,8 @@ fn at_once(each: u64) -> usize {
     usize::try_from((MOST_WORK / each.max(1)).max(1)).unwrap_or(usize::MAX)
 }
 
-fn in_steps(count: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+/// `0..count` in runs of so many items.
+pub fn in_steps(count: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).step_by(step).map(move |from| from..count.min(from.saturating_add(step)))
 }
 
@@ -37,7 +38,7 @@ pub fn row_runs(rows: usize, inner: usize, columns: usize) -> impl Iterator<Item
 }
 
 /// The largest multiple of [`WHOLE`] within so many rows, if there is one.
-fn whole(rows: usize) -> usize {
+pub(super) fn whole(rows: usize) -> usize {
     if rows < WHOLE { rows } else { rows / WHOLE * WHOLE }
 }
 

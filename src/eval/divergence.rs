@@ -7,7 +7,7 @@ use super::EvalError;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::device::readback::{floats, settled};
-use crate::model::{Block, Head, Outer, Positions, flat, logit_rows, token_tensor};
+use crate::model::{Block, Head, Outer, Positions, fits, flat, logit_rows, token_tensor};
 use crate::shape::ModelConfig;
 
 /// Bytes of log p that are kept, so that they need not be computed again for every model that is held against them.
@@ -111,6 +111,8 @@ pub async fn divergence(
     if tokens == 0 {
         return Err(EvalError::TooShort { tokens, needed: 2 });
     }
+    fits(model.config(), device)?;
+    fits(dense.config(), device)?;
     let on = device.tensor_device();
     let [head, dense_head] = [head(model, on)?, head(dense, on)?];
     let groups = groups(&inputs);

@@ -13,13 +13,14 @@ use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
 use super::{EvalError, Needs, room};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
+use crate::device::panels::bindable;
 use crate::device::readback::{floats, settled};
 use crate::model::{Block, Outer, Positions, fits, token_tensor};
 use crate::shape::ModelConfig;
 
 /// Hidden states that are kept between two layers, in bytes.
 const GROUP_BYTES: usize = 1 << 30;
-/// The widest activation of a batch, in bytes: the smallest binding limit there is.
+/// The widest activation of a batch, in bytes: the smallest binding limit of any adapter.
 const ACTIVATION_BYTES: usize = 128 << 20;
 /// Most tokens of a batch on a GPU unless asked otherwise: more make nothing faster.
 const GPU_TOKENS: usize = 1 << 14;
@@ -87,7 +88,7 @@ pub async fn log_likelihoods(
     fits(config, device)?;
     // Rows, batches and groups follow from the requests alone, so that what it takes is known before any work.
     let rows = rows(requests, config.max_positions);
-    let batch_tokens = batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device.is_gpu()));
+    let batch_tokens = batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device));
     let batches = batches(&rows, batch_tokens);
     let groups = groups(&batches, config.hidden_size);
     let needs = needs(config, &groups);
@@ -159,11 +160,12 @@ fn rows(requests: &[Request], max_positions: usize) -> Vec<Row> {
     rows.into_iter().map(|((_, input), asks)| Row { input, asks }).collect()
 }
 
-/// As many tokens as keep the widest activation of any layer within [`ACTIVATION_BYTES`].
-fn usual_batch_tokens(config: &ModelConfig, is_gpu: bool) -> usize {
+/// As many tokens as keep the widest activation of any layer within [`ACTIVATION_BYTES`], and what is bound at once.
+fn usual_batch_tokens(config: &ModelConfig, device: &Device) -> usize {
     let widths = config.layers.iter().map(|l| l.channels.max(l.heads * config.head_dim));
     let widest = widths.max().unwrap_or(0).max(config.hidden_size);
-    (ACTIVATION_BYTES / (widest * size_of::<f32>())).min(if is_gpu { GPU_TOKENS } else { CPU_TOKENS })
+    let bytes = bindable(ACTIVATION_BYTES, device.tensor_device());
+    (bytes / (widest * size_of::<f32>())).min(if device.is_gpu() { GPU_TOKENS } else { CPU_TOKENS })
 }
 
 /// Consecutive rows that have at most so many tokens when filled up to the first; at least one row.

@@ -28,23 +28,8 @@ impl Buffer {
         Self(on_wgpu(shared.clone().add_scalar(0.0).try_into_primitive::<Wgpu>()))
     }
 
-    /// Like [`Self::write`], for integers.
-    pub fn write_index<const D: usize>(tensor: Tensor<D, Int>) -> Self {
-        let own = into_contiguous(on_wgpu(tensor.try_into_primitive::<Wgpu>()));
-        if own.handle.can_mut() {
-            return Self(own);
-        }
-        let shared = Tensor::<D, Int>::from_primitive::<Wgpu>(own);
-        Self(on_wgpu(shared.clone().add_scalar(0).try_into_primitive::<Wgpu>()))
-    }
-
     /// The buffer as a tensor again.
     pub fn tensor<const D: usize>(self) -> Tensor<D> {
-        Tensor::from_primitive::<Wgpu>(self.0)
-    }
-
-    /// The buffer as an integer tensor again.
-    pub fn index<const D: usize>(self) -> Tensor<D, Int> {
         Tensor::from_primitive::<Wgpu>(self.0)
     }
 }

@@ -15,6 +15,7 @@ use burn::tensor::Tensor;
 
 use super::block_cholesky::{self, BadPivot, Failures, bad_pivots};
 use super::hessian;
+use crate::device::panels::Panels;
 use crate::device::product::product;
 use crate::device::readback::ReadbackError;
 
@@ -24,15 +25,45 @@ const BASE: usize = 64;
 /// L⁻¹ of A = L Lᵀ, `(n, n)` lower triangular, with what became of every diagonal block.
 pub struct InverseFactor {
     /// L⁻¹ `(n, n)`, zero above the diagonal.
-    pub j: Tensor<2>,
+    pub j: Panels,
     failures: Vec<(usize, Failures)>,
 }
 
 /// Factors `a` `(n, n)`, symmetric.
-pub fn inverse_factor(a: Tensor<2>) -> InverseFactor {
+pub fn inverse_factor(a: Panels) -> InverseFactor {
     let mut failures = Vec::new();
-    let j = recurse(a, 0, &mut failures);
+    let j = in_panels(a, 0, &mut failures);
     InverseFactor { j, failures }
+}
+
+/// As [`recurse`], of a matrix in blocks: [`split`] is always where one ends, so that halves are blocks too.
+fn in_panels(a: Panels, offset: usize, failures: &mut Vec<(usize, Failures)>) -> Panels {
+    let a = match a.single() {
+        Ok(a) => return recurse(a, offset, failures).into(),
+        Err(a) => a,
+    };
+    let [n, _] = a.dims();
+    let half = split(n);
+    let (upper, lower) = a.split_at(half);
+    let a11 = upper.columns(0..half);
+    drop(upper);
+    let (a21, a22) = (lower.columns(0..half), lower.columns(half..n));
+    drop(lower);
+    let j11 = in_panels(a11, offset, failures);
+    let l21 = a21.map(|_, a21| j11.times_transposed(a21));
+    let schur = a22.map(|first, a22| {
+        let rows = l21.rows(first..first + a22.dims()[0]);
+        a22 - l21.times_transposed(rows)
+    });
+    let below = in_panels(schur, offset + half, failures).map(|_, j22| {
+        let j21 = j11.left_times(l21.left_times(j22.clone())).neg();
+        Tensor::cat(vec![j21, j22], 1)
+    });
+    let above = j11.map(|_, j11| {
+        let upper = Tensor::zeros([j11.dims()[0], n - half], &j11.device());
+        Tensor::cat(vec![j11, upper], 1)
+    });
+    Panels::stacked(above.into_blocks().into_iter().chain(below.into_blocks()).collect())
 }
 
 fn recurse(a: Tensor<2>, offset: usize, failures: &mut Vec<(usize, Failures)>) -> Tensor<2> {
@@ -86,7 +117,7 @@ impl InverseFactor {
     }
 
     /// A⁻¹ = Jᵀ J, symmetric to the last bit.
-    pub fn inverse(self) -> Tensor<2> {
+    pub fn inverse(self) -> Panels {
         let gram = hessian::gram_of_lower(&self.j);
         // Given back before the triangle is mirrored, which needs no memory of its own then.
         drop(self);

@@ -1,5 +1,7 @@
 //! The only place that launches a kernel: a WGSL text, its bindings in order, and a grid.
 
+use std::cell::Cell;
+
 use burn::cubecl::CubeCount;
 use burn::cubecl::prelude::KernelId;
 use burn::cubecl::server::{BufferBinding, KernelArguments, MetadataBindingInfo};
@@ -39,11 +41,18 @@ pub(super) trait Params: bytemuck::Pod {
 
     /// Multiply-adds of a workgroup, or whatever else it does most of.
     fn work_of_group(&self) -> u64;
+
+    /// Bytes that a workgroup reads and writes; 0 where nobody counts them.
+    fn bytes_of_group(&self) -> u64;
 }
 
-/// Declares the `Params` of `shaders/$file.wgsl`, with the size of its workgroup and the work of one.
+/// Declares the `Params` of `shaders/$file.wgsl`, with the size of its workgroup and the work of one; where they are
+/// counted, also the bytes of one.
 macro_rules! kernel {
     ($params:ident = $file:literal, $workgroup:expr, { $($field:ident: $ty:ident),* $(,)? }, |$own:pat_param| $work:expr) => {
+        $crate::gpu::kernel::kernel!($params = $file, $workgroup, { $($field: $ty),* }, |$own| $work, |_| 0);
+    };
+    ($params:ident = $file:literal, $workgroup:expr, { $($field:ident: $ty:ident),* $(,)? }, |$own:pat_param| $work:expr, |$moving:pat_param| $bytes:expr) => {
         #[repr(C)]
         #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
         pub(super) struct $params {
@@ -65,6 +74,11 @@ macro_rules! kernel {
             fn work_of_group(&self) -> u64 {
                 let $own = self;
                 $work
+            }
+
+            fn bytes_of_group(&self) -> u64 {
+                let $moving = self;
+                $bytes
             }
         }
     };
@@ -105,6 +119,35 @@ pub(super) fn work<P: Params>(groups: [usize; 3], params: &P) -> u64 {
     groups.iter().map(|&g| g as u64).product::<u64>() * params.work_of_group()
 }
 
+/// The bytes that a launch reads and writes; 0 where nobody counts them.
+pub(super) fn moved<P: Params>(groups: [usize; 3], params: &P) -> u64 {
+    groups.iter().map(|&g| g as u64).product::<u64>() * params.bytes_of_group()
+}
+
+/// What kernels of ours were launched, and the bytes they move where those are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Launched {
+    /// How many launches.
+    pub launches: u64,
+    /// Bytes read and written by those that elimination is made of.
+    pub bytes: u64,
+}
+
+thread_local! {
+    /// Of this thread alone, so that tests side by side count their own.
+    static LAUNCHED: Cell<Launched> = const { Cell::new(Launched { launches: 0, bytes: 0 }) };
+}
+
+/// What this thread has launched so far.
+pub fn launched() -> Launched {
+    LAUNCHED.get()
+}
+
+fn count<P: Params>(groups: [usize; 3], params: &P) {
+    let Launched { launches, bytes } = LAUNCHED.get();
+    LAUNCHED.set(Launched { launches: launches + 1, bytes: bytes + moved(groups, params) });
+}
+
 /// Runs a kernel on `groups` workgroups with `buffers` as its bindings 0, 1, …; `params` follow
 /// as the last binding.
 ///
@@ -115,6 +158,7 @@ pub(super) fn launch<P: Params>(groups: [usize; 3], buffers: &[&Buffer], params:
     let kernel = P::KERNEL;
     // What could be longer is cut by whoever launches it.
     debug_assert!(work(groups, &params) <= MOST_WORK, "{}: a launch of {}", kernel.name, work(groups, &params));
+    count(groups, &params);
     let bindings: Vec<BufferBinding> = buffers.iter().map(|b| b.0.handle.clone().binding()).collect();
     if let Some((first, second)) = overlapping(&bindings) {
         panic!("{}: bindings {first} and {second} are the same buffer; browsers refuse that, so copy one", kernel.name);

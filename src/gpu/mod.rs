@@ -15,7 +15,7 @@ mod kernel;
 pub mod reduce;
 
 use kernel::Params;
-pub use kernel::{Field, Kernel};
+pub use kernel::{Field, Kernel, Launched, launched};
 
 /// Every kernel of the program, for tests that hold the texts to what the host believes of them.
 pub static KERNELS: &[&Kernel] = &[
@@ -28,11 +28,9 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
-    eliminate::PickColumn::KERNEL,
-    eliminate::PivotRow::KERNEL,
-    eliminate::PivotColumn::KERNEL,
-    eliminate::BasisGram::KERNEL,
-    eliminate::UpdateNorms::KERNEL,
+    eliminate::RemoveColumn::KERNEL,
+    eliminate::RemovedColumns::KERNEL,
+    eliminate::SubtractProduct::KERNEL,
 ];
 
 #[cfg(test)]
@@ -50,20 +48,21 @@ mod tests {
         check(groups_over::<P>(extent), params);
     }
 
-    /// As their host files launch them for layers of 7B, 13B and 70B models; the sums that become Hessians are counted
-    /// where they are cut. Nothing runs.
+    /// As their host files launch them for layers of 7B, 13B and 70B models; the sums that become Hessians, and what is
+    /// subtracted from them, are counted where they are cut. Nothing runs.
     #[test]
     fn no_launch_takes_long_at_the_sizes_of_large_models() {
         for (out, n) in [(4096, 4096), (4096, 11008), (5120, 13824), (8192, 8192), (8192, 28672)] {
-            let (rows, columns, depth, step) = (out as u32, n as u32, 31, 31);
-            check_over([n, n, 1], hessian::MirrorLower { n: columns, damping: 0.0 });
+            let (rows, columns, depth, step) = (out as u32, n as u32, 127, 127);
+            let (width, block) = (columns, 128);
+            check_over([n, n, 1], hessian::MirrorLower { rows: columns, width: columns, first: 0, damping: 0.0 });
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
-            check_over([n, n, 1], gather::Gather { blocks: 1, rows: columns, columns, width: columns });
-            check([1, 1, 1], eliminate::PickColumn { columns, step });
-            check_over([n, 1, 1], eliminate::PivotRow { columns, step, depth });
-            check_over([out, 1, 1], eliminate::PivotColumn { rows, columns, step, depth });
-            check([32, 1, 1], eliminate::BasisGram { rows, depth });
-            check_over([n, 1, 1], eliminate::UpdateNorms { rows, columns, depth });
+            let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
+            check_over([n, n, 1], whole);
+            let (first, parts) = (0, 14);
+            let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
+            check_over([n, 1, 1], removal);
+            check_over([out, 1, 1], eliminate::RemovedColumns { rows, columns, width, block, first: 0, depth });
             // Heads of 128 columns, scored together.
             let heads = n / 128;
             let (blocks, size) = (heads as u32, 128);

@@ -5,7 +5,9 @@ use burn::tensor::{Int, Tensor};
 use super::buffer::Buffer;
 use super::kernel::{kernel, launch, launch_over};
 
-kernel!(ColumnNorms = "column_norms", [64, 4, 1], { rows: u32, columns: u32 }, |p| 64 * u64::from(p.rows));
+kernel!(ColumnNorms = "column_norms", [64, 4, 1], { rows: u32, columns: u32 }, |p| 64 * u64::from(p.rows), |p| {
+    4 * 64 * u64::from(p.rows + 1)
+});
 kernel!(SumSquares = "sum_squares", [256, 1, 1], { vectors: u32, length: u32 }, |p| u64::from(p.length));
 kernel!(PivotScores = "pivot_scores", [64, 1, 1], { blocks: u32, n: u32 }, |p| 64 * u64::from(p.n));
 

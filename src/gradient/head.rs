@@ -191,7 +191,7 @@ impl<'a> Logits<'a> {
         let labels = weights.clone().mul_scalar(self.loss.labels);
         // The row of the token that comes next is picked out, so e_y needs no matrix of its own.
         let all = &self.head.matrix;
-        let rows = all.clone().select(0, next.clone());
+        let rows = all.select(next.clone());
         let wanted = (self.normed.clone() * rows.clone()).sum_dim(1);
         let mut each = (self.log_sum.clone() - wanted) * labels.clone();
         // The part of −e_y; the chunks below add that of p.
@@ -210,7 +210,7 @@ impl<'a> Logits<'a> {
                 each = each + loss * counts.clone();
                 at_z = at_z + more * counts;
             }
-            at_normed = at_normed + at_z.clone().matmul(all.clone().slice([from..to, 0..d]));
+            at_normed = at_normed + at_z.clone().matmul(all.rows(from..to));
             if let Some(sum) = at_matrix.take() {
                 let part = at_z.transpose().matmul(self.normed.clone());
                 let before = sum.clone().slice([from..to, 0..d]);

@@ -185,7 +185,8 @@ impl Found {
 fn at(block: &Block, part: Part, gradients: &mut Gradients) -> Option<Tensor<1>> {
     match part {
         Part::Weight(projection) => {
-            let gradient = block.linear(projection).weight.val().grad_remove(gradients)?;
+            // In one block, as whoever plans gradients of weights has seen to.
+            let gradient = block.linear(projection).weight.val().whole().grad_remove(gradients)?;
             let [rows, columns] = gradient.dims();
             Some(gradient.reshape([rows * columns]))
         }

@@ -1,8 +1,8 @@
 //! One decoder layer, in parts that a driver can run apart.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
+use burn::tensor::{Int, Tensor};
 
 use super::{Attention, Gates, LayerCache, Linear, Positions, RmsNorm};
 
@@ -50,6 +50,12 @@ impl Block {
     pub fn inner(&self, hidden: Tensor<3>) -> Tensor<3> {
         let n = self.post_norm.forward(hidden);
         silu(self.gate.forward(n.clone())) * self.up.forward(n)
+    }
+
+    /// The same layer as far as [`Self::inner`] goes, with these channels alone; its down_proj is what it was.
+    #[must_use]
+    pub fn with_channels(&self, channels: &Tensor<1, Int>) -> Self {
+        Self { gate: self.gate.rows(channels), up: self.up.rows(channels), ..self.clone() }
     }
 
     /// hidden + down_proj(inner), `(b, t, d)`: what the next layer is given.

@@ -1,10 +1,11 @@
 //! A whole model on one device.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use super::{Block, LayerCache, Outer, Positions, RmsNorm};
+use super::{Block, LayerCache, Outer, Positions, RmsNorm, Table};
 use crate::checkpoint::{Checkpoint, ReadError};
+use crate::device::panels::Panels;
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
 /// All layers, and what stands outside them.
@@ -62,7 +63,7 @@ impl Decoder {
         let random = |deviation| Distribution::Normal(0.0, deviation);
         let matrix = || {
             let shape = [config.vocab_size, config.hidden_size];
-            Param::from_tensor(Tensor::<2>::random(shape, random(DEVIATION), device))
+            Table::from(Panels::from(Tensor::<2>::random(shape, random(DEVIATION), device)))
         };
         let outer = Outer {
             embedding: matrix(),

@@ -2,8 +2,11 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::transfer::in_panels;
 use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
+use crate::device::panels::{Panels, bindable};
+use crate::device::product::product;
 use crate::shape::ModelConfig;
 
 /// The last norm and the output matrix, which alone are needed behind the layers.
@@ -12,7 +15,7 @@ pub struct Head {
     /// Before the matrix.
     pub norm: RmsNorm,
     /// `(vocab, d)`.
-    pub matrix: Tensor<2>,
+    pub matrix: Panels,
     /// Bytes of the matrix that are multiplied at once.
     chunk: usize,
 }
@@ -23,8 +26,8 @@ impl Head {
         let matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
         Self {
             norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
-            matrix: upload(matrix, device),
-            chunk: CHUNK_BYTES,
+            matrix: in_panels(matrix, device),
+            chunk: bindable(CHUNK_BYTES, device),
         }
     }
 
@@ -43,10 +46,11 @@ impl Head {
 
     /// The logits `(rows, to − from)` of normed hidden states `(rows, d)` for a chunk of the vocabulary.
     pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
-        let [vocab, d] = self.matrix.dims();
-        // A slice is a copy, which the whole matrix needs not.
-        let chunk = if to - from == vocab { self.matrix.clone() } else { self.matrix.clone().slice([from..to, 0..d]) };
-        normed.clone().matmul(chunk.transpose())
+        let [vocab, _] = self.matrix.dims();
+        match to - from == vocab {
+            true => self.matrix.times_transposed(normed.clone()),
+            false => product(normed.clone(), self.matrix.rows(from..to).transpose()),
+        }
     }
 
     /// log p of normed hidden states for every chunk of the vocabulary, `(rows, to − from)` each. The logits serve for their

@@ -1,16 +1,16 @@
 //! y = x Wᵀ + b, and the root-mean-square norm.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
-use super::LowRank;
-use crate::device::product::product;
+use super::{LowRank, Table};
+use crate::device::panels::Panels;
 
 /// y = x Wᵀ + b over the last axis, and what an adapter adds.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// W `(out, in)`, as it is stored.
-    pub weight: Param<Tensor<2>>,
+    pub weight: Table,
     /// b `(out)`; `None` where the family has none.
     pub bias: Option<Param<Tensor<1>>>,
     /// The adapter, while one is learnt or tried.
@@ -19,8 +19,19 @@ pub struct Linear {
 
 impl Linear {
     /// A map of W `(out, in)` and b `(out)` without an adapter.
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), low_rank: None }
+    pub fn new(weight: Panels, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: weight.into(), bias: bias.map(Param::from_tensor), low_rank: None }
+    }
+
+    /// The map onto some of its outputs.
+    pub fn rows(&self, rows: &Tensor<1, Int>) -> Self {
+        let of_bias = |bias: &Param<Tensor<1>>| Param::from_tensor(bias.val().select(0, rows.clone()));
+        let kept: Panels = self.weight.val().select(rows.clone()).into();
+        Self {
+            weight: kept.into(),
+            bias: self.bias.as_ref().map(of_bias),
+            low_rank: self.low_rank.as_ref().map(|adapter| adapter.rows(rows)),
+        }
     }
 
     /// `(…, in)` as `(b, t, in)` to `(b, t, out)`.
@@ -28,7 +39,7 @@ impl Linear {
         let [b, t, n] = x.dims();
         // One large product instead of b small ones.
         let x = x.reshape([b * t, n]);
-        let y = product(x.clone(), self.weight.val().transpose());
+        let y = self.weight.val().times_transposed(x.clone());
         let y = match &self.low_rank {
             // Beside W, which stays as it was read; two thin products also cost less than a sum as large as W.
             Some(adapter) => y + adapter.forward(x),

@@ -1,7 +1,7 @@
 //! Low-rank adapters: W + s B A with W as it was read (LoRA, arXiv 2106.09685).
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use super::Dropout;
 
@@ -28,6 +28,11 @@ impl LowRank {
     #[must_use]
     pub fn dropping(self, dropout: Dropout) -> Self {
         Self { dropped: dropout.share, seed: dropout.seed, ..self }
+    }
+
+    /// The same for some of the outputs.
+    pub(super) fn rows(&self, rows: &Tensor<1, Int>) -> Self {
+        Self { b: Param::from_tensor(self.b.val().select(0, rows.clone())), ..self.clone() }
     }
 
     /// What is added to the outputs `(n, out)` for the inputs `(n, in)`.

@@ -1,12 +1,12 @@
 //! What stands outside the layers: embedding, last norm, output head.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{RmsNorm, upload};
+use super::{RmsNorm, Table, upload};
 use crate::checkpoint::OuterWeights;
-use crate::device::product::product;
+use crate::device::panels::{Panels, bindable};
 use crate::shape::ModelConfig;
 
 /// Largest tensor of logits, in bytes: half of the smallest binding limit there is (128 MiB).
@@ -16,20 +16,20 @@ pub(super) const LOGIT_BYTES: usize = 64 << 20;
 #[derive(Module, Debug)]
 pub struct Outer {
     /// `(vocab, d)`: one row for each token.
-    pub embedding: Param<Tensor<2>>,
+    pub embedding: Table,
     /// Norm of the residual stream after the last layer.
     pub norm: RmsNorm,
     /// `(vocab, d)`; without it the embedding serves.
-    pub head: Option<Param<Tensor<2>>>,
+    pub head: Option<Table>,
 }
 
 impl Outer {
     /// What a checkpoint has outside its layers.
     pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
         Self {
-            embedding: Param::from_tensor(upload(&weights.embedding, device)),
+            embedding: Table::load(&weights.embedding, device),
             norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
-            head: weights.head.as_ref().map(|h| Param::from_tensor(upload(h, device))),
+            head: weights.head.as_ref().map(|head| Table::load(head, device)),
         }
     }
 
@@ -38,17 +38,17 @@ impl Outer {
         let [b, t] = tokens.dims();
         let embedding = self.embedding.val();
         let [_, d] = embedding.dims();
-        embedding.select(0, tokens.reshape([b * t])).reshape([b, t, d])
+        embedding.select(tokens.reshape([b * t])).reshape([b, t, d])
     }
 
     /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [b, t, d] = hidden.dims();
-        product(self.norm.forward(hidden).reshape([b * t, d]), self.matrix().transpose())
+        self.matrix().times_transposed(self.norm.forward(hidden).reshape([b * t, d]))
     }
 
     /// The output matrix `(vocab, d)`: the head, or the embedding where the model has no head of its own.
-    pub fn matrix(&self) -> Tensor<2> {
+    pub fn matrix(&self) -> Panels {
         self.head.as_ref().unwrap_or(&self.embedding).val()
     }
 
@@ -69,9 +69,9 @@ impl Outer {
 
 /// How many hidden states get their logits at once: those of a whole window of 2048 tokens would be 250 MiB
 /// for a vocabulary of 32000.
-pub fn logit_rows(matrix: &Tensor<2>) -> usize {
+pub fn logit_rows(matrix: &Panels) -> usize {
     let [vocab, _] = matrix.dims();
-    (LOGIT_BYTES / (vocab * size_of::<f32>())).max(1)
+    (bindable(LOGIT_BYTES, &matrix.device()) / (vocab * size_of::<f32>())).max(1)
 }
 
 /// Token ids on the device, `(windows, tokens)`; the windows are of one length.

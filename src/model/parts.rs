@@ -1,29 +1,46 @@
 //! Weights to the device and back: which module holds which part of a layer.
 
 use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use super::transfer::download;
-use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm};
+use super::transfer::{download, in_panels, upload};
+use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm, Table};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
+use crate::device::panels::Panels;
 use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
 
 impl Block {
     /// A layer of a checkpoint.
     pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
-        let flat = |tensor: &HostTensor| TensorData::new(tensor.values.clone(), [tensor.values.len()]);
-        Self::new(&weights.map(|_, tensor| Tensor::from_data(flat(tensor), device)), shape, config)
+        let matrix = |(part, tensor): (Part, &HostTensor)| match part {
+            Part::Weight(_) => Some((part, in_panels(tensor, device))),
+            _ => None,
+        };
+        let vector = |(part, tensor): (Part, &HostTensor)| match part {
+            Part::Weight(_) => None,
+            _ => Some((part, upload(tensor, device))),
+        };
+        let (matrices, vectors) = (weights.iter().filter_map(matrix), weights.iter().filter_map(vector));
+        Self::of(&matrices.collect(), &vectors.collect(), shape, config)
     }
 
     /// A layer made of its parts. They lie flat, row-major, so that one type holds matrices and
     /// vectors.
     pub fn new(parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
-        let linear = |projection: Projection| {
-            let [out, input] = projection.axes().map(|axis| axis.entries(config, shape));
-            let weight = parts.weight(projection).clone().reshape([out, input]);
-            Linear::new(weight, parts.bias(projection).cloned())
+        let matrix = |(part, flat): (Part, &Tensor<1>)| match part {
+            Part::Weight(projection) => {
+                let shape = projection.axes().map(|axis| axis.entries(config, shape));
+                Some((part, Panels::from(flat.clone().reshape(shape))))
+            }
+            _ => None,
         };
+        Self::of(&parts.iter().filter_map(matrix).collect(), parts, shape, config)
+    }
+
+    fn of(matrices: &Layer<Panels>, parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
+        let linear =
+            |projection: Projection| Linear::new(matrices.weight(projection).clone(), parts.bias(projection).cloned());
         let norm = |scale: &Tensor<1>| RmsNorm::new(scale.clone(), config.rms_norm_eps);
         let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
         let head_norms = [Norm::Query, Norm::Key].map(|of| parts.get(Part::Norm(of)).map(norm));
@@ -70,8 +87,8 @@ impl Block {
         match part {
             Part::Weight(projection) => {
                 let linear = self.linear_mut(projection);
-                let shape = linear.weight.dims();
-                linear.weight = Param::from_tensor(values.reshape(shape));
+                let shape = linear.weight.val().dims();
+                linear.weight = Panels::from(values.reshape(shape)).into();
             }
             Part::Bias(projection) => self.linear_mut(projection).bias = Some(Param::from_tensor(values)),
             Part::Norm(norm) => {
@@ -130,7 +147,7 @@ impl Block {
         let mut parts = Vec::new();
         for part in Part::ALL {
             let tensor = match part {
-                Part::Weight(projection) => Some(download(self.linear(projection).weight.val()).await?),
+                Part::Weight(projection) => Some(table(&self.linear(projection).weight).await?),
                 Part::Bias(projection) => vector(self.linear(projection).bias.as_ref()).await?,
                 Part::Norm(norm) => vector(self.norm(norm).map(|norm| &norm.scale)).await?,
             };
@@ -154,10 +171,15 @@ impl Outer {
     /// When the device lost them.
     pub async fn to_host(&self) -> Result<OuterWeights, ReadbackError> {
         let head = match &self.head {
-            Some(head) => Some(download(head.val()).await?),
+            Some(head) => Some(table(head).await?),
             None => None,
         };
         let final_norm = download(self.norm.scale.val()).await?;
-        Ok(OuterWeights { embedding: download(self.embedding.val()).await?, final_norm, head })
+        Ok(OuterWeights { embedding: table(&self.embedding).await?, final_norm, head })
     }
+}
+
+async fn table(table: &Table) -> Result<HostTensor, ReadbackError> {
+    let matrix = table.val();
+    Ok(HostTensor { shape: matrix.dims().to_vec(), values: matrix.floats().await? })
 }

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::executor::{Executor, Inspect, Refit, Removal, complement, with_zeros};
 use super::{FactoredMatrix, ObsError, Score, score};
-use crate::device::product::{minus_product, product};
+use crate::device::panels::Panels;
+use crate::device::product::minus_product;
 use crate::device::readback::{doubles, floats, indices};
 use crate::gpu::eliminate::{self, Elimination, Removals};
 use crate::gpu::{gather, hessian, reduce};
@@ -22,19 +23,20 @@ pub struct WgpuExecutor {
 
 /// W, H and H⁻¹ on the device.
 ///
+/// Matrices of H's size are in blocks of rows that the device can bind; W is whole, and so is what is as large.
 /// Whatever is done, at most three matrices of H's size exist at a time. Hence H + λI is made from the sum where it is
 /// needed and not kept, and H⁻¹ goes before the weights are refitted.
 pub struct Problem {
     state: Elimination,
     weight: Tensor<2>,
     /// The raw sum, shared with whoever summed it.
-    sum: Tensor<2>,
+    sum: Panels,
     lambda: f32,
 }
 
 impl Problem {
     /// H + λI, made anew.
-    fn damped(&self) -> Tensor<2> {
+    fn damped(&self) -> Panels {
         hessian::mirrored(self.sum.clone(), self.lambda)
     }
 }
@@ -47,34 +49,28 @@ impl WgpuExecutor {
 }
 
 impl Executor for WgpuExecutor {
-    type Sum = Tensor<2>;
+    type Sum = Panels;
     type Problem = Problem;
 
-    fn zero_sum(&self, features: usize) -> Tensor<2> {
-        Tensor::zeros([features, features], &self.device)
+    fn zero_sum(&self, features: usize) -> Panels {
+        Panels::zeros([features, features], &self.device)
     }
 
-    async fn accumulate(&self, sum: Tensor<2>, x: &Tensor<2>) -> Result<Tensor<2>, ObsError> {
+    async fn accumulate(&self, sum: Panels, x: &Tensor<2>) -> Result<Panels, ObsError> {
         Ok(hessian::accumulate(sum, x))
     }
 
-    async fn diagonal(&self, sum: &Tensor<2>) -> Result<Vec<f64>, ObsError> {
+    async fn diagonal(&self, sum: &Panels) -> Result<Vec<f64>, ObsError> {
         Ok(doubles(gather::diagonal(sum)).await?)
     }
 
-    async fn squared_error(&self, sum: &Tensor<2>, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
+    async fn squared_error(&self, sum: &Panels, delta: &Tensor<2>, dead: &[usize]) -> Result<f64, ObsError> {
         // The mirrored sum has ones on the diagonal of dead inputs, which must not count.
         let delta = with_zeros(delta, dead);
-        row_by_row(product(delta.clone(), hessian::mirrored(sum.clone(), 0.0)) * delta).await
+        row_by_row(hessian::mirrored(sum.clone(), 0.0).left_times(delta.clone()) * delta).await
     }
 
-    async fn factor(
-        &self,
-        sum: &Tensor<2>,
-        weight: &Tensor<2>,
-        lambda: f64,
-        dead: &[usize],
-    ) -> Result<Problem, ObsError> {
+    async fn factor(&self, sum: &Panels, weight: &Tensor<2>, lambda: f64, dead: &[usize]) -> Result<Problem, ObsError> {
         let lambda = lambda as f32;
         let factor = factored(hessian::mirrored(sum.clone(), lambda), || FactoredMatrix::Hessian).await?;
         // Weights of inputs that never fired change no output, but would be charged λ each.
@@ -92,17 +88,25 @@ impl Executor for WgpuExecutor {
         let Problem { state, .. } = problem;
         let j = block_factor(state, columns).await?.j;
         // With [H⁻¹]_gg = L Lᵀ, J = L⁻¹: E = W_g Jᵀ, Y = J [H⁻¹]_g:, W −= E Y, H⁻¹ −= Yᵀ Y.
-        let e = product(gather::columns(&state.w, columns), j.clone().transpose());
-        let y = product(j, gather::rows(&state.h_inv, columns));
+        let e = j.times_transposed(gather::columns(&state.w, columns));
+        let y = j.times(&gather::panel_rows(&state.h_inv, columns).whole());
         let cost = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
         // Taken out while it moves, so that burn can write over it: H⁻¹ of 11008 channels has 462 MiB.
         state.w.inplace(|w| minus_product(w, e, y.clone()));
-        state.h_inv.inplace(|h_inv| minus_product(h_inv, y.clone().transpose(), y));
+        let [size, _] = y.dims();
+        state.h_inv.inplace(|first, block| {
+            let rows = y.clone().slice([0..size, first..first + block.dims()[0]]);
+            minus_product(block, rows.transpose(), y.clone())
+        });
         state.alive.inplace(|alive| with_zeros(&alive.unsqueeze(), columns).squeeze_dim(0));
         Ok(cost.into())
     }
 
     async fn eliminate_cheapest(&self, problem: &mut Problem, count: usize) -> Result<Vec<Removal>, ObsError> {
+        if count == 0 {
+            // Nothing is launched for no result.
+            return Ok(Vec::new());
+        }
         let Removals { order, costs, roots } = eliminate::cheapest(&mut problem.state, count);
         // Read back once for all removals: a wait after each would leave the device idle.
         let (order, costs, roots) = (indices(order).await?, doubles(costs).await?, doubles(roots).await?);
@@ -124,8 +128,10 @@ impl Executor for WgpuExecutor {
 
     fn end_elimination(&self, problem: &mut Problem) {
         // The smallest that there is stands for nothing.
-        problem.state.h_inv = Tensor::zeros([1, 1], &self.device);
+        problem.state.h_inv = Panels::zeros([1, 1], &self.device);
         problem.state.w = problem.weight.clone();
+        // What removals left for reuse has other sizes than what the refit is computed in.
+        self.device.memory_cleanup();
     }
 
     async fn refit(&self, problem: &Problem, kept: &[usize], draw: Option<&Tensor<2>>) -> Result<Refit, ObsError> {
@@ -137,8 +143,9 @@ impl Executor for WgpuExecutor {
             return Ok(Refit { weight: w_kept, squared_change: 0.0 });
         }
         let (h_kept, h_gone) = {
-            let h_rows = gather::rows(&problem.damped(), kept); // (kept, n)
-            (gather::columns(&h_rows, kept), (!gone.is_empty()).then(|| gather::columns(&h_rows, &gone)))
+            let h_rows = gather::panel_rows(&problem.damped(), kept); // (kept, n)
+            let h_gone = (!gone.is_empty()).then(|| gather::panel_columns(&h_rows, &gone));
+            (gather::panel_columns(&h_rows, kept), h_gone)
         };
         let j = factored(h_kept, || FactoredMatrix::KeptHessian).await?.j;
         let mut pulled = draw.map(|draw| gather::columns(draw, kept));
@@ -147,7 +154,7 @@ impl Executor for WgpuExecutor {
             let w_gone = gather::columns(weight, &gone);
             // Ŵ_K = W_K + W_P H_PK H_KK⁻¹: only the correction passes through the inverse.
             // H is symmetric: H_PK is H_KP transposed, whose rows are at hand.
-            let of_gone = product(w_gone.clone(), h_gone.transpose());
+            let of_gone = h_gone.times_transposed(w_gone.clone());
             squared_change += row_by_row(w_gone.clone() * w_gone).await?;
             pulled = Some(match pulled {
                 Some(pulled) => pulled + of_gone,
@@ -156,7 +163,7 @@ impl Executor for WgpuExecutor {
         }
         // One of the two is there, or nothing would have come here.
         let Some(pulled) = pulled else { return Ok(Refit { weight: w_kept, squared_change }) };
-        let change = product(product(pulled, j.clone().transpose()), j);
+        let change = j.left_times(j.times_transposed(pulled));
         squared_change += row_by_row(change.clone() * change.clone()).await?;
         Ok(Refit { weight: w_kept + change, squared_change })
     }
@@ -168,17 +175,21 @@ impl Inspect for WgpuExecutor {
     }
 
     async fn inverse(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
-        Ok(doubles(problem.state.h_inv.clone()).await?)
+        elements(problem.state.h_inv.clone()).await
     }
 
     async fn damped_hessian(&self, problem: &Problem) -> Result<Vec<f64>, ObsError> {
-        Ok(doubles(problem.damped()).await?)
+        elements(problem.damped()).await
     }
 
     async fn replace_inverse(&self, problem: &mut Problem, inverse: &Tensor<2>) -> Result<(), ObsError> {
-        problem.state.h_inv = inverse.clone();
+        problem.state.h_inv = Panels::cut(inverse.clone(), problem.sum.step());
         Ok(())
     }
+}
+
+async fn elements(a: Panels) -> Result<Vec<f64>, ObsError> {
+    Ok(a.floats().await?.into_iter().map(f64::from).collect())
 }
 
 /// Σ of all elements: each row's on the device, theirs in f64.

@@ -57,15 +57,29 @@ impl NewProjection {
         Self { bias_change, ..self }
     }
 
+    /// Which inputs are kept; `None` for all.
+    pub fn kept(&self) -> Option<&Tensor<1, Int>> {
+        self.columns.as_ref()
+    }
+
     /// `hidden` plus the projection of `input`, both `(windows, tokens, …)`.
     pub fn add(&self, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
-        let shape = hidden.dims();
         // One product over the tokens of all windows, not one for each window.
         let input = flat(input);
         let input = match &self.columns {
             Some(columns) => input.select(1, columns.clone()),
             None => input,
         };
+        self.add_flat(hidden, input)
+    }
+
+    /// The same of an input `(windows, tokens, kept)` that has the kept columns alone.
+    pub fn add_kept(&self, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
+        self.add_flat(hidden, flat(input))
+    }
+
+    fn add_flat(&self, hidden: Tensor<3>, input: Tensor<2>) -> Tensor<3> {
+        let shape = hidden.dims();
         let mut output = product(input, self.transposed.clone());
         if let Some(bias) = &self.bias {
             output = output + bias.clone().unsqueeze();
@@ -73,14 +87,13 @@ impl NewProjection {
         hidden + output.reshape(shape)
     }
 
-    /// ‖input (W − Ŵ)ᵀ − change of the bias‖²_F, summed on the device over each token and in f64
-    /// over the tokens.
+    /// ‖input (W − Ŵ)ᵀ − change of the bias‖² of every token; of none where nothing is lost.
     ///
     /// # Errors
     /// When the device lost the work.
-    pub async fn loss(&self, input: Tensor<3>) -> Result<f64, ReadbackError> {
+    pub async fn losses(&self, input: Tensor<3>) -> Result<Vec<f32>, ReadbackError> {
         // A site that lost nothing has no error to measure.
-        let Some(difference) = &self.difference else { return Ok(0.0) };
+        let Some(difference) = &self.difference else { return Ok(Vec::new()) };
         // X (W − Ŵ)ᵀ in one product: the difference of two outputs would lose the digits that they share.
         let error = product(flat(input), difference.clone());
         let error = match &self.bias_change {
@@ -88,9 +101,7 @@ impl NewProjection {
             None => error,
         };
         // A token's few thousand squares keep their digits in f32; a sum over all tokens would not.
-        let per_token = (error.clone() * error).sum_dim(1);
-        let sums = floats(per_token).await?;
-        Ok(sums.iter().map(|&s| f64::from(s)).sum())
+        floats((error.clone() * error).sum_dim(1)).await
     }
 }
 

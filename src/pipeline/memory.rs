@@ -5,31 +5,37 @@
 //!
 //! ```text
 //! one layer's weights       parameters · 4
-//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹; W, W as it was left,
-//!                                                     and what is made of them (the CPU: 4 n² and 3 D n)
+//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹, WᵀW; W, W as it was
+//!                           + 384 max(n, D) · 4       left, and what is made of them (the CPU: 4 n² and 3 D n); what
+//!                                                     removals keep aside
 //! activations               N (D + q) · 4             hidden states and attention contexts: on the
 //!                                                     device, else in host memory, else on disk
-//! kept inner activations    N c · 4                   only where there is room to spare
+//! kept inner activations    M c · 4                   of the M tokens that are measured, where there is room to spare
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
 //!
 //! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
-//! far it is from the old one stay there meanwhile, and the new down_proj where H is gone.
+//! far it is from the old one stay there meanwhile, and the new down_proj with what is left of gate and up where H is
+//! gone.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Request;
+use super::measure::most_tokens;
 use crate::activations::Placement;
-use crate::allocate::{LayerPlan, Schedule};
+use crate::allocate::LayerPlan;
 use crate::device::{Device, room};
 use crate::format;
-use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
+use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, pieces, widths};
 use crate::shape::ModelConfig;
 
+mod bindings;
 mod error;
 
+pub use bindings::refuse_unbindable;
+use bindings::{extra_bytes, of_solver};
 pub use error::{MemoryError, WouldFit};
 
 const F32: u64 = 4;
@@ -37,6 +43,8 @@ const F32: u64 = 4;
 const ACTIVATIONS: &str = "activations";
 /// The line of what only a search holds.
 const BESIDE: &str = "what a search holds beside";
+/// Vectors that elimination keeps aside between two moves of H⁻¹: three kinds for each of 128 removals.
+const PAIRS: u64 = 3 * 128;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 pub const BATCH_TOKENS: usize = 4096;
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
@@ -123,7 +131,8 @@ struct Needs {
     solver_on_cpu: u64,
     /// The larger sum.
     sum: u64,
-    /// A new o_proj, and a new down_proj, each with its difference from the old one.
+    /// A new o_proj, and a new down_proj, each with its difference from the old one; with down_proj also the rows of gate
+    /// and up that it still reads.
     projections: [u64; 2],
     activations: u64,
     inner: u64,
@@ -149,14 +158,10 @@ pub(super) fn plan(
     limits: &Limits,
     beside: u64,
 ) -> Result<MemoryPlan, MemoryError> {
-    // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
-    if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
-        // Where sizes follow from the text any site may lose something.
-        let loses = |removed: usize| removed > 0 || request.allocation.schedule == Schedule::Scores;
-        refuse_large_matrices(config, layers, limit, loses)?;
-    }
+    refuse_unbindable(pieces(config).chain(of_solver(request, config, layers)), limits)?;
     let batch_windows = batch_windows(request, config, limits)?;
-    let needs = Needs { beside, ..Needs::of(request, config, batch_windows) };
+    let mut needs = Needs { beside, ..Needs::of(request, config, batch_windows) };
+    needs.solver += extra_bytes(config, limits);
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let allowed_bytes = if limits.is_gpu { limits.device_bytes } else { limits.host_bytes };
     let plan = MemoryPlan { batch_windows, allowed_bytes, ..plan };
@@ -178,43 +183,16 @@ impl Needs {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
             // What layers are drawn to is two matrices more, and one more stream of hidden states.
-            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n) * F32,
-            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n) * F32,
+            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n + PAIRS * n.max(d)) * F32,
+            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n + PAIRS * n.max(d)) * F32,
             sum: n * n * F32,
-            projections: [2 * d * q * F32, 2 * d * c * F32],
+            projections: [2 * d * q * F32, 4 * d * c * F32],
             activations: tokens * ((1 + streams) * d + q) * F32,
-            inner: tokens * c * F32,
+            inner: most_tokens(request) as u64 * c * F32,
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,
             beside: 0,
         }
-    }
-}
-
-fn refuse_large_matrices(
-    config: &ModelConfig,
-    layers: &[LayerPlan],
-    limit: u64,
-    loses: impl Fn(usize) -> bool,
-) -> Result<(), MemoryError> {
-    let d = config.hidden_size;
-    let too_large = layers.iter().enumerate().find_map(|(layer, plan)| {
-        let (q, c) = (plan.before.heads * config.head_dim, plan.before.channels);
-        // A site that loses nothing needs no Hessian.
-        let square = |removed: usize, n: usize| if loses(removed) { n } else { 0 };
-        [
-            ("the Hessian of o_proj", square(plan.head_units_removed(), q), q),
-            ("the Hessian of down_proj", square(plan.channels_removed(), c), c),
-            ("the weight of o_proj", d, q),
-            ("the weight of down_proj", d, c),
-        ]
-        .into_iter()
-        .map(|(what, rows, columns)| (layer, what, (rows * columns) as u64 * F32))
-        .find(|&(_, _, bytes)| bytes > limit)
-    });
-    match too_large {
-        Some((layer, what, bytes)) => Err(MemoryError::Binding { layer, what: what.into(), bytes, limit }),
-        None => Ok(()),
     }
 }
 
@@ -238,8 +216,8 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.busy() + needs.beside;
-    // Twice: the layer as it was read, and what is left of it until it is stored.
-    let on_host = 2 * needs.weights + needs.outer;
+    // Three times: the layer as it was read, what is left of it until it is stored, and the next, which is read meanwhile.
+    let on_host = 3 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
         true => Placement::Device,
         false => host_or_disk(limits, limits.host_bytes, on_host, needs),
@@ -252,7 +230,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
             part(BESIDE, Placement::Device, needs.beside),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
+            part("a layer's weights, read and cut, and the next", Placement::Host, 3 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
         ],
         place,
@@ -263,15 +241,15 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
-    // Three times: as it was read, what is left of it, and the tensors that run.
-    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer + needs.beside;
+    // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile.
+    let fixed = 4 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer + needs.beside;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
+            part("one layer's weights, read, cut and running, and the next", Placement::Host, 4 * needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
             part("one batch", Placement::Host, needs.batch),
             part(BESIDE, Placement::Host, needs.beside),

@@ -2,11 +2,13 @@
 //! done ([`Plan`]), and [`prune`] does it, layer by layer, telling an observer ([`Event`]) and
 //! handing every finished layer to a [`LayerSink`].
 //!
-//! Nothing here reads a clock, prints or starts a thread. Files are touched only by
+//! Nothing here reads a clock or prints, and the only thread reads the next layer. Files are touched only by
 //! [`OutputFolder`], which does not exist on the web; there a [`MemorySink`] takes its place.
 
+mod ahead;
 mod batches;
 mod beside;
+mod cost;
 mod cut;
 mod driver;
 mod error;
@@ -14,6 +16,7 @@ mod events;
 mod fluctuations;
 mod job;
 mod layer;
+mod measure;
 mod memory;
 mod meter;
 mod method;
@@ -33,6 +36,7 @@ mod folder;
 mod resume;
 
 pub use batches::{batches, digest as windows_sha256, embed};
+pub use cost::{Operations, operations_per_token};
 pub use cut::KeptIndices;
 pub use driver::prune;
 #[cfg(not(target_arch = "wasm32"))]
@@ -42,12 +46,14 @@ pub use events::{Event, Flow, Pass};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Begun, Opened, OutputFolder, Work};
 pub use job::Job;
-pub use memory::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
+pub use memory::{
+    BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit, refuse_unbindable,
+};
 pub use meter::Meter;
 pub use method::Method;
 pub use plan::{Plan, PlanError, plan, plan_beside};
 pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
-pub use request::{Propagate, Request};
+pub use request::{Measure, Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
 pub use scores::UnitScores;

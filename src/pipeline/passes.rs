@@ -1,8 +1,9 @@
 //! What happens to one layer: three passes over the calibration tokens with two selections
 //! between them, or one replay with weights that are already there.
 
-use super::cut::{KeptIndices, cut, difference, refitted, shifted, with_zero_biases};
+use super::cut::{KeptIndices, cut, difference, refitted, shifted};
 use super::layer::{NewProjection, download};
+use super::measure::Losses;
 use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
 use super::steps::{Selected, kept};
@@ -51,12 +52,16 @@ impl<E: Executor> Run<'_, E> {
         };
         let o = of_saved(Projection::O, &kept.context_columns(self.config.head_dim));
         let down = of_saved(Projection::Down, &kept.channels);
+        let narrow = self.narrowed(&block, &down);
         for batch in 0..self.batches.len() {
             let hidden = self.take_hidden(index, batch)?;
             let context = block.context(hidden.clone(), self.positions(batch));
             let hidden = self.add(&block, Site::Heads, &o, hidden, context);
-            let inner = block.inner(hidden.clone());
-            let hidden = self.add(&block, Site::Channels, &down, hidden, inner);
+            // As the batch was computed at first.
+            let hidden = match narrow.as_ref().filter(|_| !self.is_measured[batch]) {
+                Some(narrow) => down.add_kept(hidden.clone(), narrow.inner(hidden)),
+                None => self.add(&block, Site::Channels, &down, hidden.clone(), block.inner(hidden)),
+            };
             // Nothing else is read in a replay, and progress is told after it.
             settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
             self.keep_hidden(index, batch, hidden).await?;
@@ -71,15 +76,9 @@ impl<E: Executor> Run<'_, E> {
     }
 
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
-    pub(super) fn load(&self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
-        let mut weights = self.job.checkpoint.layer(index)?;
+    pub(super) fn load(&mut self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
+        let weights = self.layers.take(index)?;
         let shape = self.job.plan.layers[index].before;
-        if self.job.plan.request.options.adds_bias() {
-            weights = with_zero_biases(weights, &self.job.plan.biased_config(self.config), shape);
-        }
-        // The tokens must see what will be saved, and q, k, v, gate and up are saved rounded too.
-        round_layer(index, &mut weights, &self.types)
-            .map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
         let block = Block::load(&weights, shape, self.config, self.job.device.tensor_device());
         Ok((weights, block))
     }
@@ -114,7 +113,9 @@ impl<E: Executor> Run<'_, E> {
         let mut hessian = self.new_hessian(index, Site::Channels);
         for batch in 0..self.batches.len() {
             let context = self.context.take(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
-            heads.measure(index, &context).await?;
+            if self.is_measured[batch] {
+                heads.measure(index, &context).await?;
+            }
             let hidden = self.take_hidden(index, batch)?;
             let hidden = self.add(block, Site::Heads, &heads.projection, hidden, context);
             let inner = block.inner(hidden.clone());
@@ -124,27 +125,40 @@ impl<E: Executor> Run<'_, E> {
                 self.draw(index, Site::Channels, batch, block, &mut hessian, (&behind, &inner)).await?;
             }
             self.keep_hidden(index, batch, hidden).await?;
-            if self.job.plan.memory.keep_inner {
+            // Of other batches only what is kept is wanted, which is not known yet.
+            if self.job.plan.memory.keep_inner && self.is_measured[batch] {
                 self.inner.put(batch, inner).await.map_err(PipelineError::at(index))?;
             }
             self.batch_done(index, Pass::Feedforward, batch)?;
         }
-        self.measured(index, Site::Heads, &heads.record)?;
+        self.measured(index, Site::Heads, heads)?;
         Ok(hessian)
     }
 
     /// Adds the new down_proj and measures it.
     async fn output_pass(&mut self, index: usize, block: &Block, channels: &mut Selected) -> Result<(), PipelineError> {
+        let narrow = self.narrowed(block, &channels.projection);
         for batch in 0..self.batches.len() {
             let hidden = self.take_hidden(index, batch)?;
-            // Where there was no room they are computed again from the same bits.
-            let inner = self.inner.take(batch)?.unwrap_or_else(|| block.inner(hidden.clone()));
-            channels.measure(index, &inner).await?;
-            let hidden = self.add(block, Site::Channels, &channels.projection, hidden, inner);
+            let hidden = match narrow.as_ref().filter(|_| !self.is_measured[batch]) {
+                Some(narrow) => channels.projection.add_kept(hidden.clone(), narrow.inner(hidden)),
+                None => {
+                    // Where there was no room they are computed again from the same bits.
+                    let inner = self.inner.take(batch)?.unwrap_or_else(|| block.inner(hidden.clone()));
+                    if self.is_measured[batch] {
+                        channels.measure(index, &inner).await?;
+                    }
+                    self.add(block, Site::Channels, &channels.projection, hidden, inner)
+                }
+            };
+            if !self.is_measured[batch] {
+                // Nothing of it was read, and progress is told after it.
+                settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
+            }
             self.keep_hidden(index, batch, hidden).await?;
             self.batch_done(index, Pass::Output, batch)?;
         }
-        self.measured(index, Site::Channels, &channels.record)
+        self.measured(index, Site::Channels, channels)
     }
 
     /// Decides what goes from a site and computes its new weights; tells the observer.
@@ -186,15 +200,17 @@ impl<E: Executor> Run<'_, E> {
         })?;
         let record = SiteRecord {
             predicted_loss: pruned.predicted_loss,
-            // Grows with every batch of the next pass, when the tokens see the new weights.
+            // Known after the next pass, when the tokens see the new weights.
             measured_loss: 0.0,
+            measured_error: 0.0,
             signal: pruned.signal,
             dead_inputs: pruned.dead,
             // Channels are too many for a record; the event has told them all.
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
             scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
-        Ok(Selected { units: pruned.kept_units, new, projection: on_device, record })
+        let losses = Losses::default();
+        Ok(Selected { units: pruned.kept_units, new, projection: on_device, record, losses })
     }
 
     /// A site that loses nothing.

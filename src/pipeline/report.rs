@@ -21,6 +21,9 @@ pub struct SiteRecord {
     pub predicted_loss: f64,
     /// The same, measured with the weights that are saved.
     pub measured_loss: f64,
+    /// Its standard error, where it was measured on a sample of the windows; zero where on all of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub measured_error: f64,
     /// ‖X̂Wᵀ‖²_F over the same tokens: what the site computed before anything went. The losses are
     /// to be held against it. Zero where nothing went.
     #[serde(default)]
@@ -34,6 +37,10 @@ pub struct SiteRecord {
     /// which there are many, at most [`SiteRecord::PROFILE`] of the sorted scores at even distances.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<f64>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl SiteRecord {

@@ -34,6 +34,32 @@ pub enum Propagate {
     Dense,
 }
 
+/// Which calibration tokens the losses of the new weights are measured on.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumMessage,
+    strum::VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Measure {
+    /// As many as tell the loss of all within a few percent.
+    #[default]
+    #[strum(message = "all while there are at most 65536, else so many, with the standard error")]
+    Sample,
+    /// Every token.
+    #[strum(message = "all")]
+    All,
+}
+
 /// What the user asked for. [`plan`](super::plan) holds it against a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +75,8 @@ pub struct Request {
     pub dtype: Option<Dtype>,
     /// Which activations a layer hands to the next.
     pub propagate: Propagate,
+    /// Which tokens the losses are measured on.
+    pub measure: Measure,
     /// How many calibration windows are cut from the text.
     pub windows: usize,
     /// Tokens of one window.
@@ -65,6 +93,7 @@ impl Default for Request {
             channel_steps: ChannelSteps::default(),
             dtype: None,
             propagate: Propagate::default(),
+            measure: Measure::default(),
             // The paper's calibration: 256 windows of 2048 tokens.
             windows: 256,
             window_tokens: 2048,

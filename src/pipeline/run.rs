@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::ahead::Layers;
 use super::batches::{batches, digest, embed};
+use super::measure::measured;
 use super::report::{LayerRecord, Report, Timing};
 use super::{Event, Flow, Job, Pass, PipelineError};
 use crate::activations::{Cache, Placement, SharedSpill};
@@ -19,8 +21,12 @@ pub(super) struct Run<'a, E> {
     pub config: &'a ModelConfig,
     /// What each tensor of the output is stored in.
     pub types: Types,
+    /// The layers as they are, read one after the other.
+    pub layers: Layers,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
+    /// Whether the losses of each batch are measured. Decides how its outputs are computed, so a replay needs it too.
+    pub is_measured: Vec<bool>,
     /// Hidden states `(windows, tokens, hidden)`.
     pub hidden: Cache,
     /// Hidden states of the dense model, where layers are drawn to them.
@@ -59,13 +65,17 @@ impl<'a, E> Run<'a, E> {
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
         let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
+        let sizes: Vec<(usize, usize)> =
+            batches.iter().map(|batch| (batch.len(), batch.len() * job.windows[batch.start].len())).collect();
         let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
         Ok(Self {
             job,
             executor,
             config,
             types: job.types(),
+            layers: Layers::new(job),
             batches,
+            is_measured: measured(&sizes, job.plan.request.measure),
             hidden,
             dense,
             context,
@@ -154,7 +164,7 @@ impl<'a, E> Run<'a, E> {
             parameters_after,
             bytes_before: job.checkpoint.bytes(),
             bytes_after: self.types.bytes(&pruned),
-            calibration_tokens: self.tokens_before(self.batches.len()),
+            calibration_tokens: self.tokens(),
             calibration_sha256: digest(job.windows),
             plan: job.plan.clone(),
             layers,
@@ -165,6 +175,11 @@ impl<'a, E> Run<'a, E> {
     /// What a token's position means in a batch.
     pub fn positions(&self, batch: usize) -> &Positions {
         &self.positions[&self.job.windows[self.batches[batch].start].len()]
+    }
+
+    /// Tokens of all windows.
+    pub fn tokens(&self) -> usize {
+        self.tokens_before(self.batches.len())
     }
 
     /// Tokens of the first `batches` batches.

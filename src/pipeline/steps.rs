@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::cut::KeptIndices;
 use super::layer::NewProjection;
+use super::measure::Losses;
 use super::report::SiteRecord;
 use super::run::Run;
 use super::{Event, LayerRecord, PipelineError, Propagate};
@@ -21,8 +22,10 @@ pub(super) struct Selected {
     pub new: LayerWeights,
     /// Ŵ on the device.
     pub projection: NewProjection,
-    /// What it costs; the measured loss grows with every batch.
+    /// What it costs; the measured loss is there once all batches went by.
     pub record: SiteRecord,
+    /// What the batches that went by cost.
+    pub losses: Losses,
 }
 
 impl Selected {
@@ -31,19 +34,18 @@ impl Selected {
         let columns: Vec<usize> = (0..weights.weight(projection).shape[1]).collect();
         let projection = NewProjection::new(weights, projection, &columns, columns.len(), None, device);
         let new = std::iter::empty().collect();
-        Self { units: (0..units).collect(), new, projection, record: SiteRecord::default() }
+        let (record, losses) = (SiteRecord::default(), Losses::default());
+        Self { units: (0..units).collect(), new, projection, record, losses }
     }
 
     /// Adds a batch's share to the measured loss.
     pub async fn measure(&mut self, layer: usize, input: &Tensor<3>) -> Result<(), PipelineError> {
-        let loss = self.projection.loss(input.clone()).await;
-        let value = loss.map_err(|cause| PipelineError::Readback { layer, cause })?;
+        let [_, tokens, _] = input.dims();
+        let losses = self.projection.losses(input.clone()).await;
+        self.losses.add(tokens, &losses.map_err(|cause| PipelineError::Readback { layer, cause })?);
         // At the batch where it appears, before NaN reaches every later layer.
-        if !value.is_finite() {
-            return Err(PipelineError::NotFinite { layer, value });
-        }
-        self.record.measured_loss += value;
-        Ok(())
+        let value = self.losses.sum();
+        if value.is_finite() { Ok(()) } else { Err(PipelineError::NotFinite { layer, value }) }
     }
 }
 
@@ -151,8 +153,17 @@ impl<E: Executor> Run<'_, E> {
         self.hidden.put(batch, hidden).await.map_err(PipelineError::at(layer))
     }
 
-    /// Tells a site's two losses, once all batches are measured.
-    pub fn measured(&mut self, layer: usize, site: Site, record: &SiteRecord) -> Result<(), PipelineError> {
+    /// The layer that computes the inner activations of the channels that stay, and no others: for batches whose loss is
+    /// not measured. `None` where all are wanted.
+    pub fn narrowed(&self, block: &Block, down: &NewProjection) -> Option<Block> {
+        let kept = down.kept().filter(|_| self.job.plan.request.propagate == Propagate::Pruned);
+        kept.map(|channels| block.with_channels(channels))
+    }
+
+    /// Tells a site's two losses, once all batches that are to be are measured.
+    pub fn measured(&mut self, layer: usize, site: Site, selected: &mut Selected) -> Result<(), PipelineError> {
+        let Selected { record, losses, .. } = selected;
+        (record.measured_loss, record.measured_error) = losses.of_all(self.job.windows.len(), self.tokens());
         let (predicted_loss, measured_loss) = (record.predicted_loss, record.measured_loss);
         self.tell(Event::Measured { layer, site, predicted_loss, measured_loss })
     }

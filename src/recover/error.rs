@@ -6,7 +6,7 @@ use crate::device::readback::ReadbackError;
 use crate::disk::DiskError;
 use crate::format::bytes;
 use crate::gradient::GradientError;
-use crate::pipeline::FolderError;
+use crate::pipeline::{FolderError, MemoryError};
 use crate::remedy::{Remedied, Remedy};
 use crate::text::TextError;
 
@@ -74,6 +74,9 @@ pub enum RecoverError {
         /// The last step whose state is kept.
         kept: usize,
     },
+    /// A matrix is larger than the device binds.
+    #[error(transparent)]
+    Binding(#[from] MemoryError),
     /// It does not fit the memory.
     #[error("a step needs {} {place}, and {} may be used: {parts}", bytes(*.needed), bytes(*.budget))]
     Memory {
@@ -130,6 +133,7 @@ impl Remedied for RecoverError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::Device(error) | Self::Gradient(GradientError::Readback(error)) => error.remedy(),
+            Self::Binding(error) => error.remedy(),
             Self::Text(error) => error.remedy(),
             Self::Write(error) => error.remedy(),
             Self::Folder(error) => error.remedy(),

@@ -20,8 +20,8 @@ use crate::activations::Placement;
 use crate::eval::cost::{multiply_adds, weight_bytes};
 use crate::format;
 use crate::gradient::Keep;
-use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
-use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart};
+use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, pieces, widths};
+use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart, refuse_unbindable};
 use crate::shape::{ModelConfig, Part};
 
 const F32: u64 = 4;
@@ -157,7 +157,7 @@ pub(super) fn parameters(settings: &Settings, config: &ModelConfig) -> usize {
 /// Decides where things lie and refuses what does not fit, or cannot be asked for.
 ///
 /// # Errors
-/// [`RecoverError::Setting`], [`RecoverError::Memory`], or of a teacher that reads other tokens.
+/// [`RecoverError::Setting`], [`RecoverError::Binding`], [`RecoverError::Memory`], or of a teacher that reads other tokens.
 pub fn plan(
     settings: &Settings,
     config: &ModelConfig,
@@ -168,6 +168,7 @@ pub fn plan(
     if let Some(teacher) = teacher.filter(|teacher| teacher.vocab_size != config.vocab_size) {
         return Err(RecoverError::OtherTeacher { teacher: teacher.vocab_size, student: config.vocab_size });
     }
+    refuse_unbindable(gradients_in_one_piece(settings, config), limits)?;
     let wanted = if limits.is_gpu { BATCH_TOKENS } else { CPU_TOKENS } / settings.window.max(1);
     let mut micro_batch = settings.micro_batch.unwrap_or(wanted).clamp(1, settings.batch);
     let of = |micro_batch| placed(limits, &Needs::of(settings, config, teacher, micro_batch), micro_batch);
@@ -187,6 +188,14 @@ pub fn plan(
     let tokens = (settings.batch * settings.window) as f64;
     let operations = 2.0 * tokens * (once * passes + teacher_cost) as f64;
     within(limits, RecoveryPlan { operations, ..plan })
+}
+
+/// Weights, embedding and head are in blocks; their gradients, where all is learnt, are not.
+fn gradients_in_one_piece(settings: &Settings, config: &ModelConfig) -> impl Iterator<Item = (String, u64)> {
+    let head = (config.vocab_size * config.hidden_size) as u64 * F32;
+    let all = std::iter::once(("the output head".to_owned(), head)).chain(pieces(config));
+    let are_made = settings.train == Train::All;
+    all.filter(move |_| are_made).map(|(what, bytes)| (format!("the gradient of {what}"), bytes))
 }
 
 /// As much on the device as fits: first the layers, then what autodiff needs.

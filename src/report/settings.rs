@@ -35,6 +35,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Damping", format!("{} of the mean of the Hessian's diagonal", request.options.damping)),
         set("Windows that run together", plan.batch_windows.to_string()),
         set("Fitted to", fitted(request)),
+        set("Losses measured on", format!("calibration tokens: {}", request.measure.about())),
         set("Calibration", calibration(report)),
         set("Calibration tokens, SHA-256", report.calibration_sha256.clone()),
         set("Element type", report.dtype.to_string()),

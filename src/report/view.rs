@@ -211,11 +211,20 @@ impl LayerRow {
             channels: format::arrow(before.channels, after.channels),
             head_error: share(heads),
             head_predicted: format::scientific(heads.predicted_loss),
-            head_measured: format::scientific(heads.measured_loss),
+            head_measured: measured(heads),
             channel_error: share(channels),
             channel_predicted: format::scientific(channels.predicted_loss),
-            channel_measured: format::scientific(channels.measured_loss),
+            channel_measured: measured(channels),
         }
+    }
+}
+
+/// The measured error, with its standard error where it is that of a sample.
+fn measured(record: &SiteRecord) -> String {
+    let loss = format::scientific(record.measured_loss);
+    match record.measured_error > 0.0 {
+        true => format!("{loss} ± {}", format::scientific(record.measured_error)),
+        false => loss,
     }
 }
 

@@ -299,7 +299,7 @@ impl<E: Executor> Run<'_, '_, E> {
         let Search { options, channel_steps, .. } = *self.asked;
         let head_dim = self.asked.checkpoint.config().head_dim;
         let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
-        let weight = block.linear(cut.site().projection()).weight.val();
+        let weight = block.linear(cut.site().projection()).weight.val().whole();
         match cut {
             Cut::Channels => nested_channels(self.executor, &weight, hessian, channel_steps, counts, &options).await,
             Cut::KvHeads => {

@@ -2,9 +2,10 @@
 
 use burn::tensor::{Device as TensorDevice, Distribution, Int, Tensor};
 use slimgpt::device::Device;
+use slimgpt::device::panels::Panels;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
-use slimgpt::gpu::{block_cholesky, gather, hessian, reduce};
+use slimgpt::gpu::{Launched, block_cholesky, gather, hessian, launched, reduce};
 
 use crate::clock::{Bench, Work};
 
@@ -77,16 +78,18 @@ impl On<'_> {
     fn accumulation(&self, tokens: usize) {
         let n = self.n;
         let x = random(self.device, [tokens, n]);
-        let mut sum = Some(Tensor::zeros([n, n], self.device));
+        let mut sum = Some(Panels::zeros([n, n], self.device));
         let flops = Work::Flops(tokens as f64 * n as f64 * (n as f64 + 1.0));
         self.row("hessian_accumulate", &format!("{tokens} × {n}"), (flops, self.matmul), || {
             let added = hessian::accumulate(sum.take().expect("put back below"), &x);
-            sum.insert(added).clone()
+            sum.insert(added).clone().whole()
         });
         let lower: Tensor<2> = random(self.device, [n, n]);
         // Somebody holds the triangle, so that it is copied first.
         let bytes = Work::Bytes(12.0 * (n * n) as f64);
-        self.row("mirror_lower", &n.to_string(), (bytes, self.copy), || hessian::mirrored(lower.clone(), 0.1));
+        self.row("mirror_lower", &n.to_string(), (bytes, self.copy), || {
+            hessian::mirrored(lower.clone().into(), 0.1).whole()
+        });
     }
 
     fn factorisation(&self) {
@@ -94,7 +97,7 @@ impl On<'_> {
             let a = self.positive();
             let flops = Work::Flops((self.n as f64).powi(3));
             self.row("inverse from Cholesky", &self.n.to_string(), (flops, self.matmul), || {
-                inverse_factor(a.clone()).inverse()
+                inverse_factor(a.clone().into()).inverse().whole()
             });
         }
     }
@@ -105,7 +108,7 @@ impl On<'_> {
             return;
         }
         let groups: Vec<Vec<usize>> = (0..count).map(|g| (g * GROUP..(g + 1) * GROUP).collect()).collect();
-        let blocks = gather::diagonal_blocks(&self.positive(), &gather::index(&groups, self.device));
+        let blocks = gather::diagonal_blocks(&self.positive().into(), &gather::index(&groups, self.device));
         let size = format!("{count} of {GROUP}");
         let cube = count as f64 * (GROUP as f64).powi(3);
         self.row("cholesky_block", &size, (Work::Flops(cube / 3.0), self.matmul), || {
@@ -136,27 +139,31 @@ impl On<'_> {
         let (rows, columns) = (every_other(0), every_other(1));
         let index = |of: &Vec<usize>| -> Tensor<2, Int> { gather::index(std::slice::from_ref(of), self.device) };
         let (rows, columns) = (index(&rows), index(&columns));
+        let square = square.clone().into();
         let bytes = Work::Bytes(2.0 * (self.n * self.n) as f64);
         self.row("gather (half the rows and columns)", &self.n.to_string(), (bytes, self.copy), || {
-            gather::gather(square, &rows, &columns)
+            gather::gather(&square, &rows, &columns)
         });
     }
 
-    /// pick_column, pivot_row, pivot_column, basis_gram and update_norms, with the products that
-    /// move W and H⁻¹: they are always launched together.
+    /// remove_column, removed_columns and subtract_product, which are always launched together, and how often.
     fn elimination(&self) {
         if !self.bench.wants("one by one") {
             return;
         }
         let count = self.n / 8;
         let (w, h_inv) = (random(self.device, [self.n, self.n]), self.positive());
-        // A removal reads W twice (its column norms, its products) and a row of H⁻¹.
-        let bytes = Work::Bytes(count as f64 * 4.0 * (self.n * self.n + self.n) as f64);
+        let bytes = Work::Bytes(eliminate::counted(self.n, self.n, count).bytes as f64);
         self.row("channels one by one", &format!("{count} of {}", self.n), (bytes, self.copy), || {
             let alive = Tensor::ones([self.n], self.device);
-            let mut state = Elimination { w: w.clone(), h_inv: h_inv.clone(), alive };
+            let mut state = Elimination { w: w.clone(), h_inv: h_inv.clone().into(), alive };
             eliminate::cheapest(&mut state, count);
             state.w
         });
+        let before = launched();
+        let mut state = Elimination { w, h_inv: h_inv.into(), alive: Tensor::ones([self.n], self.device) };
+        eliminate::cheapest(&mut state, count);
+        let Launched { launches, .. } = launched();
+        println!("| *launches of {count} removals* | {} | | {} | | |", self.n, launches - before.launches);
     }
 }

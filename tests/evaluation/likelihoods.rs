@@ -3,12 +3,13 @@
 use pollster::block_on;
 use serde_json::json;
 use slimgpt::checkpoint::Checkpoint;
-use slimgpt::device::Device;
+use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::eval::{EvalError, Request, log_likelihoods, perplexity_of, rolling, strided};
+use slimgpt::model::{Decoder, Head, token_tensor};
 
 use crate::support::checkpoint::Model;
 use crate::support::oracle::Oracle;
-use crate::support::{software_gpu, tokens};
+use crate::support::{doubles, matrix, random, software_gpu, tokens};
 
 const VOCABULARY: usize = 32;
 
@@ -111,4 +112,36 @@ fn strided_windows_predict_all_tokens_but_the_first_once() {
     let new = |begin: usize, from: usize, end: usize| oracle.nll(&text[begin..end]) - oracle.nll(&text[begin..from]);
     let nll = oracle.nll(&text[..20]) + new(10, 20, 30) + new(20, 30, 40) + new(30, 40, 45);
     assert!((found.nll / nll - 1.0).abs() < 1e-4, "{} {nll}", found.nll);
+}
+
+/// Embedding and head in three blocks: of likelihoods, of a whole decoder and of the head that training reads.
+#[test]
+fn a_vocabulary_larger_than_a_device_binds_is_read_to_the_same_bits() {
+    let choice = DeviceChoice::Named("llvmpipe".into());
+    let narrow = block_on(Device::open_binding(&choice, 1 << 20)).expect("the software adapter");
+    for tied in [true, false] {
+        let sizes = json!({ "vocab_size": 12_000, "hidden_size": 64, "tie_word_embeddings": tied });
+        let model = Model::llama(sizes);
+        let (checkpoint, oracle) = (model.open(), Oracle::new(&model.config_json(), &model.safetensors()));
+        // One of every block, at the ends of all of them.
+        let ends = [0, 4095, 4096, 8191, 8192, 11_999];
+        let all = [&ends[..], &tokens(14, 12_000, 3)].concat();
+        let asks = [Request { context: all[..1].to_vec(), continuation: all[1..].to_vec() }];
+        let read = |device: &Device| {
+            let on = device.tensor_device();
+            let likelihood = asked(&checkpoint, &asks, device, Some(64)).unwrap()[0];
+            let decoder = Decoder::load(&checkpoint, on).unwrap();
+            let blocks = decoder.outer.matrix().into_blocks().len();
+            let logits = doubles(decoder.forward(token_tensor(std::slice::from_ref(&all), on), checkpoint.config()));
+            let head = Head::load(&checkpoint.outer().unwrap(), checkpoint.config(), on).in_chunks_of(1 << 20);
+            let sums = doubles(head.log_sum(&matrix(&random(5 * 64, 8), [5, 64], device), 1.0));
+            (blocks, likelihood, logits, sums)
+        };
+        let (whole, cut) = (read(&software_gpu()), read(&narrow));
+        assert_eq!((whole.0, cut.0), (1, 3));
+        assert!((cut.1 / want(&oracle, &asks[0]) - 1.0).abs() < 1e-4, "{}", cut.1);
+        assert_eq!(whole.1, cut.1);
+        assert!(whole.2 == cut.2, "the logits have other bits");
+        assert_eq!(whole.3, cut.3);
+    }
 }

@@ -99,7 +99,7 @@ fn at_once(checkpoint: &Checkpoint, blocks: &[Block], batches: &[Batch], device:
         for (layer, block) in model.blocks.iter().enumerate() {
             for part in Part::ALL {
                 let gradient = match part {
-                    Part::Weight(p) => block.linear(p).weight.val().grad(&grads).map(doubles),
+                    Part::Weight(p) => block.linear(p).weight.val().whole().grad(&grads).map(doubles),
                     Part::Bias(p) => block.linear(p).bias.as_ref().and_then(|b| b.val().grad(&grads)).map(doubles),
                     Part::Norm(n) => block.norm(n).and_then(|n| n.scale.val().grad(&grads)).map(doubles),
                 };
@@ -112,8 +112,8 @@ fn at_once(checkpoint: &Checkpoint, blocks: &[Block], batches: &[Batch], device:
             }
         }
         add("norm".into(), model.outer.norm.scale.val().grad(&grads).map(doubles));
-        add("embedding".into(), model.outer.embedding.val().grad(&grads).map(doubles));
-        add("head".into(), model.outer.head.as_ref().and_then(|h| h.val().grad(&grads)).map(doubles));
+        add("embedding".into(), model.outer.embedding.val().whole().grad(&grads).map(doubles));
+        add("head".into(), model.outer.head.as_ref().and_then(|h| h.val().whole().grad(&grads)).map(doubles));
     }
     (loss, all)
 }

@@ -63,6 +63,7 @@ fn matrices_of_every_type_are_what_their_blocks_say() {
         assert_eq!(opened.dtype(), own.unwrap_or(Dtype::F16), "{kind}");
         assert_eq!(opened.types(None).final_norm(), Dtype::F32);
         assert_eq!(opened.quantisation().is_some(), own.is_none());
+        assert_eq!(opened.holds_exactly(&opened.types(None)), own.is_some());
         let stored: usize = file.tensors.iter().map(|t| t.data.len()).sum();
         assert_eq!(opened.bytes(), stored as u64, "{kind}");
     }

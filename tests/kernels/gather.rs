@@ -29,7 +29,7 @@ fn every_block_has_its_own_rows_and_columns() {
         let row_sets: Vec<_> = (0..blocks).map(|b| some(height, n_rows, b)).collect();
         let column_sets: Vec<_> = (0..blocks).map(|b| some(width, n_columns, b + 2)).collect();
         let on = device.tensor_device();
-        let a = matrix(&values, [height, width], &device);
+        let a = matrix(&values, [height, width], &device).into();
         let got = gather(&a, &index(&row_sets, on), &index(&column_sets, on));
         assert_eq!(got.dims(), [blocks, n_rows, n_columns]);
         let want: Vec<f64> = (0..blocks)
@@ -61,7 +61,7 @@ fn diagonals_and_diagonal_blocks_lie_on_the_diagonal() {
     let device = software_gpu();
     for n in [1, 2, 63, 64, 65, 130] {
         let values = random(n * n, n as u64);
-        let a = matrix(&values, [n, n], &device);
+        let a = matrix(&values, [n, n], &device).into();
         let want: Vec<f64> = (0..n).map(|i| values[i * (n + 1)].into()).collect();
         assert_eq!(doubles(diagonal(&a)), want, "order {n}");
         let sets = [some(n, n.min(3), 1), some(n, n.min(3), 4)];
@@ -77,7 +77,7 @@ fn diagonals_and_diagonal_blocks_lie_on_the_diagonal() {
 #[should_panic(expected = "gather: bindings 1 and 2 are the same buffer")]
 fn a_buffer_that_is_bound_twice_is_noticed() {
     let device = software_gpu();
-    let a = matrix(&random(16, 1), [4, 4], &device);
+    let a = matrix(&random(16, 1), [4, 4], &device).into();
     let index = index(&[vec![0, 2]], device.tensor_device());
     gather(&a, &index, &index);
 }

@@ -1,7 +1,7 @@
 //! The kernels that sum up H and invert it, at the sizes where tiles, quads and launches end.
 
-use burn::tensor::Tensor;
 use pollster::block_on;
+use slimgpt::device::panels::Panels;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::hessian;
 
@@ -39,7 +39,7 @@ fn gram(x: &[f32], tokens: usize, n: usize) -> Vec<f64> {
 fn the_sum_is_xtx_at_every_awkward_size() {
     let device = software_gpu();
     for n in FEATURES {
-        let mut sum = Tensor::zeros([n, n], device.tensor_device());
+        let mut sum = Panels::zeros([n, n], device.tensor_device());
         let (mut want, mut magnitude) = (vec![0.0; n * n], vec![0.0; n * n]);
         let batches = [1, 7, 8, 9, 40];
         for tokens in batches {
@@ -51,7 +51,7 @@ fn the_sum_is_xtx_at_every_awkward_size() {
         // A product, an addition for each token of its batch, and one for each batch.
         let roundings = 1 + batches[4] + batches.len();
         let bound = |i: usize| gamma(roundings) * magnitude[i];
-        assert_within(&lower(doubles(sum), n), &want, bound, &format!("{n} features"));
+        assert_within(&lower(doubles(sum.whole()), n), &want, bound, &format!("{n} features"));
     }
 }
 
@@ -60,8 +60,8 @@ fn tokens_beyond_one_launch_are_all_counted() {
     let device = software_gpu();
     let (tokens, n) = (2 * 4096 + 3, 5);
     let x = vec![0.5; tokens * n];
-    let zero = Tensor::zeros([n, n], device.tensor_device());
-    let sum = lower(doubles(hessian::accumulate(zero, &matrix(&x, [tokens, n], &device))), n);
+    let zero = Panels::zeros([n, n], device.tensor_device());
+    let sum = lower(doubles(hessian::accumulate(zero, &matrix(&x, [tokens, n], &device)).whole()), n);
     assert_eq!(sum, lower(vec![0.25 * tokens as f64; n * n], n));
 }
 
@@ -73,7 +73,7 @@ fn a_lower_triangle_gives_its_gram_matrix() {
             .into_iter()
             .map(|v| v as f32)
             .collect();
-        let got = lower(doubles(hessian::gram_of_lower(&matrix(&j, [n, n], &device))), n);
+        let got = lower(doubles(hessian::gram_of_lower(&matrix(&j, [n, n], &device).into()).whole()), n);
         let magnitude = gram(&magnitudes(&j), n, n);
         assert_within(&got, &gram(&j, n, n), |i| gamma(n + 1) * magnitude[i], &format!("order {n}"));
     }
@@ -87,7 +87,7 @@ fn a_triangle_of_more_rows_than_a_launch_takes_is_summed_from_the_right_row_on()
     let mut j = vec![0.0f32; n * n];
     (0..n).for_each(|i| j[i * n + i] = 1.0);
     (1..n).for_each(|i| j[i * n + i - 1] = 1.0);
-    let got = doubles(hessian::gram_of_lower(&matrix(&j, [n, n], &device)));
+    let got = doubles(hessian::gram_of_lower(&matrix(&j, [n, n], &device).into()).whole());
     for i in 0..n {
         assert_eq!(got[i * n + i], if i + 1 < n { 2.0 } else { 1.0 }, "element ({i}, {i})");
         assert!(i == 0 || got[i * n + i - 1] == 1.0, "element ({i}, {})", i - 1);
@@ -109,7 +109,11 @@ fn a_triangle_is_mirrored_and_damped_and_a_dead_input_gets_a_one() {
                 (false, value) => value,
             };
             let want: Vec<f64> = (0..n * n).map(|k| at(k / n, k % n).into()).collect();
-            assert_eq!(doubles(hessian::mirrored(matrix(&values, [n, n], &device), damping)), want, "order {n}");
+            assert_eq!(
+                doubles(hessian::mirrored(matrix(&values, [n, n], &device).into(), damping).whole()),
+                want,
+                "order {n}"
+            );
         }
     }
 }
@@ -125,9 +129,9 @@ fn the_inverse_times_the_matrix_is_the_identity() {
         let at = |i: usize, j: usize| half[i.max(j) * n + i.min(j)] + if i == j { n as f64 } else { 0.0 };
         let singles: Vec<f32> = (0..n * n).map(|k| at(k / n, k % n) as f32).collect();
         let a: Vec<f64> = singles.iter().map(|&v| v.into()).collect();
-        let factor = inverse_factor(matrix(&singles, [n, n], &device));
+        let factor = inverse_factor(matrix(&singles, [n, n], &device).into());
         assert_eq!(block_on(factor.bad_pivot()).unwrap(), None);
-        let inverse = doubles(factor.inverse());
+        let inverse = doubles(factor.inverse().whole());
         let product = |i: usize, j: usize| -> f64 { (0..n).map(|k| inverse[i * n + k] * a[k * n + j]).sum() };
         let got: Vec<f64> = (0..n * n).map(|k| product(k / n, k % n)).collect();
         let identity: Vec<f64> = (0..n * n).map(|k| f64::from(u8::from(k / n == k % n))).collect();

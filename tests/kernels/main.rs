@@ -1,11 +1,12 @@
 //! Every kernel by itself on the software adapter, at the sizes where workgroups, tiles and launches
-//! end, held entry by entry to f64 on the host. The five steps of a removal, which nothing outside
+//! end, held entry by entry to f64 on the host. The steps of a removal, which nothing outside
 //! can launch alone, are tested beside their host file.
 
 mod blocks;
 mod dropout;
 mod gather;
 mod hessian;
+mod panels;
 mod reduce;
 
 #[path = "../support/mod.rs"]

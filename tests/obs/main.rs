@@ -1,6 +1,7 @@
 //! The mathematics of one linear layer: properties on the CPU in f64, and the kernels against it.
 
 mod errors;
+mod spectra;
 mod swaps;
 
 #[path = "../support/mod.rs"]

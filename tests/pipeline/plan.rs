@@ -4,7 +4,9 @@ use slimgpt::activations::Placement;
 use slimgpt::allocate::{AllocateError, Allocation, Curve, CurveError, LayerRatio, Rounding, Schedule, Target};
 use slimgpt::device::{Device, adapters};
 use slimgpt::obs::HeadUnit;
-use slimgpt::pipeline::{Limits, MemoryError, Plan, PlanError, Request, WouldFit, plan};
+use slimgpt::pipeline::{
+    Limits, Measure, MemoryError, Operations, Plan, PlanError, Request, WouldFit, operations_per_token, plan,
+};
 use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::shape::{LayerShape, ModelConfig};
 
@@ -227,13 +229,26 @@ fn activations_move_to_the_host_before_anything_is_refused() {
         (memory.activations, memory.keep_inner)
     };
     assert_eq!(place(70), (Placement::Device, true));
-    assert_eq!(place(26), (Placement::Device, false));
+    // The inner activations of the windows that are measured are 2.7 GiB.
+    assert_eq!(place(26), (Placement::Device, true));
+    assert_eq!(place(20), (Placement::Device, false));
     assert_eq!(place(12), (Placement::Host, false));
 }
 
 fn llama_70b() -> ModelConfig {
     let dense = LayerShape { heads: 64, kv_heads: 8, channels: 28672 };
     ModelConfig { vocab_size: 32000, tied_head: false, ..config(80, dense, 8192) }
+}
+
+/// Blocks of rows cost what is put together of them, and nothing where the device binds all of H.
+#[test]
+fn seventy_billion_parameters_are_planned_where_two_gigabytes_are_bound() {
+    let request = Request { windows: 256, window_tokens: 2048, ..ratio(0.5) };
+    let [cut, whole] = [(2 << 30) - 1, 4 << 30].map(|limit| {
+        let limits = gpu(limit).within(Some(40 << 30));
+        plan(&request, &llama_70b(), &limits).unwrap().memory.device_bytes
+    });
+    assert_eq!(cut, whole + (128 << 20));
 }
 
 /// At 256 windows of 2048 tokens, with nothing known of the device but its memory.
@@ -248,6 +263,32 @@ fn six_gigabytes_are_enough_for_seven_billion_parameters_and_24_for_seventy() {
         let square = (model.dense.channels as u64).pow(2) * 4;
         assert!(memory.device_bytes > 3 * square && memory.device_bytes < 8 * square, "{:?}", memory.parts);
     }
+}
+
+/// Half of everything at 256 windows of 2048 tokens. With losses on every token (124 million), attention on all pairs (34)
+/// and all of gate and up for the output once more (90 too many) it was 819 million operations for a token and layer.
+#[test]
+fn a_token_costs_a_layer_of_llama_7b_six_hundred_million_operations() {
+    let half = with(ratio(0.5), |a| (a.schedule, a.channel_multiple) = (Schedule::Curve(Curve::Uniform), Some(1)));
+    let request = Request { windows: 256, window_tokens: 2048, ..half };
+    let count = |request: &Request, gigabytes: u64| -> Operations {
+        let limits = Limits { is_gpu: true, ..Limits::default() }.within(Some(gigabytes * 1_000_000_000));
+        let layers = operations_per_token(&plan(request, &llama_7b(), &limits).unwrap(), &llama_7b());
+        assert!(layers.iter().all(|layer| layer == &layers[0]));
+        layers[0]
+    };
+    let millions = |operations: f64| operations / 1e6;
+    let sampled = count(&request, 6);
+    let total = millions(sampled.total());
+    assert!((600.0..625.0).contains(&total), "{total}: {sampled:?}");
+    // An eighth of what it is on all tokens; more than half of the attention is left out.
+    assert!((15.0..16.0).contains(&millions(sampled.losses)), "{sampled:?}");
+    assert!((17.0..18.0).contains(&millions(sampled.attention)), "{sampled:?}");
+    let all = count(&Request { measure: Measure::All, ..request.clone() }, 6);
+    assert!((800.0..804.0).contains(&millions(all.total())), "{all:?}");
+    // Where there is room, what is measured need not be computed again.
+    let roomy = count(&request, 100);
+    assert!((588.0..595.0).contains(&millions(roomy.total())), "{roomy:?}");
 }
 
 #[test]

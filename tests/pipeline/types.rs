@@ -116,3 +116,21 @@ fn a_weight_that_is_no_number_is_found_before_the_first_layer() {
     };
     assert_eq!((&*tensor, index), ("model.layers.2.mlp.up_proj.weight", 17));
 }
+
+#[test]
+fn what_is_read_needs_no_rounding_to_the_types_that_it_has() {
+    let place = tempfile::tempdir().unwrap();
+    let checkpoint = on_disk(place.path(), &model(), left_over);
+    let own = checkpoint.types(None);
+    assert!(checkpoint.holds_exactly(&own));
+    for asked in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+        // Norms are in f32, all else in bf16.
+        assert!(!checkpoint.holds_exactly(&checkpoint.types(Some(asked))), "{asked}");
+    }
+    for i in 0..LAYERS {
+        let layer = checkpoint.layer(i).unwrap();
+        let mut rounded = layer.clone();
+        slimgpt::checkpoint::round_layer(i, &mut rounded, &own).unwrap();
+        assert_eq!(rounded, layer);
+    }
+}

@@ -43,6 +43,20 @@ fn a_small_card_takes_fewer_sequences_together() {
     assert_says(plan(&asked, &llama(32), None, &limits), &["on the device"]);
 }
 
+/// 2.18 GB of embedding go in blocks, unless they are learnt.
+#[test]
+fn a_large_vocabulary_is_refused_only_where_it_is_learnt() {
+    let config = ModelConfig { vocab_size: 152_064, hidden_size: 3584, ..llama(2) };
+    let limits = Limits { is_gpu: true, max_binding_bytes: Some((2 << 30) - 1), ..Limits::default() };
+    assert!(plan(&Settings::default(), &config, None, &limits).is_ok());
+    let all = Settings { train: Train::All, ..Settings::default() };
+    assert_says(plan(&all, &config, None, &limits), &["the gradient of the output head takes 2179989504 bytes"]);
+    let few = Limits { max_binding_bytes: Some(100 << 20), ..limits };
+    assert!(plan(&Settings::default(), &config, None, &few).is_ok());
+    let small = ModelConfig { vocab_size: 1000, ..config };
+    assert_says(plan(&all, &small, None, &few), &["the gradient of mlp.gate_proj.weight of layer 0"]);
+}
+
 #[test]
 fn what_fits_stays() {
     let small = Subject::open(&shipped());

@@ -12,6 +12,7 @@ use slimgpt::activations::Placement;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::device::panels::Panels;
 use slimgpt::eval::Expected;
 use slimgpt::model::{Decoder, Head, Outer, token_tensor};
 use slimgpt::obs::{
@@ -182,7 +183,7 @@ fn a_probe_is_the_divergence_of_the_model_with_that_site_cut() {
     let [b, t, width] = inner.dims();
     let mut hessian = Hessian::new(&executor, width);
     block_on(hessian.accumulate(&executor, &inner.reshape([b * t, width]))).unwrap();
-    let weight = block.down.weight.val();
+    let weight = block.down.weight.val().whole();
     let steps = ChannelSteps::OneByOne;
     let pruned = block_on(prune_channels(&executor, &weight, &hessian, removed, steps, &asked.options)).unwrap();
     let narrow = doubles(pruned.weight);
@@ -191,8 +192,8 @@ fn a_probe_is_the_divergence_of_the_model_with_that_site_cut() {
         pruned.kept_columns.iter().zip(values).for_each(|(&j, &value)| wide[row * width + j] = value as f32);
     }
     let mut cut = dense.clone();
-    cut.blocks[layer].down.weight =
-        burn::module::Param::from_tensor(Tensor::<1>::from_floats(&wide[..], on).reshape(weight.dims()));
+    let wide = Tensor::<1>::from_floats(&wide[..], on).reshape(weight.dims());
+    cut.blocks[layer].down.weight = Panels::from(wide).into();
     let logits = |model: &Decoder| doubles(model.forward(token_tensor(&probe, on), config));
     let want = divergence(&logits(&dense), &logits(&cut), config.vocab_size) / (2 * 32) as f64;
     // The probe's calibration sums come in batches, which moves last bits of the weights.

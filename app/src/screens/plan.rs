@@ -257,7 +257,7 @@ impl PlanScreen {
         let adapter = self.adapters.iter().flatten().find(|a| a.name == name);
         Limits {
             is_gpu: adapter.is_some(),
-            max_binding_bytes: adapter.map(|a| a.max_binding_bytes),
+            max_binding_bytes: adapter.map(|a| a.max_binding_bytes.min(a.max_buffer_bytes)),
             device_bytes: adapter.and_then(Adapter::usable_bytes),
             host_bytes: self.host_bytes,
             disk_bytes: self.disk_bytes,

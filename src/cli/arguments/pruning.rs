@@ -9,7 +9,7 @@ use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedul
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::Device;
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
-use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
+use slimgpt::pipeline::{Limits, Measure, Method, PlanError, Propagate, Request};
 use slimgpt::search::{Bounds, Found, SearchError};
 use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
@@ -96,6 +96,9 @@ pub struct Pruning {
     /// Which activations the next layer is fitted to
     #[arg(long, value_name = "NAME", value_parser = choice::<Propagate>(), default_value = "pruned", hide_short_help = true)]
     propagate: Propagate,
+    /// Calibration tokens that the losses in the report are measured on
+    #[arg(long, value_name = "WHICH", value_parser = choice::<Measure>(), default_value = "sample", hide_short_help = true)]
+    measure: Measure,
     /// Element type of the output; by default the source's
     #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
     dtype: Option<Dtype>,
@@ -312,6 +315,7 @@ impl Pruning {
             allocation,
             dtype: self.dtype,
             propagate: self.propagate,
+            measure: self.measure,
             options: Options { damping: self.damping, residual: self.residual, swaps: self.swaps, ..shared.options },
             seed,
             windows: size.samples,

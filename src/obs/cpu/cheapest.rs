@@ -1,51 +1,64 @@
-//! Columns one at a time on the CPU, with W and H⁻¹ rewritten once per block of removals: the
-//! twin of `shaders/pick_column.wgsl` and its four companions, step for step.
+//! Columns one at a time on the CPU: the twin of `shaders/remove_column.wgsl` and its two companions. W, H⁻¹ and
+//! M = WᵀW are rewritten once per block of removals; between, a removal reads a row of H⁻¹ and one of M.
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 
-use super::algebra::{add_product, squared, subtract_product};
+use super::algebra::{picked, picked_columns, solved, squared, subtract_product};
 use super::problem::Problem;
 use super::real::Real;
+use super::symmetric::{accumulate, subtract_lower};
+use super::tiles::mirror;
 use crate::obs::{ObsError, Removal, score};
 
 /// Removals between two flushes.
-const BLOCK: usize = 32;
+const BLOCK: usize = 128;
 
 /// Removes `count` columns, the cheapest at its time first; of equals the lowest.
 pub(super) fn eliminate<T: Real>(problem: &mut Problem<T>, count: usize) -> Result<Vec<Removal>, ObsError> {
+    let columns = problem.w.ncols();
+    let mut gram = Mat::zeros(columns, columns);
+    accumulate(&mut gram, problem.w.as_ref());
     let mut removed = Vec::with_capacity(count);
     while removed.len() < count {
         // Longer blocks rewrite H⁻¹ less often, but every removal within one is corrected by more pairs.
-        block(problem, BLOCK.min(count - removed.len()), &mut removed)?;
+        block(problem, &mut gram, BLOCK.min(count - removed.len()), &mut removed)?;
     }
+    // Only its lower triangle was kept up to date.
+    mirror(problem.h_inv.as_mut());
     Ok(removed)
 }
 
-/// What is kept aside since the last flush: W = base − E Uᵀ, H⁻¹ = base − U Uᵀ.
+/// What is kept aside since the last flush: H⁻¹ = base − U Uᵀ, M = base − Z Uᵀ − U Zᵀ.
 struct Deferred<T> {
-    e: Mat<T>,        // (out, block)
     u: Mat<T>,        // (in, block)
+    z: Mat<T>,        // (in, block)
     norms: Vec<f64>,  // ‖W_:j‖²
     pivots: Vec<f64>, // [H⁻¹]_jj
 }
 
-fn block<T: Real>(problem: &mut Problem<T>, size: usize, removed: &mut Vec<Removal>) -> Result<(), ObsError> {
-    let (rows, columns) = (problem.w.nrows(), problem.w.ncols());
+fn block<T: Real>(
+    problem: &mut Problem<T>,
+    gram: &mut Mat<T>,
+    size: usize,
+    removed: &mut Vec<Removal>,
+) -> Result<(), ObsError> {
+    let columns = problem.w.ncols();
     let mut deferred = Deferred {
-        e: Mat::zeros(rows, size),
         u: Mat::zeros(columns, size),
+        z: Mat::zeros(columns, size),
         // Anew in every block, so that the updates below round over one block only.
         norms: (0..columns).map(|j| squared(problem.w.col(j).as_mat())).collect(),
         pivots: (0..columns).map(|j| problem.h_inv[(j, j)].into()).collect(),
     };
+    let before = removed.len();
     for k in 0..size {
         let removal = cheapest(&deferred, &problem.alive)?;
         problem.alive[removal.unit] = false;
-        deferred.remove(problem, removal.unit, k);
+        deferred.remove(problem, gram, removal, k);
         removed.push(removal);
     }
-    subtract_product(&mut problem.w, deferred.e.as_ref(), deferred.u.transpose());
-    subtract_product(&mut problem.h_inv, deferred.u.as_ref(), deferred.u.transpose());
+    let gone: Vec<usize> = removed[before..].iter().map(|r| r.unit).collect();
+    deferred.flush(problem, gram, &gone);
     Ok(())
 }
 
@@ -61,53 +74,50 @@ fn cheapest<T>(deferred: &Deferred<T>, alive: &[bool]) -> Result<Removal, ObsErr
     Ok(Removal { unit, score: cost, cost })
 }
 
+/// Row `p` of the symmetric matrix with this lower triangle, as a column `(in, 1)`.
+fn row<T: Real>(lower: &Mat<T>, p: usize) -> Mat<T> {
+    Mat::from_fn(lower.nrows(), 1, |j, _| lower[(j.max(p), j.min(p))])
+}
+
 impl<T: Real> Deferred<T> {
-    /// Keeps aside the removal of column `p` as pair `k`.
-    fn remove(&mut self, problem: &Problem<T>, p: usize, k: usize) {
+    /// Keeps aside the removal of a column as pair `k`.
+    fn remove(&mut self, problem: &Problem<T>, gram: &Mat<T>, removal: Removal, k: usize) {
+        let (p, half_cost) = (removal.unit, T::of(removal.cost / 2.0));
         let root = T::of(self.pivots[p].sqrt());
-        let u = self.pivot_row(problem, p, k, root);
-        let e = self.pivot_column(problem, p, k, root);
-        let v = self.correlation(problem, &e, k);
-        let cost = squared(e.as_ref());
-        for j in 0..u.nrows() {
-            let u_j: f64 = u[(j, 0)].into();
-            self.pivots[j] -= u_j * u_j;
-            // ‖W_:j − e u_j‖² = ‖W_:j‖² − 2 u_j v_j + u_j² ‖e‖². A length cannot be negative, but rounding
-            // could make it so where W_:j is nearly all compensation.
-            let change = u_j * u_j * cost - 2.0 * u_j * v[(j, 0)].into();
-            self.norms[j] = (self.norms[j] + change).max(0.0);
+        let (u, z) = (self.u.get(.., ..k), self.z.get(.., ..k));
+        let (u_p, z_p) = (self.u.get(p..p + 1, ..k).transpose(), self.z.get(p..p + 1, ..k).transpose());
+        let mut inverse = row(&problem.h_inv, p);
+        subtract_product(&mut inverse, u, u_p);
+        let mut products = row(gram, p);
+        subtract_product(&mut products, z, u_p);
+        subtract_product(&mut products, u, z_p);
+        for j in 0..inverse.nrows() {
+            // Exactly zero where a column is gone: what rounding left in its row of H⁻¹ must move nothing.
+            let (u, z) = match (j == p, problem.alive[j]) {
+                (true, _) => (root, half_cost * root),
+                (_, true) => {
+                    let u = inverse[(j, 0)] / root;
+                    (u, products[(j, 0)] / root - half_cost * u)
+                }
+                _ => (T::of(0.0), T::of(0.0)),
+            };
+            (self.u[(j, k)], self.z[(j, k)]) = (u, z);
+            let (u, z): (f64, f64) = (u.into(), z.into());
+            self.pivots[j] -= u * u;
+            // A length cannot be negative, but rounding could make it so where W_:j is nearly all compensation.
+            self.norms[j] = (self.norms[j] - 2.0 * u * z).max(0.0);
         }
-        self.u.col_mut(k).copy_from(u.col(0));
-        self.e.col_mut(k).copy_from(e.col(0));
     }
 
-    /// u = [H⁻¹]_:p / √[H⁻¹]_pp; zero where a column is gone.
-    fn pivot_row(&self, problem: &Problem<T>, p: usize, k: usize, root: T) -> Mat<T> {
-        let mut u = problem.h_inv.col(p).as_mat().to_owned();
-        subtract_product(&mut u, self.u.get(.., ..k), self.u.get(p..p + 1, ..k).transpose());
-        // Exactly zero where a column is gone: what rounding left in its row of H⁻¹ must move nothing.
-        Mat::from_fn(u.nrows(), 1, |j, _| match (j == p, problem.alive[j]) {
-            (true, _) => root,
-            (_, true) => u[(j, 0)] / root,
-            _ => T::of(0.0),
-        })
-    }
-
-    /// e = W_:p / √[H⁻¹]_pp.
-    fn pivot_column(&self, problem: &Problem<T>, p: usize, k: usize, root: T) -> Mat<T> {
-        let mut e = problem.w.col(p).as_mat().to_owned();
-        subtract_product(&mut e, self.e.get(.., ..k), self.u.get(p..p + 1, ..k).transpose());
-        Mat::from_fn(e.nrows(), 1, |i, _| e[(i, 0)] / root)
-    }
-
-    /// v = Wᵀ e `(in, 1)`, for `e` `(out, 1)`.
-    fn correlation(&self, problem: &Problem<T>, e: &Mat<T>, k: usize) -> Mat<T> {
-        // W is deferred: Wᵀe = baseᵀe − U (Eᵀe). This alone reads all of W.
-        let mut v = Mat::zeros(problem.w.ncols(), 1);
-        add_product(&mut v, problem.w.transpose(), e.as_ref());
-        let mut g = Mat::zeros(k, 1);
-        add_product(&mut g, self.e.get(.., ..k).transpose(), e.as_ref());
-        subtract_product(&mut v, self.u.get(.., ..k), g.as_ref());
-        v
+    /// Moves W, H⁻¹ and M by what was kept aside for the columns `gone`, in the order of their going.
+    fn flush(&self, problem: &mut Problem<T>, gram: &mut Mat<T>, gone: &[usize]) {
+        let (u, z): (MatRef<'_, T>, MatRef<'_, T>) = (self.u.as_ref(), self.z.as_ref());
+        // E Uᵀ takes all of W_:p, and u_i is zero where a column went before: Eᵀ is W_Pᵀ behind a triangle of U's rows.
+        let triangle = picked(u, gone, &(0..gone.len()).collect::<Vec<_>>());
+        let et = solved(triangle.as_ref(), picked_columns(problem.w.as_ref(), gone).transpose().to_owned());
+        subtract_product(&mut problem.w, et.transpose(), u.transpose());
+        subtract_lower(&mut problem.h_inv, u, u.transpose());
+        subtract_lower(gram, z, u.transpose());
+        subtract_lower(gram, u, z.transpose());
     }
 }

@@ -30,6 +30,21 @@ pub(super) fn accumulate<T: Real>(sum: &mut Mat<T>, x: MatRef<'_, T>) {
     );
 }
 
+/// Takes the lower triangle of A B, `(n, k) · (k, n)`, from that of `from` `(n, n)`.
+pub(super) fn subtract_lower<T: Real>(from: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    triangular::matmul(
+        from.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        a,
+        BlockStructure::Rectangular,
+        b,
+        BlockStructure::Rectangular,
+        T::of(-1.0),
+        faer::get_global_parallelism(),
+    );
+}
+
 /// tr(Δ H Δᵀ) for H given by its lower triangle. With H = L + Lᵀ − D, where L holds the diagonal
 /// D, that is 2 tr(Δ L Δᵀ) − tr(Δ D Δᵀ): half of the work.
 pub(super) fn quadratic_form<T: Real>(lower: &Mat<T>, delta: MatRef<'_, T>) -> f64 {

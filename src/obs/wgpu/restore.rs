@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::Problem;
 use super::factor::factored;
+use crate::device::panels::Panels;
 use crate::device::product::product;
 use crate::device::readback::{doubles, floats};
 use crate::gpu::cholesky::InverseFactor;
@@ -27,14 +28,14 @@ struct Pulled {
 
 impl Pulled {
     /// With H as [`Problem::damped`] makes it.
-    fn of(problem: &Problem, hessian: &Tensor<2>, columns: &[usize]) -> Self {
+    fn of(problem: &Problem, hessian: &Panels, columns: &[usize]) -> Self {
         let Problem { state, weight, .. } = problem;
         let [_, n] = weight.dims();
         let alive = state.alive.clone().reshape([n, 1]);
-        let h = gather::columns(hessian, columns);
+        let h = gather::panel_columns(hessian, columns).whole();
         // What rounding left in rows and columns of H⁻¹ that are gone must move nothing.
         let there = h.clone() * alive.clone();
-        let t = product(state.h_inv.clone(), there.clone()) * alive.clone();
+        let t = state.h_inv.times(&there) * alive.clone();
         let r = product(weight.clone() - state.w.clone() * alive.transpose(), h.clone());
         Self { h, there, t, r }
     }
@@ -43,7 +44,7 @@ impl Pulled {
     async fn factor(&self, group: &[usize], places: Range<usize>) -> Result<InverseFactor, ObsError> {
         let of_group = |a: &Tensor<2>| a.clone().slice([0..a.dims()[0], places.clone()]);
         let s = gather::rows(&of_group(&self.h), group) - of_group(&self.there).transpose().matmul(of_group(&self.t));
-        factored(s, || FactoredMatrix::KeptHessian).await
+        factored(s.into(), || FactoredMatrix::KeptHessian).await
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn gains(problem: &Problem, groups: &[Vec<usize>]) -> Result<Ve
         let rows = pulled.r.dims()[0];
         gains.push(match pulled.factor(group, places.clone()).await {
             Ok(factor) => {
-                let e = pulled.r.clone().slice([0..rows, places]).matmul(factor.j.transpose());
+                let e = factor.j.times_transposed(pulled.r.clone().slice([0..rows, places]));
                 floats(reduce::sum_squares(&e.unsqueeze())).await?[0].into()
             }
             Err(ObsError::NotPositiveDefinite { .. }) => 0.0,
@@ -74,7 +75,7 @@ pub(super) async fn gains(problem: &Problem, groups: &[Vec<usize>]) -> Result<Ve
 }
 
 /// The same of single columns, whose S are numbers: read back together.
-async fn of_columns(hessian: &Tensor<2>, columns: &[usize], pulled: Pulled) -> Result<Vec<f64>, ObsError> {
+async fn of_columns(hessian: &Panels, columns: &[usize], pulled: Pulled) -> Result<Vec<f64>, ObsError> {
     let Pulled { there, t, r, .. } = pulled;
     let diagonal = doubles(gather::diagonal(hessian)).await?;
     let explained = doubles((there * t).sum_dim(0)).await?;
@@ -96,13 +97,17 @@ pub(super) async fn restore(problem: &mut Problem, columns: &[usize]) -> Result<
     columns.iter().enumerate().for_each(|(k, &column)| places[column * size + k] = 1.0);
     let places: Tensor<2> = Tensor::from_data(TensorData::new(places, [n, size]), &device);
     // T is zero in the rows of what is gone, and so of what returns.
-    let y = j.clone().matmul((places.clone() - pulled.t).transpose());
-    let e = pulled.r.matmul(j.transpose());
+    let y = j.times(&(places.clone() - pulled.t).transpose());
+    let e = j.times_transposed(pulled.r);
     let gain = floats(reduce::sum_squares(&e.clone().unsqueeze())).await?[0];
     let returning: Tensor<2> = places.sum_dim(1); // (in, 1)
     let others = returning.clone().neg().add_scalar(1.0);
     state.w.inplace(|w| with_zeros(&w, columns) + product(e, y.clone()));
-    state.h_inv.inplace(|h_inv| with_zeros(&h_inv, columns) * others + product(y.clone().transpose(), y));
+    state.h_inv.inplace(|first, block| {
+        let own = first..first + block.dims()[0];
+        let rows = y.clone().slice([0..size, own.clone()]);
+        with_zeros(&block, columns) * others.clone().slice([own, 0..1]) + product(rows.transpose(), y.clone())
+    });
     state.alive.inplace(|alive| alive + returning.squeeze_dim(1));
     Ok(gain.into())
 }

@@ -4,7 +4,6 @@
 use burn::tensor::{Int, Tensor};
 
 use super::factor::{block_factor, not_positive};
-use crate::device::product::product;
 use crate::device::readback::{doubles, floats};
 use crate::gpu::block_cholesky::{self, MAX_BLOCK, bad_pivots};
 use crate::gpu::eliminate::Elimination;
@@ -45,7 +44,7 @@ async fn exact(state: &Elimination, groups: &[Vec<usize>]) -> Result<Vec<f64>, O
     let l = factored_blocks(state, groups, &index).await?;
     let [rows, _] = state.w.dims();
     let all_rows = gather::index(&vec![(0..rows).collect(); groups.len()], &device);
-    let w = gather::gather(&state.w, &all_rows, &index); // (groups, out, size)
+    let w = gather::gather(&state.w.clone().into(), &all_rows, &index); // (groups, out, size)
     let y = block_cholesky::solve(&l, w.swap_dims(1, 2));
     Ok(doubles(reduce::sum_squares(&y)).await?)
 }
@@ -68,7 +67,7 @@ async fn exact_of_large(state: &Elimination, groups: &[Vec<usize>]) -> Result<Ve
     let mut scores = Vec::with_capacity(groups.len());
     for columns in groups {
         let j = block_factor(state, columns).await?.j;
-        let y = product(gather::columns(&state.w, columns), j.transpose());
+        let y = j.times_transposed(gather::columns(&state.w, columns));
         scores.push(floats(reduce::sum_squares(&y.unsqueeze())).await?[0].into());
     }
     Ok(scores)

@@ -8,12 +8,10 @@ use crate::remedy::{Remedied, Remedy};
 pub enum MemoryError {
     /// A matrix is larger than a kernel can bind.
     #[error(
-        "layer {layer}: {what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit)"
+        "{what} takes {bytes} bytes in one piece, but the device binds at most {limit} (its storage-binding limit)"
     )]
     Binding {
-        /// The first layer with such a matrix.
-        layer: usize,
-        /// Which matrix it is, in words.
+        /// Which matrix it is of which layer, in words.
         what: String,
         /// Bytes that it takes in one piece.
         bytes: u64,

@@ -1,0 +1,64 @@
+//! Losses that are measured on a sample of the windows, and the batches of which only what is kept is computed.
+
+use serde_json::json;
+use slimgpt::checkpoint::Checkpoint;
+use slimgpt::device::Device;
+use slimgpt::pipeline::{Limits, Measure, MemorySink, Plan, Report, Request, plan};
+
+use crate::support::checkpoint::Model;
+use crate::support::pruned::{carried_out, job, rounded_by_layer};
+use crate::support::{software_gpu, tokens};
+
+const WINDOWS: usize = 1000;
+const LENGTH: usize = 100;
+
+fn model() -> Checkpoint {
+    Model::llama(json!({ "num_hidden_layers": 2, "intermediate_size": 48 })).open()
+}
+
+fn planned(checkpoint: &Checkpoint, measure: Measure) -> Plan {
+    let sizes = Request { windows: WINDOWS, window_tokens: LENGTH, ..Request::default() };
+    let request = Request { allocation: rounded_by_layer(0.4), measure, ..sizes };
+    plan(&request, checkpoint.config(), &Limits::default()).unwrap()
+}
+
+fn windows() -> Vec<Vec<u32>> {
+    (0..WINDOWS).map(|i| tokens(LENGTH, 32, i as u64)).collect()
+}
+
+fn run(checkpoint: &Checkpoint, plan: &Plan, device: &Device, sink: &mut MemorySink) -> Report {
+    carried_out(&job(checkpoint, &windows(), plan, device), sink)
+}
+
+#[test]
+fn a_sample_of_the_windows_tells_the_loss_and_how_far_it_may_be_off() {
+    let (checkpoint, device) = (model(), Device::cpu());
+    let [all, sample] = [Measure::All, Measure::Sample]
+        .map(|measure| run(&checkpoint, &planned(&checkpoint, measure), &device, &mut MemorySink::default()));
+    for (whole, part) in all.layers.iter().zip(&sample.layers) {
+        for (whole, part) in [(&whole.heads, &part.heads), (&whole.channels, &part.channels)] {
+            assert_eq!(whole.measured_error, 0.0);
+            let off = (part.measured_loss - whole.measured_loss).abs();
+            assert!(part.measured_error > 0.0 && off <= 5.0 * part.measured_error, "{part:?} for {whole:?}");
+            // Two thirds of the windows know the loss well.
+            assert!(part.measured_error < 0.05 * part.measured_loss, "{part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_on_a_sample_goes_on_to_the_same_bits() {
+    for device in [Device::cpu(), software_gpu()] {
+        let checkpoint = model();
+        let plan = planned(&checkpoint, Measure::Sample);
+        let (mut whole, mut stopped) = (MemorySink::default(), MemorySink::default());
+        let report = run(&checkpoint, &plan, &device, &mut whole);
+        // As if it had been stopped behind the first layer, and went on with room for what is computed twice.
+        stopped.layers = whole.layers[..1].to_vec();
+        let mut roomy = plan.clone();
+        roomy.memory.keep_inner = !plan.memory.keep_inner;
+        let resumed = run(&checkpoint, &roomy, &device, &mut stopped);
+        assert_eq!(resumed.layers, report.layers, "{}", device.name());
+        assert_eq!(stopped.layers[1].weights, whole.layers[1].weights, "{}", device.name());
+    }
+}
