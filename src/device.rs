@@ -15,6 +15,7 @@ mod memory;
 pub mod product;
 pub mod readback;
 pub mod room;
+mod together;
 mod trouble;
 
 use burn::tensor::Device as TensorDevice;
@@ -61,6 +62,14 @@ pub enum DeviceError {
         /// The adapter's limit in bytes.
         limit: u64,
     },
+    /// A GPU and the CPU cannot share the windows of a run.
+    #[error("{first} and {other} cannot share the work: all devices are GPUs or all are the CPU")]
+    Mixed {
+        /// The device that was named first.
+        first: String,
+        /// The first of another kind.
+        other: String,
+    },
     /// The driver refused to start.
     #[error("the adapter {name} could not be opened: {reason}")]
     Open {
@@ -75,7 +84,7 @@ impl Remedied for DeviceError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::NoGpu { .. } | Self::Matrix { .. } => Some(Remedy::Cpu),
-            Self::NoSuchAdapter { .. } => None,
+            Self::NoSuchAdapter { .. } | Self::Mixed { .. } => None,
             Self::Open { .. } => Some(Remedy::OtherDevice),
         }
     }
@@ -140,6 +149,8 @@ pub struct Device {
     max_binding_bytes: Option<u64>,
     /// Whom to ask for the memory that is free.
     handle: Option<Handle>,
+    /// The devices that share the windows of a run, this one first; empty where it is alone.
+    members: Vec<Device>,
 }
 
 /// A device, and why it is not the GPU that was hoped for.
@@ -154,7 +165,13 @@ pub struct Opened {
 impl Device {
     /// The CPU executor's device.
     pub fn cpu() -> Self {
-        Self { tensor: TensorDevice::flex(), name: "cpu".into(), max_binding_bytes: None, handle: None }
+        Self {
+            tensor: TensorDevice::flex(),
+            name: "cpu".into(),
+            max_binding_bytes: None,
+            handle: None,
+            members: Vec::new(),
+        }
     }
 
     /// Opens what was asked for. `Auto` takes a hardware GPU that works, and otherwise the CPU.
@@ -198,7 +215,7 @@ impl Device {
         self.max_binding_bytes.is_some()
     }
 
-    /// "cpu", or the adapter's name.
+    /// "cpu", or the adapter's name; of several that share the work all names.
     pub fn name(&self) -> &str {
         &self.name
     }

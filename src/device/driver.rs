@@ -67,7 +67,7 @@ impl Device {
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(device);
-        let device = Self { tensor, name, max_binding_bytes, handle };
+        let device = Self { tensor, name, max_binding_bytes, handle, members: Vec::new() };
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -105,7 +105,8 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(setup.device.limits().max_storage_buffer_binding_size);
-        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes, handle: Some(setup.adapter) })
+        let (name, handle) = (adapter.name.clone(), Some(setup.adapter));
+        Ok(Self { tensor, name, max_binding_bytes, handle, members: Vec::new() })
     }
 }
 

@@ -13,6 +13,9 @@
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
 //! ```
 //!
+//! Of several devices that share the windows each holds its share of the activations and all the rest; this machine holds
+//! what all of them need of it.
+//!
 //! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
 //! far it is from the old one stay there meanwhile, and the new down_proj where H is gone.
 
@@ -53,6 +56,8 @@ pub struct Limits {
     pub host_bytes: Option<u64>,
     /// Room on the disk that the output goes to; `None` where activations cannot go to a disk.
     pub disk_bytes: Option<u64>,
+    /// Devices that share the windows and this machine's memory. None counts as one.
+    pub ranks: usize,
 }
 
 impl Limits {
@@ -65,6 +70,7 @@ impl Limits {
             device_bytes: device.usable_bytes(),
             host_bytes: room::host_bytes(),
             disk_bytes: out.and_then(room::disk_bytes),
+            ranks: device.each().len(),
         }
     }
 
@@ -124,9 +130,21 @@ struct Needs {
     inner: u64,
     batch: u64,
     outer: u64,
+    /// Devices that share the batches.
+    ranks: u64,
+    /// Batches of all windows.
+    batches: u64,
 }
 
 impl Needs {
+    /// What the device with most batches holds of the activations, or of anything that all batches have.
+    fn shared(&self, bytes: u64) -> u64 {
+        match self.ranks {
+            1 => bytes,
+            ranks => bytes.div_ceil(self.batches) * self.batches.div_ceil(ranks),
+        }
+    }
+
     /// What a GPU holds beside the layer's weights and the activations.
     fn busy(&self) -> u64 {
         let [new_o, new_down] = self.projections;
@@ -148,14 +166,14 @@ pub(super) fn plan(
         refuse_large_matrices(config, layers, limit, loses)?;
     }
     let batch_windows = batch_windows(request, config, limits)?;
-    let needs = Needs::of(request, config, batch_windows);
+    let needs = Needs::of(request, config, batch_windows, limits.ranks.max(1));
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let plan = MemoryPlan { batch_windows, ..plan };
     refuse_beyond_budget(request, limits, &needs, plan)
 }
 
 impl Needs {
-    fn of(request: &Request, config: &ModelConfig, batch_windows: usize) -> Self {
+    fn of(request: &Request, config: &ModelConfig, batch_windows: usize, ranks: usize) -> Self {
         let (d, q, c) = widths(config);
         let tokens = (request.windows * request.window_tokens) as u64;
         let batch_tokens = (batch_windows.min(request.windows.max(1)) * request.window_tokens) as u64;
@@ -177,6 +195,8 @@ impl Needs {
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,
+            ranks: ranks as u64,
+            batches: request.windows.div_ceil(batch_windows).max(1) as u64,
         }
     }
 }
@@ -214,6 +234,11 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
     let tokens = request.window_tokens.max(1);
     // A window is never cut: its last token attends to its first.
     let wanted = (BATCH_TOKENS / tokens).max(1);
+    let wanted = match limits.ranks.max(1) {
+        1 => wanted,
+        // As many batches as there are devices, if there are as many windows.
+        ranks => wanted.min(request.windows.div_ceil(ranks)).max(1),
+    };
     let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) else { return Ok(wanted) };
     // Every activation is a buffer of its own, so the widest one decides.
     let token_bytes = d.max(q).max(c) * F32;
@@ -228,21 +253,24 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.busy();
-    // Twice: the layer as it was read, and what is left of it until it is stored.
-    let on_host = 2 * needs.weights + needs.outer;
-    let place = match working + needs.activations <= budget {
+    // Twice: the layer as it was read, and what is left of it until it is stored. Each device reads for itself.
+    let (weights, outer) = (needs.ranks * 2 * needs.weights, needs.ranks * needs.outer);
+    let (activations, inner) = (needs.shared(needs.activations), needs.shared(needs.inner));
+    let place = match working + activations <= budget {
         true => Placement::Device,
-        false => host_or_disk(limits, limits.host_bytes, on_host, needs),
+        false => host_or_disk(limits, limits.host_bytes, weights + outer, needs),
     };
     // Where the activations did not fit there is no room to spare.
-    let keep_inner = place == Placement::Device && working + needs.activations + needs.inner <= budget;
+    let keep_inner = place == Placement::Device && working + activations + inner <= budget;
+    // Those of all devices come together where they leave their own.
+    let activations = if place == Placement::Device { activations } else { needs.activations };
     summed(
         vec![
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
-            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
-            part("embeddings", Placement::Host, needs.outer),
+            part(ACTIVATIONS, place, activations + if keep_inner { inner } else { 0 }),
+            part("a layer's weights, read and cut", Placement::Host, weights),
+            part("embeddings", Placement::Host, outer),
         ],
         place,
         keep_inner,
@@ -252,19 +280,23 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
+    let ranks = needs.ranks;
     // Three times: as it was read, what is left of it, and the tensors that run.
-    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer;
+    let (weights, batch, outer) = (ranks * 3 * needs.weights, ranks * needs.batch, ranks * needs.outer);
+    // One solves; the others have a sum.
+    let solver = needs.solver_on_cpu + (ranks - 1) * needs.sum;
+    let fixed = weights + solver + batch + outer;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
-            part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
-            part("one batch", Placement::Host, needs.batch),
+            part("one layer's weights, read, cut and running", Placement::Host, weights),
+            part("Hessian, its inverse and their workspace", Placement::Host, solver),
+            part("one batch", Placement::Host, batch),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("embeddings", Placement::Host, needs.outer),
+            part("embeddings", Placement::Host, outer),
         ],
         place,
         keep_inner,
@@ -333,10 +365,10 @@ fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
 }
 
 impl MemoryPlan {
-    /// The same with the device's activations in the host's memory; `None` where they are not on the device.
-    pub(super) fn with_activations_off_device(&self) -> Option<Self> {
+    /// The same with the activations of so many devices in the host's memory; `None` where they are not on a device.
+    pub(super) fn with_activations_off_device(&self, ranks: usize) -> Option<Self> {
         let moved = |part: &MemoryPart| match part.what.as_str() {
-            ACTIVATIONS => MemoryPart { place: Placement::Host, ..part.clone() },
+            ACTIVATIONS => MemoryPart { place: Placement::Host, bytes: part.bytes * ranks as u64, ..part.clone() },
             _ => part.clone(),
         };
         (self.activations == Placement::Device).then(|| Self {

@@ -10,6 +10,7 @@ use crate::activations::{Cache, Placement, SharedSpill};
 use crate::checkpoint::Types;
 use crate::device::Peak;
 use crate::model::Positions;
+use crate::ranks::Ranks;
 use crate::shape::ModelConfig;
 
 /// A run between two events.
@@ -19,8 +20,12 @@ pub(super) struct Run<'a, E> {
     pub config: &'a ModelConfig,
     /// What each tensor of the output is stored in.
     pub types: Types,
+    /// The rank among those that share the windows.
+    pub ranks: &'a dyn Ranks,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
+    /// The batches that are this rank's. Only they are computed and kept here, in slots of their numbers among all.
+    pub own: Range<usize>,
     /// Hidden states `(windows, tokens, hidden)`.
     pub hidden: Cache,
     /// Hidden states of the dense model, where layers are drawn to them.
@@ -41,6 +46,7 @@ impl<'a, E> Run<'a, E> {
     /// A run with `stored` layers already there, and a place for activations that fit no memory.
     pub fn new(
         job: &'a Job<'a>,
+        ranks: &'a dyn Ranks,
         executor: &'a E,
         on_event: &'a mut dyn FnMut(Event) -> Flow,
         stored: usize,
@@ -60,12 +66,15 @@ impl<'a, E> Run<'a, E> {
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
         let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
         let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
+        let own = ranks.share(batches.len());
         Ok(Self {
             job,
             executor,
             config,
             types: job.types(),
+            ranks,
             batches,
+            own,
             hidden,
             dense,
             context,
@@ -80,7 +89,7 @@ impl<'a, E> Run<'a, E> {
     /// Fills the hidden states with the tokens' embeddings.
     pub async fn embed(&mut self) -> Result<(), PipelineError> {
         let outer = self.job.checkpoint.outer()?;
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             // Batch by batch: all rows together would be one more copy of the hidden states.
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
@@ -108,10 +117,11 @@ impl<'a, E> Run<'a, E> {
         self.tell(Event::LayerStarted { layer, layers, replayed, ratio, before, after })
     }
 
-    /// Tells that a batch went through a pass.
+    /// Tells that a batch went through a pass. Of several ranks the first tells of its own, and the others are as far.
     pub fn batch_done(&mut self, layer: usize, pass: Pass, batch: usize) -> Result<(), PipelineError> {
-        let tokens = self.tokens_before(batch + 1);
-        self.tell(Event::Batch { layer, pass, done: batch + 1, total: self.batches.len(), tokens })
+        let (done, total) = (batch + 1 - self.own.start, self.own.len());
+        let tokens = self.tokens_before(batch + 1) - self.tokens_before(self.own.start);
+        self.tell(Event::Batch { layer, pass, done, total, tokens })
     }
 
     /// Tells that a layer is stored.
@@ -128,6 +138,8 @@ impl<'a, E> Run<'a, E> {
 
     /// Tells the observer, and stops when it says so.
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
+        // Whoever works on for nothing is stopped here, at the end of a batch, and not only by the next message.
+        self.ranks.check()?;
         // At every event, because nobody tells when the most is in use.
         self.peak = self.peak.or_more((self.job.memory)());
         match (self.on_event)(event) {

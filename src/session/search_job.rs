@@ -60,8 +60,8 @@ pub async fn search_for(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<SearchPlan, SearchError> {
     let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
-    // A search has no folder whose disk could take activations.
-    let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ..*job.limits })?;
+    // A search has no folder whose disk could take activations, and works on one device.
+    let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ranks: 1, ..*job.limits })?;
     let place = match planned.memory.activations {
         // Without a GPU the tensors are in host memory already.
         Placement::Host if !device.is_gpu() => Placement::Device,

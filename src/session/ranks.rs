@@ -1,0 +1,98 @@
+//! A pruning on several devices of this machine: a thread for each, of which the first is the caller's.
+
+use crate::device::{Device, Peak, caught_async};
+use crate::obs::CpuExecutor;
+use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune_following, prune_leading};
+use crate::ranks::{ThreadRank, on_threads};
+
+/// Carries a job out on all devices that share its work. Of what failed the cause is returned and not what followed
+/// from it elsewhere.
+pub(super) fn execute_on_all(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    let devices = job.device.each();
+    let names: Vec<String> = devices.iter().map(|device| device.name().to_owned()).collect();
+    let spill = sink.spill();
+    // What a job has besides is of the caller's thread: the clock, the memory that is measured, what was typed.
+    let Job { checkpoint, windows, plan, scores, .. } = *job;
+    let lead = |rank: &ThreadRank| {
+        let work = async {
+            match job.device.is_gpu() {
+                #[cfg(feature = "gpu")]
+                true => {
+                    let executor = crate::obs::WgpuExecutor::new(job.device.tensor_device());
+                    prune_leading(job, rank, &executor, sink, on_event).await
+                }
+                _ => prune_leading(job, rank, &CpuExecutor::<f32>::new(), sink, on_event).await,
+            }
+        };
+        pollster::block_on(caught_async(work))?
+    };
+    let follow = |rank: &ThreadRank, device: Device| {
+        let job = Job {
+            checkpoint,
+            windows,
+            plan,
+            scores,
+            device: &device,
+            clock: &|| 0.0,
+            memory: &Peak::unknown,
+            typed: None,
+        };
+        let work = async {
+            match device.is_gpu() {
+                #[cfg(feature = "gpu")]
+                true => {
+                    let executor = crate::obs::WgpuExecutor::new(device.tensor_device());
+                    prune_following(&job, rank, &executor, spill.clone()).await
+                }
+                _ => prune_following(&job, rank, &CpuExecutor::<f32>::new(), spill.clone()).await,
+            }
+        };
+        pollster::block_on(caught_async(work))?
+    };
+    let others = devices.into_iter().skip(1).collect();
+    let (led, followed) = on_threads(others, lead, follow, PipelineError::is_of_another_rank)?;
+    outcome(led, followed, &names)
+}
+
+/// What the first came to, unless it only ended because another did.
+fn outcome<T>(
+    led: Result<T, PipelineError>,
+    followed: Vec<Result<(), PipelineError>>,
+    names: &[String],
+) -> Result<T, PipelineError> {
+    let mut failed = followed.into_iter().enumerate().filter_map(|(i, done)| Some((1 + i, done.err()?)));
+    let cause = failed.find(|(_, error)| !error.is_of_another_rank());
+    match (led, cause) {
+        (Err(error), Some((rank, cause))) if error.is_of_another_rank() => {
+            Err(PipelineError::Rank { rank, device: names[rank].clone(), cause: Box::new(cause) })
+        }
+        (led, _) => led,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::readback::ReadbackError;
+    use crate::ranks::RanksError;
+
+    #[test]
+    fn the_cause_is_told_and_not_what_followed_from_it() {
+        let names = ["a", "b", "c"].map(String::from);
+        let ended = || PipelineError::from(RanksError::Ended);
+        let full = || PipelineError::from(ReadbackError::OutOfMemory);
+        let told = |led, followed| outcome::<()>(led, followed, &names).map_err(|e| e.to_string());
+        assert_eq!(
+            told(Err(ended()), vec![Err(ended()), Err(full())]),
+            Err("device 2 of those that share the work (c): the device ran out of memory".into())
+        );
+        assert_eq!(told(Err(full()), vec![Err(ended()), Err(ended())]), Err("the device ran out of memory".into()));
+        assert_eq!(told(Ok(()), vec![Ok(()), Ok(())]), Ok(()));
+        let wrapped = outcome::<()>(Err(ended()), vec![Err(full())], &names).unwrap_err();
+        assert!(wrapped.is_out_of_memory());
+    }
+}
