@@ -65,7 +65,7 @@ pub struct PlanCommand {
     ///
     /// The memory is then what each device, and this machine for all of them, needs. Seconds are those of
     /// the rates that are told with them.
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
     processes: Option<usize>,
     #[command(flatten)]
     recovery: Recovery,

@@ -9,6 +9,7 @@ mod folder;
 mod places;
 mod plan;
 mod qwen2;
+mod ranks;
 mod scored;
 mod settled;
 mod sizes;
