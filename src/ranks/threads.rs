@@ -123,6 +123,15 @@ impl Ranks for ThreadRank {
 /// Bytes of a rank's stack: as much as a program's first thread has, which is what the work of one was made for.
 const STACK: usize = 8 << 20;
 
+/// Threads that multiply for this one alone, which is one of them: together about as many as the machine has cores.
+/// Of the pool that all share the first rank's thread may be a part, or the whole, and it waits for messages meanwhile.
+fn own_multipliers(ranks: usize) -> Option<rayon::ThreadPool> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads((cores / ranks).max(1)).use_current_thread();
+    // Without them the shared ones multiply, slower.
+    pool.build().ok()
+}
+
 /// Runs `first` on this thread and `other`, with its place, on a thread for each of `places`, each as one rank of all.
 /// Returns what the first came to, and each of the others in order.
 ///
@@ -145,7 +154,10 @@ pub fn on_threads<P: Send, T, U: Send, E: Send>(
         for (rank, place) in ranks.zip(places) {
             let number = rank.rank;
             let thread = std::thread::Builder::new().name(format!("rank {number}")).stack_size(STACK);
-            let started = thread.spawn_scoped(scope, move || rank.at_work(|rank| other(rank, place)));
+            let started = thread.spawn_scoped(scope, move || {
+                let _multipliers = own_multipliers(rank.count);
+                rank.at_work(|rank| other(rank, place))
+            });
             // Leaving drops the first rank, at which those that were started end.
             threads.push(started.map_err(|e| RanksError::Start { rank: number, reason: e.to_string() })?);
         }
@@ -239,6 +251,21 @@ mod tests {
                 assert_eq!(ended, Err(expected), "rank {rank} when {failing} fails");
             }
         }
+    }
+
+    #[test]
+    fn whoever_waits_is_no_part_of_what_the_others_multiply_with() {
+        // As on a machine with one core, whose only multiplying thread is the first's own.
+        let first = std::thread::spawn(|| {
+            let _all = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+            three(|rank| {
+                let (own, more) = rayon::join(|| rank.rank() as f64, || 1.0);
+                let mut sum = [own + more];
+                rank.sum(&mut sum)?;
+                Ok(sum[0])
+            })
+        });
+        assert_eq!(first.join().unwrap()[0], Ok(6.0));
     }
 
     #[test]
