@@ -254,21 +254,6 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_no_part_of_what_the_others_multiply_with() {
-        // As on a machine with one core, whose only multiplying thread is the first's own.
-        let first = std::thread::spawn(|| {
-            let _all = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
-            three(|rank| {
-                let (own, more) = rayon::join(|| rank.rank() as f64, || 1.0);
-                let mut sum = [own + more];
-                rank.sum(&mut sum)?;
-                Ok(sum[0])
-            })
-        });
-        assert_eq!(first.join().unwrap()[0], Ok(6.0));
-    }
-
-    #[test]
     fn values_of_another_number_are_no_sum() {
         let ended = three(|rank| rank.sum(&mut vec![0.0; 1 + rank.rank()]));
         assert!(matches!(ended[0], Err(RanksError::OutOfStep(_))));

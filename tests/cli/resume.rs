@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::{path, program, run, shipped, temporary};
+use crate::{ended, path, program, run, shipped, temporary};
 
 /// A run that takes some seconds, event by event.
 fn arguments<'a>(model: &'a str, out: &'a str) -> Vec<&'a str> {
@@ -121,4 +121,14 @@ fn a_killed_run_on_several_devices_goes_on_with_as_many() {
     run(&on(&out, &two_more)).with(0);
     assert_same(&whole, &out);
     run(&on(&out, &["--device", "auto"])).with(2).saying(&["--device auto", "alone"]);
+}
+
+#[test]
+fn devices_that_wait_for_each_other_leave_threads_to_multiply() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let small = ["--target", "0.2", "--samples", "6", "--seq-len", "64", "--device", "cpu", "--device", "cpu"];
+    // As on a machine with one core: the only thread that multiplies for all is the one that waits for the others.
+    let mut command = program(&[&["prune", &model, "--out", &out], &small[..]].concat());
+    ended(command.env("RAYON_NUM_THREADS", "1")).with(0);
 }
