@@ -10,7 +10,7 @@ mod threads;
 use std::ops::Range;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use threads::{ThreadRank, on_threads};
+pub use threads::{ThreadRank, on_threads, outcome};
 
 /// Why a rank cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -120,6 +120,9 @@ impl Ranks for ThreadRank {
     }
 }
 
+/// What the first rank came to, and each of the others.
+type Joined<T, U, E> = (Result<T, E>, Vec<Result<U, E>>);
+
 /// Bytes of a rank's stack: as much as a program's first thread has, which is what the work of one was made for.
 const STACK: usize = 8 << 20;
 
@@ -144,7 +147,7 @@ pub fn on_threads<P: Send, T, U: Send, E: Send>(
     first: impl FnOnce(&ThreadRank) -> Result<T, E>,
     other: impl Fn(&ThreadRank, P) -> Result<U, E> + Sync,
     is_consequence: impl Fn(&E) -> bool,
-) -> Result<(Result<T, E>, Vec<Result<U, E>>), RanksError> {
+) -> Result<Joined<T, U, E>, RanksError> {
     let mut ranks = ThreadRank::all(1 + places.len()).into_iter();
     // There is always a first.
     let Some(own) = ranks.next() else { return Err(RanksError::Ended) };
@@ -178,6 +181,26 @@ pub fn on_threads<P: Send, T, U: Send, E: Send>(
         }
         Ok((led, others))
     })
+}
+
+/// What the first came to, or which rank failed and why: of several that ended, the one that did so by itself.
+///
+/// # Errors
+/// With the rank and its error.
+pub fn outcome<T, U, E>(
+    led: Result<T, E>,
+    others: Vec<Result<U, E>>,
+    is_consequence: impl Fn(&E) -> bool,
+) -> Result<T, (usize, E)> {
+    let error = match led {
+        Ok(done) => return Ok(done),
+        Err(error) => error,
+    };
+    let mut failed = others.into_iter().enumerate().filter_map(|(i, done)| Some((1 + i, done.err()?)));
+    match failed.find(|(_, error)| !is_consequence(error)) {
+        Some(cause) if is_consequence(&error) => Err(cause),
+        _ => Err((0, error)),
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +280,19 @@ mod tests {
     fn values_of_another_number_are_no_sum() {
         let ended = three(|rank| rank.sum(&mut vec![0.0; 1 + rank.rank()]));
         assert!(matches!(ended[0], Err(RanksError::OutOfStep(_))));
+    }
+
+    #[test]
+    fn the_cause_is_told_and_not_what_followed_from_it() {
+        let (ended, own) =
+            (|| Err::<(), _>(RanksError::Ended), |what: &'static str| Err::<(), _>(RanksError::OutOfStep(what)));
+        let told =
+            |led, others| outcome(led, others, |e: &RanksError| *e == RanksError::Ended).map_err(|(rank, _)| rank);
+        assert_eq!(told(ended(), vec![ended(), own("third")]), Err(2));
+        assert_eq!(told(own("first"), vec![ended(), ended()]), Err(0));
+        assert_eq!(told(own("first"), vec![own("second")]), Err(0));
+        assert_eq!(told(ended(), vec![ended()]), Err(0));
+        assert_eq!(told(Ok(()), vec![Ok(())]), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::device::{Device, Peak, caught_async};
 use crate::obs::CpuExecutor;
 use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune_following, prune_leading};
-use crate::ranks::{ThreadRank, on_threads};
+use crate::ranks::{ThreadRank, on_threads, outcome};
 
 /// Carries a job out on all devices that share its work. Of what failed the cause is returned and not what followed
 /// from it elsewhere.
@@ -55,44 +55,8 @@ pub(super) fn execute_on_all(
     };
     let others = devices.into_iter().skip(1).collect();
     let (led, followed) = on_threads(others, lead, follow, PipelineError::is_of_another_rank)?;
-    outcome(led, followed, &names)
-}
-
-/// What the first came to, unless it only ended because another did.
-fn outcome<T>(
-    led: Result<T, PipelineError>,
-    followed: Vec<Result<(), PipelineError>>,
-    names: &[String],
-) -> Result<T, PipelineError> {
-    let mut failed = followed.into_iter().enumerate().filter_map(|(i, done)| Some((1 + i, done.err()?)));
-    let cause = failed.find(|(_, error)| !error.is_of_another_rank());
-    match (led, cause) {
-        (Err(error), Some((rank, cause))) if error.is_of_another_rank() => {
-            Err(PipelineError::Rank { rank, device: names[rank].clone(), cause: Box::new(cause) })
-        }
-        (led, _) => led,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::readback::ReadbackError;
-    use crate::ranks::RanksError;
-
-    #[test]
-    fn the_cause_is_told_and_not_what_followed_from_it() {
-        let names = ["a", "b", "c"].map(String::from);
-        let ended = || PipelineError::from(RanksError::Ended);
-        let full = || PipelineError::from(ReadbackError::OutOfMemory);
-        let told = |led, followed| outcome::<()>(led, followed, &names).map_err(|e| e.to_string());
-        assert_eq!(
-            told(Err(ended()), vec![Err(ended()), Err(full())]),
-            Err("device 2 of those that share the work (c): the device ran out of memory".into())
-        );
-        assert_eq!(told(Err(full()), vec![Err(ended()), Err(ended())]), Err("the device ran out of memory".into()));
-        assert_eq!(told(Ok(()), vec![Ok(()), Ok(())]), Ok(()));
-        let wrapped = outcome::<()>(Err(ended()), vec![Err(full())], &names).unwrap_err();
-        assert!(wrapped.is_out_of_memory());
-    }
+    outcome(led, followed, PipelineError::is_of_another_rank).map_err(|(rank, cause)| match rank {
+        0 => cause,
+        rank => PipelineError::Rank { rank, device: names[rank].clone(), cause: Box::new(cause) },
+    })
 }

@@ -8,12 +8,14 @@ use pollster::block_on;
 use slimgpt::activations::Placement;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::device::readback::ReadbackError;
 use slimgpt::obs::{CpuExecutor, Options};
 use slimgpt::pipeline::{
     Event, Flow, FolderError, LayerSink, Limits, MemorySink, Method, Opened, OutputFolder, PipelineError, Plan, Report,
     Request, plan, prune_following, prune_leading,
 };
 use slimgpt::ranks::{Ranks, RanksError, ThreadRank, on_threads};
+use slimgpt::remedy::Remedied;
 use slimgpt::session::{SessionError, execute, prune_to_folder};
 use slimgpt::shape::Projection;
 
@@ -179,6 +181,16 @@ fn what_fails_on_one_device_is_told_of_it_once() {
     let failed = block_on(execute(&job(&checkpoint, &windows, &plan, &device), &mut MemorySink::default(), &mut go_on));
     let told = failed.unwrap_err().to_string();
     assert!(told.starts_with("device 2 of those that share the work (cpu): calibration window 8"), "{told}");
+}
+
+#[test]
+fn a_device_without_room_is_one_wherever_it_stands() {
+    let full = PipelineError::from(ReadbackError::OutOfMemory);
+    let remedy = full.remedy();
+    let told = PipelineError::Rank { rank: 1, device: "small".into(), cause: Box::new(full) };
+    assert!(told.is_out_of_memory() && !told.is_of_another_rank());
+    assert_eq!(told.remedy(), remedy);
+    assert_eq!(told.to_string(), "device 1 of those that share the work (small): the device ran out of memory");
 }
 
 /// A rank that is lost at its `at`-th message from the first.

@@ -38,8 +38,8 @@ pub struct DevicesArgument {
     /// Where to compute; `slimgpt devices` shows what can be typed here
     ///
     /// Besides the words below: gpu:1 (the second best GPU), vulkan:0, metal:0 or dx12:0, or part of an
-    /// adapter's name. Given several times (--device gpu:0 --device gpu:1), the devices share the calibration
-    /// windows: each computes with its share, and the first solves for all.
+    /// adapter's name. Given several times (--device gpu:0 --device gpu:1), the devices share the windows
+    /// of text: each computes with its share, and the first does what is left to be done once.
     #[arg(
         id = "device",
         long = "device",
