@@ -16,6 +16,7 @@ pub mod panels;
 pub mod product;
 pub mod readback;
 pub mod room;
+mod together;
 mod trouble;
 
 use burn::tensor::Device as TensorDevice;
@@ -62,6 +63,14 @@ pub enum DeviceError {
         /// The adapter's limit in bytes.
         limit: u64,
     },
+    /// A GPU and the CPU cannot share the windows of a run.
+    #[error("{first} and {other} cannot share the work: all devices are GPUs or all are the CPU")]
+    Mixed {
+        /// The device that was named first.
+        first: String,
+        /// The first of another kind.
+        other: String,
+    },
     /// The driver refused to start.
     #[error("the adapter {name} could not be opened: {reason}")]
     Open {
@@ -76,7 +85,7 @@ impl Remedied for DeviceError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::NoGpu { .. } | Self::Matrix { .. } => Some(Remedy::Cpu),
-            Self::NoSuchAdapter { .. } => None,
+            Self::NoSuchAdapter { .. } | Self::Mixed { .. } => None,
             Self::Open { .. } => Some(Remedy::OtherDevice),
         }
     }
@@ -141,6 +150,8 @@ pub struct Device {
     max_binding_bytes: Option<u64>,
     /// Whom to ask for the memory that is free.
     handle: Option<Handle>,
+    /// The devices that share the windows of a run, this one first; empty where it is alone.
+    members: Vec<Device>,
 }
 
 /// A device, and why it is not the GPU that was hoped for.
@@ -155,7 +166,13 @@ pub struct Opened {
 impl Device {
     /// The CPU executor's device.
     pub fn cpu() -> Self {
-        Self { tensor: TensorDevice::flex(), name: "cpu".into(), max_binding_bytes: None, handle: None }
+        Self {
+            tensor: TensorDevice::flex(),
+            name: "cpu".into(),
+            max_binding_bytes: None,
+            handle: None,
+            members: Vec::new(),
+        }
     }
 
     /// Opens what was asked for. `Auto` takes a hardware GPU that works, and otherwise the CPU.
@@ -199,7 +216,7 @@ impl Device {
         self.max_binding_bytes.is_some()
     }
 
-    /// "cpu", or the adapter's name.
+    /// "cpu", or the adapter's name; of several that share the work all names.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -29,6 +29,7 @@ pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;
 pub mod quant;
+pub mod ranks;
 #[cfg(feature = "gradients")]
 pub mod recover;
 pub mod remedy;

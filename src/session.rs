@@ -15,6 +15,8 @@ mod chosen;
 mod climbing;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
+#[cfg(not(target_arch = "wasm32"))]
+mod ranks;
 #[cfg(feature = "gradients")]
 mod recovery;
 mod remedy;
@@ -39,7 +41,8 @@ pub use search_job::{SearchJob, finished_search, probe_count, probe_size, search
 #[cfg(not(target_arch = "wasm32"))]
 pub use searching::{searched, searched_model};
 
-/// Carries a job out on the executor that goes with its device.
+/// Carries a job out on the executor that goes with its device, or, where several devices share the work, on all of
+/// them.
 ///
 /// # Errors
 /// Those of [`prune`].
@@ -54,6 +57,10 @@ pub async fn execute(
         Some((checkpoint, scores)) => Job { checkpoint, scores: Some(scores), ..*job },
         None => *job,
     };
+    #[cfg(not(target_arch = "wasm32"))]
+    if job.device.is_shared() {
+        return ranks::execute_on_all(job, sink, on_event);
+    }
     let work = async {
         match job.device.is_gpu() {
             #[cfg(feature = "gpu")]

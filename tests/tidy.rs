@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of the library from the ground up, exactly those that there are. A room may use those
 /// on lines below its own; rooms on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["shape", "format", "names", "remedy", "disk", "quant"],
+    &["shape", "format", "names", "remedy", "disk", "quant", "ranks"],
     &["device", "gpu", "place", "gguf"],
     &["beside"],
     &["activations", "obs", "checkpoint", "text", "hub"],

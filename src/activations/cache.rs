@@ -1,6 +1,6 @@
 //! One tensor `(windows, tokens, width)` a slot, kept where the plan says.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -8,7 +8,7 @@ use super::{CacheError, Placement, Spill};
 use crate::device::readback::floats;
 
 /// Where activations go that no memory can hold; `None` where there is no such place.
-pub type SharedSpill = Option<Rc<dyn Spill>>;
+pub type SharedSpill = Option<Arc<dyn Spill>>;
 
 /// Tensors by the number of their slot: a batch, or a batch of a layer.
 pub struct Cache {

@@ -5,8 +5,8 @@ use super::CacheError;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::disk::{make_folder, put, read};
 
-/// Keeps bytes by name as long as a run lasts.
-pub trait Spill {
+/// Keeps bytes by name as long as a run lasts. Several devices that share one use different names.
+pub trait Spill: Send + Sync {
     /// Keeps bytes in place of those that had the name.
     ///
     /// # Errors

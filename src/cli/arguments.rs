@@ -20,7 +20,7 @@ use super::out;
 
 pub use adapter::AdapterArgument;
 pub use calibration::{Calibration, CalibrationSize, Cutting, window_length, window_length_of};
-pub use device::{DeviceArgument, device_parser, limits, told};
+pub use device::{DeviceArgument, DevicesArgument, device_parser, limits, told};
 pub use pruning::{Knobs, Pruning};
 
 /// Opens a folder, or a GGUF file, and its tokenizer.

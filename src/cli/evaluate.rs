@@ -10,7 +10,7 @@ use slimgpt::eval::tasks::Begin;
 use slimgpt::eval::{BadRow, EvalError, EvalRecord};
 use slimgpt::hub::Need;
 
-use super::arguments::{self, AdapterArgument, DeviceArgument};
+use super::arguments::{self, AdapterArgument, DevicesArgument};
 use super::choice::{choice, suggesting};
 use super::hub::{Given, Online, model_called};
 use super::{out, parse};
@@ -89,7 +89,7 @@ pub struct Evaluate {
     #[arg(long)]
     save: bool,
     #[command(flatten)]
-    device: DeviceArgument,
+    device: DevicesArgument,
     #[command(flatten)]
     online: Online,
     /// Print one JSON object

@@ -10,15 +10,17 @@ use slimgpt::export::gguf::{self, FileType};
 use slimgpt::format;
 use slimgpt::hub::Need;
 use slimgpt::pipeline::{Limits, Plan, plan};
+use slimgpt::shape::ModelConfig;
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
 use super::choice::choice;
 use super::exit::Usage;
 use super::hub::{Given, Online};
-use super::{export, out, show, variables};
+use super::{export, out, parse, show, variables};
 
 mod recovery;
 mod rounding;
+mod sharing;
 
 use recovery::Recovery;
 
@@ -31,6 +33,7 @@ Examples:
   slimgpt plan ./SmolLM2-135M --shape kv_heads=2,channels=1024
   slimgpt plan ./Llama-2-7b-hf --target 0.2 --device gpu
   slimgpt plan ./Llama-2-70b-hf --target 0.5 --samples 256 --seq-len 2048 --memory 24GB
+  slimgpt plan ./Llama-2-70b-hf --target 0.5 --memory 141GB --processes 8
   slimgpt plan ./slim --recover --memory 8GiB";
 
 const UNSEARCHED: &str = "a plan reads no weights and no text, and a search needs both: `slimgpt search` makes a file of sizes, \
@@ -58,6 +61,12 @@ pub struct PlanCommand {
     /// Say how large a GGUF file of this type will be, and which matrices cannot have its blocks
     #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
     gguf_dtype: Option<FileType>,
+    /// Devices or processes that share the calibration windows: what that costs and saves
+    ///
+    /// The memory is then what each device, and this machine for all of them, needs. Seconds are those of
+    /// the rates that are told with them.
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
+    processes: Option<usize>,
     #[command(flatten)]
     recovery: Recovery,
     #[command(flatten)]
@@ -93,10 +102,10 @@ impl PlanCommand {
         }
         // The seed decides which units go, not how many.
         let request = self.pruning.request(&self.size, &checkpoint, 0)?;
-        let limits = self.limits()?;
+        let limits = Limits { ranks: self.processes.unwrap_or(1), ..self.limits()? };
         let plan = plan(&request, checkpoint.config(), &limits)?;
         if plan.is_open() {
-            return self.open(&plan);
+            return self.open(&plan, checkpoint.config());
         }
         if let Some(dtype) = self.gguf_dtype {
             let pruned = plan.pruned_config(checkpoint.config());
@@ -111,16 +120,23 @@ impl PlanCommand {
         for line in rounding::lines(&plan) {
             out::line(line)?;
         }
-        Ok(out::line(format_args!("{}\n{}", totals(&plan), memory_lines(&plan)))?)
+        self.close(&plan, checkpoint.config())
+    }
+
+    /// What is told of every plan at its end.
+    fn close(&self, plan: &Plan, config: &ModelConfig) -> Result<()> {
+        out::line(format_args!("{}\n{}", totals(plan), memory_lines(plan)))?;
+        sharing::lines(plan, config).into_iter().try_for_each(out::line)?;
+        Ok(())
     }
 
     /// A plan whose layers' sizes are not known yet has none to show.
-    fn open(&self, plan: &Plan) -> Result<()> {
+    fn open(&self, plan: &Plan, config: &ModelConfig) -> Result<()> {
         if self.json {
             return out::json(&Plan { layers: Vec::new(), ..plan.clone() });
         }
         out::line(OPEN)?;
-        Ok(out::line(format_args!("{}\n{}", totals(plan), memory_lines(plan)))?)
+        self.close(plan, config)
     }
 
     fn limits(&self) -> Result<Limits> {
@@ -172,5 +188,9 @@ pub fn totals(plan: &Plan) -> String {
 
 /// The bytes that the work takes, where, and what for.
 pub fn memory_lines(plan: &Plan) -> String {
-    show::memory(&plan.memory.parts)
+    let memory = show::memory(&plan.memory.parts);
+    match plan.ranks {
+        1 => memory,
+        ranks => format!("{ranks} share the windows; memory on the device is that of each\n{memory}"),
+    }
 }

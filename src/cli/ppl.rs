@@ -13,7 +13,7 @@ use slimgpt::hub::Need;
 use slimgpt::names::Named;
 use slimgpt::text::{Bos, Files, Join};
 
-use super::arguments::{self, AdapterArgument, DeviceArgument};
+use super::arguments::{self, AdapterArgument, DevicesArgument};
 use super::choice::choice;
 use super::exit::Usage;
 use super::hub::{Given, Online};
@@ -92,7 +92,7 @@ pub struct Ppl {
     #[arg(long)]
     save: bool,
     #[command(flatten)]
-    device: DeviceArgument,
+    device: DevicesArgument,
     #[command(flatten)]
     online: Online,
     /// Print one JSON object

@@ -19,7 +19,7 @@ use slimgpt::place::{Kind, Place};
 use slimgpt::search::SearchPlan;
 use slimgpt::session::{Pruned, move_to_folder, prune_to_folder};
 
-use super::arguments::{self, AdapterArgument, Calibration, DeviceArgument, Pruning};
+use super::arguments::{self, AdapterArgument, Calibration, DevicesArgument, Pruning};
 use super::choice::choice;
 use super::exit::Usage;
 use super::hub::{Given, Online};
@@ -41,6 +41,7 @@ Examples:
   slimgpt prune ./model --out ./slim --target 0.5 --paper --calibration c4.jsonl --device cpu
   slimgpt prune ./model --out ./slim --target 0.2 --calibration c4.jsonl --text wiki.test.raw
   slimgpt prune ./model --out ./slim --target-bytes 3GB --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --target 0.5 --calibration c4.jsonl --device gpu:0 --device gpu:1
   slimgpt prune ./model --out ./slim --schedule search --max-perplexity-rise 5% --calibration c4.jsonl
   slimgpt prune ./model --out ./slim --schedule search --target 0.25 --search-minutes 10 --calibration c4.jsonl
 
@@ -52,6 +53,9 @@ cut into blocks.
 
 With --schedule search --max-perplexity-rise 5% candidates are pruned beside OUT (OUT.candidate-1 …) and measured on
 held-out text; the smallest that stays within the rise becomes OUT.
+
+Several devices share the calibration windows. The result is that of as many devices, the same on every run; whatever
+ends one ends all, and the same command with as many devices goes on after the last whole layer.
 
 With --text the perplexity of the model is measured before its first layer and that of OUT at the
 end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the page).
@@ -89,7 +93,7 @@ pub struct Prune {
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
-    device: DeviceArgument,
+    device: DevicesArgument,
     #[command(flatten)]
     online: Online,
     /// Print the events as JSON lines on standard output

@@ -113,7 +113,7 @@ impl Device {
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&device);
-        let device = Self { tensor, name, max_binding_bytes, handle };
+        let device = Self { tensor, name, max_binding_bytes, handle, members: Vec::new() };
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -151,7 +151,8 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(most_bound(&setup.device.limits()));
-        Ok(Self { tensor, name: adapter.name.clone(), max_binding_bytes, handle: Some(setup.adapter) })
+        let (name, handle) = (adapter.name.clone(), Some(setup.adapter));
+        Ok(Self { tensor, name, max_binding_bytes, handle, members: Vec::new() })
     }
 }
 

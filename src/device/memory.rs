@@ -48,7 +48,13 @@ impl Adapter {
 impl Device {
     /// Bytes of the device's memory that are used unless told otherwise; `None` on the CPU, and where the driver
     /// tells nothing of it.
+    ///
+    /// Of several that share the work it is what each may use, and those of one card share its memory.
     pub fn usable_bytes(&self) -> Option<u64> {
+        if self.is_shared() {
+            let usable = |(device, times): (Self, u64)| device.usable_bytes().map(|bytes| bytes / times);
+            return self.with_occurrences().filter_map(usable).min();
+        }
         let handle = self.handle.as_ref()?;
         // What an earlier run left for reuse is in use as the driver sees it.
         self.release_unused();
@@ -63,9 +69,9 @@ impl Device {
         self.tensor.memory_pool_usage().filter(|_| self.is_gpu()).map(|usage| usage.bytes_reserved)
     }
 
-    /// Gives back what is kept for reuse and not in use.
+    /// Gives back what is kept for reuse and not in use, on all that share the work.
     pub fn release_unused(&self) {
-        self.tensor.memory_cleanup();
+        self.each().iter().for_each(|device| device.tensor.memory_cleanup());
     }
 }
 

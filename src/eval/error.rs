@@ -25,6 +25,19 @@ pub enum EvalError {
     /// The device lost its work.
     #[error(transparent)]
     Readback(#[from] crate::device::readback::ReadbackError),
+    /// Several devices share the work, and another one ended.
+    #[error(transparent)]
+    Ranks(#[from] crate::ranks::RanksError),
+    /// One of several devices that share the work failed, which ended all.
+    #[error("device {rank} of those that share the work ({device}): {cause}")]
+    Rank {
+        /// Its place among them, from 0.
+        rank: usize,
+        /// Its name.
+        device: String,
+        /// What went wrong there.
+        cause: Box<EvalError>,
+    },
     /// There is no memory for what is to be measured.
     #[error("{}", no_room(needs, *free))]
     Room {
@@ -147,6 +160,7 @@ impl Remedied for EvalError {
             Self::Text(error) => error.remedy(),
             Self::Device(error) => error.remedy(),
             Self::Readback(error) => error.remedy(),
+            Self::Rank { cause, .. } => cause.remedy(),
             Self::Room { free: None, .. } => Some(Remedy::Cpu),
             Self::BadRows(_) => Some(Remedy::SkipRows),
             Self::Stride { length, .. } => Some(Remedy::Stride(*length)),

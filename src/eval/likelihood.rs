@@ -3,7 +3,7 @@
 //!
 //! Sequences of near length go through the layers together, the shorter ones filled up on the
 //! right: attention looks only back, so what stands there changes nothing before it. Requests with
-//! the same input (choices of one token after one context) share it.
+//! the same input (choices of one token after one context) share it. Several devices share the batches.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use crate::device::Device;
 use crate::device::panels::bindable;
 use crate::device::readback::{floats, settled};
 use crate::model::{Block, Outer, Positions, fits, token_tensor};
+use crate::ranks::{Alone, Ranks, RanksError};
 use crate::shape::ModelConfig;
 
 /// Hidden states that are kept between two layers, in bytes.
@@ -83,17 +84,21 @@ pub async fn log_likelihoods(
     batch_tokens: Option<usize>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<f64>, EvalError> {
-    let (config, on) = (checkpoint.config(), device.tensor_device());
+    let config = checkpoint.config();
     check(requests, config.max_positions)?;
     fits(config, device)?;
     // Rows, batches and groups follow from the requests alone, so that what it takes is known before any work.
     let rows = rows(requests, config.max_positions);
     let batch_tokens = batch_tokens.unwrap_or_else(|| usual_batch_tokens(config, device));
     let batches = batches(&rows, batch_tokens);
-    let groups = groups(&batches, config.hidden_size);
-    let needs = needs(config, &groups);
-    room::check(&needs, device)?;
-    let sums = room::within(&needs, sums(checkpoint, requests.len(), &groups, on, progress)).await?;
+    let count = requests.len();
+    let sums = match device.is_shared() {
+        #[cfg(not(target_arch = "wasm32"))]
+        true => super::shared::on_all(device, progress, async |ranks, device, progress| {
+            share(ranks, checkpoint, count, &batches, device, progress).await
+        })?,
+        _ => share(&Alone, checkpoint, count, &batches, device, progress).await?,
+    };
     // −∞ too: in range no log-softmax gives it.
     match sums.iter().position(|sum| !sum.is_finite()) {
         Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
@@ -101,8 +106,29 @@ pub async fn log_likelihoods(
     }
 }
 
-/// Σ log p of each of `count` requests, group by group.
+/// Σ log p of each of `count` requests at the first rank, after each has computed those of its share of the batches.
+async fn share(
+    ranks: &dyn Ranks,
+    checkpoint: &Checkpoint,
+    count: usize,
+    batches: &[&[Row]],
+    device: &Device,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<f64>, EvalError> {
+    let config = checkpoint.config();
+    let groups = groups(&batches[ranks.share(batches.len())], config.hidden_size);
+    let needs = needs(config, &groups);
+    room::check(&needs, device)?;
+    let work = sums(ranks, checkpoint, count, &groups, device.tensor_device(), progress);
+    let mut sums = room::within(&needs, work).await?;
+    // A request has one row, so that of its sums all but one are zero.
+    ranks.sum(&mut sums)?;
+    Ok(sums)
+}
+
+/// Σ log p of each of `count` requests, group by group; zero for those of no group.
 async fn sums(
+    ranks: &dyn Ranks,
     checkpoint: &Checkpoint,
     count: usize,
     groups: &[&[&[Row]]],
@@ -116,6 +142,8 @@ async fn sums(
     let mut step = || {
         done += 1;
         progress(done, steps);
+        // Nobody works on for nothing.
+        ranks.check()
     };
     let mut sums = vec![0.0; count];
     for group in groups {
@@ -206,7 +234,7 @@ async fn run_group(
     outer: &Outer,
     group: &[&[Row]],
     on: &TensorDevice,
-    step: &mut impl FnMut(),
+    step: &mut impl FnMut() -> Result<(), RanksError>,
 ) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
@@ -220,7 +248,7 @@ async fn run_group(
             *batch = block.forward(batch.clone(), &positions.first(longest(rows)));
             // Told when it is done: a GPU takes hours of work in seconds.
             settled(batch).await?;
-            step();
+            step()?;
         }
     }
     let mut answers = Vec::new();

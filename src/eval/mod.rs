@@ -8,6 +8,7 @@
 //! divergence.rs   how far a changed model's expectations are from what they were
 //! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
 //! needs.rs, room.rs     the memory that measuring takes, and where there is none
+//! shared.rs       several devices at one measurement
 //! record.rs       the figures kept in a model's folder
 //! ```
 
@@ -23,6 +24,8 @@ mod record;
 mod rolling;
 mod room;
 pub mod scorers;
+#[cfg(not(target_arch = "wasm32"))]
+mod shared;
 mod strided;
 pub mod tasks;
 mod wikitext;

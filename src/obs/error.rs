@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::device::readback::ReadbackError;
+use crate::ranks::RanksError;
 use crate::remedy::{Remedied, Remedy};
 
 /// Why a layer could not be pruned.
@@ -69,6 +70,9 @@ pub enum ObsError {
     /// The device lost the work or refused it.
     #[error(transparent)]
     Readback(#[from] ReadbackError),
+    /// What other ranks have summed did not come.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 /// A matrix that an executor factors.

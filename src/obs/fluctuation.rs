@@ -16,6 +16,7 @@ use burn::tensor::Tensor;
 use super::rank::ColumnNorms;
 use super::{HeadLayout, HeadUnit, ObsError};
 use crate::device::readback::floats;
+use crate::ranks::{Ranks, RanksError, numbers};
 
 /// Mean and spread of each input of a linear layer, added up batch by batch.
 pub struct Fluctuation {
@@ -42,14 +43,40 @@ impl Fluctuation {
         let centred = x.clone() - mean.clone();
         let spread = (centred.clone() * centred).sum_dim(0);
         let (means, spreads) = (floats(mean).await?, floats(spread).await?);
+        self.add(tokens, means.into_iter().zip(spreads).map(|(mean, spread)| (mean.into(), spread.into())));
+        Ok(())
+    }
+
+    /// Adds another sample of so many tokens, with its mean and its spread of each input.
+    fn add(&mut self, tokens: f64, inputs: impl Iterator<Item = (f64, f64)>) {
         // Chan, Golub and LeVeque's rule for two samples put together.
         let all = self.tokens + tokens;
-        for (j, (mean, spread)) in means.into_iter().zip(spreads).enumerate() {
-            let apart = f64::from(mean) - self.means[j];
+        for (j, (mean, spread)) in inputs.enumerate() {
+            let apart = mean - self.means[j];
             self.means[j] += apart * tokens / all;
-            self.spreads[j] += f64::from(spread) + apart * apart * self.tokens * tokens / all;
+            self.spreads[j] += spread + apart * apart * self.tokens * tokens / all;
         }
         self.tokens = all;
+    }
+
+    /// Adds what the other ranks have seen of their tokens to what the first has seen; the others keep theirs.
+    ///
+    /// # Errors
+    /// When another rank ended.
+    pub fn gather(&mut self, ranks: &dyn Ranks) -> Result<(), RanksError> {
+        if ranks.count() == 1 {
+            return Ok(());
+        }
+        let own: Vec<f64> = [&[self.tokens][..], &self.means, &self.spreads].concat();
+        let features = self.means.len();
+        for message in ranks.gather(bytemuck::cast_slice::<f64, u8>(&own).to_vec())?.iter().skip(1) {
+            let theirs: Vec<f64> = numbers(message, own.len())?;
+            // A rank without tokens has no mean.
+            if theirs[0] > 0.0 {
+                let (means, spreads) = theirs[1..].split_at(features);
+                self.add(theirs[0], means.iter().copied().zip(spreads.iter().copied()));
+            }
+        }
         Ok(())
     }
 

@@ -1,11 +1,14 @@
 //! H = Σ x xᵀ over calibration tokens: a raw sum and a count, damped once when it is used. On
 //! request Σ x beside it, for what needs the inputs' means.
 
-use burn::tensor::Tensor;
+use std::ops::Range;
 
-use super::{Executor, ObsError};
+use burn::tensor::{Tensor, TensorData};
+
+use super::{Executor, ObsError, Shared};
 use crate::device::product::product;
 use crate::device::readback::floats;
+use crate::ranks::Ranks;
 
 /// The sum over all tokens seen so far. Where the batches were cut does not matter.
 pub struct Hessian<E: Executor> {
@@ -92,6 +95,59 @@ impl<E: Executor> Hessian<E> {
         });
     }
 
+    /// Adds what the other ranks have summed of their tokens to the sum of the first rank; the others keep theirs.
+    /// Outputs of `drawn` rows are drawn somewhere, if any are. What it comes to follows from the ranks' order and not
+    /// from who is ready first.
+    ///
+    /// # Errors
+    /// When the device fails, or another rank ended.
+    pub async fn gather(&mut self, executor: &E, ranks: &dyn Ranks, drawn: Option<usize>) -> Result<(), ObsError>
+    where
+        E: Shared,
+    {
+        if ranks.count() == 1 {
+            return Ok(());
+        }
+        let mut tokens = [self.tokens as f64];
+        ranks.sum(&mut tokens)?;
+        self.tokens = tokens[0] as usize;
+        if let Some(sums) = &mut self.column_sums {
+            ranks.sum(sums)?;
+        }
+        for rows in pieces(self.features, self.features) {
+            let mut elements = executor.rows(self.sum.as_ref().ok_or(ObsError::NoTokens)?, rows.clone()).await?;
+            ranks.sum_singles(&mut elements)?;
+            if ranks.is_first() {
+                // Taken, so that the executor is its only holder and can write in place.
+                let sum = self.sum.take().ok_or(ObsError::NoTokens)?;
+                self.sum = Some(executor.with_rows(sum, rows, elements));
+            }
+        }
+        match drawn {
+            Some(out) => self.gather_draw(ranks, out).await,
+            None => Ok(()),
+        }
+    }
+
+    /// [`Self::gather`] of Σ g xᵀ, which a rank without tokens has none of.
+    async fn gather_draw(&mut self, ranks: &dyn Ranks, out: usize) -> Result<(), ObsError> {
+        for rows in pieces(out, self.features) {
+            let shape = [rows.len(), self.features];
+            let place = [rows, 0..self.features];
+            let mut elements = match &self.draw {
+                Some(draw) => floats(draw.clone().slice(place.clone())).await?,
+                None => vec![0.0; shape[0] * shape[1]],
+            };
+            ranks.sum_singles(&mut elements)?;
+            if ranks.is_first() {
+                let draw = self.draw.take().ok_or(ObsError::NoTokens)?;
+                let elements = Tensor::from_data(TensorData::new(elements, shape), &draw.device());
+                self.draw = Some(draw.slice_assign(place, elements));
+            }
+        }
+        Ok(())
+    }
+
     /// Σ g xᵀ, if it was told.
     pub(super) fn drawn(&self) -> Option<&Tensor<2>> {
         self.draw.as_ref()
@@ -129,5 +185,74 @@ impl<E: Executor> Hessian<E> {
             None => vec![0.0; self.features],
         };
         Ok(InputMoments { squares, means, tokens })
+    }
+}
+
+/// Elements that go from rank to rank at once: beside a message of every rank no more than this is held.
+const PIECE: usize = 2 << 20;
+
+/// `0..rows` in runs of rows that have about [`PIECE`] elements, where each has `columns`.
+fn pieces(rows: usize, columns: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = (PIECE / columns.max(1)).max(1);
+    (0..rows).step_by(step).map(move |from| from..rows.min(from + step))
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::obs::CpuExecutor;
+    use crate::ranks::on_threads;
+
+    /// Whole numbers, whose sums are exact in any order.
+    fn inputs(tokens: usize, features: usize, seed: usize) -> Tensor<2> {
+        let values: Vec<f32> = (0..tokens * features).map(|i| ((i * 31 + seed) % 13) as f32 - 6.0).collect();
+        Tensor::from_data(TensorData::new(values, [tokens, features]), Device::cpu().tensor_device())
+    }
+
+    /// A sum over batches of these seeds, with everything that can be summed.
+    fn summed(seeds: &[usize], features: usize) -> Hessian<CpuExecutor> {
+        let executor = CpuExecutor::new();
+        let mut hessian = Hessian::with_means(&executor, features);
+        for &seed in seeds {
+            let x = inputs(5, features, seed);
+            block_on(hessian.accumulate(&executor, &x)).unwrap();
+            hessian.draw(&inputs(5, 3, seed + 1), &x);
+        }
+        hessian
+    }
+
+    /// Everything of a sum as numbers: tokens, Σ x, the lower triangle and Σ g xᵀ.
+    fn told(hessian: &Hessian<CpuExecutor>) -> (usize, Vec<f64>, Vec<f32>, Vec<f32>) {
+        let sum = hessian.sum().unwrap();
+        let rows = block_on(CpuExecutor::<f32>::new().rows(sum, 0..hessian.features())).unwrap();
+        let draw = block_on(floats(hessian.drawn().unwrap().clone())).unwrap();
+        (hessian.tokens(), hessian.column_sums.clone().unwrap(), rows, draw)
+    }
+
+    #[test]
+    fn what_the_ranks_have_summed_is_the_sum_of_all() {
+        // The last takes more than one piece, and the last rank of each has nothing at all.
+        for features in [1, 7, 1500] {
+            let shares: [&[usize]; 3] = [&[1, 2], &[3], &[]];
+            let work = |ranks: &dyn Ranks| {
+                let mut own = summed(shares[ranks.rank()], features);
+                block_on(own.gather(&CpuExecutor::new(), ranks, Some(3)))?;
+                Ok::<_, ObsError>(ranks.is_first().then(|| told(&own)))
+            };
+            let (first, others) =
+                on_threads(vec![(), ()], |rank| work(rank), |rank, ()| work(rank), |_| false).unwrap();
+            assert_eq!(first.unwrap().unwrap(), told(&summed(&[1, 2, 3], features)), "{features} features");
+            assert!(others.into_iter().all(|other| other == Ok(None)));
+        }
+    }
+
+    #[test]
+    fn pieces_are_all_rows() {
+        assert_eq!(pieces(3, 1 << 30).collect::<Vec<_>>(), [0..1, 1..2, 2..3]);
+        assert_eq!(pieces(5, PIECE / 2).collect::<Vec<_>>(), [0..2, 2..4, 4..5]);
+        assert_eq!(pieces(0, 4).count(), 0);
     }
 }

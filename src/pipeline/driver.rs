@@ -13,33 +13,80 @@
 //! A run that goes on replays its stored layers: the same operations on the same weights in the
 //! same batches, without Hessians and selection, so that h has the same bits.
 //!
+//! Several ranks take the same steps, each with its share of the batches and a device of its own. Hessians and losses
+//! are summed at the first, which selects, solves, tells and stores; the others hear Ŵ from it.
+//!
 //! Where sizes or selection follow from scores of all layers, one pass of the model as it is comes first.
 
+use std::sync::Arc;
+
 use super::fluctuations::{Surveyed, surveyed};
+use super::ranked::{Following, Leading};
 use super::report::{Report, Timing};
 use super::run::Run;
 use super::{Event, Flow, Job, LayerSink, PipelineError};
+use crate::activations::Spill;
 use crate::device::Peak;
-use crate::obs::Executor;
+use crate::obs::Shared;
+use crate::ranks::{Alone, Ranks};
 
 /// Carries out the plan: prunes every layer that `sink` does not have yet, then puts it together.
 ///
 /// # Errors
 /// [`PipelineError::Stopped`] when `on_event` says so; otherwise when something cannot be read,
 /// computed or written. Layers that are stored stay stored.
-pub async fn prune<E: Executor, S: LayerSink>(
+pub async fn prune<E: Shared, S: LayerSink>(
     job: &Job<'_>,
     executor: &E,
     sink: &mut S,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, PipelineError> {
+    prune_leading(job, &Alone, executor, sink, on_event).await
+}
+
+/// [`prune`] as the first of several ranks, of which every other follows.
+///
+/// # Errors
+/// Those of [`prune`], and [`RanksError::Ended`](crate::ranks::RanksError::Ended) when another rank failed.
+pub async fn prune_leading<E: Shared, S: LayerSink>(
+    job: &Job<'_>,
+    ranks: &dyn Ranks,
+    executor: &E,
+    sink: &mut S,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    in_step(job, ranks, executor, &mut Leading::new(ranks, sink)?, on_event).await
+}
+
+/// The part of a rank that is not the first: of the same model, windows and plan, with a device of its own. Activations
+/// that fit no memory go to `spill`. Nothing comes of it but what the first is told.
+///
+/// # Errors
+/// As [`prune_leading`].
+pub async fn prune_following<E: Shared>(
+    job: &Job<'_>,
+    ranks: &dyn Ranks,
+    executor: &E,
+    spill: Option<Arc<dyn Spill>>,
+) -> Result<(), PipelineError> {
+    in_step(job, ranks, executor, &mut Following::new(ranks, spill)?, &mut |_| Flow::Continue).await.map(drop)
+}
+
+/// The steps of every rank.
+async fn in_step<E: Shared, S: LayerSink>(
+    job: &Job<'_>,
+    ranks: &dyn Ranks,
+    executor: &E,
+    sink: &mut S,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
     let started = (job.clock)();
-    let surveyed = surveyed(job, executor, sink, on_event).await?;
+    let surveyed = surveyed(job, ranks, executor, sink, on_event).await?;
     let job = &match &surveyed {
         Some(Surveyed { plan, scores, .. }) => Job { plan, scores: Some(scores), ..*job },
         None => *job,
     };
-    let mut run = Run::new(job, executor, on_event, sink.finished(), &sink.spill())?;
+    let mut run = Run::new(job, ranks, executor, on_event, sink.finished(), &sink.spill())?;
     run.peak = surveyed.as_ref().map_or(run.peak, |surveyed| surveyed.peak);
     run.announce()?;
     let (mut records, mut layer_seconds) = (Vec::new(), Vec::new());

@@ -6,6 +6,7 @@ use crate::allocate::AllocateError;
 use crate::checkpoint::{ReadError, WriteError};
 use crate::device::readback::ReadbackError;
 use crate::obs::ObsError;
+use crate::ranks::RanksError;
 use crate::remedy::{Remedied, Remedy};
 use crate::shape::Site;
 
@@ -106,6 +107,19 @@ pub enum PipelineError {
     /// The gradients that a selection needs could not be computed.
     #[error("gradients for the scores: {0}")]
     Gradients(String),
+    /// Several devices share the work, and another one ended or is out of step.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
+    /// One of several devices that share the work failed, which ended all.
+    #[error("device {rank} of those that share the work ({device}): {cause}")]
+    Rank {
+        /// Its place among them, from 0.
+        rank: usize,
+        /// Its name.
+        device: String,
+        /// What went wrong there.
+        cause: Box<PipelineError>,
+    },
     /// Activations are not where they should be.
     #[error(transparent)]
     Cache(CacheError),
@@ -157,9 +171,19 @@ impl PipelineError {
             Self::Readback { cause, .. }
             | Self::Device(cause)
             | Self::Site { cause: ObsError::Readback(cause), .. } => cause,
+            Self::Rank { cause, .. } => return cause.is_out_of_memory(),
             _ => return false,
         };
         *cause == ReadbackError::OutOfMemory
+    }
+
+    /// Whether nothing went wrong here: another rank failed, which has its own error.
+    pub fn is_of_another_rank(&self) -> bool {
+        let cause = match self {
+            Self::Ranks(cause) | Self::Site { cause: ObsError::Ranks(cause), .. } => cause,
+            _ => return false,
+        };
+        *cause == RanksError::Ended
     }
 }
 
@@ -172,6 +196,7 @@ impl Remedied for PipelineError {
             Self::Rounding { cause, .. } => cause.remedy().map(|_| Remedy::WiderTypeAfresh),
             Self::Readback { cause, .. } | Self::Device(cause) => cause.remedy(),
             Self::NotFinite { .. } => Some(Remedy::Cpu),
+            Self::Rank { cause, .. } => cause.remedy(),
             Self::Write(error) => error.remedy(),
             #[cfg(not(target_arch = "wasm32"))]
             Self::Folder(error) => error.remedy(),

@@ -6,7 +6,8 @@ use super::{Event, Flow, Job, LayerSink, PipelineError, Plan, UnitScores};
 use crate::allocate::Schedule;
 use crate::device::Peak;
 use crate::model::{flat, upload};
-use crate::obs::{Brought, Executor, Fluctuation, HeadLayout};
+use crate::obs::{Brought, Fluctuation, HeadLayout, Shared};
+use crate::ranks::Ranks;
 use crate::shape::Site;
 
 /// What such a pass leaves.
@@ -21,8 +22,9 @@ pub(super) struct Surveyed {
 
 /// Scores of all units and the sizes that follow from them; `None` where nothing does. Scores are those that the caller
 /// brought, that the sink has kept, or are computed and kept.
-pub(super) async fn surveyed<E: Executor, S: LayerSink>(
+pub(super) async fn surveyed<E: Shared, S: LayerSink>(
     job: &Job<'_>,
+    ranks: &dyn Ranks,
     executor: &E,
     sink: &mut S,
     on_event: &mut dyn FnMut(Event) -> Flow,
@@ -37,7 +39,7 @@ pub(super) async fn surveyed<E: Executor, S: LayerSink>(
         (Some(scores), _) => scores.to_vec(),
         (None, Some(kept)) => UnitScores::decoded(kept, job.plan.layers.len())?.0,
         (None, None) => {
-            let mut run = Run::new(job, executor, on_event, sink.finished(), &sink.spill())?;
+            let mut run = Run::new(job, ranks, executor, on_event, sink.finished(), &sink.spill())?;
             let scores = run.fluctuations().await?;
             peak = run.peak;
             sink.keep_choice(&UnitScores::encoded(&scores, &[])?)?;
@@ -49,8 +51,8 @@ pub(super) async fn surveyed<E: Executor, S: LayerSink>(
     Ok(Some(Surveyed { plan, scores, peak }))
 }
 
-impl<E: Executor> Run<'_, E> {
-    /// Sends all windows through the model as it is, and scores the units of every layer.
+impl<E: Shared> Run<'_, E> {
+    /// Sends all windows through the model as it is, and scores the units of every layer: the first rank for all.
     async fn fluctuations(&mut self) -> Result<Vec<UnitScores>, PipelineError> {
         self.embed().await?;
         let layers = self.config.layers.len();
@@ -58,7 +60,11 @@ impl<E: Executor> Run<'_, E> {
         for layer in 0..layers {
             scores.push(self.fluctuations_of(layer).await?);
         }
-        Ok(scores)
+        match self.ranks.count() {
+            1 => Ok(scores),
+            // Those of the others are of their own tokens.
+            _ => Ok(UnitScores::decoded(self.ranks.broadcast(UnitScores::encoded(&scores, &[])?)?, layers)?.0),
+        }
     }
 
     async fn fluctuations_of(&mut self, layer: usize) -> Result<UnitScores, PipelineError> {
@@ -66,8 +72,8 @@ impl<E: Executor> Run<'_, E> {
         let (shape, head_dim) = (self.config.layers[layer], self.config.head_dim);
         let at = move |site| move |cause| PipelineError::Site { layer, site, cause };
         let (mut contexts, mut inners) = (Fluctuation::new(shape.heads * head_dim), Fluctuation::new(shape.channels));
-        let (batches, layers) = (self.batches.len(), self.config.layers.len());
-        for batch in 0..batches {
+        let (batches, layers) = (self.own.len(), self.config.layers.len());
+        for batch in self.own.clone() {
             let hidden = self.take_hidden(layer, batch)?;
             let context = block.context(hidden.clone(), self.positions(batch));
             contexts.accumulate(&flat(context.clone())).await.map_err(at(Site::Heads))?;
@@ -76,7 +82,13 @@ impl<E: Executor> Run<'_, E> {
             inners.accumulate(&flat(inner.clone())).await.map_err(at(Site::Channels))?;
             let hidden = block.add_mlp(hidden, inner);
             self.keep_hidden(layer, batch, hidden).await?;
-            self.tell(Event::Choosing { done: layer * batches + batch + 1, total: layers * batches })?;
+            let done = layer * batches + batch + 1 - self.own.start;
+            self.tell(Event::Choosing { done, total: layers * batches })?;
+        }
+        contexts.gather(self.ranks)?;
+        inners.gather(self.ranks)?;
+        if !self.ranks.is_first() {
+            return Ok(UnitScores::default());
         }
         let device = self.job.device.tensor_device();
         let weight = |site: Site| upload::<2>(weights.weight(site.projection()), device);

@@ -17,7 +17,7 @@
 //! leaves whole layers and rubbish that the next one clears away.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -215,7 +215,7 @@ impl LayerSink for OutputFolder {
         Some(self.work.run_id())
     }
 
-    fn spill(&self) -> Option<Rc<dyn Spill>> {
+    fn spill(&self) -> Option<Arc<dyn Spill>> {
         Some(self.work.spill())
     }
 }

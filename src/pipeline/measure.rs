@@ -2,6 +2,7 @@
 
 use super::Request;
 use super::request::Measure;
+use crate::ranks::{Ranks, RanksError, numbers};
 
 /// Most tokens on which losses are measured unless all are asked for: two products of a layer's projections for each
 /// would be a seventh of the whole work.
@@ -61,6 +62,20 @@ impl Losses {
     pub fn add(&mut self, tokens: usize, of_tokens: &[f32]) {
         let sum = |window: &[f32]| window.iter().map(|&s| f64::from(s)).sum();
         self.windows.extend(of_tokens.chunks(tokens.max(1)).map(|window| (tokens as f64, sum(window))));
+    }
+
+    /// Adds the windows of the other ranks to those of the first, in the ranks' order; the others keep theirs.
+    pub fn gather(&mut self, ranks: &dyn Ranks) -> Result<(), RanksError> {
+        if ranks.count() == 1 {
+            return Ok(());
+        }
+        let own: Vec<f64> = self.windows.iter().flat_map(|window| [window.0, window.1]).collect();
+        // The first message is of this rank itself, which has its windows already.
+        for message in ranks.gather(bytemuck::cast_slice::<f64, u8>(&own).to_vec())?.iter().skip(1) {
+            let theirs = numbers::<f64>(message, message.len() / size_of::<f64>())?;
+            self.windows.extend(theirs.chunks_exact(2).map(|window| (window[0], window[1])));
+        }
+        Ok(())
     }
 
     /// Σ of all that was added.
@@ -143,5 +158,21 @@ mod tests {
         assert_eq!(sum, 24.0);
         assert!((error.powi(2) - 0.5 * 64.0 / 4.0 * 14.0 / 3.0).abs() < 1e-9, "{error}");
         assert_eq!(Losses::default().of_all(8, 8), (0.0, 0.0));
+    }
+
+    #[test]
+    fn what_all_ranks_measured_is_the_first_ones_in_their_order() {
+        let at = |rank: &dyn Ranks| {
+            let mut losses = Losses::default();
+            // The second has no batch that is measured.
+            if rank.rank() != 1 {
+                losses.add(2, &[rank.rank() as f32 + 1.0; 4]);
+            }
+            losses.gather(rank).map(|()| losses.windows)
+        };
+        let (first, others) =
+            crate::ranks::on_threads(vec![(), ()], |rank| at(rank), |rank, ()| at(rank), |_| false).unwrap();
+        assert_eq!(first.unwrap(), [(2.0, 2.0), (2.0, 2.0), (2.0, 6.0), (2.0, 6.0)]);
+        assert_eq!(others.into_iter().map(|own| own.unwrap().len()).collect::<Vec<_>>(), [0, 2]);
     }
 }

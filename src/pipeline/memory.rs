@@ -1,92 +1,37 @@
-//! Bytes, counted before any work: what lies on the device, what on the host, and whether it fits.
+//! Bytes, counted before any work: where everything lies, and whether it fits.
 //!
-//! With N tokens of calibration, B of a batch, hidden width D, q = heads · head_dim, c channels and
-//! n = max(q, c):
-//!
-//! ```text
-//! one layer's weights       parameters · 4
-//! the solver                3 n² · 4 + 4 D n · 4      H, and two of: H + λI, its factor, H⁻¹, WᵀW; W, W as it was
-//!                           + 384 max(n, D) · 4       left, and what is made of them (the CPU: 4 n² and 3 D n); what
-//!                                                     removals keep aside
-//! activations               N (D + q) · 4             hidden states and attention contexts: on the
-//!                                                     device, else in host memory, else on disk
-//! kept inner activations    M c · 4                   of the M tokens that are measured, where there is room to spare
-//! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
-//! ```
-//!
-//! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
-//! far it is from the old one stay there meanwhile, and the new down_proj with what is left of gate and up where H is
-//! gone.
-
-use std::path::Path;
+//! Of several devices that share the windows each holds its share of the activations and all the rest; this machine holds
+//! what all of them need of it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Request;
-use super::measure::most_tokens;
 use crate::activations::Placement;
 use crate::allocate::LayerPlan;
-use crate::device::{Device, room};
 use crate::format;
-use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, pieces, widths};
+use crate::model::{pieces, widths};
 use crate::shape::ModelConfig;
 
 mod bindings;
 mod error;
+mod limits;
+mod needs;
 
+use bindings::of_solver;
 pub use bindings::refuse_unbindable;
-use bindings::{extra_bytes, of_solver};
 pub use error::{MemoryError, WouldFit};
+pub use limits::Limits;
+use needs::Needs;
 
 const F32: u64 = 4;
 /// The line of the plan that may lie anywhere.
 const ACTIVATIONS: &str = "activations";
 /// The line of what only a search holds.
 const BESIDE: &str = "what a search holds beside";
-/// Vectors that elimination keeps aside between two moves of H⁻¹: three kinds for each of 128 removals.
-const PAIRS: u64 = 3 * 128;
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 pub const BATCH_TOKENS: usize = 4096;
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
 pub const CAUTIOUS_DEVICE_BYTES: u64 = 4 << 30;
-
-/// What the device and the machine can hold. Unknown numbers are `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Whether the device has memory of its own, apart from the host's.
-    pub is_gpu: bool,
-    /// The largest buffer a kernel can bind, in bytes.
-    pub max_binding_bytes: Option<u64>,
-    /// Memory of the device that may be used, where it can be asked for.
-    pub device_bytes: Option<u64>,
-    /// Memory of the host that may be used.
-    pub host_bytes: Option<u64>,
-    /// Room on the disk that the output goes to; `None` where activations cannot go to a disk.
-    pub disk_bytes: Option<u64>,
-}
-
-impl Limits {
-    /// What `device` and this machine can hold now. Activations may go to the disk of `out`, if a
-    /// folder is made at all.
-    pub fn of(device: &Device, out: Option<&Path>) -> Self {
-        Self {
-            is_gpu: device.is_gpu(),
-            max_binding_bytes: device.max_binding_bytes(),
-            device_bytes: device.usable_bytes(),
-            host_bytes: room::host_bytes(),
-            disk_bytes: out.and_then(room::disk_bytes),
-        }
-    }
-
-    /// The same with `bytes`, if given, as all that may be used where the work is done: the memory of
-    /// a GPU, or the host's where the CPU computes.
-    pub fn within(self, bytes: Option<u64>) -> Self {
-        match self.is_gpu {
-            true => Self { device_bytes: bytes.or(self.device_bytes), ..self },
-            false => Self { host_bytes: bytes.or(self.host_bytes), ..self },
-        }
-    }
-}
 
 /// One line of the memory plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,34 +67,6 @@ pub struct MemoryPlan {
     pub parts: Vec<MemoryPart>,
 }
 
-/// The bytes of each kind, before it is decided where they lie.
-struct Needs {
-    weights: u64,
-    /// What a GPU solves in; at its least, since it frees whatever is used up.
-    solver: u64,
-    /// What the CPU solves in.
-    solver_on_cpu: u64,
-    /// The larger sum.
-    sum: u64,
-    /// A new o_proj, and a new down_proj, each with its difference from the old one; with down_proj also the rows of gate
-    /// and up that it still reads.
-    projections: [u64; 2],
-    activations: u64,
-    inner: u64,
-    batch: u64,
-    outer: u64,
-    /// What the caller holds meanwhile.
-    beside: u64,
-}
-
-impl Needs {
-    /// What a GPU holds beside the layer's weights and the activations.
-    fn busy(&self) -> u64 {
-        let [new_o, new_down] = self.projections;
-        new_o + self.solver.max(self.sum.max(new_down) + self.batch)
-    }
-}
-
 /// Decides where things lie, where the caller holds `beside` bytes meanwhile, and refuses what does not fit.
 pub(super) fn plan(
     request: &Request,
@@ -160,40 +77,11 @@ pub(super) fn plan(
 ) -> Result<MemoryPlan, MemoryError> {
     refuse_unbindable(pieces(config).chain(of_solver(request, config, layers)), limits)?;
     let batch_windows = batch_windows(request, config, limits)?;
-    let mut needs = Needs { beside, ..Needs::of(request, config, batch_windows) };
-    needs.solver += extra_bytes(config, limits);
+    let needs = Needs::of(request, config, limits, batch_windows, beside);
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let allowed_bytes = if limits.is_gpu { limits.device_bytes } else { limits.host_bytes };
     let plan = MemoryPlan { batch_windows, allowed_bytes, ..plan };
     refuse_beyond_budget(request, limits, &needs, plan)
-}
-
-impl Needs {
-    fn of(request: &Request, config: &ModelConfig, batch_windows: usize) -> Self {
-        let (d, q, c) = widths(config);
-        let tokens = (request.windows * request.window_tokens) as u64;
-        let batch_tokens = (batch_windows.min(request.windows.max(1)) * request.window_tokens) as u64;
-        // There is one Hessian at a time; the wider site's is the larger.
-        let n = q.max(c);
-        let (embedding, head) = embedding_bytes(config);
-        let streams = u64::from(request.options.needs_draw());
-        // What is known of units that may come back: at most H's columns twice, and what they would be.
-        let swaps = if request.options.swaps > 0 { 3 } else { 0 };
-        Self {
-            // One layer is on the device at a time.
-            weights: largest_layer_bytes(config),
-            // What layers are drawn to is two matrices more, and one more stream of hidden states.
-            solver: ((3 + swaps) * n * n + (4 + 2 * streams) * d * n + PAIRS * n.max(d)) * F32,
-            solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n + PAIRS * n.max(d)) * F32,
-            sum: n * n * F32,
-            projections: [2 * d * q * F32, 4 * d * c * F32],
-            activations: tokens * ((1 + streams) * d + q) * F32,
-            inner: most_tokens(request) as u64 * c * F32,
-            batch: batch_bytes(config, batch_tokens),
-            outer: embedding + head,
-            beside: 0,
-        }
-    }
 }
 
 /// As many windows as make a good batch, and as the device can bind.
@@ -202,6 +90,11 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
     let tokens = request.window_tokens.max(1);
     // A window is never cut: its last token attends to its first.
     let wanted = (BATCH_TOKENS / tokens).max(1);
+    let wanted = match limits.ranks.max(1) {
+        1 => wanted,
+        // As many batches as there are devices, if there are as many windows.
+        ranks => wanted.min(request.windows.div_ceil(ranks)).max(1),
+    };
     let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) else { return Ok(wanted) };
     // Every activation is a buffer of its own, so the widest one decides.
     let token_bytes = d.max(q).max(c) * F32;
@@ -217,21 +110,25 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.busy() + needs.beside;
     // Three times: the layer as it was read, what is left of it until it is stored, and the next, which is read meanwhile.
-    let on_host = 3 * needs.weights + needs.outer;
-    let place = match working + needs.activations <= budget {
+    // Each device reads for itself.
+    let (weights, outer) = (needs.ranks * 3 * needs.weights, needs.ranks * needs.outer);
+    let (activations, inner) = (needs.shared_activations(), needs.shared_inner());
+    let place = match working + activations <= budget {
         true => Placement::Device,
-        false => host_or_disk(limits, limits.host_bytes, on_host, needs),
+        false => host_or_disk(limits, limits.host_bytes, weights + outer, needs),
     };
     // Where the activations did not fit there is no room to spare.
-    let keep_inner = place == Placement::Device && working + needs.activations + needs.inner <= budget;
+    let keep_inner = place == Placement::Device && working + activations + inner <= budget;
+    // Those of all devices come together where they leave their own.
+    let activations = if place == Placement::Device { activations } else { needs.activations };
     summed(
         vec![
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
             part(BESIDE, Placement::Device, needs.beside),
-            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("a layer's weights, read and cut, and the next", Placement::Host, 3 * needs.weights),
-            part("embeddings", Placement::Host, needs.outer),
+            part(ACTIVATIONS, place, activations + if keep_inner { inner } else { 0 }),
+            part("a layer's weights, read and cut, and the next", Placement::Host, weights),
+            part("embeddings", Placement::Host, outer),
         ],
         place,
         keep_inner,
@@ -241,20 +138,24 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
+    let ranks = needs.ranks;
     // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile.
-    let fixed = 4 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer + needs.beside;
+    let (weights, batch, outer) = (ranks * 4 * needs.weights, ranks * needs.batch, ranks * needs.outer);
+    // One solves; the others have a sum.
+    let solver = needs.solver_on_cpu + (ranks - 1) * needs.sum;
+    let fixed = weights + solver + batch + outer + needs.beside;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running, and the next", Placement::Host, 4 * needs.weights),
-            part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
-            part("one batch", Placement::Host, needs.batch),
+            part("one layer's weights, read, cut and running, and the next", Placement::Host, weights),
+            part("Hessian, its inverse and their workspace", Placement::Host, solver),
+            part("one batch", Placement::Host, batch),
             part(BESIDE, Placement::Host, needs.beside),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
-            part("embeddings", Placement::Host, needs.outer),
+            part("embeddings", Placement::Host, outer),
         ],
         place,
         keep_inner,
@@ -326,14 +227,15 @@ fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
 }
 
 impl MemoryPlan {
-    /// The same with the device's activations in the host's memory; `None` where they are not on the device.
-    pub(super) fn with_activations_off_device(&self) -> Option<Self> {
+    /// The same with the activations of so many devices in the host's memory; `None` where they are not on a device.
+    pub(super) fn with_activations_off_device(&self, ranks: usize) -> Option<Self> {
         let moved = |part: &MemoryPart| match part.what.as_str() {
-            ACTIVATIONS => MemoryPart { place: Placement::Host, ..part.clone() },
+            ACTIVATIONS => MemoryPart { place: Placement::Host, bytes: part.bytes * ranks as u64, ..part.clone() },
             _ => part.clone(),
         };
         (self.activations == Placement::Device).then(|| Self {
             batch_windows: self.batch_windows,
+            allowed_bytes: self.allowed_bytes,
             // Where the activations did not fit there is no room to spare.
             ..summed(self.parts.iter().map(moved).collect(), Placement::Host, false)
         })

@@ -22,10 +22,12 @@ mod meter;
 mod method;
 mod passes;
 mod plan;
+mod ranked;
 mod report;
 mod request;
 mod run;
 mod scores;
+mod sharing;
 mod sink;
 mod steps;
 mod walk;
@@ -38,7 +40,7 @@ mod resume;
 pub use batches::{batches, digest as windows_sha256, embed};
 pub use cost::{Operations, operations_per_token};
 pub use cut::KeptIndices;
-pub use driver::prune;
+pub use driver::{prune, prune_following, prune_leading};
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::FolderError;
 pub use error::PipelineError;
@@ -57,5 +59,6 @@ pub use request::{Measure, Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
 pub use scores::UnitScores;
+pub use sharing::Sharing;
 pub use sink::{FinishedLayer, LayerSink, MemorySink};
 pub use walk::{Between, Walk};

@@ -4,6 +4,7 @@
 use super::cut::{KeptIndices, cut, difference, refitted, shifted};
 use super::layer::{NewProjection, download};
 use super::measure::Losses;
+use super::ranked::Found;
 use super::report::{LayerRecord, SiteRecord, profile};
 use super::run::Run;
 use super::steps::{Selected, kept};
@@ -12,11 +13,11 @@ use crate::checkpoint::{LayerWeights, round_layer};
 use crate::device::readback::settled;
 use crate::model::{Block, upload};
 use crate::obs::{
-    Executor, HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, prune_channels, prune_heads, remove_ranked,
+    HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, Shared, prune_channels, prune_heads, remove_ranked,
 };
 use crate::shape::{Projection, Site};
 
-impl<E: Executor> Run<'_, E> {
+impl<E: Shared> Run<'_, E> {
     /// Prunes a layer and leaves the next layer's input in `hidden`.
     pub async fn prune_layer(&mut self, index: usize) -> Result<FinishedLayer, PipelineError> {
         let started = (self.job.clock)();
@@ -53,7 +54,7 @@ impl<E: Executor> Run<'_, E> {
         let o = of_saved(Projection::O, &kept.context_columns(self.config.head_dim));
         let down = of_saved(Projection::Down, &kept.channels);
         let narrow = self.narrowed(&block, &down);
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
             let context = block.context(hidden.clone(), self.positions(batch));
             let hidden = self.add(&block, Site::Heads, &o, hidden, context);
@@ -86,7 +87,7 @@ impl<E: Executor> Run<'_, E> {
     /// Keeps the contexts and sums the Hessian of o_proj.
     async fn attention_pass(&mut self, index: usize, block: &Block) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(index, Site::Heads);
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
             let context = block.context(hidden.clone(), self.positions(batch));
@@ -100,6 +101,7 @@ impl<E: Executor> Run<'_, E> {
             self.context.put(batch, context).await.map_err(PipelineError::at(index))?;
             self.batch_done(index, Pass::Attention, batch)?;
         }
+        self.gather(index, Site::Heads, &mut hessian).await?;
         Ok(hessian)
     }
 
@@ -111,7 +113,7 @@ impl<E: Executor> Run<'_, E> {
         heads: &mut Selected,
     ) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(index, Site::Channels);
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             let context = self.context.take(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
             if self.is_measured[batch] {
                 heads.measure(index, &context).await?;
@@ -132,13 +134,14 @@ impl<E: Executor> Run<'_, E> {
             self.batch_done(index, Pass::Feedforward, batch)?;
         }
         self.measured(index, Site::Heads, heads)?;
+        self.gather(index, Site::Channels, &mut hessian).await?;
         Ok(hessian)
     }
 
     /// Adds the new down_proj and measures it.
     async fn output_pass(&mut self, index: usize, block: &Block, channels: &mut Selected) -> Result<(), PipelineError> {
         let narrow = self.narrowed(block, &channels.projection);
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
             let hidden = match narrow.as_ref().filter(|_| !self.is_measured[batch]) {
                 Some(narrow) => channels.projection.add_kept(hidden.clone(), narrow.inner(hidden)),
@@ -161,7 +164,7 @@ impl<E: Executor> Run<'_, E> {
         self.measured(index, Site::Channels, channels)
     }
 
-    /// Decides what goes from a site and computes its new weights; tells the observer.
+    /// Decides what goes from a site and computes its new weights, once for all ranks.
     async fn select(
         &mut self,
         index: usize,
@@ -171,25 +174,50 @@ impl<E: Executor> Run<'_, E> {
     ) -> Result<Selected, PipelineError> {
         // A site that keeps everything has no Hessian, and nothing to solve.
         let Some(hessian) = hessian else { return self.untouched(index, site, weights) };
+        let (found, record) = match self.ranks.is_first() {
+            true => self.solve(index, site, weights, hessian).await.map(|(found, record)| (Some(found), record))?,
+            // Given back before the others wait: a rank that shares its device with the first makes room.
+            false => {
+                drop(hessian);
+                self.job.device.release_unused();
+                (None, SiteRecord::default())
+            }
+        };
+        let Found { units, columns, new } = Found::everywhere(found, self.ranks)?;
+        let (device, projection) = (self.job.device.tensor_device(), site.projection());
+        let old = weights.weight(projection);
+        let difference = difference(old, new.weight(projection), &columns);
+        let projection = NewProjection::new(&new, projection, &columns, old.shape[1], difference, device).with_biases(
+            new.bias(projection),
+            weights.bias(projection),
+            device,
+        );
+        Ok(Selected { units, new, projection, record, losses: Losses::default() })
+    }
+
+    /// Decides what goes from a site and computes its new weights; tells the observer.
+    async fn solve(
+        &mut self,
+        index: usize,
+        site: Site,
+        weights: &LayerWeights,
+        hessian: Hessian<E>,
+    ) -> Result<(Found, SiteRecord), PipelineError> {
         // What the batches left for reuse has other sizes than what is solved in.
         self.job.device.release_unused();
         let (device, projection) = (self.job.device.tensor_device(), site.projection());
-        let (old, old_bias) = (weights.weight(projection), weights.bias(projection));
         let pruned = self
-            .prune_site(index, site, &upload(old, device), &hessian)
+            .prune_site(index, site, &upload(weights.weight(projection), device), &hessian)
             .await
             .map_err(|cause| PipelineError::Site { layer: index, site, cause })?;
         let weight = download(pruned.weight).await;
         drop(hessian);
         self.job.device.release_unused();
         let weight = weight.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
-        let bias = shifted(old_bias, pruned.bias_change.as_deref());
+        let bias = shifted(weights.bias(projection), pruned.bias_change.as_deref());
         let mut new = refitted(projection, weight, bias);
         // Before it is measured or handed on: the tokens see what is saved.
         round_layer(index, &mut new, &self.types).map_err(|cause| PipelineError::Rounding { layer: index, cause })?;
-        let difference = difference(old, new.weight(projection), &pruned.kept_columns);
-        let on_device = NewProjection::new(&new, projection, &pruned.kept_columns, old.shape[1], difference, device)
-            .with_biases(new.bias(projection), old_bias, device);
         self.tell(Event::Pruned {
             layer: index,
             site,
@@ -209,8 +237,7 @@ impl<E: Executor> Run<'_, E> {
             removed: if site == Site::Heads { pruned.removed } else { Vec::new() },
             scores: if site == Site::Heads { pruned.scores } else { profile(&pruned.scores) },
         };
-        let losses = Losses::default();
-        Ok(Selected { units: pruned.kept_units, new, projection: on_device, record, losses })
+        Ok((Found { units: pruned.kept_units, columns: pruned.kept_columns, new }, record))
     }
 
     /// A site that loses nothing.

@@ -21,6 +21,10 @@ pub struct Plan {
     pub ratio: f64,
     /// Windows that run together. Part of what decides the last bits of the result.
     pub batch_windows: usize,
+    /// Devices that share the windows. Part of what decides the last bits: sums are taken over one share after the
+    /// other.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// Parameters of the whole model as it is.
     pub parameters_before: usize,
     /// Parameters of the whole model afterwards.
@@ -66,7 +70,8 @@ impl Plan {
     /// The same with less on the device: activations elsewhere first, which changes no bit of the result,
     /// then batches of half as many windows. `None` where both is done already.
     pub fn with_less_on_device(&self) -> Option<Self> {
-        let elsewhere = self.memory.with_activations_off_device().map(|memory| Self { memory, ..self.clone() });
+        let elsewhere =
+            self.memory.with_activations_off_device(self.ranks).map(|memory| Self { memory, ..self.clone() });
         elsewhere.or_else(|| self.with_smaller_batches())
     }
 
@@ -82,6 +87,15 @@ impl Plan {
     pub fn biased_config(&self, config: &ModelConfig) -> ModelConfig {
         self.request.written_config(config)
     }
+}
+
+/// What a plan of an earlier version has, and what a plan for one device leaves out.
+fn one() -> usize {
+    1
+}
+
+fn is_one(ranks: &usize) -> bool {
+    *ranks == one()
 }
 
 /// Most calibration tokens: the bytes of their activations still count in 64 bits.
@@ -110,6 +124,7 @@ pub fn plan_beside(request: &Request, config: &ModelConfig, limits: &Limits, bes
         request: request.clone(),
         ratio,
         batch_windows: memory.batch_windows,
+        ranks: limits.ranks.max(1),
         parameters_before: config.parameters(),
         parameters_after: parameters(config, &layers),
         layers,

@@ -12,6 +12,7 @@ use crate::activations::{Cache, Placement, SharedSpill};
 use crate::checkpoint::Types;
 use crate::device::Peak;
 use crate::model::Positions;
+use crate::ranks::Ranks;
 use crate::shape::ModelConfig;
 
 /// A run between two events.
@@ -23,8 +24,12 @@ pub(super) struct Run<'a, E> {
     pub types: Types,
     /// The layers as they are, read one after the other.
     pub layers: Layers,
+    /// The rank among those that share the windows.
+    pub ranks: &'a dyn Ranks,
     /// Which windows go together.
     pub batches: Vec<Range<usize>>,
+    /// The batches that are this rank's. Only they are computed and kept here, in slots of their numbers among all.
+    pub own: Range<usize>,
     /// Whether the losses of each batch are measured. Decides how its outputs are computed, so a replay needs it too.
     pub is_measured: Vec<bool>,
     /// Hidden states `(windows, tokens, hidden)`.
@@ -47,6 +52,7 @@ impl<'a, E> Run<'a, E> {
     /// A run with `stored` layers already there, and a place for activations that fit no memory.
     pub fn new(
         job: &'a Job<'a>,
+        ranks: &'a dyn Ranks,
         executor: &'a E,
         on_event: &'a mut dyn FnMut(Event) -> Flow,
         stored: usize,
@@ -68,13 +74,16 @@ impl<'a, E> Run<'a, E> {
         let sizes: Vec<(usize, usize)> =
             batches.iter().map(|batch| (batch.len(), batch.len() * job.windows[batch.start].len())).collect();
         let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
+        let own = ranks.share(batches.len());
         Ok(Self {
             job,
             executor,
             config,
             types: job.types(),
             layers: Layers::new(job),
+            ranks,
             batches,
+            own,
             is_measured: measured(&sizes, job.plan.request.measure),
             hidden,
             dense,
@@ -90,7 +99,7 @@ impl<'a, E> Run<'a, E> {
     /// Fills the hidden states with the tokens' embeddings.
     pub async fn embed(&mut self) -> Result<(), PipelineError> {
         let outer = self.job.checkpoint.outer()?;
-        for batch in 0..self.batches.len() {
+        for batch in self.own.clone() {
             // Batch by batch: all rows together would be one more copy of the hidden states.
             let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
@@ -118,10 +127,11 @@ impl<'a, E> Run<'a, E> {
         self.tell(Event::LayerStarted { layer, layers, replayed, ratio, before, after })
     }
 
-    /// Tells that a batch went through a pass.
+    /// Tells that a batch went through a pass. Of several ranks the first tells of its own, and the others are as far.
     pub fn batch_done(&mut self, layer: usize, pass: Pass, batch: usize) -> Result<(), PipelineError> {
-        let tokens = self.tokens_before(batch + 1);
-        self.tell(Event::Batch { layer, pass, done: batch + 1, total: self.batches.len(), tokens })
+        let (done, total) = (batch + 1 - self.own.start, self.own.len());
+        let tokens = self.tokens_before(batch + 1) - self.tokens_before(self.own.start);
+        self.tell(Event::Batch { layer, pass, done, total, tokens })
     }
 
     /// Tells that a layer is stored.
@@ -138,6 +148,8 @@ impl<'a, E> Run<'a, E> {
 
     /// Tells the observer, and stops when it says so.
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
+        // Whoever works on for nothing is stopped here, at the end of a batch, and not only by the next message.
+        self.ranks.check()?;
         // At every event, because nobody tells when the most is in use.
         self.peak = self.peak.or_more((self.job.memory)());
         match (self.on_event)(event) {

@@ -1,6 +1,6 @@
 //! Where finished layers go: a folder on disk, or memory on the web and in tests.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::beside::{Source, beside};
 use super::{LayerRecord, PipelineError, Report};
@@ -73,7 +73,7 @@ pub trait LayerSink {
     }
 
     /// Where activations go that no memory can hold, if the sink has such a place.
-    fn spill(&self) -> Option<Rc<dyn Spill>> {
+    fn spill(&self) -> Option<Arc<dyn Spill>> {
         None
     }
 }

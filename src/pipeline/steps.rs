@@ -11,7 +11,7 @@ use super::{Event, LayerRecord, PipelineError, Propagate};
 use crate::checkpoint::LayerWeights;
 use crate::device::readback::settled;
 use crate::model::{Block, flat};
-use crate::obs::{Executor, HeadUnit, Hessian};
+use crate::obs::{HeadUnit, Hessian, Shared};
 use crate::shape::{Projection, Site};
 
 /// A site after its selection.
@@ -49,7 +49,7 @@ impl Selected {
     }
 }
 
-impl<E: Executor> Run<'_, E> {
+impl<E: Shared> Run<'_, E> {
     /// A sum for a site that loses something; a site that keeps all needs none.
     pub fn new_hessian(&self, layer: usize, site: Site) -> Option<Hessian<E>> {
         let plan = &self.job.plan.layers[layer];
@@ -160,9 +160,24 @@ impl<E: Executor> Run<'_, E> {
         kept.map(|channels| block.with_channels(channels))
     }
 
-    /// Tells a site's two losses, once all batches that are to be are measured.
+    /// Brings the ranks' sums together, once all batches are added.
+    pub async fn gather(
+        &self,
+        layer: usize,
+        site: Site,
+        hessian: &mut Option<Hessian<E>>,
+    ) -> Result<(), PipelineError> {
+        let Some(hessian) = hessian else { return Ok(()) };
+        // Both sites end in the residual stream.
+        let drawn = self.dense.as_ref().map(|_| self.config.hidden_size);
+        let gathered = hessian.gather(self.executor, self.ranks, drawn).await;
+        gathered.map_err(|cause| PipelineError::Site { layer, site, cause })
+    }
+
+    /// Tells a site's two losses, once all ranks have measured all batches that are to be.
     pub fn measured(&mut self, layer: usize, site: Site, selected: &mut Selected) -> Result<(), PipelineError> {
         let Selected { record, losses, .. } = selected;
+        losses.gather(self.ranks)?;
         (record.measured_loss, record.measured_error) = losses.of_all(self.job.windows.len(), self.tokens());
         let (predicted_loss, measured_loss) = (record.predicted_loss, record.measured_loss);
         self.tell(Event::Measured { layer, site, predicted_loss, measured_loss })

@@ -4,7 +4,8 @@
 use super::run::Run;
 use super::{Event, FinishedLayer, Flow, Job, PipelineError};
 use crate::activations::{Cache, Placement};
-use crate::obs::Executor;
+use crate::obs::Shared;
+use crate::ranks::Alone;
 
 /// Hidden states of all calibration windows between two layers.
 pub struct Between {
@@ -18,7 +19,7 @@ pub struct Walk<'a, E> {
     run: Run<'a, E>,
 }
 
-impl<'a, E: Executor> Walk<'a, E> {
+impl<'a, E: Shared> Walk<'a, E> {
     /// Begins before the first layer, or where `behind` was kept by a run of the same windows in the same batches.
     ///
     /// # Errors
@@ -29,7 +30,7 @@ impl<'a, E: Executor> Walk<'a, E> {
         on_event: &'a mut dyn FnMut(Event) -> Flow,
         behind: Option<&Between>,
     ) -> Result<Self, PipelineError> {
-        let mut run = Run::new(job, executor, on_event, 0, &None)?;
+        let mut run = Run::new(job, &Alone, executor, on_event, 0, &None)?;
         match behind {
             None => run.embed().await?,
             Some(states) => {

@@ -9,7 +9,7 @@ use crate::activations::Placement;
 use crate::allocate::{Allocation, Schedule};
 use crate::device::Peak;
 use crate::model::Block;
-use crate::obs::Executor;
+use crate::obs::Shared;
 use crate::pipeline::{self, Flow, Job, PipelineError, Plan, PlanError, Request, Walk, plan_beside};
 use crate::shape::{LayerShape, ModelConfig};
 
@@ -49,7 +49,7 @@ pub(super) struct Candidates<'a, 'e, E> {
     on_event: &'e mut dyn FnMut(Event) -> Flow,
 }
 
-impl<'a, 'e, E: Executor> Candidates<'a, 'e, E> {
+impl<'a, 'e, E: Shared> Candidates<'a, 'e, E> {
     /// With room for as many states as there is memory beside a pruning to the sizes `start`. `seconds` are over already.
     pub fn new(
         asked: &'a Climb<'a>,

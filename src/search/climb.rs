@@ -18,7 +18,7 @@ use super::moves::{Field, Move, Worth};
 use super::plan::gone_for;
 use super::{Event, Found, SearchError};
 use crate::model::Head;
-use crate::obs::Executor;
+use crate::obs::Shared;
 use crate::pipeline::{Flow, Plan};
 use crate::shape::ModelConfig;
 
@@ -32,7 +32,7 @@ const TOLERANCE: f64 = 0.01;
 /// # Errors
 /// [`SearchError::ClimbStopped`] when `on_event` says so; [`SearchError::NoClimb`] where there can be none; otherwise when
 /// something cannot be read or computed.
-pub async fn climb<E: Executor>(
+pub async fn climb<E: Shared>(
     asked: &Climb<'_>,
     executor: &E,
     start: &Found,
@@ -111,7 +111,7 @@ impl Ground<'_> {
     }
 
     /// Prunes and judges the sizes that it begins with.
-    async fn begin<E: Executor>(
+    async fn begin<E: Shared>(
         &self,
         all: &mut Candidates<'_, '_, E>,
         chosen: Vec<usize>,
@@ -126,7 +126,7 @@ impl Ground<'_> {
     }
 
     /// Prunes what an earlier session went on from, for its states.
-    async fn rebuild<E: Executor>(&self, all: &mut Candidates<'_, '_, E>, state: &Climbing) -> Result<(), SearchError> {
+    async fn rebuild<E: Shared>(&self, all: &mut Candidates<'_, '_, E>, state: &Climbing) -> Result<(), SearchError> {
         let plan = all.plan(self.field.sizes(&state.chosen))?;
         let look = Look { from: 0, most: f64::NEG_INFINITY, with_held_out: false, steps: state.steps };
         let outcome = all.judged(&plan, &look).await?;
@@ -135,7 +135,7 @@ impl Ground<'_> {
     }
 
     /// What is tried next; none where no move is left.
-    fn next<E: Executor>(&self, all: &Candidates<'_, '_, E>, state: &mut Climbing) -> Option<Next> {
+    fn next<E: Shared>(&self, all: &Candidates<'_, '_, E>, state: &mut Climbing) -> Option<Next> {
         loop {
             let of = (self.asked.seed, state.steps);
             match self.field.propose(&state.chosen, &state.learnt, &state.tried, state.units, of) {
@@ -151,7 +151,7 @@ impl Ground<'_> {
     }
 
     /// Prunes and judges a candidate, and goes on from it if it is better.
-    async fn step<E: Executor>(
+    async fn step<E: Shared>(
         &self,
         all: &mut Candidates<'_, '_, E>,
         state: &mut Climbing,
@@ -182,11 +182,7 @@ impl Ground<'_> {
     }
 
     /// Prunes the best anew, for its divergence on the held-out tokens.
-    async fn check<E: Executor>(
-        &self,
-        all: &mut Candidates<'_, '_, E>,
-        state: &mut Climbing,
-    ) -> Result<(), SearchError> {
+    async fn check<E: Shared>(&self, all: &mut Candidates<'_, '_, E>, state: &mut Climbing) -> Result<(), SearchError> {
         let plan = all.plan(self.field.sizes(&state.chosen))?;
         let look = Look { from: 0, most: f64::NEG_INFINITY, with_held_out: true, steps: state.steps };
         state.held_out_best = all.judged(&plan, &look).await?.held_out;

@@ -62,7 +62,7 @@ fn id(job: &ClimbJob<'_>, search: &str, found: &Found) -> String {
     let mut entries = Map::new();
     entries.insert("search".into(), json!(search));
     // The same for all targets, which stand apart.
-    let settings = (&request.options, request.channel_steps, request.dtype, request.propagate);
+    let settings = (&request.options, request.channel_steps, request.dtype, request.propagate, request.measure);
     entries.insert("pruning".into(), json!(settings));
     entries.insert("keep_layers".into(), json!(bounds.keep_layers));
     entries.insert("channel_multiple".into(), json!(bounds.channel_multiple));
@@ -85,8 +85,8 @@ async fn climbed(
     // More candidates than are asked for are another climb.
     let is_within = |known: &Climbing| job.effort.steps.is_none_or(|steps| known.steps <= steps);
     let known = state.climbs.get(id).cloned().filter(is_within);
-    // A search has no folder whose disk could take activations.
-    let limits = Limits { disk_bytes: None, ..*search.limits };
+    // A search has no folder whose disk could take activations, and works on one device.
+    let limits = Limits { disk_bytes: None, ranks: 1, ..*search.limits };
     let asked = Climb {
         checkpoint: search.checkpoint,
         request: search.request,

@@ -60,8 +60,8 @@ pub async fn search_for(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<SearchPlan, SearchError> {
     let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
-    // A search has no folder whose disk could take activations.
-    let limits = Limits { disk_bytes: None, ..*job.limits };
+    // A search has no folder whose disk could take activations, and works on one device.
+    let limits = Limits { disk_bytes: None, ranks: 1, ..*job.limits };
     let probe_tokens = probe.iter().map(Vec::len).sum();
     let beside = search_bytes(checkpoint.config(), probe_tokens);
     let planned = plan_beside(request, checkpoint.config(), &limits, beside)?;

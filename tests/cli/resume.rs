@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::{path, program, run, shipped, temporary};
+use crate::{ended, path, program, run, shipped, temporary};
 
 /// A run that takes some seconds, event by event.
 fn arguments<'a>(model: &'a str, out: &'a str) -> Vec<&'a str> {
@@ -18,8 +18,11 @@ fn arguments<'a>(model: &'a str, out: &'a str) -> Vec<&'a str> {
 
 /// Starts a run, waits for the `nth` event of this name, ends it with `signal`, and returns its exit code.
 fn end_at(out: &str, event: &str, nth: usize, signal: &str) -> Option<i32> {
-    let model = shipped();
-    let mut child = program(&arguments(&model, out)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    end_run_at(&arguments(&shipped(), out), event, nth, signal)
+}
+
+fn end_run_at(arguments: &[&str], event: &str, nth: usize, signal: &str) -> Option<i32> {
+    let mut child = program(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let is_it = |line: &String| serde_json::from_str::<Value>(line).unwrap()["event"] == event;
     lines.by_ref().map(Result::unwrap).filter(is_it).nth(nth).expect("the event came");
@@ -99,4 +102,33 @@ fn an_interrupted_run_refuses_other_settings() {
     let model = shipped();
     let other = ["--target", "0.4", "--device", "cpu", "--samples", "48", "--seq-len", "256"];
     run(&[&["prune", &model, "--out", &out], &other[..]].concat()).with(1).saying(&["plan.ratio", "--overwrite"]);
+}
+
+#[test]
+fn a_killed_run_on_several_devices_goes_on_with_as_many() {
+    let folder = temporary();
+    let [whole, again, out] = ["whole", "again", "out"].map(|name| path(&folder.path().join(name)));
+    let model = shipped();
+    let on = |out, more: &[&'static str]| [&arguments(&model, out)[..], more].concat();
+    let two_more = ["--device", "cpu", "--device", "cpu"];
+    run(&on(&whole, &two_more)).with(0);
+    run(&on(&again, &two_more)).with(0);
+    assert_same(&whole, &again);
+    for (event, nth) in [("batch", 1), ("layer_done", 1)] {
+        assert_eq!(end_run_at(&on(&out, &two_more), event, nth, "-KILL"), None);
+    }
+    run(&on(&out, &two_more[..2])).with(1).saying(&["plan.ranks", "--overwrite"]);
+    run(&on(&out, &two_more)).with(0);
+    assert_same(&whole, &out);
+    run(&on(&out, &["--device", "auto"])).with(2).saying(&["--device auto", "alone"]);
+}
+
+#[test]
+fn devices_that_wait_for_each_other_leave_threads_to_multiply() {
+    let folder = temporary();
+    let (model, out) = (shipped(), path(&folder.path().join("out")));
+    let small = ["--target", "0.2", "--samples", "6", "--seq-len", "64", "--device", "cpu", "--device", "cpu"];
+    // As on a machine with one core: the only thread that multiplies for all is the one that waits for the others.
+    let mut command = program(&[&["prune", &model, "--out", &out], &small[..]].concat());
+    ended(command.env("RAYON_NUM_THREADS", "1")).with(0);
 }

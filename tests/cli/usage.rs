@@ -135,6 +135,21 @@ fn a_plan_says_what_it_cannot_know_before_the_text_is_read() {
 }
 
 #[test]
+fn a_plan_for_several_processes_says_what_they_cost_and_save() {
+    let model = shipped();
+    let plan = |more: &[&str]| run(&[&["plan", &model, "--target", "0.5"], more].concat()).with(0);
+    let shown = plan(&["--processes", "8"]).out;
+    for words in ["8 share the windows", "the first of 8 receives sums", "GB/s", "TFLOP/s"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    assert_eq!(plan(&["--processes", "8", "--json"]).json()["ranks"], 8);
+    // One shares with nobody, and its plan is what it was.
+    assert_eq!(plan(&["--processes", "1"]).out, plan(&[]).out);
+    assert!(!plan(&[]).out.contains("share the windows"));
+    run(&["plan", &model, "--target", "0.5", "--processes", "0"]).with(2).saying(&["--processes"]);
+}
+
+#[test]
 fn a_wrong_path_is_named() {
     for command in ["inspect", "plan"] {
         run(&[command, "no/such/folder"]).with(1).saying(&["no/such/folder"]);

@@ -59,6 +59,34 @@ fn batches_of_any_size_give_the_same_likelihoods() {
 }
 
 #[test]
+fn several_devices_find_what_one_finds() {
+    let (checkpoint, _) = model();
+    let requests: Vec<Request> = (0..9).map(|i| request(1 + i, 20, i as u64)).collect();
+    for one in [Device::cpu(), software_gpu()] {
+        let three = one.clone().with(vec![one.clone(); 2]).unwrap();
+        // As many batches as devices and more, and one batch, with which two have nothing to do.
+        for batch_tokens in [Some(30), Some(100), None] {
+            let what = format!("{} {batch_tokens:?}", three.name());
+            let alone = asked(&checkpoint, &requests, &one, batch_tokens).unwrap();
+            let shared = asked(&checkpoint, &requests, &three, batch_tokens).unwrap();
+            for (a, b) in shared.iter().zip(&alone) {
+                assert!((a / b - 1.0).abs() < 1e-5, "{what}: {a} {b}");
+            }
+            assert_eq!(asked(&checkpoint, &requests, &three, batch_tokens).unwrap(), shared, "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_the_same_on_several_devices() {
+    let (checkpoint, _) = model();
+    let three = Device::cpu().with(vec![Device::cpu(); 2]).unwrap();
+    let wrong = Request { context: Vec::new(), continuation: vec![1] };
+    let error = asked(&checkpoint, &[request(1, 1, 0), wrong], &three, None).unwrap_err();
+    assert!(matches!(error, EvalError::Request { request: 1, .. }), "{error}");
+}
+
+#[test]
 fn a_long_context_is_what_is_left_of_it() {
     let (checkpoint, _) = model();
     let long = request(80, 4, 6);

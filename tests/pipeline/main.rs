@@ -10,6 +10,7 @@ mod panels;
 mod places;
 mod plan;
 mod qwen2;
+mod ranks;
 mod sampled;
 mod scored;
 mod settled;

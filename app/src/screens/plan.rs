@@ -261,6 +261,7 @@ impl PlanScreen {
             device_bytes: adapter.and_then(Adapter::usable_bytes),
             host_bytes: self.host_bytes,
             disk_bytes: self.disk_bytes,
+            ranks: 1,
         }
     }
 

@@ -11,6 +11,7 @@ use slimgpt::format;
 use slimgpt::pipeline::{CAUTIOUS_DEVICE_BYTES, Limits};
 
 use crate::cli::choice::suggesting;
+use crate::cli::exit::Usage;
 use crate::cli::{out, variables};
 
 /// Where to compute: the same flag in every command.
@@ -27,14 +28,54 @@ pub struct DeviceArgument {
 impl DeviceArgument {
     /// Opens the device. `auto` takes a GPU that works, else the CPU, and says so in one line.
     pub fn open(&self) -> Result<Device> {
-        let opened = block_on(Device::open_or_fall_back(&self.device))?;
-        if let Some(error) = &opened.instead_of_gpu {
-            // Standard output is for results, which programs may read.
-            out::note(format_args!("note: {}", without_gpu(error)));
-        }
-        told(&opened.device);
-        Ok(opened.device)
+        open(&self.device)
     }
+}
+
+/// Where to compute, for commands whose work several devices can share.
+#[derive(Args, Clone)]
+pub struct DevicesArgument {
+    /// Where to compute; `slimgpt devices` shows what can be typed here
+    ///
+    /// Besides the words below: gpu:1 (the second best GPU), vulkan:0, metal:0 or dx12:0, or part of an
+    /// adapter's name. Given several times (--device gpu:0 --device gpu:1), the devices share the windows
+    /// of text: each computes with its share, and the first does what is left to be done once.
+    #[arg(
+        id = "device",
+        long = "device",
+        default_value = "auto",
+        value_name = "DEVICE",
+        value_parser = device_parser(),
+        env = variables::DEVICE
+    )]
+    devices: Vec<DeviceChoice>,
+}
+
+impl DevicesArgument {
+    /// Opens the device, or all devices as one on which the work is shared.
+    pub fn open(&self) -> Result<Device> {
+        if self.devices.len() > 1 && self.devices.contains(&DeviceChoice::Auto) {
+            return Err(Usage(AUTO_AMONG_OTHERS.into()).into());
+        }
+        let mut opened = self.devices.iter().map(open);
+        // There is always one: the default.
+        let first = opened.next().unwrap_or_else(|| Ok(Device::cpu()))?;
+        Ok(first.with(opened.collect::<Result<_>>()?)?)
+    }
+}
+
+const AUTO_AMONG_OTHERS: &str = "--device auto is any device that works, so it stands alone: of several devices each is \
+named, as in --device gpu:0 --device gpu:1";
+
+/// Opens a device, and says which it is.
+fn open(choice: &DeviceChoice) -> Result<Device> {
+    let opened = block_on(Device::open_or_fall_back(choice))?;
+    if let Some(error) = &opened.instead_of_gpu {
+        // Standard output is for results, which programs may read.
+        out::note(format_args!("note: {}", without_gpu(error)));
+    }
+    told(&opened.device);
+    Ok(opened.device)
 }
 
 /// Says which device it is, and which there are besides, to those who want to know.

@@ -18,7 +18,7 @@ use slimgpt::text::{Bos, Cut, Files, Sampling, Tokenizer, Windows};
 
 use super::further::Measures;
 use super::recovery::Recovering;
-use crate::cli::arguments::{Cutting, DeviceArgument, Knobs, window_length, window_length_of};
+use crate::cli::arguments::{Cutting, DevicesArgument, Knobs, window_length, window_length_of};
 use crate::cli::choice::{choice, listed};
 use crate::cli::evaluate::Chosen;
 use crate::cli::exit::Usage;
@@ -121,7 +121,7 @@ pub struct Compare {
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
     #[command(flatten)]
-    pub device: DeviceArgument,
+    pub device: DevicesArgument,
     #[command(flatten)]
     online: Online,
     /// Print the comparison as one JSON object

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -122,8 +122,8 @@ impl Work {
     }
 
     /// Room for activations, while the run lasts.
-    pub fn spill(&self) -> Rc<dyn Spill> {
-        Rc::new(FolderSpill::new(self.folder.join(ACTIVATIONS)))
+    pub fn spill(&self) -> Arc<dyn Spill> {
+        Arc::new(FolderSpill::new(self.folder.join(ACTIVATIONS)))
     }
 
     /// The folder that the whole is put together in; it is not there.

@@ -1,0 +1,62 @@
+//! A pruning on several devices of this machine: a thread for each, of which the first is the caller's.
+
+use crate::device::{Device, Peak, caught_async};
+use crate::obs::CpuExecutor;
+use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune_following, prune_leading};
+use crate::ranks::{ThreadRank, on_threads, outcome};
+
+/// Carries a job out on all devices that share its work. Of what failed the cause is returned and not what followed
+/// from it elsewhere.
+pub(super) fn execute_on_all(
+    job: &Job<'_>,
+    sink: &mut impl LayerSink,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, PipelineError> {
+    let devices = job.device.each();
+    let names: Vec<String> = devices.iter().map(|device| device.name().to_owned()).collect();
+    let spill = sink.spill();
+    // What a job has besides is of the caller's thread: the clock, the memory that is measured, what was typed.
+    let Job { checkpoint, windows, plan, scores, .. } = *job;
+    let lead = |rank: &ThreadRank| {
+        let work = async {
+            match job.device.is_gpu() {
+                #[cfg(feature = "gpu")]
+                true => {
+                    let executor = crate::obs::WgpuExecutor::new(job.device.tensor_device());
+                    prune_leading(job, rank, &executor, sink, on_event).await
+                }
+                _ => prune_leading(job, rank, &CpuExecutor::<f32>::new(), sink, on_event).await,
+            }
+        };
+        pollster::block_on(caught_async(work))?
+    };
+    let follow = |rank: &ThreadRank, device: Device| {
+        let job = Job {
+            checkpoint,
+            windows,
+            plan,
+            scores,
+            device: &device,
+            clock: &|| 0.0,
+            memory: &Peak::unknown,
+            typed: None,
+        };
+        let work = async {
+            match device.is_gpu() {
+                #[cfg(feature = "gpu")]
+                true => {
+                    let executor = crate::obs::WgpuExecutor::new(device.tensor_device());
+                    prune_following(&job, rank, &executor, spill.clone()).await
+                }
+                _ => prune_following(&job, rank, &CpuExecutor::<f32>::new(), spill.clone()).await,
+            }
+        };
+        pollster::block_on(caught_async(work))?
+    };
+    let others = devices.into_iter().skip(1).collect();
+    let (led, followed) = on_threads(others, lead, follow, PipelineError::is_of_another_rank)?;
+    outcome(led, followed, PipelineError::is_of_another_rank).map_err(|(rank, cause)| match rank {
+        0 => cause,
+        rank => PipelineError::Rank { rank, device: names[rank].clone(), cause: Box::new(cause) },
+    })
+}
