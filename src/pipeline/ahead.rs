@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 #[cfg(not(target_arch = "wasm32"))]
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, channel};
 
 use super::cut::with_zero_biases;
 use super::{Job, PipelineError};
@@ -24,8 +24,12 @@ struct Reader {
 /// The layers of a model, one after the other.
 pub(super) struct Layers {
     reader: Arc<Reader>,
+    /// The thread that reads ahead, in a pool of its own: of the pool that widens blocks of numbers for all, every thread
+    /// may be waiting for the layer. `None` where there is no thread to have.
     #[cfg(not(target_arch = "wasm32"))]
-    ahead: Option<(usize, JoinHandle<Result<LayerWeights, PipelineError>>)>,
+    thread: Option<rayon::ThreadPool>,
+    #[cfg(not(target_arch = "wasm32"))]
+    ahead: Option<(usize, Receiver<Result<LayerWeights, PipelineError>>)>,
 }
 
 impl Reader {
@@ -57,6 +61,8 @@ impl Layers {
         Self {
             reader: Arc::new(reader),
             #[cfg(not(target_arch = "wasm32"))]
+            thread: reading_thread(),
+            #[cfg(not(target_arch = "wasm32"))]
             ahead: None,
         }
     }
@@ -80,18 +86,29 @@ impl Layers {
     /// What was read of this layer meanwhile.
     fn read_ahead(&mut self, layer: usize) -> Option<Result<LayerWeights, PipelineError>> {
         let (of, reading) = self.ahead.take()?;
-        // A thread that panicked has read nothing; what it panicked at is met again where it is told.
-        reading.join().ok().filter(|_| of == layer)
+        // What panicked has read nothing; what it panicked at is met again where it is told.
+        reading.recv().ok().filter(|_| of == layer)
     }
 
     fn begin(&mut self, layer: usize) {
-        if layer < self.reader.shapes.len() {
-            let reader = Arc::clone(&self.reader);
-            // Where there is no thread to have, it is read when it is needed.
-            let reading = Builder::new().name(format!("layer {layer}")).spawn(move || reader.read(layer));
-            self.ahead = reading.ok().map(|reading| (layer, reading));
-        }
+        let Some(thread) = self.thread.as_ref().filter(|_| layer < self.reader.shapes.len()) else { return };
+        let (reader, (tell, hear)) = (Arc::clone(&self.reader), channel());
+        thread.spawn(move || {
+            let read = reader.read(layer);
+            // Before it is told, so that the end of a run leaves none of the model's files open.
+            drop(reader);
+            let _ = tell.send(read);
+        });
+        self.ahead = Some((layer, hear));
     }
+}
+
+/// A pool of one thread.
+#[cfg(not(target_arch = "wasm32"))]
+fn reading_thread() -> Option<rayon::ThreadPool> {
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "next layer".into());
+    // Without a handler a panic would end the program.
+    one.panic_handler(|_| ()).build().ok()
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -108,7 +125,7 @@ impl Drop for Layers {
     /// Waits, so that nobody reads the model's files behind the end of a run.
     fn drop(&mut self) {
         if let Some((_, reading)) = self.ahead.take() {
-            let _ = reading.join();
+            let _ = reading.recv();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{path, run, shipped, temporary};
+use crate::{ended, path, program, run, shipped, temporary};
 
 /// The shipped model as a GGUF in `folder`.
 fn file(folder: &Path) -> String {
@@ -36,6 +36,18 @@ fn a_file_is_looked_at_measured_and_continued_like_its_folder() {
     };
     assert_eq!(written(&file), written(&shipped()));
     run(&["ppl", &file, "--text", &text, "--save"]).with(2).saying(&["--save", "tiny.gguf", "is a file"]);
+}
+
+#[test]
+fn its_blocks_are_widened_where_one_thread_multiplies_and_waits_for_them() {
+    let folder = temporary();
+    let [file, out] = ["tiny.gguf", "out"].map(|name| path(&folder.path().join(name)));
+    run(&["export", "gguf", &shipped(), "--out", &file, "--dtype", "q8_0"]).with(0);
+    let text = path(&Path::new(&shipped()).join("eval.txt"));
+    let small = ["--target", "0.2", "--samples", "6", "--seq-len", "64", "--device", "cpu", "--calibration", &text];
+    // As on a machine with one core.
+    let mut command = program(&[&["prune", &file, "--out", &out], &small[..]].concat());
+    ended(command.env("RAYON_NUM_THREADS", "1")).with(0);
 }
 
 #[test]
