@@ -5,16 +5,19 @@
 //!     curves     H of both sites; one elimination each gives the error after every removal, and weights at some stages
 //!     probes     at each stage the divergence KL(dense ‖ this one site cut) on other windows of text
 //! between the stages, log KL goes along with log error, which is known at every count
-//! allocate       the sizes with the least Σ KL that meet the target, each layer its own or all alike
+//! budget         the target: parameters that go, or time of a token by a measured table
+//! allocate       the sizes with the least Σ KL that meet it, each layer its own or all alike
 //! ```
 //!
 //! A site is cut alone in an otherwise dense model, so costs are taken to add up. They do not quite: the plan tells what
 //! was predicted, and whoever prunes by it measures what was reached.
 
 mod allocate;
+mod budget;
 mod choices;
 mod curve;
 mod error;
+mod exchange;
 mod map;
 mod plan;
 mod probe;

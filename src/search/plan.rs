@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
+use super::budget::Budget;
 use super::shapes::parameters;
 use super::trial::Rise;
 use super::uniform::uniform;
@@ -21,6 +22,9 @@ pub struct Found {
     pub parameters: usize,
     /// Σ of the sites' divergences, in nats a token: what would be reached if they added up.
     pub predicted_divergence: f64,
+    /// Seconds that a token will take, where times were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_seconds: Option<f64>,
     /// The layers afterwards.
     pub layers: Vec<LayerShape>,
 }
@@ -92,19 +96,19 @@ fn is_alike(a: Target, b: Target) -> bool {
 /// Sizes for a target within `bounds`, by the costs of the map.
 ///
 /// # Errors
-/// When the target means nothing, or no sizes meet it.
+/// When the target means nothing, is a time that nothing tells of, or no sizes meet it.
 pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<Found, SearchError> {
-    let decoder: usize = config.layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let gone = match target {
-        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => (ratio * decoder as f64).round() as usize,
-        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
-            config.parameters() - left
-        }
-        target => return Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
-    };
+    let budget = Budget::of(target, config, bounds.times.as_ref())?;
     let solve = if bounds.uniform { uniform } else { allocate };
-    let (layers, predicted_divergence) = solve(map, config, bounds, gone)?;
-    let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let ratio = 1.0 - left as f64 / decoder as f64;
-    Ok(Found { target, ratio, parameters: config.parameters() - decoder + left, predicted_divergence, layers })
+    let (layers, predicted_divergence) = solve(map, &budget, bounds)?;
+    let count = |layers: &[LayerShape]| layers.iter().map(|&shape| parameters(config, shape)).sum::<usize>();
+    let (decoder, left) = (count(&config.layers), count(&layers));
+    Ok(Found {
+        target,
+        ratio: 1.0 - left as f64 / decoder as f64,
+        parameters: config.parameters() - decoder + left,
+        predicted_divergence,
+        predicted_seconds: bounds.times.as_ref().map(|times| times.seconds(&layers)),
+        layers,
+    })
 }
