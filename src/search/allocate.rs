@@ -11,11 +11,7 @@ use super::{Map, SearchError};
 use crate::shape::LayerShape;
 
 /// The shapes that lose at least what the budget says, by no more than a step of channels, and Σ KL of the sites.
-pub(super) fn allocate(
-    map: &Map,
-    budget: &Budget<'_>,
-    bounds: &Bounds,
-) -> Result<(Vec<LayerShape>, f64), SearchError> {
+pub(super) fn allocate(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
     let (sites, target) = (sites(map, budget.measure, bounds), budget.gone);
     let most: usize = sites.iter().map(|site| site.options.iter().map(|choice| choice.gone).max().unwrap_or(0)).sum();
     if target > most {
@@ -216,7 +212,8 @@ mod tests {
         let times = times(&config);
         for factors in [[1.0, 1.0], [1.0, 0.3], [0.02, 1.0]] {
             let map = map(&config, &factors);
-            let cost = |(a, b): (usize, usize)| [a, b].iter().zip(factors).map(|(k, f)| f * (k * k) as f64).sum::<f64>();
+            let cost =
+                |(a, b): (usize, usize)| [a, b].iter().zip(factors).map(|(k, f)| f * (k * k) as f64).sum::<f64>();
             // Between whole microseconds, so that rounding decides nothing.
             for saved in (1..196).step_by(3).map(|n| f64::from(n) + 0.5) {
                 let asked = Budget { measure: Measure::Nanoseconds(&times), gone: (1e3 * saved) as usize };

@@ -40,7 +40,8 @@ impl Cheapest {
         let widest = order.windows(2).map(|pair| site.options[pair[1]].gone - site.options[pair[0]].gone).max();
         let mut from: Vec<(usize, usize)> = Vec::with_capacity(order.len());
         for &i in order.iter().rev() {
-            let best = from.last().map(|&(_, best)| best).filter(|&best| site.options[best].cost <= site.options[i].cost);
+            let best =
+                from.last().map(|&(_, best)| best).filter(|&best| site.options[best].cost <= site.options[i].cost);
             from.push((site.options[i].gone, best.unwrap_or(i)));
         }
         from.reverse();

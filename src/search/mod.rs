@@ -13,6 +13,7 @@
 //! was predicted, and whoever prunes by it measures what was reached.
 
 mod allocate;
+mod apart;
 mod budget;
 mod choices;
 mod curve;
@@ -25,8 +26,10 @@ mod rise;
 mod run;
 mod shapes;
 mod trial;
+mod tune;
 mod uniform;
 
+pub use apart::apart;
 pub use choices::Bounds;
 pub use curve::{Curve, Cut};
 pub use error::SearchError;
@@ -35,3 +38,4 @@ pub use plan::{Found, SearchPlan, sizes};
 pub use rise::candidate;
 pub use run::{Event, Search, search};
 pub use trial::{Rise, Trial};
+pub use tune::{TuneTrial, Tuning};

@@ -8,8 +8,9 @@ use pollster::block_on;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::eval::LayerTimes;
 use slimgpt::pipeline::{Limits, Request};
-use slimgpt::search::SearchPlan;
+use slimgpt::search::{Bounds, SearchPlan};
 use slimgpt::session::{SearchJob, finished_search, probe_count, probe_size, search_for};
 use slimgpt::shipped;
 use slimgpt::text::{Files, Sampling, Tokenizer};
@@ -75,6 +76,8 @@ pub struct Searching<'a> {
     pub request: &'a Request,
     pub limits: &'a Limits,
     pub pruning: &'a Pruning,
+    /// What a token takes by sizes, if that was measured.
+    pub times: Option<&'a LayerTimes>,
     pub calibration: &'a Calibration,
     pub probe: &'a Probe,
     /// Where it lies what is known so far.
@@ -90,7 +93,10 @@ impl Searching<'_> {
     pub fn for_target(&self) -> Result<SearchPlan> {
         let target = self.pruning.target(self.checkpoint)?;
         let target = target.ok_or_else(|| {
-            Usage("a search needs --target, --target-params, --target-bytes or --max-perplexity-rise".into())
+            Usage(
+                "a search needs --target, --target-params, --target-bytes, --target-time or --max-perplexity-rise"
+                    .into(),
+            )
         })?;
         self.for_targets(&[target])
     }
@@ -98,7 +104,7 @@ impl Searching<'_> {
     /// Searches, and finds sizes for targets, of which there may be none.
     pub fn for_targets(&self, targets: &[Target]) -> Result<SearchPlan> {
         let calibration = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
-        let (probe, bounds) = (self.probe_windows()?, self.pruning.bounds());
+        let (probe, bounds) = (self.probe_windows()?, self.bounds());
         let job = SearchJob {
             checkpoint: self.checkpoint,
             request: self.request,
@@ -120,6 +126,11 @@ impl Searching<'_> {
         Ok(plan?)
     }
 
+    /// What sizes must keep to.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { times: self.times.cloned(), ..self.pruning.bounds() }
+    }
+
     /// A finished search, if it is this one.
     pub fn known(&self, id: &str) -> Option<SearchPlan> {
         finished_search(self.earlier, id)
@@ -139,7 +150,8 @@ impl Searching<'_> {
         Ok(self.calibration.size.samples * length)
     }
 
-    fn probe_windows(&self) -> Result<Vec<Vec<u32>>> {
+    /// Windows of the probe.
+    pub fn probe_windows(&self) -> Result<Vec<Vec<u32>>> {
         let (size, used) = (self.probe_size()?, self.calibration_tokens()?);
         let windows =
             self.others(&Others { files: &self.probe.probe, size, label: "reading the probe", draw: 1, used })?;

@@ -161,8 +161,9 @@ fn machine(device: &Device) -> String {
 
 /// A digest of all sizes that times depend on.
 fn sizes_digest(config: &ModelConfig) -> String {
-    let ModelConfig { vocab_size, hidden_size, head_dim, layers, qkv_bias, o_bias, mlp_bias, qk_norm, tied_head, .. } =
-        config;
+    let ModelConfig {
+        vocab_size, hidden_size, head_dim, layers, qkv_bias, o_bias, mlp_bias, qk_norm, tied_head, ..
+    } = config;
     let sizes = [vocab_size, hidden_size, head_dim];
     let flags = [qkv_bias, o_bias, mlp_bias, qk_norm, tied_head];
     let all = serde_json::json!([config.family, sizes, flags, layers]).to_string();
