@@ -21,6 +21,8 @@ mod signals;
 mod strangers;
 mod terminal;
 mod texts;
+mod times;
+mod tune;
 mod usage;
 mod words;
 mod work;

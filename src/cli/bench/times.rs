@@ -1,13 +1,13 @@
 //! `slimgpt bench MODEL --times FILE`: what smaller layers take, as a table that a search reads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
-use slimgpt::eval::{MeasuredTimes, TokenTimed, layer_times};
+use slimgpt::eval::{MeasuredTimes, TimePoint, TokenTimed, layer_times};
 use slimgpt::model::fits;
 use slimgpt::place::{Kind, Place};
 
@@ -27,7 +27,7 @@ pub struct TimesFile<'a> {
 
 impl<'a> TimesFile<'a> {
     /// Refuses what cannot be written before anything is measured.
-    pub fn ask(file: &'a Path, models: &[std::path::PathBuf]) -> Result<Self> {
+    pub fn ask(file: &'a Path, models: &[PathBuf]) -> Result<Self> {
         if models.len() > 1 {
             return Err(Usage("--times measures one model; give a file for each".into()).into());
         }
@@ -68,7 +68,7 @@ search by it with --target-time 0.8x --times {file}",
 
 fn table(found: &MeasuredTimes) -> comfy_table::Table {
     let first = found.points.first().map_or(1.0, |point| point.seconds);
-    let row = |point: &slimgpt::eval::TimePoint| {
+    let row = |point: &TimePoint| {
         let shape = point.layer;
         vec![
             shape.kv_heads.to_string(),

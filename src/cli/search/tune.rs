@@ -126,8 +126,9 @@ impl Searching<'_> {
     /// The calibration windows of all numbers of them that may be tried: fewer random windows may be others.
     fn cuts(&self, whole: usize) -> Result<BTreeMap<usize, Vec<Vec<u32>>>> {
         let counts = PARTS.into_iter().map(|part| whole / part).filter(|&count| count > 0);
-        let cut =
-            |count: usize| Ok((count, self.calibration.of(count).windows(self.checkpoint, self.tokenizer, self.json)?));
+        let cut = |count: usize| -> Result<(usize, Vec<Vec<u32>>)> {
+            Ok((count, self.calibration.of(count).windows(self.checkpoint, self.tokenizer, self.json)?))
+        };
         counts.map(cut).collect()
     }
 
@@ -169,19 +170,16 @@ impl Searching<'_> {
             serde_json::to_string(request).unwrap_or_default(),
             self.device.name().to_owned(),
         ];
-        let id = parts.join(" ");
+        let (damping, windows) = (request.options.damping, request.windows);
+        let (version, id) = (env!("CARGO_PKG_VERSION").into(), parts.join(" "));
+        let begun = Tuning { version, id, tokens: 0, damping, windows, trials: Vec::new() };
+        // What was changed by hand is another.
+        let is_same = |known: &Tuning| known.id == begun.id && (known.damping, known.windows) == (damping, windows);
         let known = files.into_iter().find_map(|file| {
             let bytes = disk::read_within(file, disk::SETTINGS).ok()?;
-            serde_json::from_slice(&bytes).ok().filter(|tuning: &Tuning| tuning.id == id)
+            serde_json::from_slice(&bytes).ok().filter(is_same)
         });
-        Ok(known.unwrap_or_else(|| Tuning {
-            version: env!("CARGO_PKG_VERSION").into(),
-            id,
-            tokens: 0,
-            damping: request.options.damping,
-            windows: request.windows,
-            trials: Vec::new(),
-        }))
+        Ok(known.unwrap_or(begun))
     }
 
     /// Windows that share no text with those of any trial's calibration, nor with the probe's.
