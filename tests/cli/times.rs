@@ -76,7 +76,8 @@ fn sizes_are_found_for_a_time() {
     let out = path(&file);
     let search = ["search", &model, "--out", &out, "--times", &times, "--overwrite"];
     for (typed, most) in [("0.8x", 1.6), ("1.5ms", 1.5)] {
-        for shape in [&[][..], &["--uniform"]] {
+        let none: &[&str] = &[];
+        for shape in [none, &["--uniform"]] {
             let asked = [&search[..], &["--target-time", typed], &SEARCHED, shape].concat();
             let shown = run(&asked).with(0);
             assert!(shown.out.contains("ms a token"), "{}", shown.out);

@@ -26,7 +26,7 @@ use crate::cli::{out, variables};
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
 pub struct Pruning {
-    /// Share of the decoder layers' parameters to remove, between 0 and 1
+    /// Share of the decoder layers' parameters to remove, such as 0.2
     #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with_all = ["target_params", "target_bytes", "target_time"])]
     target: Option<f64>,
     /// Parameters that are to be left in the whole model, such as 5.4B
@@ -37,9 +37,9 @@ pub struct Pruning {
     /// In the element type that is written; embeddings, norms and the files' headers count.
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true, conflicts_with = "target_time")]
     target_bytes: Option<u64>,
-    /// Time that writing a token is to take at most: a share of the model's own, such as 0.8x, or milliseconds, such as 12ms
+    /// Time a token may take: 0.8x of the model's own, or 12ms
     ///
-    /// Sizes for it are searched for (--schedule search), by times that were measured on the device (--times).
+    /// Of writing one token after the other, and not of reading a prompt. Sizes for it are searched for (--schedule search), by times that were measured on the device (--times).
     #[arg(long, value_name = "TIME", value_parser = parse::time, allow_negative_numbers = true)]
     target_time: Option<TimeBudget>,
     /// Table of what a token takes with smaller layers, as `slimgpt bench MODEL --times FILE` measures it

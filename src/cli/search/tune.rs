@@ -27,7 +27,7 @@ pub struct TuneArgument {
     ///
     /// Dampings from a tenth to ten times --damping, then half and a quarter of --samples with the best of them. Each model
     /// is measured on text that serves nothing else; the report has what came of each.
-    #[arg(long, conflicts_with = "max_perplexity_rise")]
+    #[arg(long, conflicts_with = "max_perplexity_rise", hide_short_help = true)]
     tune: bool,
     /// Text that tried settings are measured on, or dataset:org/name/file of the hub; by default windows of the calibration
     /// text that serve nothing else

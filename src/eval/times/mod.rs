@@ -27,6 +27,8 @@ use grid::Grid;
 
 /// Most shapes that a table may have: many times what is measured.
 const MOST_POINTS: usize = 1 << 12;
+/// No token takes a week; sums and differences of what is below are numbers.
+const MOST_SECONDS: f64 = 6e5;
 
 /// A model whose layers all have one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,9 +80,9 @@ impl LayerTimes {
         if points.is_empty() || points.len() > MOST_POINTS || measured.layers == 0 {
             return Err(wrong("it has no times, or more than a table has"));
         }
-        let is_time = |point: &TimePoint| point.seconds.is_finite() && point.seconds > 0.0;
+        let is_time = |point: &TimePoint| point.seconds > 0.0 && point.seconds < MOST_SECONDS;
         if !points.iter().all(|point| is_time(point) && is_shape(point.layer)) {
-            return Err(wrong("a time is no number above 0, or a shape cannot be"));
+            return Err(wrong("a time is none above 0 and below a week, or a shape cannot be"));
         }
         let largest = points[0];
         let in_full = |shape: LayerShape| LayerShape { channels: largest.layer.channels, ..shape };
