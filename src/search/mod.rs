@@ -34,7 +34,7 @@ pub use choices::Bounds;
 pub use curve::{Curve, Cut};
 pub use error::SearchError;
 pub use map::Map;
-pub use plan::{Found, SearchPlan, sizes};
+pub use plan::{Found, SearchPlan, check_target, sizes};
 pub use rise::candidate;
 pub use run::{Event, Search, search};
 pub use trial::{Rise, Trial};

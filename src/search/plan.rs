@@ -93,6 +93,15 @@ fn is_alike(a: Target, b: Target) -> bool {
     }
 }
 
+/// Refuses a target that no sizes can be found for, whatever cutting costs: one that means nothing, or leaves nothing to
+/// remove, or a time that nothing tells of.
+///
+/// # Errors
+/// When it is one.
+pub fn check_target(config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<(), SearchError> {
+    Budget::of(target, config, bounds.times.as_ref()).map(drop)
+}
+
 /// Sizes for a target within `bounds`, by the costs of the map.
 ///
 /// # Errors

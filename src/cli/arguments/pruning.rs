@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target, TimeBudget};
+use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::Device;
-use slimgpt::disk;
 use slimgpt::eval::{LayerTimes, TimesError};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Method, PlanError, Propagate, Request};
@@ -17,6 +16,7 @@ use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
 use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
+use super::target::TargetArgument;
 use super::{CalibrationSize, limits, window_length};
 use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
@@ -26,27 +26,8 @@ use crate::cli::{out, variables};
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
 pub struct Pruning {
-    /// Share of the decoder layers' parameters to remove, such as 0.2
-    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with_all = ["target_params", "target_bytes", "target_time"])]
-    target: Option<f64>,
-    /// Parameters that are to be left in the whole model, such as 5.4B
-    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true, conflicts_with_all = ["target_bytes", "target_time"])]
-    target_params: Option<usize>,
-    /// Bytes that the files of weights are to have at most, such as 3GB
-    ///
-    /// In the element type that is written; embeddings, norms and the files' headers count.
-    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true, conflicts_with = "target_time")]
-    target_bytes: Option<u64>,
-    /// Time a token may take: 0.8x of the model's own, or 12ms
-    ///
-    /// Of writing one token after the other, and not of reading a prompt. Sizes for it are searched for (--schedule search), by times that were measured on the device (--times).
-    #[arg(long, value_name = "TIME", value_parser = parse::time, allow_negative_numbers = true)]
-    target_time: Option<TimeBudget>,
-    /// Table of what a token takes with smaller layers, as `slimgpt bench MODEL --times FILE` measures it
-    ///
-    /// With it the time of every result is predicted; `prune` measures it afterwards.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    times: Option<PathBuf>,
+    #[command(flatten)]
+    target: TargetArgument,
     #[command(flatten)]
     schedule: ScheduleFlag,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
@@ -190,7 +171,7 @@ impl Knobs {
 impl Pruning {
     /// The files that are read.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.schedule.argument.file().into_iter().chain(&self.times)
+        self.schedule.argument.file().into_iter().chain(&self.target.times)
     }
 
     /// The measured times, if a table was given.
@@ -198,13 +179,7 @@ impl Pruning {
     /// # Errors
     /// When it cannot be read, or is of another model or device.
     pub fn layer_times(&self, config: &ModelConfig, device: &Device) -> Result<Option<LayerTimes>> {
-        let Some(file) = &self.times else { return Ok(None) };
-        let told = || format!("--times {}", file.display());
-        let bytes = disk::read_named(file, disk::SETTINGS)
-            .map_err(|e| Usage(format!("{} cannot be read ({})", told(), e.cause)))?;
-        let times = LayerTimes::parse(&bytes).with_context(told)?;
-        times.check(config, device).with_context(told)?;
-        Ok(Some(times))
+        self.target.layer_times(config, device)
     }
 
     /// Whether the sizes are to be searched for.
@@ -217,14 +192,8 @@ impl Pruning {
     /// # Errors
     /// When it is a number of bytes that no pruning of the model comes to.
     pub fn target(&self, checkpoint: &Checkpoint) -> Result<Option<Target>> {
-        let Some(bytes) = self.target_bytes else {
-            let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
-            return Ok(target.or(self.target_time.map(Target::Time)));
-        };
         let method = self.method.map_or_else(Request::default, |method| method.of(Request::default()));
-        let written = method.written_config(checkpoint.config());
-        let target = Target::within(bytes, &checkpoint.types(self.dtype), &written).map_err(PlanError::from)?;
-        Ok(Some(target))
+        self.target.target(checkpoint, &Request { dtype: self.dtype, ..method })
     }
 
     /// What sizes that are searched for must keep to.
@@ -287,7 +256,7 @@ impl Pruning {
         // Refused now and not after the search.
         self.method_takes_sizes()?;
         let target = match target {
-            Some(Target::Time(_)) if self.times.is_none() => return Err(TimesError::Missing.into()),
+            Some(Target::Time(_)) if self.target.times.is_none() => return Err(TimesError::Missing.into()),
             // How many parameters that will be nobody knows either.
             Some(Target::Time(_)) | None => Target::Ratio(UNKNOWN_RATIO),
             Some(target) => target,

@@ -79,7 +79,7 @@ pub async fn layer_times(
     let mut seconds = vec![Vec::new(); shapes.len()];
     for round in 0..ROUNDS {
         let forwards: Vec<usize> = (0..shapes.len()).collect();
-        let order = if round % 2 == 0 { forwards } else { forwards.into_iter().rev().collect() };
+        let order = if round.is_multiple_of(2) { forwards } else { forwards.into_iter().rev().collect() };
         for i in order {
             let alike = ModelConfig { layers: vec![shapes[i]; config.layers.len()], ..config.clone() };
             // One model at a time: each goes before the next is made.
