@@ -25,7 +25,8 @@ fn trials(tuning: &Value) -> Vec<(f64, u64, f64)> {
 fn the_best_of_the_settings_becomes_the_result() {
     let folder = temporary();
     let (model, slim) = (shipped(), folder.path().join("slim"));
-    let prune = [&["prune", &model, "--out", &path(&slim), "--tune"], &SMALL[..]].concat();
+    let out = path(&slim);
+    let prune = [&["prune", &model, "--out", &out, "--tune"], &SMALL[..]].concat();
     let told = run(&prune).with(0);
     assert!(told.err.contains("tuning: 7 prunings") && told.err.contains("tuning 7/7"), "{}", told.err);
     let tuning = read(&slim.join("slimgpt-tuning.json"));
@@ -56,7 +57,8 @@ fn the_best_of_the_settings_becomes_the_result() {
 fn what_is_known_is_gone_on_from() {
     let folder = temporary();
     let (model, slim) = (shipped(), folder.path().join("slim"));
-    let prune = [&["prune", &model, "--out", &path(&slim), "--tune", "--json"], &SMALL[..]].concat();
+    let out = path(&slim);
+    let prune = [&["prune", &model, "--out", &out, "--tune", "--json"], &SMALL[..]].concat();
     run(&prune).with(0);
     let whole = read(&slim.join("slimgpt-tuning.json"));
     // An earlier command that was stopped after three, of which the third was by far the best.
@@ -65,7 +67,8 @@ fn what_is_known_is_gone_on_from() {
     begun["trials"][2]["perplexity"] = json!(1.25);
     let other = folder.path().join("other");
     std::fs::write(folder.path().join("other.tuning.partial"), begun.to_string()).unwrap();
-    let on = [&["prune", &model, "--out", &path(&other), "--tune"], &SMALL[..]].concat();
+    let out = path(&other);
+    let on = [&["prune", &model, "--out", &out, "--tune"], &SMALL[..]].concat();
     let told = run(&on).with(0);
     assert!(told.err.contains("tuning: 4 prunings") && !told.err.contains("tuning 3/7"), "{}", told.err);
     let tuning = read(&other.join("slimgpt-tuning.json"));
@@ -80,13 +83,14 @@ fn what_is_known_is_gone_on_from() {
 fn a_search_comes_first() {
     let folder = temporary();
     let (model, slim) = (shipped(), folder.path().join("slim"));
-    let prune = [&["prune", &model, "--out", &path(&slim), "--tune", "--schedule", "search"], &SMALL[..]].concat();
+    let out = path(&slim);
+    let prune = [&["prune", &model, "--out", &out, "--tune", "--schedule", "search"], &SMALL[..]].concat();
     run(&prune).with(0);
     let found = read(&slim.join("slimgpt-search.json"));
     let report = read(&slim.join("slimgpt-report.json"));
     assert_eq!(report["plan"]["request"]["schedule"]["shapes"], found["targets"][0]["layers"]);
     assert_eq!(trials(&read(&slim.join("slimgpt-tuning.json"))).len(), 7);
-    run(&["prune", &model, "--out", &path(&slim), "--schedule", "search", "--tune", "--max-perplexity-rise", "5%"])
+    run(&["prune", &model, "--out", &out, "--schedule", "search", "--tune", "--max-perplexity-rise", "5%"])
         .with(2)
         .saying(&["--tune"]);
 }
