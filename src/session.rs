@@ -12,6 +12,8 @@ use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune}
 #[cfg(feature = "gradients")]
 mod chosen;
 #[cfg(not(target_arch = "wasm32"))]
+mod climbing;
+#[cfg(not(target_arch = "wasm32"))]
 mod folder;
 #[cfg(feature = "gradients")]
 mod recovery;
@@ -19,10 +21,14 @@ mod remedy;
 #[cfg(not(target_arch = "wasm32"))]
 mod search_job;
 #[cfg(not(target_arch = "wasm32"))]
+mod search_state;
+#[cfg(not(target_arch = "wasm32"))]
 mod searching;
 
 #[cfg(feature = "gradients")]
 use chosen::chosen;
+#[cfg(not(target_arch = "wasm32"))]
+pub use climbing::{ClimbJob, climb_for};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Pruned, SessionError, documents, move_to_folder, open, prune_to_folder, prune_to_folder_by, windows};
 #[cfg(feature = "gradients")]

@@ -2,9 +2,11 @@
 //! going.
 
 mod act;
+#[cfg(not(target_arch = "wasm32"))]
+mod hub;
 mod rail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -44,12 +46,16 @@ pub struct Options {
     pub open: Option<PathBuf>,
     /// What was kept, where it is not read from the storage.
     pub saved: Option<Saved>,
+    /// Where the Hugging Face hub's cache is, if not where the environment says.
+    pub cache: Option<PathBuf>,
 }
 
 /// The window: its screens, what it keeps, and its way to the work behind it.
 pub struct App {
     saved: Saved,
     data: Option<PathBuf>,
+    #[cfg(not(target_arch = "wasm32"))]
+    cache: Option<PathBuf>,
     mail: Mail,
     inbox: Receiver<Message>,
     start: Start,
@@ -83,6 +89,8 @@ impl App {
         work::open::devices(&mail);
         let mut app = Self {
             data: options.data,
+            #[cfg(not(target_arch = "wasm32"))]
+            cache: options.cache,
             mail,
             inbox,
             start: Start::default(),
@@ -101,6 +109,8 @@ impl App {
             saved,
         };
         app.restore(&cc.egui_ctx);
+        #[cfg(not(target_arch = "wasm32"))]
+        app.list_cached();
         if let Some(folder) = options.open {
             app.act(Action::Open(Origin::Folder(folder)));
         }
@@ -211,17 +221,13 @@ impl App {
         });
     }
 
-    /// A folder, or a file in it such as config.json, that was dropped on the window.
+    /// A folder or a file that was dropped on the window.
     fn dropped(&mut self, ctx: &egui::Context) {
         let dropped = ctx.input(|i| i.raw.dropped_files.first().map(|f| f.path().to_path_buf()));
         let Some(path) = dropped else { return };
-        let folder = match path.parent() {
-            Some(parent) if path.is_file() => parent.to_path_buf(),
-            _ => path,
-        };
         // A drop has no question before it, so the screen says what the folder is for.
         let pick = if self.saved.screen == Screen::Inspect { Pick::Inspect } else { Pick::Model };
-        self.picked(pick, vec![folder]);
+        self.picked(pick, vec![meant_by(&path)]);
     }
 }
 
@@ -284,6 +290,14 @@ impl eframe::App for App {
     }
 }
 
+/// The model that is meant by what was dropped: a file that holds weights itself, or else the folder that a file such
+/// as tokenizer.json lies in.
+fn meant_by(path: &Path) -> PathBuf {
+    const OWN: [&str; 3] = ["gguf", "safetensors", "zip"];
+    let is_own = path.extension().is_some_and(|end| OWN.iter().any(|own| end.eq_ignore_ascii_case(own)));
+    path.parent().filter(|_| path.is_file() && !is_own).unwrap_or(path).to_owned()
+}
+
 /// The pruning kernels run on the device that draws the window, where it can compute. Where it
 /// cannot be shared, opening a device gives one of its own.
 fn share(state: &eframe::egui_wgpu::RenderState) -> Option<Device> {
@@ -321,4 +335,23 @@ impl Drop for App {
 /// Where the program keeps what is its own.
 pub fn data_dir() -> Option<PathBuf> {
     platform::data_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_a_file_of_weights_or_the_folder_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["m.gguf", "M.SAFETENSORS", "m.zip", "config.json"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let meant = |name: &str| meant_by(&folder.path().join(name));
+        for own in ["m.gguf", "M.SAFETENSORS", "m.zip", "no-such-folder"] {
+            assert_eq!(meant(own), folder.path().join(own));
+        }
+        assert_eq!(meant("config.json"), folder.path());
+        assert_eq!(meant_by(folder.path()), folder.path());
+    }
 }

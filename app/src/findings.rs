@@ -93,6 +93,17 @@ pub struct Lessons {
     pub shown: Vec<Vec<(String, bool)>>,
 }
 
+/// What is heard of the Hugging Face hub.
+#[cfg(not(target_arch = "wasm32"))]
+pub enum HubNews {
+    /// The models that its cache holds whole.
+    Cached(Result<Vec<slimgpt::hub::Cached>, String>),
+    /// Of this name's download so many bytes are there, of so many.
+    Arrived(String, u64, u64),
+    /// This name's download is over: its folder.
+    Ended(String, Result<PathBuf, String>),
+}
+
 /// How a recovery ended.
 #[cfg(not(target_arch = "wasm32"))]
 pub enum Ended {

@@ -11,7 +11,7 @@ use slimgpt::pipeline::Event;
 
 use crate::control::Control;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::findings::{Asked, Ended, Lessons};
+use crate::findings::{Asked, Ended, HubNews, Lessons};
 use crate::findings::{Calibration, Change, Heard, Key, Outcome, Wanted};
 use crate::model::{Model, Origin};
 
@@ -56,6 +56,9 @@ pub enum Message {
     /// The recovery is over.
     #[cfg(not(target_arch = "wasm32"))]
     Recovered(Result<Ended, String>),
+    /// Something is heard of the Hugging Face hub.
+    #[cfg(not(target_arch = "wasm32"))]
+    Hub(HubNews),
     /// What a dialog was closed with.
     Picked(Pick, Result<Vec<PathBuf>, String>),
 }
@@ -65,6 +68,8 @@ pub enum Message {
 pub enum Pick {
     /// A checkpoint to open.
     Model,
+    /// The same, by one of its files, or a GGUF or an archive.
+    ModelFile,
     /// Texts to calibrate on.
     Calibration,
     /// Where the pruned model goes: the folder it is made in.

@@ -20,7 +20,7 @@ use crate::remedy::told;
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Origin {
-    /// A folder of this machine.
+    /// A folder of this machine, or what stands for one: a GGUF, one of its files, an archive.
     Folder(PathBuf),
     /// Compiled into the program.
     Shipped,
@@ -99,7 +99,7 @@ impl Model {
     pub fn name(&self) -> String {
         match &self.origin {
             Origin::Shipped => "Shipped model".into(),
-            Origin::Folder(path) => path.file_name().map_or("model".into(), |n| n.to_string_lossy().into_owned()),
+            Origin::Folder(path) => called(path),
         }
     }
 
@@ -149,6 +149,15 @@ impl Model {
         let config = self.checkpoint.config();
         config.parameters() < config.unpruned().parameters()
     }
+}
+
+/// What a model's folder or file is called: by its name on the hub where it lies in the cache.
+pub fn called(path: &Path) -> String {
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Some(name) = slimgpt::hub::model_of_snapshot(path) {
+        return name;
+    }
+    path.file_name().map_or("/".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The token before a text, where the folder has a usable tokenizer that puts one there.

@@ -10,7 +10,7 @@ use slimgpt_app::{APP_ID, App, Options};
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let open = arguments.next().map(PathBuf::from);
-    let options = Options { data: slimgpt_app::app::data_dir(), open, saved: None };
+    let options = Options { data: slimgpt_app::app::data_dir(), open, ..Options::default() };
     let shown = eframe::run_native(APP_ID, native(), Box::new(|cc| Ok(Box::new(App::new(cc, options)))));
     match shown {
         Ok(()) => ExitCode::SUCCESS,

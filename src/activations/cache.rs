@@ -90,6 +90,24 @@ impl Cache {
         }
     }
 
+    /// How many tensors it has room for.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Keeps what another cache of as many slots keeps; it stays there too.
+    ///
+    /// # Errors
+    /// As [`Self::get`] and [`Self::put`].
+    pub async fn copy_from(&mut self, other: &Self) -> Result<(), CacheError> {
+        for slot in 0..other.slots.len() {
+            if let Some(tensor) = other.get(slot)? {
+                self.put(slot, tensor).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, CacheError> {
         // The bytes need not lie at a multiple of four, so they are copied and not cast.
         let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);

@@ -38,15 +38,25 @@ impl Adapter {
         self.folder.as_deref()
     }
 
+    /// The model that the adapter in `folder` was trained on: a path, or a name on the hub with its revision; `None`
+    /// where it does not say so.
+    ///
+    /// # Errors
+    /// When its settings cannot be read.
+    pub(super) fn base(folder: &Path) -> Result<Option<String>, ReadError> {
+        let config = read_settings(folder)?;
+        let text = |key: &str| config[key].as_str().filter(|text| !text.is_empty());
+        let Some(base) = text("base_model_name_or_path") else { return Ok(None) };
+        Ok(Some(text("revision").map_or_else(|| base.to_owned(), |revision| format!("{base}@{revision}"))))
+    }
+
     /// Reads the adapter in `folder`, which is for a model of these sizes.
     ///
     /// # Errors
     /// When it cannot be read, is of a kind that is not known, or does not fit the model.
     pub(super) fn open(folder: &Path, model: &ModelConfig) -> Result<Self, ReadError> {
         let wrong = |reason: String| ReadError::Adapter { folder: folder.to_owned(), reason };
-        let config = disk::read_within(&folder.join(Self::CONFIG), disk::REPORT)?;
-        let config: Value =
-            serde_json::from_slice(&config).map_err(|e| wrong(format!("{} is no JSON: {e}", Self::CONFIG)))?;
+        let config = read_settings(folder)?;
         let (rank, scale) = shape_of(&config).map_err(wrong)?;
         let factors = tensors(&folder.join(Self::FACTORS))?;
         let read = Self::of(factors, rank, scale, model).map_err(wrong)?;
@@ -103,6 +113,14 @@ impl Adapter {
         }
         weights
     }
+}
+
+fn read_settings(folder: &Path) -> Result<Value, ReadError> {
+    let config = disk::read_within(&folder.join(Adapter::CONFIG), disk::REPORT)?;
+    serde_json::from_slice(&config).map_err(|e| ReadError::Adapter {
+        folder: folder.to_owned(),
+        reason: format!("{} is no JSON: {e}", Adapter::CONFIG),
+    })
 }
 
 /// Rank and scale of an adapter, if it is of a kind that is merged as it says.

@@ -30,6 +30,32 @@ pub enum ReadError {
         /// What does not fit.
         reason: String,
     },
+    /// A file of weights was given, and nothing beside it says what model they are of.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error("{}: there is no config.json beside it, which says what model its weights are of; get it from where the file is from", .0.display())]
+    NoConfig(PathBuf),
+    /// A file of weights was given, and its folder holds others that are not of its set.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(
+        "{}: beside it are weights that are no part of its model ({}); put it with its config.json and tokenizer.json into \
+         a folder of their own, and give that",
+        .file.display(), few(.others)
+    )]
+    OneOfSeveral {
+        /// The file.
+        file: PathBuf,
+        /// All files of weights in its folder.
+        others: Vec<String>,
+    },
+    /// An archive holds no model that can be unpacked.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error("{}: {reason}", .file.display())]
+    Packed {
+        /// The archive.
+        file: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// The folder holds no safetensors.
     #[error("{}: no model.safetensors and no model.safetensors.index.json; give the folder of a Hugging Face checkpoint", .0.display())]
     NoWeights(PathBuf),

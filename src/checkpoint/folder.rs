@@ -14,8 +14,8 @@ use crate::disk::{self, DiskError};
 use crate::format::{few, without_mark};
 use crate::shape::ModelConfig;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// The files that hold the weights.
 pub(super) struct Files {
@@ -111,7 +111,7 @@ fn others(folder: &Path, config: &ModelConfig) -> Option<Vec<Shard>> {
 
 /// What the names of shards that belong together have in common: `a-00001-of-00002.safetensors` is
 /// of the set `a-of-00002`.
-fn set_of(name: &str) -> String {
+pub(super) fn set_of(name: &str) -> String {
     let stem = name.trim_end_matches(".safetensors");
     let numbered = stem.rsplit_once("-of-").and_then(|(before, total)| Some((before.rsplit_once('-')?.0, total)));
     numbered.map_or_else(|| stem.to_owned(), |(name, total)| format!("{name}-of-{total}"))
@@ -134,6 +134,12 @@ fn holds_each_once(shards: &[Shard]) -> bool {
 fn listed(shards: &[Shard]) -> String {
     let name = |shard: &Shard| Path::new(&shard.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
     few(&shards.iter().map(name).collect::<Vec<_>>())
+}
+
+/// Whether an index, if it is there, names a file.
+pub(super) fn is_named_by(index: &Path, file: &str) -> bool {
+    let index = read_json(index).unwrap_or_default();
+    index["weight_map"].as_object().is_some_and(|map| map.values().any(|named| named == file))
 }
 
 /// A plain name: a path could lead out of the folder.

@@ -13,10 +13,14 @@ mod folder;
 mod generation;
 mod gguf;
 mod head;
+#[cfg(not(target_arch = "wasm32"))]
+mod locate;
 mod names;
 mod open;
 mod output;
 mod output_config;
+#[cfg(not(target_arch = "wasm32"))]
+mod packed;
 mod scan;
 mod shard;
 mod types;
@@ -32,10 +36,14 @@ pub use error::{ReadError, WriteError};
 pub use folder::read_config;
 #[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
+#[cfg(not(target_arch = "wasm32"))]
+pub use locate::{Located, locate};
 pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
+#[cfg(not(target_arch = "wasm32"))]
+pub use packed::{unpacked, unpacked_here};
 pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -41,9 +41,8 @@ impl Checkpoint {
 
     #[cfg(not(target_arch = "wasm32"))]
     fn open_file(file: &Path) -> Result<Self, ReadError> {
-        let bytes = Bytes::map(file).map_err(crate::disk::DiskError::at("read", file))?;
-        let (raw, shard) = super::gguf::open(file.display().to_string(), bytes)?;
-        Self::from_shards(raw, vec![shard], Some(file.to_owned()))
+        let (raw, shards) = super::gguf::open_path(file)?;
+        Self::from_shards(raw, shards, Some(file.to_owned()))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -123,8 +122,8 @@ impl Checkpoint {
     /// # Errors
     /// As [`Self::open`].
     pub fn from_gguf(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ReadError> {
-        let (raw, shard) = super::gguf::open("model.gguf".into(), Bytes::Held(bytes.into()))?;
-        Self::from_shards(raw, vec![shard], None)
+        let (raw, shards) = super::gguf::open(("model.gguf".into(), Bytes::Held(bytes.into())), || Ok(Vec::new()))?;
+        Self::from_shards(raw, shards, None)
     }
 
     fn from_shards(raw_config: Value, mut shards: Vec<Shard>, place: Option<PathBuf>) -> Result<Self, ReadError> {

@@ -5,6 +5,7 @@ mod calibration;
 mod device;
 mod pruning;
 mod schedule;
+mod target;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use anyhow::Result;
 use slimgpt::beside;
 use slimgpt::checkpoint::{Checkpoint, ReadError};
 use slimgpt::format;
+use slimgpt::hub::model_of_snapshot;
 use slimgpt::text::Tokenizer;
 
 use super::exit::Usage;
@@ -75,13 +77,23 @@ pub fn types(checkpoint: &Checkpoint) -> String {
     checkpoint.quantisation().unwrap_or_else(|| checkpoint.dtype().to_string())
 }
 
-/// Refuses to keep figures in a model's folder where the model is a file.
+/// Refuses to keep figures in a model's folder where the model is a file, or the folder is not one's own.
 pub fn check_save(model: &Path, save: bool) -> Result<()> {
-    if save && beside::is_file(model) {
-        let what = format!("--save keeps figures in the model's folder, and {} is a file", model.display());
-        return Err(Usage(what).into());
-    }
-    Ok(())
+    let shown = model.display();
+    // A link to a snapshot is one too.
+    let real = model.canonicalize();
+    let cached = real.as_deref().ok().and_then(model_of_snapshot);
+    let what = match cached {
+        _ if !save => return Ok(()),
+        Some(name) => format!(
+            "--save keeps figures in the model's folder, and that of {name} is the cache, which other programs share; \
+             copy it and give the copy (cp -rL {shown} ./{})",
+            name.rsplit('/').next().unwrap_or(&name)
+        ),
+        None if beside::is_file(model) => format!("--save keeps figures in the model's folder, and {shown} is a file"),
+        None => return Ok(()),
+    };
+    Err(Usage(what).into())
 }
 
 /// Says what was found to contradict itself and which was taken: silence would hide another model.

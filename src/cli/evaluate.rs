@@ -101,7 +101,15 @@ impl Evaluate {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given {
+            online,
+            need: Need::Whole,
+            models,
+            texts: Vec::new(),
+            json,
+            events: false,
+            adapter: Some(self.adapter.folder_mut()),
+        }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -9,13 +9,14 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use slimgpt::export::gguf::{self, FileType};
 use slimgpt::export::huggingface::left_behind;
-use slimgpt::export::{mlx, padded};
+use slimgpt::export::{mlx, modelfile, padded};
 use slimgpt::format;
 use slimgpt::hub::Need;
 use slimgpt::names::Named;
 
 use super::arguments::AdapterArgument;
 use super::choice::choice;
+use super::exit::named;
 use super::hub::{Given, Online};
 use super::progress::counting;
 use super::{arguments, out};
@@ -36,6 +37,8 @@ Examples:
   slimgpt export gguf ./slim --out slim.gguf
   slimgpt export gguf ./slim --out slim-q4.gguf --dtype q4_k_m
   llama-cli -m slim-q4.gguf -fa on         -fa on saves the memory of the smaller key/value cache
+  slimgpt export gguf ./slim --out slim.gguf --modelfile
+  ollama create slim -f slim.Modelfile
 
 The tokenizer of the folder goes into the file. Layers that differ become architecture deci (openelm for
 Qwen3 with a tied head), others llama, qwen2 or qwen3; what llama.cpp would compute otherwise is refused.
@@ -60,6 +63,9 @@ enum Target {
         /// What the matrices are stored in; by default the checkpoint's element types
         #[arg(long, value_name = "TYPE", value_parser = choice::<FileType>())]
         dtype: Option<FileType>,
+        /// Write a Modelfile beside it too, by which Ollama takes it in
+        #[arg(long)]
+        modelfile: bool,
     },
     /// A folder for mlx-lm, in the form of OpenELM
     Mlx {
@@ -97,30 +103,46 @@ impl Export {
     pub fn given(&mut self) -> Given<'_> {
         let (Target::Gguf { places, .. } | Target::Mlx { places } | Target::Padded { places }) = &mut self.target;
         let (online, models, json) = (places.online, vec![&mut places.model], places.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given {
+            online,
+            need: Need::Whole,
+            models,
+            texts: Vec::new(),
+            json,
+            events: false,
+            adapter: Some(places.adapter.folder_mut()),
+        }
     }
 
     pub fn run(&self) -> Result<()> {
         match &self.target {
-            Target::Gguf { places, dtype } => to_gguf(places, *dtype),
+            Target::Gguf { places, dtype, modelfile } => to_gguf(places, *dtype, *modelfile),
             Target::Mlx { places } => to_mlx(places),
             Target::Padded { places } => to_padded(places),
         }
     }
 }
 
-fn to_gguf(places: &Places, dtype: Option<FileType>) -> Result<()> {
+fn to_gguf(places: &Places, dtype: Option<FileType>, modelfile: bool) -> Result<()> {
+    if modelfile {
+        // What would be refused at the end is asked first.
+        named("--modelfile", modelfile::place(&places.out).ask(std::slice::from_ref(&places.model)))?;
+    }
     let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
     dtype.map_or(Ok(()), |dtype| hint_at_fallbacks(checkpoint.config(), dtype))?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
+    let modelfile = modelfile.then(|| modelfile::write(&places.out)).transpose()?;
     if places.json {
         return out::json(&json!({
             "out": out::path(&places.out), "architecture": written.arch.name(), "dtype": written.dtype.name(), "bytes": written.bytes,
-            "tensors": written.tensors,
+            "tensors": written.tensors, "modelfile": modelfile.as_deref().map(out::path),
         }));
     }
     out::line(told(&places.out, &written))?;
+    if let Some(modelfile) = modelfile {
+        out::line(format_args!("{}: for ollama create NAME -f", modelfile.display()))?;
+    }
     if !written.dtype.is_mixture() {
         hint_at_widths(checkpoint.config());
     }

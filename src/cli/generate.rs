@@ -94,9 +94,11 @@ impl Draw {
 impl Generate {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
+        // Of several that are compared none is the one that it would be added to.
+        let adapter = self.model.is_some().then_some(self.prompt.adapter_mut());
         let models = self.model.iter_mut().chain(&mut self.compare).collect();
         let (online, json) = (self.online, self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -1,5 +1,5 @@
 //! Names of the hub where models and texts are taken: before a command begins, each becomes the path of what it
-//! stands for.
+//! stands for, and so does what is no folder yet.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use slimgpt::format;
 use slimgpt::hub::{Event, Hub, HubError, Name, Need, Settings, model_of_snapshot};
 use slimgpt::text::is_readable;
 
+use super::located::located;
 use super::{out, progress};
 
 /// Whether anything may be downloaded.
@@ -32,6 +33,8 @@ pub struct Given<'a> {
     pub models: Vec<&'a mut PathBuf>,
     /// Texts: `dataset:org/name/file`.
     pub texts: Vec<&'a mut PathBuf>,
+    /// Where the command takes a folder of low-rank factors, which the first model may be.
+    pub adapter: Option<&'a mut Option<PathBuf>>,
     /// Whether standard output is for a program, so that no bar is shown.
     pub json: bool,
     /// Whether it gets events, of which a failure is one.
@@ -40,7 +43,7 @@ pub struct Given<'a> {
 
 impl Given<'_> {
     /// Puts a path in the place of each name: of what the cache has, or of what is downloaded now.
-    pub fn found(self) -> Result<()> {
+    pub fn found(mut self) -> Result<()> {
         let source = Source::new(self.online, self.json);
         // Small ones first: a name that is wrong is told before gigabytes come.
         for text in self.texts {
@@ -53,6 +56,8 @@ impl Given<'_> {
                 let no_folder = || format!("{} is no folder here; as a name on the hub", model.display());
                 *model = source.model(&name, self.need).with_context(no_folder)?;
             }
+            let cached = |base: &str| Source::of_cache(self.json).model(&Name::of_model(base)?, Need::Whole).ok();
+            located(model, self.adapter.take(), &cached, self.json)?;
         }
         Ok(())
     }
@@ -88,7 +93,13 @@ impl Source {
         Self { hub: Hub::new(Settings { offline, ..settings }), json }
     }
 
-    fn model(&self, name: &Name, need: Need) -> Result<PathBuf> {
+    /// The cache alone: nothing is asked of anybody.
+    pub fn of_cache(json: bool) -> Self {
+        Self::new(Online { offline: true }, json)
+    }
+
+    /// The folder of a model.
+    pub fn model(&self, name: &Name, need: Need) -> Result<PathBuf> {
         let mut shown = shown(self.json);
         // Its sizes first: of a model that is not supported no weights are downloaded.
         let folder = self.hub.model(name, Need::Config, &may_belong, &mut shown)?;

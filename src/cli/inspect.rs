@@ -43,7 +43,7 @@ impl Inspect {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false }
+        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter: None }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -15,6 +15,7 @@ mod headless;
 mod hub;
 mod inspect;
 mod interrupt;
+mod located;
 mod man;
 mod out;
 mod parse;
@@ -56,8 +57,8 @@ Examples:
   slimgpt compare ./Llama-2-7b-hf --text wikitext-2-raw-test.txt --calibration c4.jsonl --out ./compared
   slimgpt report ./slim
 
-A model may be a folder or a name on the Hugging Face hub (HuggingFaceTB/SmolLM2-135M, org/name@revision), a text a file or
-dataset:org/name/file. Names are looked for in the cache that is shared with Hugging Face's own programs, else downloaded
+A model may be a folder, a GGUF or .safetensors file of it, a .zip of it, the folder of a LoRA adapter whose base is here, or a
+name on the Hugging Face hub (HuggingFaceTB/SmolLM2-135M, org/name@revision), a text a file or dataset:org/name/file. Names are looked for in the cache that is shared with Hugging Face's own programs, else downloaded
 into it, after saying what and how much; HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean
 there, and --offline downloads nothing.
 

@@ -71,7 +71,15 @@ impl PlanCommand {
     /// What may be a name on the hub. Weights are read by no plan, and so not downloaded for one.
     pub fn given(&mut self) -> Given<'_> {
         let models = [&mut self.model].into_iter().chain(self.recovery.teacher_mut()).collect();
-        Given { online: self.online, need: Need::Config, models, texts: Vec::new(), json: self.json, events: false }
+        Given {
+            online: self.online,
+            need: Need::Config,
+            models,
+            texts: Vec::new(),
+            json: self.json,
+            events: false,
+            adapter: None,
+        }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -136,7 +136,15 @@ impl Ppl {
     pub fn given(&mut self) -> Given<'_> {
         let models = [&mut self.model].into_iter().chain(&mut self.dense).collect();
         let (online, texts, json) = (self.online, vec![&mut self.text], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: false }
+        Given {
+            online,
+            need: Need::Whole,
+            models,
+            texts,
+            json,
+            events: false,
+            adapter: Some(self.adapter.folder_mut()),
+        }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -86,7 +86,15 @@ impl Recover {
     pub fn given(&mut self) -> Given<'_> {
         let texts = self.examples.files_mut().iter_mut().chain(self.text.files_mut()).collect();
         let models = [&mut self.model].into_iter().chain(&mut self.teacher).collect();
-        Given { online: self.online, need: Need::Whole, models, texts, json: self.json, events: self.json }
+        Given {
+            online: self.online,
+            need: Need::Whole,
+            models,
+            texts,
+            json: self.json,
+            events: self.json,
+            adapter: None,
+        }
     }
 
     /// Runs the command; with --json its failure is the last line too.

@@ -21,8 +21,8 @@ pub fn disk_bytes(folder: &Path) -> Option<u64> {
     {
         let path = std::path::absolute(folder).ok()?;
         // A folder still to be made will be on the disk of the nearest one around it that stands.
-        let standing = path.ancestors().find_map(|p| p.canonicalize().ok())?;
-        free_bytes(&standing)
+        // By the name it was given: that of Windows for resolved paths begins with none of its disks' names.
+        free_bytes(path.ancestors().find(|p| p.exists())?)
     }
     #[cfg(target_arch = "wasm32")]
     {

@@ -21,6 +21,7 @@ mod growing;
 mod hold;
 mod place;
 mod publish;
+mod zip;
 
 pub use error::DiskError;
 pub use file::{NewFile, write, write_json, write_with};
@@ -31,3 +32,4 @@ pub use growing::{Growing, link};
 pub use hold::{Alone, alone_at, clear_abandoned, clear_unfinished, discard, in_turn, lock};
 pub use place::{copy, is_empty, is_nobodys, is_unfinished, make_folder, names, put, real, remove_file, remove_folder};
 pub use publish::{FINAL, REPLACED, publish, put_back, rename};
+pub use zip::{Entry, Zip};

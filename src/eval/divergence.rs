@@ -8,6 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::device::readback::{floats, settled};
 use crate::model::{Block, Head, Outer, Positions, flat, logit_rows, token_tensor};
+use crate::shape::ModelConfig;
 
 /// Bytes of log p that are kept, so that they need not be computed again for every model that is held against them.
 const KEPT_BYTES: usize = 512 << 20;
@@ -26,6 +27,13 @@ struct Piece {
     log_sum: Tensor<2>,
     /// log p `(rows, vocab)`, where there is room for all of them.
     log_p: Option<Tensor<2>>,
+}
+
+/// Bytes that the [`Expected`] of a model of these sizes takes for so many tokens: hidden states, and log p where it is kept.
+pub fn expected_bytes(config: &ModelConfig, tokens: usize) -> u64 {
+    let log_p = tokens * config.vocab_size * size_of::<f32>();
+    let kept = if log_p <= KEPT_BYTES { log_p } else { 0 };
+    (tokens * config.hidden_size * size_of::<f32>() + kept) as u64
 }
 
 impl<'a> Expected<'a> {

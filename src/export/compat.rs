@@ -112,7 +112,10 @@ fn through_gguf(config: &ModelConfig, folder: Option<&Path>) -> [Client; 2] {
 fn by_padding(program: &'static str, config: &ModelConfig, why_not: String) -> Client {
     match padded::check(config) {
         Ok(()) => {
-            let how = "slimgpt export padded PATH --out DIR, then as any plain model".into();
+            let mut how = "slimgpt export padded PATH --out DIR, then as any plain model".to_owned();
+            if config.layers.windows(2).any(|two| two[0] != two[1]) {
+                how += "; without zeros: slimgpt prune MODEL --shape SIZES, which makes all layers equal";
+            }
             Client { program, opens: Opens::Export, how, why_not }
         }
         Err(error) => Client { program, opens: Opens::No, how: String::new(), why_not: reason(&error) },
@@ -146,8 +149,8 @@ fn vllm(config: &ModelConfig) -> Client {
         return Client { program: "vLLM", opens: Opens::Folder, how, why_not: String::new() };
     }
     let how = "vllm serve PATH --trust-remote-code --model-impl transformers".into();
-    // Its DeciLM takes key/value heads and channels by layer, but one number of query heads.
-    let why_not = "its own classes hold no query heads that differ".into();
+    // Its DeciLM takes key/value heads and channels by layer, but one number of query heads. GGUFs: its issue 16944.
+    let why_not = "its own classes hold no query heads that differ, and it reads no GGUF of architecture deci".into();
     Client { program: "vLLM", opens: Opens::Untried, how, why_not }
 }
 
@@ -169,13 +172,25 @@ fn rtp_llm(config: &ModelConfig) -> Client {
     }
 }
 
-/// Programs with nothing for layers that differ.
-fn plain_only(config: &ModelConfig) -> [Client; 2] {
-    ["candle, mistral.rs", "MLC, SGLang and others"].map(|program| {
+/// Programs with nothing for layers that differ, and why there is nothing.
+const PLAIN_ONLY: [(&str, &str); 4] = [
+    ("candle", "each of its models has one size for all layers"),
+    (
+        "mistral.rs",
+        "each of its models has one size for all layers, and it knows no GGUF of architecture deci or openelm",
+    ),
+    // Its issue 4689.
+    ("SGLang", "each of its models has one size for all layers, and DeciLM is not among them"),
+    // MLC's issue 2193.
+    ("MLC, WebLLM and others", "its key/value cache has one size for all layers"),
+];
+
+fn plain_only(config: &ModelConfig) -> [Client; PLAIN_ONLY.len()] {
+    PLAIN_ONLY.map(|(program, reason)| {
         if is_plain(config) {
             let how = "the folder, as any model of its class".into();
             return Client { program, opens: Opens::Folder, how, why_not: String::new() };
         }
-        by_padding(program, config, format!("{DIFFER}, and it has one size for all"))
+        by_padding(program, config, format!("{DIFFER}, and {reason}"))
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`huggingface`]: the Python files and the model card that make a folder open in transformers;
 //! - [`gguf`]: one file for llama.cpp and everything built on it;
+//! - [`modelfile`]: what Ollama takes a GGUF in by;
 //! - [`mlx`]: a folder for mlx-lm;
 //! - [`padded`]: layers filled up with zeros to one size, for whatever knows only plain models;
 //! - [`compat`]: which program opens a folder how, and why not otherwise.
@@ -23,6 +24,8 @@ pub mod gguf;
 pub mod huggingface;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mlx;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod modelfile;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod padded;
 

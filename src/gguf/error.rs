@@ -65,10 +65,13 @@ pub enum GgufError {
         found: String,
     },
     /// The file is a part of one that was split.
-    #[error("it is one of {0} files; join them with llama-gguf-split of llama.cpp")]
+    #[error(
+        "it is one of {0} files; give the first of them, with the others beside it under the names that \
+         llama-gguf-split gave them (NAME-00001-of-{0:05}.gguf and so on)"
+    )]
     Split(u64),
     /// The tokenizer cannot be made into a tokenizer.json.
-    #[error("its tokenizer is not read: {0}")]
+    #[error("its tokenizer is not read: {0}; the tokenizer.json of the model is taken where it lies beside the file")]
     Tokenizer(String),
 }
 

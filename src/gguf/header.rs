@@ -32,7 +32,7 @@ const MOST_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct Header {
     keys: BTreeMap<String, Value>,
-    tensors: Vec<TensorInfo>,
+    pub(super) tensors: Vec<TensorInfo>,
 }
 
 /// A line of the table of tensors.
@@ -48,6 +48,8 @@ pub struct TensorInfo {
     pub begin: usize,
     /// Its bytes, all within the file.
     pub bytes: usize,
+    /// Which file of a model in several it stands in, counted from 0.
+    pub part: usize,
 }
 
 impl Header {
@@ -243,19 +245,25 @@ impl Raw {
         let begin = data.checked_add(offset).and_then(|begin| usize::try_from(begin).ok());
         let end = begin.and_then(|begin| begin.checked_add(bytes)).filter(|&end| end as u64 <= length);
         match (begin, end) {
-            (Some(begin), Some(_)) => Ok(TensorInfo { name, shape, kind, begin, bytes }),
+            (Some(begin), Some(_)) => Ok(TensorInfo { name, shape, kind, begin, bytes, part: 0 }),
             _ => Err(GgufError::Ends(format!("the data of {name}"))),
         }
     }
 }
 
-/// Refuses names that stand twice, and tensors with bytes in common.
-fn refuse_shared(tensors: &[TensorInfo]) -> Result<(), GgufError> {
+/// Refuses names that stand twice.
+pub(super) fn refuse_twice(tensors: &[TensorInfo]) -> Result<(), GgufError> {
     let mut names: Vec<&str> = tensors.iter().map(|t| t.name.as_str()).collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
-        return Err(GgufError::Twice(format!("the tensor {}", twice[0])));
+    match names.windows(2).find(|two| two[0] == two[1]) {
+        Some(twice) => Err(GgufError::Twice(format!("the tensor {}", twice[0]))),
+        None => Ok(()),
     }
+}
+
+/// Refuses names that stand twice, and tensors with bytes in common.
+fn refuse_shared(tensors: &[TensorInfo]) -> Result<(), GgufError> {
+    refuse_twice(tensors)?;
     let mut places: Vec<&TensorInfo> = tensors.iter().collect();
     // Stable, so that of two with one place the later is told.
     places.sort_by_key(|t| t.begin);

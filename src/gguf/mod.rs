@@ -13,6 +13,7 @@ pub mod key;
 mod kind;
 mod pre;
 mod rope;
+mod split;
 mod texts;
 mod tokenizer;
 mod types;
@@ -24,5 +25,7 @@ pub use header::{ALIGNMENT, Header, MAGIC, TensorInfo, VERSION};
 pub use kind::{Kind, TokenKind};
 pub use pre::{Cut, RULES, Rule};
 pub use rope::{frequency_divisors, scaling_of, side_by_side};
+#[cfg(not(target_arch = "wasm32"))]
+pub use split::parts;
 pub use texts::Texts;
 pub use tokenizer::{NEVER_JOINED, ids};

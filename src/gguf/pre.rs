@@ -19,7 +19,7 @@ pub enum Cut {
 pub struct Rule {
     /// Its name (`tokenizer.ggml.pre`).
     pub name: &'static str,
-    /// Other names of the same rule.
+    /// Other names of the same rule, as llama.cpp's `llama-vocab.cpp` has them.
     also: &'static [&'static str],
     /// What it does.
     pub cut: Cut,
@@ -42,17 +42,46 @@ const TEKKEN: Cut = Cut::Split(
 /// Every rule that is known on both sides. Of those with one expression the one that treats merges as the
 /// tokenizer.json does is written, else the first.
 pub static RULES: [Rule; 6] = [
-    Rule { name: "gpt-2", also: &[], cut: Cut::Words, ignores_merges: false, adds_bos: false },
-    Rule { name: "smollm", also: &[], cut: Cut::DigitsAndWords, ignores_merges: false, adds_bos: false },
+    Rule {
+        name: "gpt-2",
+        also: &[
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+            "exaone4",
+            "trillion",
+            "granite-docling",
+        ],
+        cut: Cut::Words,
+        ignores_merges: false,
+        adds_bos: false,
+    },
+    Rule {
+        name: "smollm",
+        also: &["starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"],
+        cut: Cut::DigitsAndWords,
+        ignores_merges: false,
+        adds_bos: false,
+    },
     Rule {
         name: "llama-bpe",
-        also: &["llama3", "llama-v3", "falcon3", "pixtral"],
+        also: &["llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"],
         cut: LLAMA_3,
         ignores_merges: true,
         adds_bos: true,
     },
     Rule { name: "smaug-bpe", also: &["dbrx"], cut: LLAMA_3, ignores_merges: false, adds_bos: false },
-    Rule { name: "qwen2", also: &["deepseek-r1-qwen"], cut: QWEN_2, ignores_merges: false, adds_bos: false },
+    Rule {
+        name: "qwen2",
+        also: &["deepseek-r1-qwen", "kormo", "stablelm2", "megrez", "hunyuan"],
+        cut: QWEN_2,
+        ignores_merges: false,
+        adds_bos: false,
+    },
     Rule { name: "tekken", also: &[], cut: TEKKEN, ignores_merges: true, adds_bos: true },
 ];
 

@@ -1,7 +1,7 @@
 //! Requests to the hub. Redirects are followed here, because the token may go to the hub itself and to no other
 //! host: files lie on servers of others.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use ureq::http::{Response, header};
@@ -10,7 +10,8 @@ use ureq::{Agent, Body, ResponseExt as _};
 use super::error::HubError;
 use super::hash::Hash;
 use super::name::{Name, is_commit, is_inside};
-use super::settings::Settings;
+use super::retry;
+use super::settings::{Settings, without_account};
 use crate::disk;
 
 /// Redirects that are followed.
@@ -19,6 +20,8 @@ const REDIRECTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Until more of an answer arrives.
 const STALLED: Duration = Duration::from_secs(60);
+/// Times that a question is asked before its refusal is believed.
+const TRIES: u32 = 3;
 /// Most characters that are repeated of what a server says.
 const MESSAGE: usize = 300;
 
@@ -64,6 +67,17 @@ impl<'a> Client<'a> {
             .timeout_recv_response(Some(PATIENCE))
             .timeout_per_read(Some(STALLED));
         Self { agent: config.build().into(), settings }
+    }
+
+    /// The answer to a question, which is asked again where a connection broke or the hub is not well.
+    pub fn patiently<T>(&self, ask: impl Fn() -> Result<T, HubError>) -> Result<T, HubError> {
+        for tried in 0..TRIES - 1 {
+            match ask() {
+                Err(error) if error.may_pass() => std::thread::sleep(self.settings.pause * 2u32.pow(tried)),
+                answered => return answered,
+            }
+        }
+        ask()
     }
 
     /// The files of a repository at its revision.
@@ -162,9 +176,9 @@ impl<'a> Client<'a> {
             value.chars().take(MESSAGE).collect::<String>()
         };
         let (code, message) = (text("x-error-code"), text("x-error-message"));
-        let (endpoint, shown) = (self.settings.endpoint.clone(), name.to_string());
+        let (endpoint, shown) = (self.settings.shown_endpoint(), name.to_string());
         // Where the bytes lie nobody knows of names and accounts: such a refusal is a firewall's, or an old address's.
-        let asked = origin(&response.get_uri().to_string());
+        let asked = without_account(&origin(&response.get_uri().to_string()));
         if asked != origin(&endpoint) {
             return Err(HubError::Status { name: shown, endpoint: asked, status: status.as_u16(), message });
         }
@@ -187,19 +201,24 @@ impl<'a> Client<'a> {
             (401 | 404, _) => HubError::NotFound { name: shown, endpoint, has_token },
             // What the hub says in words goes on as it is: that a repository is disabled, or a token too narrow.
             (403, _) if message.is_empty() => HubError::Gated { name: shown, endpoint, page, has_token },
-            (429, _) => HubError::TooMany { endpoint, seconds: text("retry-after").trim().parse().ok(), has_token },
+            (429, _) => HubError::TooMany {
+                endpoint,
+                seconds: retry::seconds(&text("retry-after"), SystemTime::now()),
+                has_token,
+            },
             (status, _) => HubError::Status { name: shown, endpoint, status, message },
         })
     }
 
     fn unreachable(&self, name: &Name, error: &ureq::Error) -> HubError {
-        let (name, endpoint) = (name.to_string(), self.settings.endpoint.clone());
-        HubError::Unreachable { name, endpoint, reason: error.to_string() }
+        let (name, endpoint) = (name.to_string(), self.settings.shown_endpoint());
+        let reason = error.to_string().replace(&self.settings.endpoint, &endpoint);
+        HubError::Unreachable { name, endpoint, reason }
     }
 
     /// The error for an answer that makes no sense.
     pub fn nonsense(&self, name: &Name, what: &str) -> HubError {
-        HubError::Answer { name: name.to_string(), endpoint: self.settings.endpoint.clone(), what: what.into() }
+        HubError::Answer { name: name.to_string(), endpoint: self.settings.shown_endpoint(), what: what.into() }
     }
 }
 

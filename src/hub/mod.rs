@@ -6,6 +6,7 @@
 //! it gets its name.
 
 mod cache;
+mod cached;
 mod choose;
 mod client;
 mod error;
@@ -13,12 +14,14 @@ mod event;
 mod fetch;
 mod hash;
 mod name;
+mod retry;
 mod settings;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use cache::model_of_snapshot;
+pub use cached::Cached;
 pub use choose::{Need, is_whole};
 pub use error::HubError;
 pub use event::Event;
@@ -68,10 +71,13 @@ impl Hub {
             _ => {}
         }
         let client = Client::new(&self.settings);
-        let Listing { commit, files } = match (client.list(name), usable) {
+        let Listing { commit, files } = match usable {
             // A model without a tokenizer of that name is whole in the cache: whatever the hub refuses, it is used.
-            (Err(_), Some(snapshot)) => return Ok(snapshot),
-            (found, _) => found?,
+            Some(snapshot) => match client.list(name) {
+                Err(_) => return Ok(snapshot),
+                Ok(listing) => listing,
+            },
+            None => client.patiently(|| client.list(name))?,
         };
         let download = Download { hub: self, client: &client, repository: &repository, name, commit: &commit };
         let mut wanted: Vec<String> = match need {
@@ -110,7 +116,7 @@ impl Hub {
             Some(file) => (file.clone(), name.revision.clone()),
             None if self.settings.offline => return Err(self.offline(name, "the list of its files; name one of them")),
             None => {
-                let Listing { commit, files } = client.list(name)?;
+                let Listing { commit, files } = client.patiently(|| client.list(name))?;
                 (only_text(name, files, is_text)?, commit)
             }
         };
@@ -120,12 +126,17 @@ impl Hub {
             _ if self.settings.offline => return Err(self.offline(name, "")),
             _ => {}
         }
-        let remote = client.look(name, &revision, &file)?;
+        let remote = client.patiently(|| client.look(name, &revision, &file))?;
         let commit = remote.commit.clone();
         let download = Download { hub: self, client: &client, repository: &repository, name, commit: &commit };
         download.all(&[(file.clone(), remote)], observer)?;
         repository.refer(&name.revision, &commit)?;
         Ok(repository.snapshot(&commit).join(file))
+    }
+
+    /// The models that the cache holds whole, by their names. Nobody is asked.
+    pub fn models(&self) -> Vec<Cached> {
+        cached::models(&self.settings.cache)
     }
 
     fn repository(&self, name: &Name) -> Repository {
@@ -158,7 +169,7 @@ impl Download<'_> {
         let snapshot = self.repository.snapshot(self.commit);
         let missing = files.iter().filter(|file| !snapshot.join(file).is_file());
         let look = |file: &String| -> Result<(String, Remote), HubError> {
-            Ok((file.clone(), self.client.look(self.name, self.commit, file)?))
+            Ok((file.clone(), self.client.patiently(|| self.client.look(self.name, self.commit, file))?))
         };
         let missing = missing.map(look).collect::<Result<Vec<_>, _>>()?;
         self.all(&missing, observer)
@@ -175,8 +186,8 @@ impl Download<'_> {
         let bytes = total.saturating_sub(begun);
         if !absent.is_empty() {
             self.ask_for_room(bytes)?;
-            let (endpoint, cache) = (settings.endpoint.as_str(), settings.cache.as_path());
-            observer(Event::Begins { name: self.name, endpoint, cache, files: absent.len(), bytes });
+            let (endpoint, cache) = (settings.shown_endpoint(), settings.cache.as_path());
+            observer(Event::Begins { name: self.name, endpoint: &endpoint, cache, files: absent.len(), bytes });
         }
         let (mut before, mut brought) = (0u64, Vec::new());
         for (file, remote) in files {

@@ -70,6 +70,21 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The hub's address as people may see it: without the name and password that may stand before the host.
+    pub(super) fn shown_endpoint(&self) -> String {
+        without_account(&self.endpoint)
+    }
+}
+
+/// An address without what stands before an `@` in front of its host.
+pub(super) fn without_account(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let host_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..host_ends].rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{}", &rest[host_ends..])
+}
+
 fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
 }
@@ -131,6 +146,14 @@ mod tests {
         }
         assert!(with(&[("TRANSFORMERS_OFFLINE", "ON")]).offline);
         assert!(!with(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).linked);
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        let shown = |url| with(&[("HF_ENDPOINT", url)]).shown_endpoint();
+        assert_eq!(shown("https://ada:p@ss@hub.co:8/x@y/"), "https://hub.co:8/x@y");
+        assert_eq!(shown("https://hub.co/a@b"), "https://hub.co/a@b");
+        assert_eq!(shown("hub.co"), "hub.co");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub use error::{MemoryError, WouldFit};
 const F32: u64 = 4;
 /// The line of the plan that may lie anywhere.
 const ACTIVATIONS: &str = "activations";
+/// The line of what only a search holds.
+const BESIDE: &str = "what a search holds beside";
 /// A batch has about this many tokens: enough for matrix products to be efficient.
 pub const BATCH_TOKENS: usize = 4096;
 /// Without a stated or known budget a GPU keeps the activations only up to this size.
@@ -127,6 +129,8 @@ struct Needs {
     inner: u64,
     batch: u64,
     outer: u64,
+    /// What the caller holds meanwhile.
+    beside: u64,
 }
 
 impl Needs {
@@ -137,12 +141,13 @@ impl Needs {
     }
 }
 
-/// Decides where things lie and refuses what does not fit.
+/// Decides where things lie, where the caller holds `beside` bytes meanwhile, and refuses what does not fit.
 pub(super) fn plan(
     request: &Request,
     config: &ModelConfig,
     layers: &[LayerPlan],
     limits: &Limits,
+    beside: u64,
 ) -> Result<MemoryPlan, MemoryError> {
     // Only a GPU binds buffers; the CPU takes any matrix that memory holds.
     if let Some(limit) = limits.max_binding_bytes.filter(|_| limits.is_gpu) {
@@ -151,7 +156,7 @@ pub(super) fn plan(
         refuse_large_matrices(config, layers, limit, loses)?;
     }
     let batch_windows = batch_windows(request, config, limits)?;
-    let needs = Needs::of(request, config, batch_windows);
+    let needs = Needs { beside, ..Needs::of(request, config, batch_windows) };
     let plan = if limits.is_gpu { on_gpu(limits, &needs) } else { on_cpu(limits, &needs) };
     let allowed_bytes = if limits.is_gpu { limits.device_bytes } else { limits.host_bytes };
     let plan = MemoryPlan { batch_windows, allowed_bytes, ..plan };
@@ -181,6 +186,7 @@ impl Needs {
             inner: tokens * c * F32,
             batch: batch_bytes(config, batch_tokens),
             outer: embedding + head,
+            beside: 0,
         }
     }
 }
@@ -231,7 +237,7 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 /// Activations stay on the device while the budget allows, inner ones last.
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
-    let working = needs.weights + needs.busy();
+    let working = needs.weights + needs.busy() + needs.beside;
     // Twice: the layer as it was read, and what is left of it until it is stored.
     let on_host = 2 * needs.weights + needs.outer;
     let place = match working + needs.activations <= budget {
@@ -244,6 +250,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
         vec![
             part("one layer's weights", Placement::Device, needs.weights),
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
+            part(BESIDE, Placement::Device, needs.beside),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("a layer's weights, read and cut", Placement::Host, 2 * needs.weights),
             part("embeddings", Placement::Host, needs.outer),
@@ -257,7 +264,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
     // Three times: as it was read, what is left of it, and the tensors that run.
-    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer;
+    let fixed = 3 * needs.weights + needs.solver_on_cpu + needs.batch + needs.outer + needs.beside;
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
@@ -267,6 +274,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("one layer's weights, read, cut and running", Placement::Host, 3 * needs.weights),
             part("Hessian, its inverse and their workspace", Placement::Host, needs.solver_on_cpu),
             part("one batch", Placement::Host, needs.batch),
+            part(BESIDE, Placement::Host, needs.beside),
             part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
             part("embeddings", Placement::Host, needs.outer),
         ],
@@ -287,7 +295,9 @@ fn part(what: &str, place: Placement, bytes: u64) -> MemoryPart {
     MemoryPart { what: what.into(), place, bytes }
 }
 
-fn summed(parts: Vec<MemoryPart>, activations: Placement, keep_inner: bool) -> MemoryPlan {
+fn summed(mut parts: Vec<MemoryPart>, activations: Placement, keep_inner: bool) -> MemoryPlan {
+    // A pruning by itself has nothing beside it.
+    parts.retain(|part| part.bytes > 0 || part.what != BESIDE);
     let sum = |place| parts.iter().filter(|p| p.place == place).map(|p| p.bytes).sum();
     let (device_bytes, host_bytes, disk_bytes) = (sum(Placement::Device), sum(Placement::Host), sum(Placement::Disk));
     let (batch_windows, allowed_bytes) = (1, None);

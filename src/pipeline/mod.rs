@@ -25,6 +25,7 @@ mod run;
 mod scores;
 mod sink;
 mod steps;
+mod walk;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
@@ -44,10 +45,11 @@ pub use job::Job;
 pub use memory::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryError, MemoryPart, MemoryPlan, WouldFit};
 pub use meter::Meter;
 pub use method::Method;
-pub use plan::{Plan, PlanError, plan};
+pub use plan::{Plan, PlanError, plan, plan_beside};
 pub use report::{LayerRecord, Report, SiteRecord, Timing, Typed};
 pub use request::{Propagate, Request};
 #[cfg(not(target_arch = "wasm32"))]
 pub use resume::Fingerprint;
 pub use scores::UnitScores;
 pub use sink::{FinishedLayer, LayerSink, MemorySink};
+pub use walk::{Between, Walk};

@@ -92,12 +92,20 @@ const MOST_TOKENS: usize = 1 << 31;
 /// # Errors
 /// When the request contradicts itself or the model, or needs more memory than there is.
 pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<Plan, PlanError> {
+    plan_beside(request, config, limits, 0)
+}
+
+/// [`plan`] where the caller holds so many bytes more where the work is done.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_beside(request: &Request, config: &ModelConfig, limits: &Limits, beside: u64) -> Result<Plan, PlanError> {
     check(request)?;
     refuse_biases(request, config)?;
     // With the biases that the method adds: the target is met by what is written.
     let written = request.written_config(config);
     let Allocated { ratio, layers } = allocate(&request.allocation, config, &written)?;
-    let memory = memory::plan(request, config, &layers, limits)?;
+    let memory = memory::plan(request, config, &layers, limits, beside)?;
     Ok(Plan {
         request: request.clone(),
         ratio,

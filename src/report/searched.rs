@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::figures::{Chart, Marks, Scale, Series};
-use crate::search::{Curve, Cut, SearchPlan};
+use crate::search::{Climbed, Curve, Cut, SearchPlan};
 use crate::shape::{LayerShape, Site};
 
 /// A search's part of the page.
@@ -11,8 +11,26 @@ use crate::shape::{LayerShape, Site};
 pub struct SearchView {
     costs: String,
     predicted: String,
+    climbed: Option<ClimbView>,
     calibration_tokens: usize,
     probe_tokens: usize,
+}
+
+/// What complete candidates came to.
+#[derive(Serialize)]
+struct ClimbView {
+    candidates: usize,
+    start: String,
+    reached: String,
+    tokens: usize,
+}
+
+impl ClimbView {
+    fn new(climbed: &Climbed) -> Self {
+        let told = |nats: f64| format!("{nats:.3}");
+        let (start, reached) = (told(climbed.start), told(climbed.reached_by_sizes()));
+        Self { candidates: climbed.steps, start, reached, tokens: climbed.tokens }
+    }
 }
 
 impl SearchView {
@@ -22,6 +40,7 @@ impl SearchView {
         Self {
             costs: costs(plan),
             predicted: format!("{predicted:.3}"),
+            climbed: plan.targets.first().and_then(|found| found.climb.as_ref()).map(ClimbView::new),
             calibration_tokens: plan.calibration_tokens,
             probe_tokens: plan.probe_tokens,
         }

@@ -3,9 +3,9 @@
 use crate::activations::CacheError;
 use crate::checkpoint::ReadError;
 use crate::device::readback::ReadbackError;
-use crate::eval::EvalError;
+use crate::eval::{EvalError, TimesError};
 use crate::obs::ObsError;
-use crate::pipeline::PlanError;
+use crate::pipeline::{PipelineError, PlanError};
 use crate::remedy::{Remedied, Remedy};
 use crate::shape::Site;
 
@@ -21,6 +21,20 @@ pub enum SearchError {
         /// Layers of the model.
         layers: usize,
     },
+    /// The observer said stop in a climb. Not a fault: what was tried is kept.
+    #[error("stopped with {steps} candidates of the climb judged; the same command goes on from there")]
+    ClimbStopped {
+        /// Candidates that were pruned and judged.
+        steps: usize,
+    },
+    /// Sizes or a pruning that no climb can begin with.
+    #[error("there is no climb {0}")]
+    NoClimb(&'static str),
+    /// A complete model's divergence is no number.
+    #[error(
+        "the divergence of a complete candidate is {0}; activations or weights are not finite: check the checkpoint"
+    )]
+    Judged(f64),
     /// There is nothing to probe with, or to calibrate on.
     #[error("there is no text for the {0}: not one window of at least two tokens was given")]
     NoWindows(&'static str),
@@ -39,6 +53,29 @@ pub enum SearchError {
         /// That can go.
         most: usize,
     },
+    /// A time that is no budget.
+    #[error(
+        "a token is to take {asked:.3} ms, and the model takes {now:.3} ms as it is: ask for less time than that, and more than none"
+    )]
+    Time {
+        /// Milliseconds that were asked for.
+        asked: f64,
+        /// By the measured times.
+        now: f64,
+    },
+    /// More time is to be saved than the stages reach.
+    #[error(
+        "each token is to take {asked:.3} ms less, and the largest cuts that were probed save {most:.3} ms; allow more time"
+    )]
+    TooFast {
+        /// Milliseconds that are to be saved.
+        asked: f64,
+        /// That can be saved.
+        most: f64,
+    },
+    /// No times, or those of something else.
+    #[error(transparent)]
+    Times(#[from] TimesError),
     /// Layers that differ too much for one shape.
     #[error("the layers differ so much that no one shape can be made of all of them; search without one shape for all")]
     NoCommonShape,
@@ -88,6 +125,9 @@ pub enum SearchError {
     /// The pruning that it is for cannot be carried out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A candidate could not be pruned, or a text has tokens that the model does not know.
+    #[error(transparent)]
+    Pruning(#[from] PipelineError),
     /// The checkpoint could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -115,6 +155,8 @@ impl Remedied for SearchError {
             Self::NoWindows(_) => Some(Remedy::MoreText),
             Self::TooMuch { .. } => Some(Remedy::RemoveLess),
             Self::Plan(error) => error.remedy(),
+            Self::Pruning(error) => error.remedy(),
+            Self::Times(error) => error.remedy(),
             Self::Readback(error) => error.remedy(),
             Self::Eval(error) => error.remedy(),
             _ => None,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
+use super::budget::Budget;
+use super::climbed::Climbed;
 use super::shapes::parameters;
 use super::trial::Rise;
 use super::uniform::uniform;
@@ -21,8 +23,14 @@ pub struct Found {
     pub parameters: usize,
     /// Σ of the sites' divergences, in nats a token: what would be reached if they added up.
     pub predicted_divergence: f64,
+    /// Seconds that a token will take, where times were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_seconds: Option<f64>,
     /// The layers afterwards.
     pub layers: Vec<LayerShape>,
+    /// What complete candidates were judged at, where the sizes were climbed from those that the map says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climb: Option<Climbed>,
 }
 
 /// A finished search.
@@ -89,22 +97,40 @@ fn is_alike(a: Target, b: Target) -> bool {
     }
 }
 
+/// Refuses a target that no sizes can be found for, whatever cutting costs: one that means nothing, or leaves nothing to
+/// remove, or a time that nothing tells of.
+///
+/// # Errors
+/// When it is one.
+pub fn check_target(config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<(), SearchError> {
+    Budget::of(target, config, bounds.times.as_ref()).map(drop)
+}
+
 /// Sizes for a target within `bounds`, by the costs of the map.
 ///
 /// # Errors
-/// When the target means nothing, or no sizes meet it.
+/// When the target means nothing, is a time that nothing tells of, or no sizes meet it.
 pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<Found, SearchError> {
-    let decoder: usize = config.layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let gone = match target {
-        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => (ratio * decoder as f64).round() as usize,
-        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
-            config.parameters() - left
-        }
-        target => return Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
-    };
+    let budget = Budget::of(target, config, bounds.times.as_ref())?;
     let solve = if bounds.uniform { uniform } else { allocate };
-    let (layers, predicted_divergence) = solve(map, config, bounds, gone)?;
-    let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
-    let ratio = 1.0 - left as f64 / decoder as f64;
-    Ok(Found { target, ratio, parameters: config.parameters() - decoder + left, predicted_divergence, layers })
+    let (layers, predicted_divergence) = solve(map, &budget, bounds)?;
+    Ok(Found::new(target, config, bounds, layers, predicted_divergence))
+}
+
+impl Found {
+    /// Sizes of the layers of `config`, with what they come to.
+    pub(super) fn new(
+        target: Target,
+        config: &ModelConfig,
+        bounds: &Bounds,
+        layers: Vec<LayerShape>,
+        predicted_divergence: f64,
+    ) -> Self {
+        let decoder = config.decoder_parameters();
+        let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
+        let ratio = 1.0 - left as f64 / decoder as f64;
+        let parameters = config.parameters() - decoder + left;
+        let predicted_seconds = bounds.times.as_ref().map(|times| times.seconds(&layers));
+        Self { target, ratio, parameters, predicted_divergence, predicted_seconds, layers, climb: None }
+    }
 }

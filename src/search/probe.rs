@@ -4,10 +4,14 @@
 use burn::tensor::{Device, Tensor};
 
 use super::SearchError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, HostTensor};
 use crate::device::readback::settled;
 use crate::eval::Expected;
 use crate::model::{Block, Head, Positions, flat};
+use crate::pipeline::{batches, embed};
+
+/// Tokens of the probe that go through a layer together: activations that outgrow a CPU's caches take longer.
+const PIECE_TOKENS: usize = 2048;
 
 /// Hidden states `(windows, tokens, d)` of all probe windows, in pieces that go through a layer together.
 pub(super) type States = Vec<Tensor<3>>;
@@ -96,8 +100,21 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// The windows of the greatest length: all go through a layer in pieces of one length.
+pub(super) fn whole(windows: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let length = windows.iter().map(Vec::len).max().unwrap_or(0);
+    windows.iter().filter(|window| window.len() == length).cloned().collect()
+}
+
+/// The states before the first layer, of windows of one length.
+pub(super) fn embedded(windows: &[Vec<u32>], embedding: &HostTensor, device: &Device) -> Result<States, SearchError> {
+    let length = windows.first().map_or(1, Vec::len).max(1);
+    let piece = |range| Ok(Tensor::from_data(embed(windows, &range, embedding)?, device));
+    batches(windows, (PIECE_TOKENS / length).max(1)).into_iter().map(piece).collect()
+}
+
 /// All tokens one after the other, `(n, d)`.
-fn rows(states: States) -> Tensor<2> {
+pub(super) fn rows(states: States) -> Tensor<2> {
     Tensor::cat(states.into_iter().map(flat).collect(), 0)
 }
 

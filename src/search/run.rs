@@ -6,7 +6,8 @@ use std::ops::Range;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
-use super::probe::{Probe, States, block};
+use super::memory::VARIANT_BYTES;
+use super::probe::{Probe, States, block, embedded, whole};
 use super::{Curve, Cut, Map, SearchError};
 use crate::activations::{Cache, Placement};
 use crate::allocate::channel_step;
@@ -22,10 +23,6 @@ use crate::obs::{
 use crate::pipeline::{Flow, batches, embed};
 use crate::shape::{LayerShape, Projection, Site};
 
-/// Tokens of the probe that go through a layer together: activations that outgrow a CPU's caches take longer.
-const PIECE_TOKENS: usize = 2048;
-/// Hidden states of models with one site cut that go through the later layers together.
-const VARIANT_BYTES: usize = 1 << 30;
 /// Stages of a site with many units: shares of them that go.
 const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 
@@ -71,6 +68,26 @@ pub enum Event {
         /// How many there are.
         layers: usize,
     },
+    /// A climb is on its way.
+    Climbing {
+        /// Candidates that were pruned and judged.
+        steps: usize,
+        /// The part of the steps or of the time that is over, from 0 to 1.
+        share: f64,
+    },
+    /// A candidate of a climb was pruned and judged.
+    Candidate {
+        /// How many there were with this one.
+        steps: usize,
+        /// Whether it is what the climb goes on from.
+        accepted: bool,
+        /// Its divergence in nats a token, on as many tokens as it was judged by.
+        divergence: f64,
+        /// On so many.
+        tokens: usize,
+        /// Of the sizes that the climb goes on from, on all tokens.
+        best: f64,
+    },
 }
 
 /// Completes the map of what cutting costs; `map` has what an earlier search has found of the same. `keep` is given the
@@ -94,12 +111,7 @@ pub async fn search<E: Executor>(
     let outer = asked.checkpoint.outer()?;
     let on = asked.device.tensor_device();
     let head = Head::load(&outer, config, on);
-    let pieces = batches(&probe, (PIECE_TOKENS / probe[0].len()).max(1));
-    let embedded = |windows: &[Vec<u32>], range: &Range<usize>| -> Result<Tensor<3>, SearchError> {
-        let rows = embed(windows, range, &outer.embedding).map_err(|e| SearchError::Target(e.to_string()))?;
-        Ok(Tensor::from_data(rows, on))
-    };
-    let states: States = pieces.iter().map(|range| embedded(&probe, range)).collect::<Result<_, _>>()?;
+    let states = embedded(&probe, &outer.embedding, on)?;
     let mut run = Run {
         asked,
         executor,
@@ -115,8 +127,8 @@ pub async fn search<E: Executor>(
     };
     run.hidden = Cache::new("hidden", run.batches.len(), asked.place, &None, on);
     for i in 0..run.batches.len() {
-        let rows = embedded(asked.calibration, &run.batches[i])?;
-        run.hidden.put(i, rows).await?;
+        let rows = embed(asked.calibration, &run.batches[i], &outer.embedding)?;
+        run.hidden.put(i, Tensor::from_data(rows, on)).await?;
     }
     for layer in 0..config.layers.len() {
         let block = block(asked.checkpoint, layer, on)?;
@@ -139,9 +151,8 @@ fn probe_windows(asked: &Search<'_>) -> Result<Vec<Vec<u32>>, SearchError> {
     if asked.calibration.iter().all(|window| window.len() < 2) {
         return Err(SearchError::NoWindows("calibration"));
     }
-    let length = asked.probe.iter().map(Vec::len).max().unwrap_or(0);
-    let whole: Vec<Vec<u32>> = asked.probe.iter().filter(|window| window.len() == length).cloned().collect();
-    if length < 2 {
+    let whole = whole(asked.probe);
+    if whole.first().is_none_or(|window| window.len() < 2) {
         return Err(SearchError::NoWindows("probe"));
     }
     if whole.iter().all(|window| asked.calibration.contains(window)) {

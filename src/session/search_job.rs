@@ -8,8 +8,8 @@ use crate::allocate::Target;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::disk;
-use crate::pipeline::{Flow, Limits, Request, plan};
-use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, sizes};
+use crate::pipeline::{Flow, Limits, Request, plan_beside};
+use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, check_target, search_bytes, sizes};
 
 /// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
 const PROBE_TOKENS: usize = 2048;
@@ -61,7 +61,14 @@ pub async fn search_for(
 ) -> Result<SearchPlan, SearchError> {
     let SearchJob { checkpoint, request, calibration, probe, device, .. } = *job;
     // A search has no folder whose disk could take activations.
-    let planned = plan(request, checkpoint.config(), &Limits { disk_bytes: None, ..*job.limits })?;
+    let limits = Limits { disk_bytes: None, ..*job.limits };
+    let probe_tokens = probe.iter().map(Vec::len).sum();
+    let beside = search_bytes(checkpoint.config(), probe_tokens);
+    let planned = plan_beside(request, checkpoint.config(), &limits, beside)?;
+    // What is written counts, biases that the method adds included.
+    let written = planned.biased_config(checkpoint.config());
+    // Told now and not after the search.
+    targets.iter().try_for_each(|&target| check_target(&written, job.bounds, target))?;
     let place = match planned.memory.activations {
         // Without a GPU the tensors are in host memory already.
         Placement::Host if !device.is_gpu() => Placement::Device,
@@ -83,8 +90,6 @@ pub async fn search_for(
         Some(plan) => plan.map,
         None => searched(&asked, job.state, on_event).await?,
     };
-    // What is written counts, biases that the method adds included.
-    let written = planned.biased_config(checkpoint.config());
     let found = targets.iter().map(|&target| sizes(&map, &written, job.bounds, target));
     Ok(SearchPlan {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -93,7 +98,7 @@ pub async fn search_for(
         source: checkpoint.folder().map(|folder| folder.display().to_string()),
         device: device.name().into(),
         calibration_tokens: calibration.iter().map(Vec::len).sum(),
-        probe_tokens: probe.iter().map(Vec::len).sum(),
+        probe_tokens,
         targets: found.collect::<Result<_, _>>()?,
         rise: None,
         map,

@@ -2,28 +2,21 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use super::search_state::SearchState;
 use crate::checkpoint::Checkpoint;
 use crate::device::caught_async;
-use crate::disk;
-use crate::obs::CpuExecutor;
+use crate::obs::{CpuExecutor, Options};
 use crate::pipeline::{Fingerprint, Flow, windows_sha256};
 use crate::search::{Event, Map, Search, SearchError, search};
-
-/// What a search has found so far, and of what.
-#[derive(Serialize, Deserialize)]
-struct State {
-    id: String,
-    map: Map,
-}
 
 /// What tells a search from others: all that its map follows from.
 ///
 /// # Errors
 /// When the model's files cannot be looked at.
 pub fn search_id(asked: &Search<'_>) -> Result<String, SearchError> {
-    let settings = serde_json::to_string(&(asked.options, asked.channel_steps, asked.channel_multiple));
+    // Curves are of nested removals, from which nothing comes back.
+    let options = Options { swaps: 0, ..asked.options };
+    let settings = serde_json::to_string(&(options, asked.channel_steps, asked.channel_multiple));
     let parts = [
         searched_model(asked.checkpoint)?,
         windows_sha256(asked.calibration),
@@ -59,12 +52,11 @@ pub async fn searched(
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Map, SearchError> {
     let id = search_id(asked)?;
-    // A state that cannot be read, or is of another search, is begun again.
-    let known = disk::read_within(state, disk::REPORT).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let known = known.filter(|state: &State| state.id == id).map(|state| state.map).unwrap_or_default();
+    let mut now = SearchState::known(state, &id);
+    let known = now.map.clone();
     let mut keep = |map: &Map| {
-        let now = State { id: id.clone(), map: map.clone() };
-        disk::write_json(state, &now).map_err(SearchError::from)
+        now.map.clone_from(map);
+        now.keep(state)
     };
     let work = async {
         match asked.device.is_gpu() {

@@ -1,5 +1,6 @@
 //! Text in: the tokenizer, calibration files, and the windows of tokens that layers are run on.
 
+mod apart;
 mod begin;
 mod chat;
 mod drawn;
@@ -20,6 +21,7 @@ mod stream;
 mod tokenizer;
 mod windows;
 
+pub use apart::apart;
 pub use begin::Before;
 pub use chat::{ChatError, ChatTemplate, Message, Moment, messages};
 #[cfg(not(target_arch = "wasm32"))]

@@ -111,9 +111,27 @@ fn a_pruning_may_end_in_one_file() {
 #[test]
 fn who_opens_a_folder_is_a_table_or_an_object() {
     let table = run(&["inspect", "--compat", &shipped()]).with(0).out;
-    for program in ["transformers", "llama.cpp", "mlx-lm", "vLLM", "rtp-llm", "candle", "Ollama"] {
+    for program in
+        ["transformers", "llama.cpp", "mlx-lm", "vLLM", "rtp-llm", "candle", "mistral.rs", "SGLang", "Ollama"]
+    {
         assert!(table.contains(program), "{program}");
     }
     let object = run(&["inspect", "--compat", &shipped(), "--json"]).with(0).json();
     assert_eq!(object["clients"][0]["opens"], "folder");
+}
+
+#[test]
+fn a_modelfile_stands_beside_its_file() {
+    let folder = temporary();
+    let out = path(&folder.path().join("tiny.gguf"));
+    let export = ["export", "gguf", &shipped(), "--out", &out, "--modelfile"];
+    let said = run(&export).with(0).out;
+    assert!(said.contains("tiny.Modelfile") && said.contains("ollama create"), "{said}");
+    let modelfile = folder.path().join("tiny.Modelfile");
+    assert!(std::fs::read_to_string(&modelfile).unwrap().ends_with("\nFROM ./tiny.gguf\n"));
+    // Somebody's own is told before anything is written.
+    std::fs::write(&modelfile, "FROM llama3").unwrap();
+    std::fs::remove_file(&out).unwrap();
+    run(&export).with(2).saying(&["--modelfile", "tiny.Modelfile", "not made by slimgpt"]);
+    assert!(!std::path::Path::new(&out).exists());
 }

@@ -7,6 +7,7 @@ mod export;
 mod generate;
 mod gguf;
 mod hub;
+mod located;
 mod loudness;
 mod measured;
 mod places;
@@ -21,9 +22,13 @@ mod signals;
 mod strangers;
 mod terminal;
 mod texts;
+mod times;
+mod tune;
 mod usage;
 mod words;
 mod work;
+#[path = "../support/zip.rs"]
+mod zip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -180,3 +180,42 @@ fn the_smallest_model_within_a_rise_is_measured() {
     run(&[&prune[..4], &["--max-perplexity-rise", "5%"]].concat()).with(2).saying(&["--schedule search"]);
     run(&[&prune[..], &["--target", "0.2"]].concat()).with(2).saying(&["--target"]);
 }
+
+#[test]
+fn complete_candidates_are_climbed_and_tell_what_they_reach() {
+    let folder = temporary();
+    let (model, file) = (shipped(), path(&folder.path().join("plan.json")));
+    let search = [&["search", &model, "--targets", "0.3", "--out", &file, "--search-steps", "3"], &SMALL[..]].concat();
+    let told = run(&search).with(0);
+    assert!(told.out.contains("3 candidates") && told.out.contains("held-out"), "{}", told.out);
+    assert!(told.err.contains("candidate 3:"), "{}", told.err);
+    let found = plan(std::path::Path::new(&file))["targets"][0].clone();
+    let climb = &found["climb"];
+    assert_eq!((&climb["steps"], &climb["seed"]), (&Value::from(3), &Value::from(0)));
+    assert!(climb["reached"].as_f64().unwrap() <= climb["start"].as_f64().unwrap(), "{climb}");
+    assert!(found["ratio"].as_f64().unwrap() >= 0.3 - 1e-9, "{found}");
+    // As many steps again find the same, without any work where the file has them.
+    let again = run(&[&search[..], &["--overwrite"]].concat()).with(0);
+    assert!(!again.err.contains("candidate 3:"), "{}", again.err);
+    assert_eq!(plan(std::path::Path::new(&file))["targets"][0], found);
+    let other = path(&folder.path().join("other.json"));
+    let anew = search.iter().map(|word| if *word == file { other.as_str() } else { *word }).collect::<Vec<_>>();
+    run(&anew).with(0);
+    assert_eq!(plan(std::path::Path::new(&other))["targets"][0], found);
+    // A pruning climbs by itself too, and once.
+    let slim = folder.path().join("slim");
+    let out = path(&slim);
+    let prune = ["prune", &model, "--schedule", "search", "--target", "0.3", "--out", &out, "--search-minutes", "0.02"];
+    let typed = [&prune[..], &["--device", "cpu", "--samples", "8", "--seq-len", "64"]].concat();
+    let told = run(&typed).with(0);
+    assert!(told.out.contains("held-out"), "{}", told.out);
+    let found = plan(&slim.join("slimgpt-search.json"));
+    let report = plan(&slim.join("slimgpt-report.json"));
+    assert_eq!(report["plan"]["request"]["schedule"]["shapes"], found["targets"][0]["layers"]);
+    assert!(run(&typed).with(0).err.contains("finished already"));
+    // What no climb can begin with.
+    run(&[&search[..], &["--overwrite", "--uniform"]].concat()).with(2).saying(&["--uniform"]);
+    run(&["prune", &model, "--target", "0.3", "--out", &out, "--search-steps", "2"])
+        .with(2)
+        .saying(&["--schedule search"]);
+}

@@ -182,7 +182,7 @@ fn what_is_not_supported_is_refused_by_its_key() {
     refused(&plain().text("general.architecture", "gemma2"), &["\"gemma2\"", "llama, qwen2, qwen3, deci, openelm"]);
     refused(&plain().without("general.architecture"), &["(missing)"]);
     refused(&plain().whole("general.architecture", 3), &["general.architecture is not a text"]);
-    refused(&plain().whole("split.count", 3), &["one of 3 files", "llama-gguf-split"]);
+    refused(&plain().whole("split.count", 3), &["one of 3 files", "llama-gguf-split", "-of-00003.gguf"]);
     refused(&plain().whole("llama.expert_count", 8), &["llama.expert_count is 8"]);
     refused(&plain().float("llama.attention.scale", 0.1), &["llama.attention.scale is 0.1"]);
     refused(&plain().flag("llama.attention.causal", false), &["llama.attention.causal is false"]);
@@ -337,4 +337,58 @@ fn several_templates_and_ends_keep_their_names() {
     let file = file.whole("tokenizer.ggml.bos_token_id", 32).with("tokenizer.ggml.eos_token_id", 5, vec![0xff; 4]);
     let config = open(&file).unwrap().config().clone();
     assert_eq!((config.bos_token, config.eos_tokens), (None, vec![]));
+}
+
+/// The files of a model in two, with their names: all keys in the first, tensors in both.
+fn in_two() -> [(&'static str, File); 2] {
+    let whole = plain();
+    let (first, second) = whole.tensors.split_at(5);
+    let numbered = |file: File, number: u32, tensors: &[Tensor]| {
+        let mut file = file.whole("split.no", number).whole("split.count", 2);
+        file.tensors = tensors.to_vec();
+        file
+    };
+    let all = whole.tensors.len() as u32;
+    [
+        ("m-00001-of-00002.gguf", numbered(plain().whole("split.tensors.count", all), 0, first)),
+        ("m-00002-of-00002.gguf", numbered(File::empty(), 1, second)),
+    ]
+}
+
+/// The first of these files, opened in a folder of their own.
+fn open_first(files: &[(&str, File)]) -> Result<Checkpoint, ReadError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in files {
+        std::fs::write(folder.path().join(name), file.bytes()).unwrap();
+    }
+    Checkpoint::open(&folder.path().join(files[0].0))
+}
+
+#[test]
+fn a_model_in_several_files_is_the_model() {
+    let (parts, whole) = (open_first(&in_two()).unwrap(), open(&plain()).unwrap());
+    assert_eq!(parts.config(), whole.config());
+    assert_eq!(parts.bytes(), whole.bytes());
+    assert_eq!(parts.outer().unwrap().embedding, whole.outer().unwrap().embedding);
+    for i in 0..2 {
+        for projection in Projection::ALL {
+            assert_eq!(parts.layer(i).unwrap().weight(projection), whole.layer(i).unwrap().weight(projection));
+        }
+    }
+}
+
+#[test]
+fn files_that_are_not_those_of_one_model_are_refused() {
+    let [first, second] = in_two();
+    assert_says(open_first(std::slice::from_ref(&first)), &["00002-of-00002.gguf", "check the path"]);
+    assert_says(open_first(&[("m.gguf", first.1.clone())]), &["one of 2 files", "llama-gguf-split"]);
+    let of = |second: File| open_first(&[first.clone(), ("m-00002-of-00002.gguf", second)]);
+    assert_says(of(first.1.clone()), &["split.no is 0 of 2", "file 1 of 2"]);
+    assert_says(of(second.1.clone().whole("split.count", 3)), &["split.no is 1 of 3"]);
+    let mut fewer = second.1.clone();
+    fewer.tensors.pop();
+    assert_says(of(fewer), &["split.tensors.count", "two models"]);
+    let mut twice = second.1.clone();
+    twice.tensors[0].name = first.1.tensors[0].name.clone();
+    assert_says(of(twice), &["the tensor", "twice"]);
 }

@@ -5,6 +5,7 @@ mod config;
 mod files;
 mod gguf;
 mod given;
+mod located;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;

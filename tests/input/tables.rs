@@ -313,3 +313,13 @@ fn windows_of_a_table_are_those_of_the_same_rows() {
     assert!(windows(&damaged, Sampling::Sequential).is_ok());
     assert!(windows(&damaged, Sampling::Random).unwrap_err().contains("row group 4"));
 }
+
+#[test]
+fn a_quotation_mark_that_stays_open_is_told() {
+    for open in ["text\na\n\"b\nc\nd\n", "id,text\n1,a\n2,\"b\n3,c", "text\n\"a\"\"\n"] {
+        assert_says(read("open.csv", open.as_bytes(), "text"), &["open.csv", "quotation mark", "closed"]);
+    }
+    // What is closed at the very end, and a mark that belongs to the text.
+    assert_eq!(read("closed.csv", b"text\n\"a\nb\"", "text").unwrap().texts, ["a\nb"]);
+    assert_eq!(read("inch.csv", b"text\n3\" pipe", "text").unwrap().texts, ["3\" pipe"]);
+}

@@ -18,6 +18,7 @@ mod results;
 mod support;
 mod text;
 mod tokenizer;
+mod zip;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -74,6 +75,7 @@ fn formats() -> Vec<Format> {
         results::formats(),
         text::formats(),
         folders::formats(),
+        zip::formats(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -125,11 +125,17 @@ fn what_stands_there_is_known_by_what_is_in_it() {
     let comparison = r#"{"version": "", "model": "", "protocol": {}, "dense": {}, "rows": []}"#;
     let ours = [
         ("a.gguf", Kind::Gguf, "GGUF\u{3}"),
+        ("a.Modelfile", Kind::Modelfile, "# Made by slimgpt. Or so"),
         ("a.html", Kind::Page, "<meta name=\"generator\" content=\"slimgpt 1\"/>"),
         ("a.svg", Kind::Figure, figure),
         ("a.json", Kind::Comparison, comparison),
         ("a.csv", Kind::Table, "method,target,schedule,calibration,samples,seq_len,parameters\n"),
         ("row.json", Kind::Row, r#"{"identity": "a", "result": 1}"#),
+        (
+            "times.json",
+            Kind::Times,
+            r#"{"version": "1", "device": "cpu", "model": "a", "context_tokens": 1, "points": []}"#,
+        ),
         ("items.jsonl", Kind::Items, "{\"task\": \"piqa\", \"file\": \"a\", \"line\": 1}\n{}"),
     ];
     for (name, kind, text) in ours {

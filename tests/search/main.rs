@@ -1,6 +1,7 @@
 //! Sizes that are searched for: divergences against their definition in f64, nested removals against pruning to each
-//! count, and a search that goes on where it was interrupted.
+//! count, a search that goes on where it was interrupted, and climbs from what it found.
 
+mod climb;
 #[path = "../support/mod.rs"]
 mod support;
 

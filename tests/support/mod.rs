@@ -7,6 +7,7 @@ pub mod oracle;
 pub mod parquet;
 pub mod pruned;
 pub mod rounding;
+pub mod zip;
 
 use std::path::{Path, PathBuf};
 

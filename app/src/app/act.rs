@@ -41,6 +41,8 @@ impl App {
             Message::Recovering(event, second) => self.recover.note(&event, second),
             #[cfg(not(target_arch = "wasm32"))]
             Message::Recovered(ended) => self.recover.ended(ended),
+            #[cfg(not(target_arch = "wasm32"))]
+            Message::Hub(news) => self.heard_of_hub(news),
             Message::Changed(model, layer, change) => self.inspect.changed(&model, layer, change),
             Message::Exported(folder, done) => self.exported(ctx, &folder, done),
             Message::Compared(of, side, heard) => self.compare.note(&of, side, heard),
@@ -141,7 +143,7 @@ impl App {
         // A dialog that was closed without a choice sends nothing.
         let Some(first) = paths.first().cloned() else { return };
         match pick {
-            Pick::Model => {
+            Pick::Model | Pick::ModelFile => {
                 self.saved.screen = Screen::Start;
                 self.act(Action::Open(Origin::Folder(first)));
             }
@@ -174,6 +176,8 @@ impl App {
         match action {
             Action::Show(screen) => self.show(screen),
             Action::Open(origin) => self.open(origin),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::Download(name) => self.download(name),
             Action::Pick(pick) => platform::pick(&self.mail, pick),
             Action::Begin => self.begin_planned(),
             Action::GoOnHere => self.go_on_here(),

@@ -43,6 +43,11 @@ pub fn pick(mail: &Mail, what: Pick) {
             let chosen = texts.set_title("A text to judge by").pick_file();
             spawn(mail, picked, move || async move { Ok(paths(chosen.await.as_slice())) });
         }
+        Pick::ModelFile => {
+            let chosen =
+                dialog.add_filter("Model", &["gguf", "safetensors", "zip", "json"]).set_title(title(what)).pick_file();
+            spawn(mail, picked, move || async move { Ok(paths(chosen.await.as_slice())) });
+        }
         Pick::Model | Pick::Out | Pick::Inspect | Pick::Compare | Pick::Recover | Pick::Teacher => {
             let chosen = dialog.set_title(title(what)).pick_folder();
             spawn(mail, picked, move || async move { Ok(paths(chosen.await.as_slice())) });
@@ -60,6 +65,7 @@ fn title(what: Pick) -> &'static str {
         Pick::Inspect | Pick::Compare | Pick::Recover => "A pruned model's folder",
         Pick::Calibration => "Calibration texts",
         Pick::Lessons => "What it learns from",
+        Pick::ModelFile => "A GGUF file, a file of weights, or a zip of a model's folder",
         _ => "A checkpoint's folder",
     }
 }

@@ -74,6 +74,9 @@ pub enum Action {
     Show(Screen),
     /// Open a model on the Start screen.
     Open(Origin),
+    /// Download a model of this name from the Hugging Face hub.
+    #[cfg(not(target_arch = "wasm32"))]
+    Download(String),
     /// Ask for a folder or files.
     Pick(Pick),
     /// Begin the planned run.

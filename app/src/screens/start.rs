@@ -1,5 +1,8 @@
 //! Start: choose a model; what it is, in facts and plain words; runs that wait to be gone on with.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod hub;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +10,7 @@ use eframe::egui::{self, RichText, ScrollArea, Ui};
 
 use super::{Action, Screen};
 use crate::mail::Pick;
-use crate::model::{Model, Origin};
+use crate::model::{Model, Origin, called};
 use crate::theme::{GAP, palette};
 use crate::unfinished::Unfinished;
 use crate::widgets::card::{card, columns, facts, primary, quiet, title};
@@ -27,6 +30,9 @@ pub struct Start {
     pub recent: Vec<PathBuf>,
     /// Runs that were not finished and whose layers are there.
     pub unfinished: Vec<Unfinished>,
+    /// Models of the Hugging Face hub.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub hub: hub::HubCard,
     path: String,
 }
 
@@ -37,7 +43,8 @@ impl Start {
         title(
             ui,
             "Start",
-            "Choose the model that is to become smaller: a Hugging Face folder with config.json and safetensors.",
+            "Choose the model that is to become smaller: a Hugging Face folder with config.json and safetensors, a GGUF \
+             file, or a zip of such a folder.",
         );
         if let Some(words) = &self.failed
             && trouble(ui, "This folder cannot be used", words)
@@ -64,20 +71,29 @@ impl Start {
                 if primary(ui, "Open folder…", true).clicked() {
                     action = Some(Action::Pick(Pick::Model));
                 }
+                if ui.button("Open file…").on_hover_text("A GGUF, a file of weights, or a zip of a folder").clicked()
+                {
+                    action = Some(Action::Pick(Pick::ModelFile));
+                }
                 if ui.button("Shipped model").on_hover_text("A small LLaMA that comes with the program").clicked() {
                     action = Some(Action::Open(Origin::Shipped));
                 }
             });
             ui.add_space(2.0);
             action = self.typed(ui).or(action.take());
-            quiet(ui, "A folder can also be dropped on the window.");
+            quiet(ui, "A folder or a file can also be dropped on the window.");
         });
         ui.add_space(GAP);
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            action = self.hub.ui(ui).or(action.take());
+            ui.add_space(GAP);
+        }
         action.or(self.recent(ui))
     }
 
     fn typed(&mut self, ui: &mut Ui) -> Option<Action> {
-        let label = ui.label(RichText::new("Path of a folder").color(palette(ui).quiet));
+        let label = ui.label(RichText::new("Path of a folder or a file").color(palette(ui).quiet));
         ui.horizontal(|ui| {
             // The button beside the field needs 84 points.
             let width = (ui.available_width() - 84.0).max(80.0);
@@ -99,8 +115,7 @@ impl Start {
             }
             ScrollArea::vertical().id_salt("recent").max_height(220.0).show(ui, |ui| {
                 for folder in &self.recent {
-                    let name = folder.file_name().map_or("/".into(), |n| n.to_string_lossy());
-                    let text = RichText::new(name.as_ref());
+                    let text = RichText::new(called(folder));
                     let button = egui::Button::new(text).truncate().min_size(egui::vec2(ui.available_width(), 28.0));
                     if ui.add(button).on_hover_text(folder.display().to_string()).clicked() {
                         action = Some(Action::Open(Origin::Folder(folder.clone())));

@@ -5,6 +5,8 @@ pub mod calibrate;
 pub mod change;
 pub mod compare;
 pub mod export;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod hub;
 pub mod layer;
 pub mod open;
 pub mod prune;

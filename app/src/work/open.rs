@@ -1,8 +1,12 @@
 //! Opening checkpoints and listing devices.
 
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(not(target_arch = "wasm32"))]
+use slimgpt::checkpoint::{Located, locate, unpacked, unpacked_here};
 use slimgpt::device::{Device, DeviceChoice, adapters};
 
 use crate::mail::{Mail, Message};
@@ -31,9 +35,24 @@ pub fn folder(mail: &Mail, folder: PathBuf, opened: fn(PathBuf, Result<Arc<Model
 #[cfg(not(target_arch = "wasm32"))]
 pub fn read(origin: &Origin, data: Option<PathBuf>) -> Result<Model, String> {
     match (origin, data) {
-        (Origin::Folder(folder), _) => Model::open(folder),
+        (Origin::Folder(path), _) => Model::open(&found(path)?),
         (Origin::Shipped, Some(data)) => Model::shipped(&data),
         (Origin::Shipped, None) => Model::shipped_in_memory(),
+    }
+}
+
+/// What is opened for a path: an archive is unpacked for that.
+#[cfg(not(target_arch = "wasm32"))]
+fn found(path: &Path) -> Result<PathBuf, String> {
+    match locate(path).map_err(told)? {
+        Located::Model(path) => Ok(path),
+        Located::Packed(zip) => unpacked(&zip, &unpacked_here(), &mut |_, _| {}).map_err(told),
+        Located::Adapter { folder, base } => {
+            let folder = folder.display();
+            Err(format!(
+                "{folder} holds low-rank factors for {base} and no model: `slimgpt export padded {folder} --out DIR` makes one of both"
+            ))
+        }
     }
 }
 

@@ -47,17 +47,22 @@ async fn run(mail: &Mail, order: &Order) -> Result<Option<Box<SearchPlan>>, Stri
     use slimgpt::pipeline::Limits;
     use slimgpt::search::{Event, SearchError};
     use slimgpt::session::{SearchJob, probe_size, search_for};
-    use slimgpt::text::Windows;
+    use slimgpt::text::{Bos, Windows, apart};
     use web_time::Instant;
 
     use crate::remedy::told;
 
     let device = super::open::device(&order.device).await?;
     let (count, length) = probe_size(order.key.which.length);
-    // Another seed draws other windows.
+    // Another seed draws other windows, a few to spare for those that overlap the calibration's.
     let seed = order.key.which.seed.wrapping_add(1);
-    let which = Windows { count: Some(count), length, seed, ..order.key.which.clone() };
-    let probe = super::calibrate::windows_of(&order.model, &Key { which, ..order.key.clone() })?;
+    let cut = |count: usize| {
+        let which = Windows { count: Some(count), length, seed, ..order.key.which.clone() };
+        super::calibrate::windows_of(&order.model, &Key { which, ..order.key.clone() })
+    };
+    let drawn = cut(2 * count + 4).or_else(|_| cut(count))?;
+    let begin = usize::from(order.key.which.bos == Bos::Each);
+    let (probe, _) = apart(drawn, &[order.windows.as_slice()], begin, count);
     let folder = order.folder.clone().ok_or("there is no folder to keep a search in")?.join("searches");
     disk::make_folder(&folder).map_err(told)?;
     let file = folder.join(file_name(&order.model.name()));

@@ -33,7 +33,8 @@ impl Hand {
     /// The program in a window of this size.
     pub fn sized(data: &Path, saved: Saved, size: Vec2) -> Self {
         let theme = if saved.look == Look::Dark { Theme::Dark } else { Theme::Light };
-        let options = Options { data: Some(data.into()), open: None, saved: Some(saved) };
+        let options =
+            Options { data: Some(data.into()), open: None, saved: Some(saved), cache: Some(data.join("hub")) };
         let mut setup = egui_kittest::wgpu::default_wgpu_setup();
         slimgpt_app::app::computing(&mut setup);
         let builder = Harness::builder().with_size(size).with_theme(theme).wgpu_setup(setup);

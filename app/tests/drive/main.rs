@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "the maker of pictures uses the rest")]
 mod hand;
 mod mistakes;
+mod opened;
 mod pictures;
 mod recover;
 mod resume;

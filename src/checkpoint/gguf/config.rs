@@ -23,14 +23,9 @@ const REFUSED: [(&str, &[f64]); 10] = [
 ];
 /// Whether a token sees only those before it; where nothing says so it does.
 const CAUSAL: &str = "attention.causal";
-/// How many files a model was split into.
-const PARTS: &str = "split.count";
 
 /// The architecture of a file.
 pub(super) fn arch(header: &Header) -> Result<Arch, GgufError> {
-    if let Some(parts) = header.whole(PARTS)?.filter(|&parts| parts > 1) {
-        return Err(GgufError::Split(parts));
-    }
     let found = header.text(key::ARCHITECTURE)?.unwrap_or("(missing)");
     Arch::named(found).ok_or_else(|| GgufError::Architecture { found: found.into() })
 }

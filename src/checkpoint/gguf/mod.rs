@@ -18,12 +18,28 @@ use crate::shape::ModelConfig;
 /// Most rotary frequencies: half of the widest head that is read.
 const MOST_DIVISORS: usize = 1 << 16;
 
-/// The config.json that a file stands for, and its tensors.
-pub(super) fn open(file: String, bytes: Bytes) -> Result<(Value, Shard), ReadError> {
-    let wrong = |reason: GgufError| ReadError::Gguf { file: file.clone(), reason: reason.to_string() };
-    let header = Header::read(bytes.as_ref(), bytes.as_ref().len() as u64).map_err(wrong)?;
+/// The config.json that the file `path` stands for, and its tensors, with those of the files beside it where the
+/// model was split.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn open_path(path: &std::path::Path) -> Result<(Value, Vec<Shard>), ReadError> {
+    let map = |path: &std::path::Path| -> Result<(String, Bytes), ReadError> {
+        let bytes = Bytes::map(path).map_err(crate::disk::DiskError::at("read", path))?;
+        Ok((path.display().to_string(), bytes))
+    };
+    open(map(path)?, || crate::gguf::parts(path).iter().skip(1).map(|path| map(path)).collect())
+}
+
+/// The config.json that a file with this name for messages stands for, and its tensors. `others` has the further
+/// files of a model that was split.
+pub(super) fn open(
+    first: (String, Bytes),
+    others: impl FnOnce() -> Result<Vec<(String, Bytes)>, ReadError>,
+) -> Result<(Value, Vec<Shard>), ReadError> {
+    let (header, files) = whole(first, others)?;
+    let file = &files[0].0;
+    let wrong = |reason: GgufError| refused(file, &reason);
     let arch = config::arch(&header).map_err(wrong)?;
-    let divisors = divisors(&header, arch, bytes.as_ref()).map_err(wrong)?;
+    let divisors = divisors(&header, arch, &files).map_err(wrong)?;
     let raw = config::config(&header, arch, divisors.as_deref()).map_err(wrong)?;
     let config = parse_config(&raw).map_err(|error| match error {
         ReadError::Config(what) => {
@@ -31,26 +47,61 @@ pub(super) fn open(file: String, bytes: Bytes) -> Result<(Value, Shard), ReadErr
         }
         other => other,
     })?;
-    let entries = entries(&header, arch, &config).map_err(wrong)?;
-    Ok((raw, Shard::of(file, bytes, entries)))
+    let entries = entries(&header, arch, &config, files.len()).map_err(wrong)?;
+    let shards = files.into_iter().zip(entries).map(|((file, bytes), entries)| Shard::of(file, bytes, entries));
+    Ok((raw, shards.collect()))
+}
+
+fn refused(file: &str, reason: &GgufError) -> ReadError {
+    ReadError::Gguf { file: file.to_owned(), reason: reason.to_string() }
+}
+
+/// The header of a whole model, and all its files.
+fn whole(
+    first: (String, Bytes),
+    others: impl FnOnce() -> Result<Vec<(String, Bytes)>, ReadError>,
+) -> Result<(Header, Vec<(String, Bytes)>), ReadError> {
+    let read = |(file, bytes): &(String, Bytes)| {
+        Header::read(bytes.as_ref(), bytes.as_ref().len() as u64).map_err(|reason| refused(file, &reason))
+    };
+    let header = read(&first)?;
+    let count = header.parts().map_err(|reason| refused(&first.0, &reason))?;
+    let mut files = vec![first];
+    if count == 1 {
+        return Ok((header, files));
+    }
+    files.extend(others()?);
+    if files.len() as u64 != count {
+        return Err(refused(&files[0].0, &GgufError::Split(count)));
+    }
+    let rest = files[1..].iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((header.join(rest).map_err(|reason| refused(&files[0].0, &reason))?, files))
 }
 
 /// By what the rotary frequencies are divided, where the architecture divides any.
-fn divisors(header: &Header, arch: Arch, bytes: &[u8]) -> Result<Option<Vec<f32>>, GgufError> {
+fn divisors(header: &Header, arch: Arch, files: &[(String, Bytes)]) -> Result<Option<Vec<f32>>, GgufError> {
     let Some(info) = header.tensor(key::tensor::DIVISORS).filter(|_| arch.pairs_lie_side_by_side()) else {
         return Ok(None);
     };
     match info.shape.iter().product::<usize>() <= MOST_DIVISORS {
-        true => Ok(Some(dequantise(info.kind, &bytes[info.begin..info.begin + info.bytes]))),
+        true => {
+            let (_, bytes) = &files[info.part];
+            Ok(Some(dequantise(info.kind, &bytes.as_ref()[info.begin..info.begin + info.bytes])))
+        }
         false => Err(GgufError::tensor(&info.name, format!("has the sizes {:?}, not half of a head's", info.shape))),
     }
 }
 
-/// Where the model's tensors stand, under the names by which they are read. What is no part of the model
-/// keeps its name, by which it is refused.
-fn entries(header: &Header, arch: Arch, config: &ModelConfig) -> Result<Vec<(String, Entry)>, GgufError> {
+/// Where the model's tensors stand in each of `files` files, under the names by which they are read. What is no part
+/// of the model keeps its name, by which it is refused.
+fn entries(
+    header: &Header,
+    arch: Arch,
+    config: &ModelConfig,
+    files: usize,
+) -> Result<Vec<Vec<(String, Entry)>>, GgufError> {
     let mut inside = inside(arch, config);
-    let mut all = Vec::new();
+    let mut all = vec![Vec::new(); files];
     let read = header.tensors().iter().filter(|t| t.name != key::tensor::DIVISORS || !arch.pairs_lie_side_by_side());
     for info in read {
         let outer = match &*info.name {
@@ -60,8 +111,8 @@ fn entries(header: &Header, arch: Arch, config: &ModelConfig) -> Result<Vec<(Str
             own => own,
         };
         match inside.remove(&*info.name) {
-            None => all.push((outer.to_owned(), entry(info, 0, info.shape[0], None))),
-            Some(parts) => all.extend(within(info, &parts, config.head_dim)?),
+            None => all[info.part].push((outer.to_owned(), entry(info, 0, info.shape[0], None))),
+            Some(parts) => all[info.part].extend(within(info, &parts, config.head_dim)?),
         }
     }
     Ok(all)

@@ -23,6 +23,11 @@ impl AdapterArgument {
         }
     }
 
+    /// Its folder, if one was given: one that was given in the place of a model is put here.
+    pub fn folder_mut(&mut self) -> &mut Option<PathBuf> {
+        &mut self.adapter
+    }
+
     /// The folders that are read.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.adapter.iter()

@@ -137,7 +137,7 @@ impl Compare {
     pub fn given(&mut self) -> Given<'_> {
         let texts = self.text.iter_mut().chain(&mut self.calibration).chain(self.recovering.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: false }
+        Given { online, need: Need::Whole, models, texts, json, events: false, adapter: None }
     }
 
     /// Key of the text in a row.

@@ -62,6 +62,11 @@ struct Given {
 }
 
 impl PromptArguments {
+    /// The folder of the low-rank factors that are added.
+    pub fn adapter_mut(&mut self) -> &mut Option<PathBuf> {
+        self.adapter.folder_mut()
+    }
+
     /// Opens a model that is to continue `text`, which [`Self::text`] has read.
     pub fn open(&self, model: &Path, text: &str) -> Result<Writer> {
         let (checkpoint, tokenizer) = arguments::open(model)?;

@@ -17,12 +17,14 @@ pub struct Progress {
     bar: ProgressBar,
     started: Instant,
     lines: Lines,
+    /// When a climb began in this session, and the part of it that was over then.
+    climb: Option<(f64, f64)>,
 }
 
 impl Progress {
     /// For people on standard error, or for programs on standard output.
     pub fn new(json: bool) -> Self {
-        Self { json, bar: bar(json, PARTS), started: Instant::now(), lines: Lines::new() }
+        Self { json, bar: bar(json, PARTS), started: Instant::now(), lines: Lines::new(), climb: None }
     }
 
     pub fn show(&mut self, event: &Event) {
@@ -43,6 +45,24 @@ impl Progress {
                 self.on_the_way(&format!("layer {} of {layers} is probed", layer + 1));
             }
             Event::Probed(_) => {}
+            Event::Climbing { steps, share } => {
+                let (began, before) = *self.climb.get_or_insert((second, *share));
+                // Another target begins another climb.
+                if *share < before {
+                    self.climb = Some((second, *share));
+                }
+                self.bar.set_position((share * PARTS as f64) as u64);
+                let left = (second - began) / (share - before).max(1e-9) * (1.0 - share);
+                // Of a first candidate nothing tells how long it takes.
+                let left = if *share > before { eta(left) } else { String::new() };
+                self.on_the_way(&format!("climbing: {steps} candidates, {:.0} %  {left}", 100.0 * share));
+            }
+            Event::Candidate { steps, accepted, divergence, tokens, best } => {
+                let word = if *accepted { "better" } else { "no better" };
+                self.line(&format!(
+                    "candidate {steps}: {divergence:.4} nats a token on {tokens} tokens, {word}; the best has {best:.4}"
+                ));
+            }
         }
     }
 
@@ -50,6 +70,15 @@ impl Progress {
         self.bar.set_message(text.to_owned());
         if self.bar.is_hidden() && self.lines.is_due() {
             out::note(text);
+        }
+    }
+
+    /// A line above the bar; where there is no terminal, a plain line.
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            out::note(text);
+        } else {
+            self.bar.println(out::visible(text));
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::eval::{Perplexity, perplexity};
-use slimgpt::pipeline::{Event, Job, plan, windows_sha256};
+use slimgpt::pipeline::{Event, Job, Request, plan, windows_sha256};
 use slimgpt::place::Place;
 use slimgpt::search::{Found, Rise, SearchError, SearchPlan, Trial, candidate};
 use slimgpt::session::prune_to_folder;
@@ -30,7 +30,7 @@ pub struct RiseArgument {
     ///
     /// Up to three candidates are pruned and measured: the first by what the search predicts, the others by what was
     /// measured.
-    #[arg(long, value_name = "RISE", value_parser = parse::rise, conflicts_with_all = ["target", "target_params", "target_bytes"])]
+    #[arg(long, value_name = "RISE", value_parser = parse::rise, conflicts_with_all = ["target", "target_params", "target_bytes", "target_time"])]
     max_perplexity_rise: Option<f64>,
     /// Text that the rise is measured on, or dataset:org/name/file of the hub; by default windows of the calibration text
     /// that serve nothing else
@@ -73,10 +73,11 @@ impl Searching<'_> {
     /// Searches, and prunes candidates into folders beside `place` until it is known which is the smallest within the rise.
     pub fn within(&self, argument: &RiseArgument, most: f64, place: &Place, overwrite: bool) -> Result<Within> {
         let mut plan = self.for_targets(&[])?;
-        let held_out = self.held_out(argument)?;
+        let windows = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
+        let held_out = self.held_out(argument, &windows)?;
         // Numbers and names always have a JSON form.
         let request = serde_json::to_string(self.request).unwrap_or_default();
-        let bounds = self.pruning.bounds();
+        let bounds = self.bounds();
         // The request knows all bounds but this one, which decides the sizes too.
         let shapes = if bounds.uniform { "one shape" } else { "a shape for each layer" };
         let id = format!("{} {shapes} {request}", windows_sha256(&held_out));
@@ -88,7 +89,6 @@ impl Searching<'_> {
         place.stands()?;
         let dense = self.perplexity(self.checkpoint, &held_out)?;
         let mut rise = Rise { id, most, tokens: dense.tokens, dense: dense.perplexity, trials: Vec::new() };
-        let windows = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
         let written = self.request.written_config(self.checkpoint.config());
         let mut made = Vec::new();
         while let Some(found) = candidate(&plan.map, &written, &bounds, &rise)? {
@@ -110,20 +110,20 @@ impl Searching<'_> {
         Ok(Within { plan, made: Some(folder) })
     }
 
-    fn held_out(&self, argument: &RiseArgument) -> Result<Vec<Vec<u32>>> {
-        let probe = self.probe_size()?;
-        let count = argument.rise_windows.unwrap_or(TOKENS.div_ceil(probe.length));
+    fn held_out(&self, argument: &RiseArgument, calibration: &[Vec<u32>]) -> Result<Vec<Vec<u32>>> {
+        let length = self.probe_size()?.length;
+        let count = argument.rise_windows.unwrap_or(TOKENS.div_ceil(length));
         let windows = self.others(&Others {
             files: &argument.rise_text,
-            size: Size { count, length: probe.length },
+            size: Size { count, length },
             label: "reading the held-out text",
             draw: 2,
-            used: self.calibration_tokens()? + probe.count * probe.length,
+            used: &[calibration, &self.probe_windows(calibration)?],
         })?;
         windows.ok_or_else(|| Usage("no text to measure the rise on: give --rise-text FILE".into()).into())
     }
 
-    fn perplexity(&self, model: &Checkpoint, windows: &[Vec<u32>]) -> Result<Perplexity> {
+    pub(super) fn perplexity(&self, model: &Checkpoint, windows: &[Vec<u32>]) -> Result<Perplexity> {
         let mut counting = counting("perplexity", self.json);
         Ok(block_on(perplexity(model, windows, self.device, &mut counting))?)
     }
@@ -131,7 +131,12 @@ impl Searching<'_> {
     fn prune(&self, found: &Found, windows: &[Vec<u32>], folder: &Path, overwrite: bool) -> Result<()> {
         let config = self.checkpoint.config();
         let request = self.pruning.found(&self.calibration.size, config, self.calibration.seed, found)?;
-        let plan = plan(&request, config, self.limits)?;
+        self.pruned(&request, windows, folder, overwrite)
+    }
+
+    /// Prunes into a folder of a candidate.
+    pub(super) fn pruned(&self, request: &Request, windows: &[Vec<u32>], folder: &Path, overwrite: bool) -> Result<()> {
+        let plan = plan(request, self.checkpoint.config(), self.limits)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(self.device);

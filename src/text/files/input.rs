@@ -125,9 +125,11 @@ fn begins_as(head: &[u8]) -> Packing {
 
 /// What begins like this.
 fn kind_by(head: &[u8], key: &str) -> Kind {
-    match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => Kind::Lines,
-        Some(b'[') => Kind::List,
+    let mut signs = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    match (signs.next(), signs.next()) {
+        // Prose begins with brackets too, but no object without a name and no list of rows without one.
+        (Some(b'{'), None | Some(b'"' | b'}')) => Kind::Lines,
+        (Some(b'['), None | Some(b'{' | b'"' | b']')) => Kind::List,
         _ if head.starts_with(&parquet::MARK) => Kind::Columns,
         _ => header_with(head, key).map_or(Kind::Text, Kind::Separated),
     }
@@ -170,5 +172,25 @@ fn first_sign(input: &mut impl BufRead) -> io::Result<Option<u8>> {
                 input.consume(length);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_may_begin_with_a_bracket() {
+        let kind = |head: &str| kind_by(head.as_bytes(), "text");
+        for prose in ["[1] According to the cat", "{sic} The cat sat.", "[The cat sat.]", "The cat", ""] {
+            assert_eq!(kind(prose), Kind::Text, "{prose}");
+        }
+        for rows in ["{\"text\": 1}", " {\n \"text\"", "{}", "{"] {
+            assert_eq!(kind(rows), Kind::Lines, "{rows}");
+        }
+        for list in ["[{\"text\"", "[\n  {", "[]", "[\"a\"]", "["] {
+            assert_eq!(kind(list), Kind::List, "{list}");
+        }
+        assert_eq!(kind("id,text\n1,a"), Kind::Separated(b','));
     }
 }

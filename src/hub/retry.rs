@@ -1,0 +1,74 @@
+//! What a server says of when it may be asked again.
+
+use std::time::{Duration, SystemTime};
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Farthest year that is believed.
+const LAST_YEAR: u64 = 9999;
+
+/// Seconds from `now` until the time of a `Retry-After`: a number, or a date (RFC 9110, section 10.2.3).
+pub(super) fn seconds(said: &str, now: SystemTime) -> Option<u64> {
+    let said = said.trim();
+    said.parse().ok().or_else(|| {
+        let until = SystemTime::UNIX_EPOCH + Duration::from_secs(date(said)?);
+        // What is over is over; parts of a second count as one, so that nobody comes too early.
+        let left = until.duration_since(now).unwrap_or_default();
+        Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    })
+}
+
+/// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", the one form that is written today.
+fn date(said: &str) -> Option<u64> {
+    let words: Vec<&str> = said.split_once(", ")?.1.split(' ').collect();
+    let [day, month, year, time, "GMT"] = words.as_slice() else { return None };
+    let number = |digits: &str, most: u64| digits.parse().ok().filter(|&number: &u64| number <= most);
+    let month = MONTHS.iter().position(|name| name == month)? as u64 + 1;
+    let (day, year) = (number(day, 31)?, number(year, LAST_YEAR)?);
+    let [hour, minute, second] = time.split(':').collect::<Vec<_>>()[..] else { return None };
+    let in_day = number(hour, 23)? * 3600 + number(minute, 59)? * 60 + number(second, 60)?;
+    Some(days(year, month, day)? * 86_400 + in_day)
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    // Years begin in March here, so that the day of leap years is their last.
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let month = (month + 9) % 12;
+    let in_year = (153 * month + 2) / 5 + day.checked_sub(1)?;
+    // 719468 days lie between 0000-03-01 and 1970-01-01.
+    (365 * year + year / 4 - year / 100 + year / 400 + in_year).checked_sub(719_468)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        assert_eq!(days(1970, 1, 1), Some(0));
+        assert_eq!(days(2000, 2, 29), Some(11_016));
+        assert_eq!(days(2000, 3, 1), Some(11_017));
+        assert_eq!(days(2100, 3, 1), days(2100, 2, 28).map(|day| day + 1));
+        assert_eq!(days(1969, 12, 31), None);
+    }
+
+    #[test]
+    fn a_time_is_a_number_or_a_date() {
+        // RFC 9110's own example is 784111777 seconds after 1970.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_700_500);
+        assert_eq!(seconds(" 120 ", now), Some(120));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(77));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0));
+        for wrong in [
+            "",
+            "soon",
+            "-3",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "a, 0 Jan 1970 00:00:00 GMT",
+        ] {
+            assert_eq!(seconds(wrong, now), None, "{wrong}");
+        }
+    }
+}
