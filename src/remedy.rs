@@ -60,6 +60,8 @@ pub enum Remedy {
     StartAfresh,
     /// Allow that it is downloaded, once.
     Online,
+    /// Measure what layers of the model take on this device, and search with that.
+    MeasureTimes,
 }
 
 /// An error that may know what helps.

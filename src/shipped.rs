@@ -81,7 +81,7 @@ fn holds(file: &std::path::Path, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn its_sizes_are_those_of_its_file() {
+    fn its_sizes_are_those_of_its_weights() {
         assert_eq!(super::config(), *super::open().unwrap().0.config());
     }
 }

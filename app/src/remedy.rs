@@ -38,9 +38,12 @@ fn words(remedy: Remedy) -> String {
         Remedy::OtherPlace => "choose another folder".into(),
         Remedy::Replace | Remedy::StartAfresh => "choose another folder, or check Replace what is there".into(),
         // What the window does not offer cannot go wrong in it.
-        Remedy::Stride(_) | Remedy::WindowProtocol | Remedy::NoChat | Remedy::SkipRows | Remedy::Online => {
-            "use the command line for it".into()
-        }
+        Remedy::Stride(_)
+        | Remedy::WindowProtocol
+        | Remedy::NoChat
+        | Remedy::SkipRows
+        | Remedy::Online
+        | Remedy::MeasureTimes => "use the command line for it".into(),
     }
 }
 

@@ -156,7 +156,7 @@ impl Settings {
     /// What sizes that are searched for must keep to.
     pub fn bounds(&self) -> Bounds {
         let Allocation { keep_layers, channel_multiple, .. } = self.request.allocation.clone();
-        Bounds { keep_layers, channel_multiple, uniform: false }
+        Bounds { keep_layers, channel_multiple, ..Bounds::default() }
     }
 
     /// Whether the sizes of every layer are given, as a search finds them.

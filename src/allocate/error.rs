@@ -1,6 +1,6 @@
 //! Why no sizes come of a request: which layer, which number, what to change.
 
-use super::CurveError;
+use super::{CurveError, TimeBudget};
 use crate::remedy::{Remedied, Remedy};
 use crate::shape::LayerShape;
 
@@ -123,6 +123,9 @@ pub enum AllocateError {
         /// Of the model as it is.
         dense: u64,
     },
+    /// Ratios and curves know no times.
+    #[error("a time of {0} for a token is no target of a schedule of ratios: only sizes that are searched for meet it")]
+    TimeOfRatios(TimeBudget),
     /// Fewer parameters wanted than can be reached.
     #[error(
         "the target of {wanted} parameters cannot be reached: with this schedule the smallest model has {smallest} (ratio {ratio:.3})"
@@ -144,6 +147,7 @@ impl Remedied for AllocateError {
             Self::NoGroups { .. } => Some(Remedy::WholeGroups),
             Self::Emptied { .. } => Some(Remedy::RemoveLess),
             Self::TargetTooSmall { .. } => Some(Remedy::ShareEvenly),
+            Self::TimeOfRatios(_) => Some(Remedy::MeasureTimes),
             _ => None,
         }
     }

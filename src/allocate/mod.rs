@@ -34,7 +34,7 @@ pub use error::AllocateError;
 pub use plan::{Allocated, LayerPlan};
 pub use ratio::{LayerRatio, SiteRatio};
 pub use rounding::Rounding;
-pub use schedule::{FinalShape, Schedule, Target};
+pub use schedule::{FinalShape, Schedule, Target, TimeBudget};
 
 use crate::shape::ModelConfig;
 use sizes::Sizes;

@@ -20,6 +20,38 @@ pub enum Target {
         /// Parameters of the whole model that are so large in the types that are written.
         parameters: usize,
     },
+    /// How long it may take to write a token at most. Only a search knows sizes for it, and only with measured times.
+    Time(TimeBudget),
+}
+
+/// How long a model may take to write a token.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeBudget {
+    /// The share of the time that it takes as it is, between 0 and 1.
+    Share(f64),
+    /// Milliseconds.
+    Milliseconds(f64),
+}
+
+impl TimeBudget {
+    /// Seconds for a model that takes `now` seconds as it is.
+    pub fn seconds(self, now: f64) -> f64 {
+        match self {
+            Self::Share(share) => share * now,
+            Self::Milliseconds(milliseconds) => milliseconds / 1e3,
+        }
+    }
+}
+
+impl std::fmt::Display for TimeBudget {
+    /// As it is typed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{share}x"),
+            Self::Milliseconds(milliseconds) => write!(f, "{milliseconds}ms"),
+        }
+    }
 }
 
 impl std::fmt::Display for Target {
@@ -29,6 +61,7 @@ impl std::fmt::Display for Target {
             Self::Ratio(ratio) => write!(f, "{ratio}"),
             Self::Parameters(parameters) => write!(f, "{parameters}"),
             Self::Bytes { bytes, .. } => write!(f, "{bytes}B"),
+            Self::Time(time) => write!(f, "{time}"),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Sizes<'_> {
     /// Parameters of the whole model that a target asks for.
     ///
     /// # Errors
-    /// When a ratio is not between 0 and 1.
+    /// When a ratio is not between 0 and 1, or time is asked for, of which parameters tell nothing.
     pub fn wanted(&self, target: Target) -> Result<usize, AllocateError> {
         match target {
             Target::Parameters(wanted) | Target::Bytes { parameters: wanted, .. } => Ok(wanted),
@@ -47,6 +47,7 @@ impl Sizes<'_> {
                 Ok(self.outer() + ((1.0 - share) * self.config.decoder_parameters() as f64).round() as usize)
             }
             Target::Ratio(share) => Err(CurveError::Target(share).into()),
+            Target::Time(time) => Err(AllocateError::TimeOfRatios(time)),
         }
     }
 

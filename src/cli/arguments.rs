@@ -5,6 +5,7 @@ mod calibration;
 mod device;
 mod pruning;
 mod schedule;
+mod target;
 
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! `slimgpt bench`: what models cost, one beside the other.
 
+mod times;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use slimgpt::beside;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
-use slimgpt::eval::{Speed, Timed, speed};
+use slimgpt::eval::{Speed, Timed, TokenTimed, speed};
 use slimgpt::format;
 use slimgpt::hub::Need;
 use slimgpt::model::{Decoder, fits};
@@ -24,10 +26,13 @@ use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::{out, parse, progress, show};
 
+use times::TimesFile;
+
 const EXAMPLES: &str = "\
 Examples:
   slimgpt bench ./Llama-2-7b-hf ./slim                  dense beside pruned
   slimgpt bench ./slim --new-tokens 128 --repeats 5 --json
+  slimgpt bench ./SmolLM2-135M --times times.json       a table for `slimgpt search --target-time`
 
 Latency is the time to write --new-tokens after a single token, greedily and one by one, whatever the
 model would end at; mean ± standard deviation over --repeats, after one repeat as warm-up. Decode
@@ -39,7 +44,12 @@ Multiply-adds are those of one token that attends to --prompt-tokens tokens: of 
 logits, with hidden size d, q = heads · head_dim, k = K/V heads · head_dim and c channels.
 
 Memory is the most that was seen in use, from before a model is loaded until it is measured: of the
-process on the host, weights read from files included, and of the allocator on the device.";
+process on the host, weights read from files included, and of the allocator on the device.
+
+With --times, what a token takes is measured with all layers of a smaller shape, for some numbers of heads and of
+channels, and nothing else. It is written behind --prompt-tokens others (up to 32 of --new-tokens are timed, twice);
+reading a prompt is another matter, whose time goes about with the parameters. The weights are random: only sizes count.
+The table holds for models of these sizes on this device.";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -56,6 +66,9 @@ pub struct Bench {
     /// Times that both are timed
     #[arg(long, default_value = "50", value_name = "N", value_parser = parse::at_least_one)]
     repeats: usize,
+    /// Measure instead what a token takes with smaller layers, for `slimgpt search --target-time`, and write it here
+    #[arg(long, value_name = "FILE")]
+    times: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
@@ -91,6 +104,9 @@ impl Bench {
     }
 
     pub fn run(&self) -> Result<()> {
+        if let Some(file) = &self.times {
+            return self.times(file);
+        }
         // All folders are opened first, so that a wrong one is told before the others are measured.
         let checkpoints = self.models.iter().map(|m| arguments::open_weights(m)).collect::<Result<Vec<_>>>()?;
         let timed = self.timed(&checkpoints);
@@ -109,6 +125,13 @@ impl Bench {
         }
         self.show(&costs, timed, &device)?;
         if interrupt.is_pressed() { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    fn times(&self, file: &Path) -> Result<()> {
+        let times = TimesFile::ask(file, &self.models)?;
+        let checkpoint = arguments::open_sizes(&self.models[0])?;
+        let timed = TokenTimed { context: self.prompt_tokens, tokens: self.new_tokens };
+        times.run(&checkpoint, timed, &self.device.open()?, self.json)
     }
 
     /// What is asked for, shortened to the shortest context, so that all models do the same.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use slimgpt::compare::CompareError;
-use slimgpt::eval::EvalError;
+use slimgpt::eval::{EvalError, TimesError};
 use slimgpt::hub::HubError;
 use slimgpt::pipeline::{PipelineError, PlanError};
 use slimgpt::place::PlaceError;
@@ -100,7 +100,18 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
         || matches!(error.downcast_ref(), Some(HubError::NoName(_) | HubError::WhichFile { .. } | HubError::NoText { .. }))
-        || matches!(error.downcast_ref(), Some(SearchError::Target(_) | SearchError::TooMuch { .. } | SearchError::NoClimb(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(
+                SearchError::Target(_)
+                    | SearchError::TooMuch { .. }
+                    | SearchError::NoClimb(_)
+                    | SearchError::Time { .. }
+                    | SearchError::TooFast { .. }
+                    | SearchError::Times(_)
+            )
+        )
+        || matches!(error.downcast_ref(), Some(TimesError::Missing | TimesError::File(_)))
         // Whichever command was to put something there.
         || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(e) if is_refusal(e)))
         || matches!(error.downcast_ref(), Some(CompareError::OtherModel { .. }))

@@ -1,6 +1,6 @@
 //! Small values as they are typed: counts, bytes, ratios, sizes.
 
-use slimgpt::allocate::{FinalShape, SiteRatio};
+use slimgpt::allocate::{FinalShape, SiteRatio, TimeBudget};
 
 /// "5.4B", "350M", "12k" or a plain number.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -68,6 +68,18 @@ pub fn rise(text: &str) -> Result<f64, String> {
         // Without the sign 5 may be meant as 5 %, and would be 500 %.
         None => number(text.trim(), |share| *share > 0.0 && *share < 1.0).ok_or_else(wrong),
     }
+}
+
+/// How long a token may take: "0.8x" of what the model takes as it is, or "12ms".
+pub fn time(text: &str) -> Result<TimeBudget, String> {
+    let lower = text.trim().to_lowercase();
+    let share =
+        lower.strip_suffix(['x', '×']).map(|n| number(n.trim(), |n| *n > 0.0 && *n < 1.0).map(TimeBudget::Share));
+    let milliseconds =
+        || lower.strip_suffix("ms").map(|n| number(n.trim(), |n| *n > 0.0).map(TimeBudget::Milliseconds));
+    share.or_else(milliseconds).flatten().ok_or_else(|| {
+        format!("{text} is no time for a token such as 0.8x (of what it takes as it is, below 1) or 12ms")
+    })
 }
 
 /// A number above 0.
@@ -154,6 +166,22 @@ mod tests {
         assert_eq!((rise("5%"), rise("0.05"), rise("150 %")), (Ok(0.05), Ok(0.05), Ok(1.5)));
         for wrong in ["5", "0", "0%", "-5%", "NaN%", "inf%", "%", ""] {
             assert!(rise(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_share_or_milliseconds() {
+        assert_eq!((time("0.8x"), time(".5 ×")), (Ok(TimeBudget::Share(0.8)), Ok(TimeBudget::Share(0.5))));
+        assert_eq!(
+            (time("12ms"), time("0.25 MS")),
+            (Ok(TimeBudget::Milliseconds(12.0)), Ok(TimeBudget::Milliseconds(0.25)))
+        );
+        for wrong in ["", "0.8", "1x", "0x", "-1ms", "ms", "x", "NaNx", "infms", "12s", "80%"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        // As it is told it can be typed.
+        for budget in [TimeBudget::Share(0.75), TimeBudget::Milliseconds(3.5)] {
+            assert_eq!(time(&budget.to_string()), Ok(budget));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod file;
 mod measured;
+mod timed;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use slimgpt::export::gguf::{self, FileType};
 use slimgpt::hub::Need;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
-use slimgpt::search::SearchPlan;
+use slimgpt::search::{SearchPlan, Tuning};
 use slimgpt::session::{Pruned, move_to_folder, prune_to_folder};
 
 use super::arguments::{self, AdapterArgument, Calibration, DevicesArgument, Pruning};
@@ -26,12 +27,13 @@ use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::search::{self, ClimbArgument, Probe, RiseArgument, Searching, Within};
+use super::search::{self, ClimbArgument, Probe, RiseArgument, Searching, TuneArgument, Tuned, Within};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
 use file::GgufFile;
 pub use measured::{Figure, Measured, Text, told};
+use timed::Timing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,8 @@ Examples:
   slimgpt prune ./model --out ./slim --target 0.5 --calibration c4.jsonl --device gpu:0 --device gpu:1
   slimgpt prune ./model --out ./slim --schedule search --max-perplexity-rise 5% --calibration c4.jsonl
   slimgpt prune ./model --out ./slim --schedule search --target 0.25 --search-minutes 10 --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --schedule search --target-time 0.8x --times times.json --calibration c4.jsonl
+  slimgpt prune ./model --out ./slim --target 0.2 --tune --calibration c4.jsonl
 
 Interrupted with Ctrl-C or killed, the same command goes on after the last whole layer, and the
 result is the same to the last byte. OUT appears only when it is whole; until then the finished
@@ -53,6 +57,12 @@ cut into blocks.
 
 With --schedule search --max-perplexity-rise 5% candidates are pruned beside OUT (OUT.candidate-1 …) and measured on
 held-out text; the smallest that stays within the rise becomes OUT.
+
+With --tune seven models are pruned beside OUT (OUT.tuning-1 …), each with another damping or fewer calibration windows,
+and measured on text that serves nothing else; the best becomes OUT. Interrupted, the same command goes on after the last
+that was measured.
+
+With --times the time of a token is told as the table predicts it and as it is measured in OUT.
 
 Several devices share the calibration windows. The result is that of as many devices, the same on every run; whatever
 ends one ends all, and the same command with as many devices goes on after the last whole layer.
@@ -91,6 +101,8 @@ pub struct Prune {
     #[command(flatten)]
     climb: ClimbArgument,
     #[command(flatten)]
+    tune: TuneArgument,
+    #[command(flatten)]
     text: Text,
     #[command(flatten)]
     device: DevicesArgument,
@@ -108,7 +120,7 @@ impl Prune {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
         let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut());
-        let texts = texts.chain(self.rise.files_mut()).collect();
+        let texts = texts.chain(self.rise.files_mut()).chain(self.tune.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
         Given { online, need: Need::Whole, models, texts, json, events: json, adapter: Some(self.adapter.folder_mut()) }
     }
@@ -122,7 +134,7 @@ impl Prune {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let checkpoint = self.adapter.on(checkpoint)?;
         let (size, seed) = (&self.calibration.size, self.calibration.seed);
-        let mut request = match self.rise.most() {
+        let asked = match self.rise.most() {
             None => self.pruning.request(size, &checkpoint, seed)?,
             Some(_) if self.pruning.is_search() => self.pruning.towards(None, size, checkpoint.config(), seed)?,
             Some(_) => return Err(Usage(UNSEARCHED.into()).into()),
@@ -131,7 +143,8 @@ impl Prune {
             return Err(Usage(UNCLIMBED.into()).into());
         }
         let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
-        let reads = [&self.model].into_iter().chain(texts).chain(self.pruning.file()).chain(self.adapter.files());
+        let texts = texts.chain(self.tune.files()).chain(self.pruning.files());
+        let reads = [&self.model].into_iter().chain(texts).chain(self.adapter.files());
         let reads: Vec<PathBuf> = reads.cloned().collect();
         let file = GgufFile::asked(&self.out, self.gguf_dtype, self.overwrite)?;
         file.as_ref().map_or(Ok(()), |file| file.ask(&reads))?;
@@ -141,48 +154,59 @@ impl Prune {
         place.ask(&reads).map_err(FolderError::from)?;
         // What cannot work anywhere is refused before a device is opened or a text is read.
         self.text.check(checkpoint.config())?;
-        plan(&request, checkpoint.config(), &Limits::default())?;
+        plan(&asked, checkpoint.config(), &Limits::default())?;
         let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.limits(&device, folder);
         file.as_ref().map_or(Ok(()), GgufFile::begin)?;
         let interrupt = Interrupt::listen();
-        let (mut searched, mut made) = (None, None);
+        let times = self.pruning.layer_times(checkpoint.config(), &device)?;
+        let (state, earlier) = (folder.with_added_extension("search.partial"), folder.join(SearchPlan::FILE));
+        let place = Place::new(folder, Kind::Pruned, self.overwrite);
+        let search = Searching {
+            command: "prune",
+            checkpoint: &checkpoint,
+            tokenizer: &tokenizer,
+            device: &device,
+            request: &asked,
+            limits: &limits,
+            pruning: &self.pruning,
+            times: times.as_ref(),
+            calibration,
+            probe: &Probe::default(),
+            climb: &self.climb,
+            state: &state,
+            earlier: &earlier,
+            interrupt: &interrupt,
+            json: self.json,
+        };
+        let (mut request, mut searched, mut made) = (asked.clone(), None, None);
         if self.pruning.is_search() {
-            let state = folder.with_added_extension("search.partial");
-            let earlier = folder.join(SearchPlan::FILE);
-            let place = Place::new(folder, Kind::Pruned, self.overwrite);
             // What stands there is refused now and not after the search, unless it may be this very run's.
             if !earlier.is_file() {
                 place.stands().map_err(FolderError::from)?;
             }
-            let search = Searching {
-                command: "prune",
-                checkpoint: &checkpoint,
-                tokenizer: &tokenizer,
-                device: &device,
-                request: &request,
-                limits: &limits,
-                pruning: &self.pruning,
-                calibration,
-                probe: &Probe::default(),
-                climb: &self.climb,
-                state: &state,
-                earlier: &earlier,
-                interrupt: &interrupt,
-                json: self.json,
-            };
             let found = match self.rise.most() {
                 None => Within { plan: search.for_target()?, made: None },
                 Some(most) => search.within(&self.rise, most, &place, self.overwrite)?,
             };
             request = self.pruning.found(size, checkpoint.config(), seed, found.plan.found(None)?)?;
             made = found.made;
-            searched = Some((found.plan, state));
+            searched = Some(found.plan);
+        }
+        let mut tuned = None;
+        if self.tune.is_asked() {
+            let found = search.tuned(&self.tune, &request, &place, self.overwrite)?;
+            request.clone_from(&found.request);
+            made.clone_from(&found.made);
+            tuned = Some(found);
         }
         let plan = plan(&request, checkpoint.config(), &limits)?;
         file.as_ref().map_or(Ok(()), |file| file.check(&plan, &checkpoint))?;
-        let windows = calibration.windows(&checkpoint, &tokenizer, self.json)?;
+        let windows = match &tuned {
+            Some(tuned) => tuned.windows.clone(),
+            None => calibration.windows(&checkpoint, &tokenizer, self.json)?,
+        };
         let measure = Measured {
             text: &self.text,
             tokenizer: &tokenizer,
@@ -234,26 +258,39 @@ impl Prune {
         if was_finished {
             out::note(format_args!("{} is finished already: nothing is left to prune", folder.display()));
         }
-        if let Some((plan, state)) = &searched {
+        if let Some(plan) = &searched {
             disk::write_json(&folder.join(SearchPlan::FILE), plan)?;
-            // Again, now that the page can tell why it was cut there.
+        }
+        if let Some(tuned) = &tuned {
+            disk::write_json(&folder.join(Tuning::FILE), &tuned.tuning)?;
+        }
+        if searched.is_some() || tuned.is_some() {
+            // Again, now that the page can tell why it was cut there, and so.
             slimgpt::report::write_into(folder)?;
-            disk::remove_file(state)?;
+            [Some(&state), tuned.as_ref().map(|tuned| &tuned.state)]
+                .into_iter()
+                .flatten()
+                .try_for_each(|state| disk::remove_file(state))?;
             // Where it could not be moved it was pruned again.
             made.iter().filter(|made| made.is_dir()).for_each(|made| disk::discard(made));
         }
         let pruned = measure.after("pruned", folder, EvalEntry::DENSE_PPL, &dense)?;
+        if let Some(times) = &times {
+            let timing = Timing { times, device: &device, interrupt: &interrupt, json: self.json };
+            timing.run(checkpoint.config(), folder)?;
+        }
         let written = file.as_ref().map(|file| file.write(self.json)).transpose()?;
         last.iter().for_each(|event| progress.show(event));
         if self.json {
             return Ok(());
         }
         show(&report, dense.iter().zip(&pruned))?;
-        if let Some((plan, _)) = &searched {
+        if let Some(plan) = &searched {
             for line in search::lines(plan).into_iter().chain(search::told(plan)) {
                 out::line(line)?;
             }
         }
+        tuned.as_ref().map_or(Ok(()), Tuned::show)?;
         match file.zip(written) {
             Some((file, written)) => file.show(&written),
             None => self.show_folder(),

@@ -54,6 +54,9 @@ pub(super) fn flags(remedy: Remedy) -> String {
         Remedy::StartAfresh => {
             "repeat the command that began it to go on, choose another --out, or start afresh with --overwrite".into()
         }
+        Remedy::MeasureTimes => {
+            "measure this model on this device with `slimgpt bench MODEL --times FILE`, and search with --times FILE (`slimgpt search`, or --schedule search)".into()
+        }
         Remedy::Online => "leave --offline out and HF_HUB_OFFLINE unset, once".into(),
         Remedy::Cpu => "use --device cpu".into(),
         Remedy::OtherDevice => "use --device cpu, or another adapter of `slimgpt devices`".into(),

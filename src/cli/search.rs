@@ -5,6 +5,7 @@ mod progress;
 mod rise;
 mod searching;
 mod table;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -23,11 +24,13 @@ use super::{exit, out, parse};
 pub use climb::{ClimbArgument, lines};
 pub use rise::{RiseArgument, Within, told};
 pub use searching::{Probe, Searching};
+pub use tune::{TuneArgument, Tuned};
 
 const EXAMPLES: &str = "\
 Examples:
   slimgpt search ./SmolLM2-135M --targets 0.2,0.25,0.5 --calibration c4.jsonl --out plan.json
   slimgpt search ./SmolLM2-135M --target-bytes 200MB --uniform --calibration c4.jsonl --out one-shape.json
+  slimgpt search ./SmolLM2-135M --target-time 0.8x --times times.json --calibration c4.jsonl --out fast.json
   slimgpt search ./SmolLM2-135M --max-perplexity-rise 10% --calibration c4.jsonl --out plan.json
   slimgpt search ./SmolLM2-135M --targets 0.25 --search-minutes 10 --calibration c4.jsonl --out climbed.json
   slimgpt prune ./SmolLM2-135M --schedule search --target 0.25 --calibration c4.jsonl --out ./slim
@@ -36,6 +39,9 @@ Each site of each layer is cut alone to several sizes, with the weights refitted
 then expects from what it expected is measured on other windows of text (the probe). Sizes are those with the least sum
 of divergences that meet the target. One search serves all targets; the file may be edited, and
 `prune --schedule FILE --target 0.25` prunes by it.
+
+With --target-time the sizes are those with which writing a token takes no longer, by a table that
+`slimgpt bench MODEL --times FILE` has measured on the same device.
 
 With --max-perplexity-rise candidates are pruned beside OUT (OUT.candidate-1 …), measured on held-out text, and removed;
 the file has the smallest that stays within.
@@ -56,7 +62,7 @@ pub struct SearchCommand {
         value_name = "LIST",
         value_delimiter = ',',
         value_parser = parse::ratio,
-        required_unless_present_any = ["target", "target_params", "target_bytes", "max_perplexity_rise"],
+        required_unless_present_any = ["target", "target_params", "target_bytes", "target_time", "max_perplexity_rise"],
         conflicts_with = "max_perplexity_rise"
     )]
     targets: Vec<f64>,
@@ -103,15 +109,19 @@ impl SearchCommand {
         let (checkpoint, tokenizer) = arguments::open(&self.model)?;
         let mut targets: Vec<Target> = self.targets.iter().map(|&ratio| Target::Ratio(ratio)).collect();
         targets.extend(self.pruning.target(&checkpoint)?);
-        // Of the sizes only what they must not go below is known yet, so any target stands for all.
-        let (first, size, seed) = (targets.first().copied(), &self.calibration.size, self.calibration.seed);
+        // Of the sizes only what they must not go below is known yet, so any target stands for all; but one that is a time
+        // needs more than the others.
+        let first = targets.iter().find(|target| matches!(target, Target::Time(_))).or(targets.first()).copied();
+        let (size, seed) = (&self.calibration.size, self.calibration.seed);
         let request = self.pruning.towards(first, size, checkpoint.config(), seed)?;
         let place = Place::new(&self.out, Kind::Search, self.overwrite);
         let texts = self.calibration.files().iter().chain(self.probe.files()).chain(self.rise.files());
+        let texts = texts.chain(self.pruning.files());
         place.ask(&[&self.model].into_iter().chain(texts).cloned().collect::<Vec<_>>())?;
         let calibration = &self.calibration.or_usual(&checkpoint, self.online, self.json)?;
         let device = self.device.open()?;
         let limits = self.pruning.knobs.limits(&device, &self.out);
+        let times = self.pruning.layer_times(checkpoint.config(), &device)?;
         let state = self.out.with_added_extension("partial");
         let search = Searching {
             command: "search",
@@ -121,6 +131,7 @@ impl SearchCommand {
             request: &request,
             limits: &limits,
             pruning: &self.pruning,
+            times: times.as_ref(),
             calibration,
             probe: &self.probe,
             climb: &self.climb,
@@ -155,6 +166,7 @@ impl SearchCommand {
             Some(Target::Ratio(ratio)) => format!(" --target {ratio}"),
             Some(Target::Parameters(parameters)) => format!(" --target-params {parameters}"),
             Some(Target::Bytes { bytes, .. }) => format!(" --target-bytes {bytes}"),
+            Some(Target::Time(time)) => format!(" --target-time {time}"),
             None => String::new(),
         };
         Ok(out::line(format_args!("the plan is in {file}; prune by it with --schedule {file}{typed}"))?)

@@ -150,10 +150,21 @@ impl Run<'_> {
     }
 
     async fn next(&self, tokens: Vec<u32>, cache: &mut KvCache) -> Result<u32, ReadbackError> {
-        let device = self.decoder.outer.embedding.val().device();
-        let logits = self.decoder.forward_cached(token_tensor(&[tokens], &device), self.config, cache);
-        Ok(likeliest(&floats(logits).await?) as u32)
+        next_token(self.decoder, self.config, tokens, cache).await
     }
+}
+
+/// The likeliest token after those in `cache` and `tokens`, which it has afterwards. It is on the host, so whatever it
+/// follows from is done.
+pub(super) async fn next_token(
+    decoder: &Decoder,
+    config: &ModelConfig,
+    tokens: Vec<u32>,
+    cache: &mut KvCache,
+) -> Result<u32, ReadbackError> {
+    let device = decoder.outer.embedding.val().device();
+    let logits = decoder.forward_cached(token_tensor(&[tokens], &device), config, cache);
+    Ok(likeliest(&floats(logits).await?) as u32)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! longbench/      generated answers, judged by scorers.rs
 //! divergence.rs   how far a changed model's expectations are from what they were
 //! cost.rs, latency.rs   what a model costs: multiply-adds, bytes, tokens/s
+//! times/          what a token takes with smaller layers: a measured table
 //! needs.rs, room.rs     the memory that measuring takes, and where there is none
 //! shared.rs       several devices at one measurement
 //! record.rs       the figures kept in a model's folder
@@ -28,6 +29,7 @@ pub mod scorers;
 mod shared;
 mod strided;
 pub mod tasks;
+mod times;
 mod wikitext;
 
 pub use divergence::{Expected, divergence, expected_bytes};
@@ -39,4 +41,5 @@ pub use perplexity::{Perplexity, perplexity, perplexity_of};
 pub use record::{EvalEntry, EvalRecord};
 pub use rolling::{ByWord, Size, rolling};
 pub use strided::strided;
+pub use times::{LayerTimes, MeasuredTimes, TimePoint, TimesError, TokenTimed, layer_times, token_seconds};
 pub use wikitext::{detokenised, has_titles, pages};

@@ -37,6 +37,8 @@ pub enum Kind {
     Items,
     /// Sizes that were searched for, with what cutting costs.
     Search,
+    /// What layers of a model take on a device.
+    Times,
 }
 
 /// How much of a file tells what it is.
@@ -73,6 +75,7 @@ impl Kind {
             Self::Comparison | Self::Table | Self::Row => "is no comparison of slimgpt",
             Self::Items => "does not hold the items of an evaluation",
             Self::Search => "is no plan of a search",
+            Self::Times => "is no table of times",
         }
     }
 
@@ -96,6 +99,7 @@ impl Kind {
             Self::Table => begins(path, COLUMNS.as_bytes()),
             Self::Row => has_keys(json(path).as_ref(), &["identity", "result"]),
             Self::Search => has_keys(json(path).as_ref(), &["version", "model", "targets", "map"]),
+            Self::Times => has_keys(json(path).as_ref(), &["version", "device", "model", "context_tokens", "points"]),
             Self::Items => has_keys(first_line(path).as_ref(), &["task", "file", "line"]),
         }
     }
@@ -123,7 +127,7 @@ fn is_adapter(folder: &Path) -> bool {
 /// How the names of texts begin that a licence wants kept.
 const LEGAL: [&str; 6] = ["LICENSE", "LICENCE", "NOTICE", "COPYING", "COPYRIGHT", "USE_POLICY"];
 /// What is in a checkpoint's folder besides its weights.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "README.md",
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -142,6 +146,7 @@ const NAMES: [&str; 27] = [
     "slimgpt-report.html",
     "slimgpt-report.json",
     "slimgpt-search.json",
+    "slimgpt-tuning.json",
     "special_tokens_map.json",
     "spiece.model",
     "tekken.json",

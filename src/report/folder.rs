@@ -11,7 +11,7 @@ use crate::eval::EvalEntry;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::eval::EvalRecord;
 use crate::pipeline::Report;
-use crate::search::SearchPlan;
+use crate::search::{SearchPlan, Tuning};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::shape::ModelConfig;
 
@@ -25,6 +25,8 @@ pub struct Folder {
     pub evaluation: Vec<EvalEntry>,
     /// What was searched before it was pruned.
     pub searched: Option<SearchPlan>,
+    /// What was tried before it was pruned.
+    pub tuned: Option<Tuning>,
     /// What was learnt after it was pruned.
     #[cfg(feature = "gradients")]
     pub recovery: Option<crate::recover::Record>,
@@ -75,6 +77,7 @@ impl Folder {
             report,
             evaluation,
             searched: read(folder, SearchPlan::FILE)?,
+            tuned: read(folder, Tuning::FILE)?,
             #[cfg(feature = "gradients")]
             recovery: read(folder, crate::recover::Record::FILE)?,
         })

@@ -12,6 +12,7 @@ mod folder;
 mod recovery;
 mod searched;
 mod settings;
+mod tuned;
 mod view;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
@@ -28,12 +29,13 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 pub const FILE: &str = "slimgpt-report.html";
 
 /// The templates by name.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("page.html.j2", include_str!("templates/page.html.j2")),
     ("summary.html.j2", include_str!("templates/summary.html.j2")),
     ("what.html.j2", include_str!("templates/what.html.j2")),
     ("error.html.j2", include_str!("templates/error.html.j2")),
     ("search.html.j2", include_str!("templates/search.html.j2")),
+    ("tuning.html.j2", include_str!("templates/tuning.html.j2")),
     ("recovery.html.j2", include_str!("templates/recovery.html.j2")),
     ("evaluation.html.j2", include_str!("templates/evaluation.html.j2")),
     ("layers.html.j2", include_str!("templates/layers.html.j2")),

@@ -88,6 +88,7 @@ fn target(plan: &Plan) -> String {
         Some(Target::Bytes { bytes, parameters }) => {
             format!("files of at most {}: {} parameters", format::bytes(bytes), format::count(parameters))
         }
+        Some(Target::Time(time)) => format!("{time} for a token"),
         None => "said by the schedule".into(),
     }
 }

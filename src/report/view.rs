@@ -50,6 +50,7 @@ struct FolderView<'a> {
     settings: Vec<Setting>,
     typed: Vec<Setting>,
     searched: Option<super::searched::SearchView>,
+    tuned: Option<super::tuned::TuneView>,
     #[cfg(feature = "gradients")]
     recovery: Option<super::recovery::RecoveryView>,
     #[cfg(not(feature = "gradients"))]
@@ -147,6 +148,7 @@ impl<'a> FolderView<'a> {
             settings: settings::settings(report),
             typed: settings::typed(report),
             searched: folder.searched.as_ref().map(super::searched::SearchView::new),
+            tuned: folder.tuned.as_ref().map(super::tuned::TuneView::new),
             #[cfg(feature = "gradients")]
             recovery: folder.recovery.as_ref().map(super::recovery::RecoveryView::new),
             #[cfg(not(feature = "gradients"))]

@@ -1,27 +1,25 @@
 //! The sizes with the least divergence within a budget.
 //!
-//! With a price μ on every parameter that stays, each site decides alone: the count with the least KL(count) − μ · gone.
-//! Between the price that takes too little and the one that takes too much (Everett's method, Operations Research 11,
-//! 1963) lies a gap of a few units, which single steps close, the cheapest for a parameter first.
+//! With a price μ on everything that stays, be it parameters or time, each site decides alone: the count with the least
+//! KL(count) − μ · gone. Between the price that takes too little and the one that takes too much (Everett's method,
+//! Operations Research 11, 1963) lies a gap of a few units, which single steps close, the cheapest for what goes first.
 
+use super::budget::Budget;
 use super::choices::{Bounds, Choice, Choices, sites};
+use super::exchange::exchange;
 use super::{Map, SearchError};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::LayerShape;
 
-/// The shapes that lose at least `target` parameters, by no more than a step of channels, and Σ KL of the sites.
-pub(super) fn allocate(
-    map: &Map,
-    config: &ModelConfig,
-    bounds: &Bounds,
-    target: usize,
-) -> Result<(Vec<LayerShape>, f64), SearchError> {
-    let sites = sites(map, config, bounds);
+/// The shapes that lose at least what the budget says, by no more than a step of channels, and Σ KL of the sites.
+pub(super) fn allocate(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
+    let (sites, target) = (sites(map, budget.measure, bounds), budget.gone);
     let most: usize = sites.iter().map(|site| site.options.iter().map(|choice| choice.gone).max().unwrap_or(0)).sum();
     if target > most {
-        return Err(SearchError::TooMuch { asked: target, most });
+        return Err(budget.beyond(most));
     }
     let mut chosen = priced(&sites, target);
     finish(&sites, &mut chosen, target);
+    exchange(&sites, &mut chosen, target);
     let mut shapes = map.layers.clone();
     let mut sum = 0.0;
     for (site, &at) in sites.iter().zip(&chosen) {
@@ -48,7 +46,7 @@ fn priced(sites: &[Choices<'_>], target: usize) -> Vec<usize> {
 }
 
 impl Choices<'_> {
-    /// The count with the least cost at a price for each parameter that stays; of equals the first.
+    /// The count with the least cost at a price for all that stays; of equals the first.
     fn best(&self, price: f64) -> usize {
         let worth = |choice: &Choice<'_>| choice.cost - price * choice.gone as f64;
         let mut best = 0;
@@ -73,7 +71,7 @@ fn taken(sites: &[Choices<'_>], chosen: &[usize]) -> usize {
     sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
 }
 
-/// Single steps until the target is met, the cheapest for a parameter first. A step that would overshoot is taken only
+/// Single steps until the target is met, the cheapest for what goes first. A step that would overshoot is taken only
 /// where no smaller one is left.
 fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
     loop {
@@ -98,7 +96,10 @@ fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
 mod tests {
     use super::*;
     use crate::checkpoint::parse_config;
+    use crate::eval::{LayerTimes, MeasuredTimes, TimePoint};
+    use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
+    use crate::shape::ModelConfig;
 
     fn config(layers: usize) -> ModelConfig {
         parse_config(&serde_json::json!({
@@ -107,6 +108,10 @@ mod tests {
             "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
         }))
         .unwrap()
+    }
+
+    fn parameters(config: &ModelConfig, gone: usize) -> Budget<'_> {
+        Budget { measure: Measure::Parameters(config), gone }
     }
 
     /// Channels cost the layer's factor times the square of what goes, heads a lot.
@@ -149,7 +154,8 @@ mod tests {
         let map = map(&config, &factors);
         let each = 3 * 8;
         for channels in 1..=24 {
-            let (shapes, sum) = allocate(&map, &config, &Bounds::default(), channels * each).unwrap();
+            let budget = parameters(&config, channels * each);
+            let (shapes, sum) = allocate(&map, &budget, &Bounds::default()).unwrap();
             let gone: usize = shapes.iter().map(|shape| 16 - shape.channels).sum();
             assert_eq!(gone, channels, "the target is met exactly");
             let best = by_trying(&factors, channels);
@@ -161,11 +167,75 @@ mod tests {
     fn what_is_to_stay_stays() {
         let config = config(3);
         let map = map(&config, &[0.1, 0.1, 0.1]);
-        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), uniform: false };
-        let (shapes, _) = allocate(&map, &config, &bounds, 10 * 24).unwrap();
+        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), ..Bounds::default() };
+        let (shapes, _) = allocate(&map, &parameters(&config, 10 * 24), &bounds).unwrap();
         assert_eq!(shapes[1], config.layers[1]);
         assert!(shapes.iter().all(|shape| shape.channels % 4 == 0));
-        let too_much = allocate(&map, &config, &bounds, 1_000_000).unwrap_err();
+        let too_much = allocate(&map, &parameters(&config, 1_000_000), &bounds).unwrap_err();
         assert!(matches!(too_much, SearchError::TooMuch { .. }), "{too_much}");
+    }
+
+    /// Microseconds of a token when both layers have so many channels: steep, flat, and steep again.
+    const BY_CHANNELS: [(usize, u32); 5] = [(4, 1_000), (8, 1_064), (10, 1_068), (12, 1_072), (16, 1_200)];
+
+    /// The table of a model of two layers in which heads save nothing.
+    fn times(config: &ModelConfig) -> LayerTimes {
+        let point = |layer: LayerShape, micros: u32| TimePoint { layer, seconds: f64::from(micros) / 1e6 };
+        let largest = config.layers[0];
+        let channels = BY_CHANNELS.iter().rev().map(|&(channels, micros)| {
+            let layer = LayerShape { channels, ..largest };
+            point(layer, micros)
+        });
+        let heads = [(2, 2), (2, 1), (1, 1)].map(|(heads, kv_heads)| LayerShape { heads, kv_heads, ..largest });
+        let points = channels.chain(heads.map(|layer| point(layer, 1_200))).collect();
+        let text = String::new;
+        let (version, device, model) = (text(), text(), text());
+        LayerTimes::new(MeasuredTimes { version, device, model, layers: 2, context_tokens: 1, points }).unwrap()
+    }
+
+    /// Microseconds of one layer beyond those of the largest, by hand: lines between what was measured, over two layers.
+    fn micros(channels: usize) -> f64 {
+        let above = BY_CHANNELS.iter().position(|&(knot, _)| knot >= channels).unwrap();
+        let (high, at_high) = BY_CHANNELS[above];
+        let whole = 1_200.0;
+        if high == channels {
+            return (f64::from(at_high) - whole) / 2.0;
+        }
+        let (low, at_low) = BY_CHANNELS[above - 1];
+        let part = (channels - low) as f64 / (high - low) as f64;
+        (f64::from(at_low) + part * (f64::from(at_high) - f64::from(at_low)) - whole) / 2.0
+    }
+
+    #[test]
+    fn a_budget_of_time_is_met_as_cheaply_as_trying_everything() {
+        let config = config(2);
+        let times = times(&config);
+        for factors in [[1.0, 1.0], [1.0, 0.3], [0.02, 1.0]] {
+            let map = map(&config, &factors);
+            let cost =
+                |(a, b): (usize, usize)| [a, b].iter().zip(factors).map(|(k, f)| f * (k * k) as f64).sum::<f64>();
+            // Between whole microseconds, so that rounding decides nothing.
+            for saved in (1..196).step_by(3).map(|n| f64::from(n) + 0.5) {
+                let asked = Budget { measure: Measure::Nanoseconds(&times), gone: (1e3 * saved) as usize };
+                let (shapes, sum) = allocate(&map, &asked, &Bounds::default()).unwrap();
+                let reached = 1e6 * (times.seconds(&config.layers) - times.seconds(&shapes));
+                assert!(reached >= saved - 1e-6, "{saved}: {reached}");
+                let by_hand: f64 = shapes.iter().map(|shape| -micros(shape.channels)).sum();
+                assert!((by_hand - reached).abs() < 1e-6, "{by_hand} µs by hand, {reached}");
+                let all = (0..=12usize).flat_map(|a| (0..=12usize).map(move |b| (a, b)));
+                let enough = all.filter(|&(a, b)| -micros(16 - a) - micros(16 - b) >= saved);
+                let best = enough.map(cost).min_by(f64::total_cmp).unwrap();
+                assert!((sum - best).abs() <= 1e-9 * best, "{factors:?}, {saved} µs: {sum}, and {best} is possible");
+            }
+        }
+    }
+
+    #[test]
+    fn more_time_than_can_be_saved_is_told_in_milliseconds() {
+        let config = config(2);
+        let (map, times) = (map(&config, &[1.0, 1.0]), times(&config));
+        let asked = Budget { measure: Measure::Nanoseconds(&times), gone: 300_000 };
+        let error = allocate(&map, &asked, &Bounds::default()).unwrap_err();
+        assert!(matches!(error, SearchError::TooFast { .. }) && error.to_string().contains("0.200"), "{error}");
     }
 }

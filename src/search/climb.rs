@@ -11,11 +11,11 @@
 //! Candidates are fitted to the first of the calibration windows: on fewer tokens than the pruning, but in its way.
 
 use super::asked::{Climb, Texts, fitted, texts};
+use super::budget::Budget;
 use super::candidate::{Candidates, Look, Outcome};
 use super::climbed::{Climbed, Climbing, Judged};
 use super::judge::Judge;
 use super::moves::{Field, Move, Worth};
-use super::plan::gone_for;
 use super::{Event, Found, SearchError};
 use crate::model::Head;
 use crate::obs::Shared;
@@ -42,8 +42,8 @@ pub async fn climb<E: Shared>(
 ) -> Result<Found, SearchError> {
     let Texts { probe, held_out } = texts(asked)?;
     let config = asked.request.written_config(asked.checkpoint.config());
-    let target = gone_for(start.target, &config)?;
-    let field = Field::new(asked.map, &config, asked.bounds, target, &start.layers);
+    let budget = Budget::of(start.target, &config, asked.bounds.times.as_ref())?;
+    let field = Field::new(asked.map, &budget, asked.bounds, &start.layers);
     let (field, chosen) = field.ok_or(SearchError::NoClimb("from sizes that the map does not have"))?;
     let windows = fitted(asked.calibration, &config);
     let ground = Ground { asked, start, config: &config, field };
@@ -211,6 +211,6 @@ impl Ground<'_> {
             true => (start.layers.clone(), start.predicted_divergence),
             false => (self.field.sizes(&state.chosen), self.field.cost(&state.chosen)),
         };
-        Found { climb: Some(climbed), ..Found::new(start.target, self.config, layers, predicted) }
+        Found { climb: Some(climbed), ..Found::new(start.target, self.config, self.asked.bounds, layers, predicted) }
     }
 }

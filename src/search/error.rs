@@ -3,7 +3,7 @@
 use crate::activations::CacheError;
 use crate::checkpoint::ReadError;
 use crate::device::readback::ReadbackError;
-use crate::eval::EvalError;
+use crate::eval::{EvalError, TimesError};
 use crate::obs::ObsError;
 use crate::pipeline::{PipelineError, PlanError};
 use crate::remedy::{Remedied, Remedy};
@@ -53,6 +53,29 @@ pub enum SearchError {
         /// That can go.
         most: usize,
     },
+    /// A time that is no budget.
+    #[error(
+        "a token is to take {asked:.3} ms, and the model takes {now:.3} ms as it is: ask for less time than that, and more than none"
+    )]
+    Time {
+        /// Milliseconds that were asked for.
+        asked: f64,
+        /// By the measured times.
+        now: f64,
+    },
+    /// More time is to be saved than the stages reach.
+    #[error(
+        "each token is to take {asked:.3} ms less, and the largest cuts that were probed save {most:.3} ms; allow more time"
+    )]
+    TooFast {
+        /// Milliseconds that are to be saved.
+        asked: f64,
+        /// That can be saved.
+        most: f64,
+    },
+    /// No times, or those of something else.
+    #[error(transparent)]
+    Times(#[from] TimesError),
     /// Layers that differ too much for one shape.
     #[error("the layers differ so much that no one shape can be made of all of them; search without one shape for all")]
     NoCommonShape,
@@ -133,6 +156,7 @@ impl Remedied for SearchError {
             Self::TooMuch { .. } => Some(Remedy::RemoveLess),
             Self::Plan(error) => error.remedy(),
             Self::Pruning(error) => error.remedy(),
+            Self::Times(error) => error.remedy(),
             Self::Readback(error) => error.remedy(),
             Self::Eval(error) => error.remedy(),
             _ => None,

@@ -5,7 +5,8 @@
 //!     curves     H of both sites; one elimination each gives the error after every removal, and weights at some stages
 //!     probes     at each stage the divergence KL(dense ‖ this one site cut) on other windows of text
 //! between the stages, log KL goes along with log error, which is known at every count
-//! allocate       the sizes with the least Σ KL that meet the target, each layer its own or all alike
+//! budget         the target: parameters that go, or time of a token by a measured table
+//! allocate       the sizes with the least Σ KL that meet it, each layer its own or all alike
 //! ```
 //!
 //! A site is cut alone in an otherwise dense model, so costs are taken to add up. They do not quite: the plan tells what
@@ -17,12 +18,14 @@
 
 mod allocate;
 mod asked;
+mod budget;
 mod candidate;
 mod choices;
 mod climb;
 mod climbed;
 mod curve;
 mod error;
+mod exchange;
 mod judge;
 mod kept;
 mod map;
@@ -34,6 +37,7 @@ mod rise;
 mod run;
 mod shapes;
 mod trial;
+mod tune;
 mod uniform;
 
 pub use asked::{Climb, Effort};
@@ -44,7 +48,8 @@ pub use curve::{Curve, Cut};
 pub use error::SearchError;
 pub use map::Map;
 pub use memory::search_bytes;
-pub use plan::{Found, SearchPlan, sizes};
+pub use plan::{Found, SearchPlan, check_target, sizes};
 pub use rise::candidate;
 pub use run::{Event, Search, search};
 pub use trial::{Rise, Trial};
+pub use tune::{TuneTrial, Tuning};

@@ -1,4 +1,4 @@
-//! Moves of a climb: one site gets units back, another loses as many parameters more.
+//! Moves of a climb: one site gets units back, another loses as much more, be it parameters or time.
 //!
 //! By the map no move gains anything, since its sizes are the best there are for sums of its costs; but costs of sites
 //! that are cut alone are not those in a model that is cut everywhere. So a move is worth what the map says and a part of
@@ -11,8 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Map;
+use super::budget::Budget;
 use super::choices::{Bounds, Choices, sites};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::LayerShape;
 
 /// The part of the costs a move shifts by which they may be wrong, before anything is known of its sites.
 const HOPE: f64 = 0.5;
@@ -93,7 +94,7 @@ pub struct Worth {
 pub struct Field<'a> {
     sites: Vec<Choices<'a>>,
     layers: &'a [LayerShape],
-    /// Parameters that are to go at least.
+    /// What is to go at least, in what the budget counts.
     target: usize,
     /// How many more may go.
     room: usize,
@@ -101,22 +102,16 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// The sites of a map, and of each the place of what it loses for the layers `start`; `None` where these are not sizes
-    /// of the map. At least `target` parameters go by every move.
-    pub fn new(
-        map: &'a Map,
-        config: &ModelConfig,
-        bounds: &Bounds,
-        target: usize,
-        start: &[LayerShape],
-    ) -> Option<(Self, Vec<usize>)> {
+    /// of the map, or do not meet the budget. Every move meets it.
+    pub fn new(map: &'a Map, budget: &Budget<'_>, bounds: &Bounds, start: &[LayerShape]) -> Option<(Self, Vec<usize>)> {
         if start.len() != map.layers.len() {
             return None;
         }
-        let sites = sites(map, config, bounds);
+        let (sites, target) = (sites(map, budget.measure, bounds), budget.gone);
         let mut field = Self { sites, layers: &map.layers, target, room: 0 };
         let chosen = field.places_of(start)?;
         // Whatever it begins with is met as nearly, and else to a step of channels.
-        let step = field.sites.iter().skip(1).step_by(2).filter_map(unit).max().unwrap_or(0);
+        let step = field.sites.iter().skip(1).step_by(2).filter_map(Choices::widest).max().unwrap_or(0);
         field.room = step.max(field.gone(&chosen).checked_sub(target)?);
         Some((field, chosen))
     }
@@ -161,7 +156,7 @@ impl<'a> Field<'a> {
         self.sites.iter().zip(chosen).map(|(site, &at)| site.options[at].cost).sum()
     }
 
-    /// Parameters that go.
+    /// What goes, in what the budget counts.
     pub fn gone(&self, chosen: &[usize]) -> usize {
         self.sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
     }
@@ -207,7 +202,7 @@ impl<'a> Field<'a> {
     fn shift(&self, chosen: &[usize], taken: usize, relieved: usize, loaded: usize, units: usize) -> Option<Move> {
         let [gives, takes] = [relieved, loaded].map(|site| &self.sites[site]);
         let [full, before] = [gives.options[chosen[relieved]], takes.options[chosen[loaded]]];
-        let most = units.saturating_mul(unit(gives)?.max(unit(takes)?));
+        let most = units.saturating_mul(gives.widest()?.max(takes.widest()?));
         let mut best: Option<(usize, f64, Move)> = None;
         for (back, rest) in gives.options.iter().enumerate().filter(|(_, rest)| rest.gone < full.gone) {
             let given = full.gone - rest.gone;
@@ -242,16 +237,14 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Parameters between two counts of a site that follow one another; `None` where nothing may go.
-fn unit(site: &Choices<'_>) -> Option<usize> {
-    site.options.iter().map(|choice| choice.gone).filter(|&gone| gone > 0).min()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checkpoint::parse_config;
+    use crate::search::allocate::allocate;
+    use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
+    use crate::shape::ModelConfig;
 
     const LAYERS: usize = 4;
 
@@ -279,8 +272,12 @@ mod tests {
         Map { layers: config.layers.clone(), curves }
     }
 
-    fn start(map: &Map, config: &ModelConfig, bounds: &Bounds, target: usize) -> Vec<LayerShape> {
-        super::super::allocate::allocate(map, config, bounds, target).unwrap().0
+    fn budget(config: &ModelConfig, gone: usize) -> Budget<'_> {
+        Budget { measure: Measure::Parameters(config), gone }
+    }
+
+    fn start(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Vec<LayerShape> {
+        allocate(map, budget, bounds).unwrap().0
     }
 
     /// Makes so many moves one after the other, whatever they come to, and looks at each.
@@ -288,8 +285,9 @@ mod tests {
         let config = config();
         let map = map(&config);
         let target = config.decoder_parameters() * 3 / 10;
-        let start = start(&map, &config, bounds, target);
-        let (field, mut chosen) = Field::new(&map, &config, bounds, target, &start).unwrap();
+        let budget = budget(&config, target);
+        let start = start(&map, &budget, bounds);
+        let (field, mut chosen) = Field::new(&map, &budget, bounds, &start).unwrap();
         assert_eq!(field.sizes(&chosen), start);
         let (mut learnt, mut made) = (Learnt::nothing(field.count()), Vec::new());
         for step in 0..moves {
@@ -324,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_move_keeps_to_the_bounds() {
-        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), uniform: false };
+        let bounds = Bounds { keep_layers: vec![1], channel_multiple: Some(4), ..Bounds::default() };
         walked(&bounds, 60, 7, |layers, _, _| {
             assert_eq!(layers[1], config().layers[1]);
             assert!(layers.iter().all(|layer| layer.channels.is_multiple_of(4)), "{layers:?}");
@@ -335,9 +333,9 @@ mod tests {
     fn budget_passes_between_attention_and_feed_forward() {
         let config = config();
         let map = map(&config);
-        let (bounds, target) = (Bounds::default(), config.decoder_parameters() * 3 / 10);
-        let start = start(&map, &config, &bounds, target);
-        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let (bounds, budget) = (Bounds::default(), budget(&config, config.decoder_parameters() * 3 / 10));
+        let start = start(&map, &budget, &bounds);
+        let (field, chosen) = Field::new(&map, &budget, &bounds, &start).unwrap();
         let moves = field.moves(&chosen, 4);
         // Of each layer heads come first.
         let crosses = |from: usize| moves.iter().any(|m| m.relieved.0 % 2 == from && m.loaded.0 % 2 != from);
@@ -354,9 +352,9 @@ mod tests {
     fn all_moves_are_tried_once_and_then_none() {
         let config = config();
         let map = map(&config);
-        let (bounds, target) = (Bounds::default(), config.decoder_parameters() / 4);
-        let start = start(&map, &config, &bounds, target);
-        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let (bounds, budget) = (Bounds::default(), budget(&config, config.decoder_parameters() / 4));
+        let start = start(&map, &budget, &bounds);
+        let (field, chosen) = Field::new(&map, &budget, &bounds, &start).unwrap();
         let (learnt, mut tried) = (Learnt::nothing(field.count()), Vec::new());
         while let Some((made, _)) = field.propose(&chosen, &learnt, &tried, 1, (0, tried.len())) {
             assert!(!tried.contains(&made));
@@ -369,9 +367,9 @@ mod tests {
     fn what_a_candidate_shows_makes_the_same_move_dearer_and_its_reverse_cheaper() {
         let config = config();
         let map = map(&config);
-        let (bounds, target) = (Bounds::default(), config.decoder_parameters() / 4);
-        let start = start(&map, &config, &bounds, target);
-        let (field, chosen) = Field::new(&map, &config, &bounds, target, &start).unwrap();
+        let (bounds, budget) = (Bounds::default(), budget(&config, config.decoder_parameters() / 4));
+        let start = start(&map, &budget, &bounds);
+        let (field, chosen) = Field::new(&map, &budget, &bounds, &start).unwrap();
         let mut learnt = Learnt::nothing(field.count());
         let (made, before) = field.propose(&chosen, &learnt, &[], 2, (0, 0)).unwrap();
         learnt.note(&made, &before, before.gain - before.moved);
@@ -390,9 +388,10 @@ mod tests {
         let map = map(&config);
         let mut layers = config.layers.clone();
         layers[0].channels -= 1;
-        assert!(Field::new(&map, &config, &Bounds::default(), 0, &layers).is_none());
+        let field = |gone, layers| Field::new(&map, &budget(&config, gone), &Bounds::default(), layers);
+        assert!(field(0, &layers).is_none());
         // Too little goes.
-        assert!(Field::new(&map, &config, &Bounds::default(), 10, &config.layers).is_none());
-        assert!(Field::new(&map, &config, &Bounds::default(), 0, &layers[1..]).is_none());
+        assert!(field(10, &config.layers).is_none());
+        assert!(field(0, &layers[1..]).is_none());
     }
 }

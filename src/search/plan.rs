@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
+use super::budget::Budget;
 use super::climbed::Climbed;
 use super::shapes::parameters;
 use super::trial::Rise;
@@ -22,6 +23,9 @@ pub struct Found {
     pub parameters: usize,
     /// Σ of the sites' divergences, in nats a token: what would be reached if they added up.
     pub predicted_divergence: f64,
+    /// Seconds that a token will take, where times were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_seconds: Option<f64>,
     /// The layers afterwards.
     pub layers: Vec<LayerShape>,
     /// What complete candidates were judged at, where the sizes were climbed from those that the map says.
@@ -93,30 +97,24 @@ fn is_alike(a: Target, b: Target) -> bool {
     }
 }
 
+/// Refuses a target that no sizes can be found for, whatever cutting costs: one that means nothing, or leaves nothing to
+/// remove, or a time that nothing tells of.
+///
+/// # Errors
+/// When it is one.
+pub fn check_target(config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<(), SearchError> {
+    Budget::of(target, config, bounds.times.as_ref()).map(drop)
+}
+
 /// Sizes for a target within `bounds`, by the costs of the map.
 ///
 /// # Errors
-/// When the target means nothing, or no sizes meet it.
+/// When the target means nothing, is a time that nothing tells of, or no sizes meet it.
 pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -> Result<Found, SearchError> {
+    let budget = Budget::of(target, config, bounds.times.as_ref())?;
     let solve = if bounds.uniform { uniform } else { allocate };
-    let (layers, predicted_divergence) = solve(map, config, bounds, gone_for(target, config)?)?;
-    Ok(Found::new(target, config, layers, predicted_divergence))
-}
-
-/// Parameters that are to go for a target.
-///
-/// # Errors
-/// When the target means nothing.
-pub(super) fn gone_for(target: Target, config: &ModelConfig) -> Result<usize, SearchError> {
-    match target {
-        Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => {
-            Ok((ratio * config.decoder_parameters() as f64).round() as usize)
-        }
-        Target::Parameters(left) | Target::Bytes { parameters: left, .. } if left < config.parameters() => {
-            Ok(config.parameters() - left)
-        }
-        target => Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
-    }
+    let (layers, predicted_divergence) = solve(map, &budget, bounds)?;
+    Ok(Found::new(target, config, bounds, layers, predicted_divergence))
 }
 
 impl Found {
@@ -124,6 +122,7 @@ impl Found {
     pub(super) fn new(
         target: Target,
         config: &ModelConfig,
+        bounds: &Bounds,
         layers: Vec<LayerShape>,
         predicted_divergence: f64,
     ) -> Self {
@@ -131,6 +130,7 @@ impl Found {
         let left: usize = layers.iter().map(|&shape| parameters(config, shape)).sum();
         let ratio = 1.0 - left as f64 / decoder as f64;
         let parameters = config.parameters() - decoder + left;
-        Self { target, ratio, parameters, predicted_divergence, layers, climb: None }
+        let predicted_seconds = bounds.times.as_ref().map(|times| times.seconds(&layers));
+        Self { target, ratio, parameters, predicted_divergence, predicted_seconds, layers, climb: None }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budget;
 use super::choices::{Bounds, Choice, Choices, sites};
 use super::{Map, SearchError};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::LayerShape;
 
 /// What a count comes to in all layers together.
 #[derive(Clone, Copy, Default)]
@@ -13,14 +14,9 @@ struct Sum {
     cost: f64,
 }
 
-/// The layers in the one shape that loses at least `target` parameters at the least Σ KL, and that sum.
-pub(super) fn uniform(
-    map: &Map,
-    config: &ModelConfig,
-    bounds: &Bounds,
-    target: usize,
-) -> Result<(Vec<LayerShape>, f64), SearchError> {
-    let sites = sites(map, config, bounds);
+/// The layers in the one shape that loses at least what the budget says at the least Σ KL, and that sum.
+pub(super) fn uniform(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
+    let sites = sites(map, budget.measure, bounds);
     let site = |which: usize| sites.iter().skip(which).step_by(2);
     let heads = common(site(0), map, |shape| (shape.heads, shape.kv_heads));
     let channels = common(site(1), map, |shape| shape.channels);
@@ -31,10 +27,10 @@ pub(super) fn uniform(
     });
     let pairs: Vec<(LayerShape, Sum)> = pairs.collect();
     let most = pairs.iter().map(|(_, sum)| sum.gone).max().ok_or(SearchError::NoCommonShape)?;
-    let enough = pairs.into_iter().filter(|(_, sum)| sum.gone >= target);
+    let enough = pairs.into_iter().filter(|(_, sum)| sum.gone >= budget.gone);
     // Of equal costs the one that takes less than the other beyond the target.
     let best = enough.min_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost).then(a.gone.cmp(&b.gone)));
-    let (shape, sum) = best.ok_or(SearchError::TooMuch { asked: target, most })?;
+    let (shape, sum) = best.ok_or_else(|| budget.beyond(most))?;
     let of_layer = |(layer, &before)| if bounds.keep_layers.contains(&layer) { before } else { shape };
     Ok((map.layers.iter().enumerate().map(of_layer).collect(), sum.cost))
 }
@@ -64,7 +60,9 @@ fn common<'a, K: Ord + Copy>(
 mod tests {
     use super::*;
     use crate::checkpoint::parse_config;
+    use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
+    use crate::shape::ModelConfig;
 
     const LAYERS: usize = 3;
 
@@ -91,6 +89,10 @@ mod tests {
             }
         }
         Map { layers: config.layers.clone(), curves }
+    }
+
+    fn budget(config: &ModelConfig, gone: usize) -> Budget<'_> {
+        Budget { measure: Measure::Parameters(config), gone }
     }
 
     fn parameters(config: &ModelConfig, layers: &[LayerShape]) -> usize {
@@ -131,11 +133,11 @@ mod tests {
         for percent in 1..80 {
             let target = all * percent / 100;
             let Some((_, least)) = by_trying(&map, &config, target) else {
-                let refused = uniform(&map, &config, &Bounds::default(), target).unwrap_err();
+                let refused = uniform(&map, &budget(&config, target), &Bounds::default()).unwrap_err();
                 assert!(matches!(refused, SearchError::TooMuch { .. }), "{refused}");
                 continue;
             };
-            let (layers, sum) = uniform(&map, &config, &Bounds::default(), target).unwrap();
+            let (layers, sum) = uniform(&map, &budget(&config, target), &Bounds::default()).unwrap();
             assert!(layers.iter().all(|shape| *shape == layers[0]), "{layers:?}");
             assert!(all - parameters(&config, &layers) >= target, "{percent} %");
             assert!((sum - least).abs() < 1e-9, "{percent} %: {sum}, and {least} is possible");
@@ -146,8 +148,8 @@ mod tests {
     fn bounds_hold_for_one_shape_too() {
         let config = config();
         let map = map(&config);
-        let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(5), uniform: true };
-        let (layers, _) = uniform(&map, &config, &bounds, 150).unwrap();
+        let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(5), uniform: true, times: None };
+        let (layers, _) = uniform(&map, &budget(&config, 150), &bounds).unwrap();
         assert_eq!(layers[0], config.layers[0]);
         assert!(layers[1] == layers[2] && layers[1] != layers[0] && layers[1].channels.is_multiple_of(5), "{layers:?}");
     }
@@ -162,7 +164,7 @@ mod tests {
             curve.errors.truncate(5);
             curve.probed.truncate(5);
         });
-        let (layers, _) = uniform(&map, &config, &Bounds::default(), 1).unwrap();
+        let (layers, _) = uniform(&map, &budget(&config, 1), &Bounds::default()).unwrap();
         assert!(layers.iter().all(|shape| *shape == layers[0]) && layers[0].channels <= 6, "{layers:?}");
         config.layers[2].channels = 1;
         map.layers.clone_from(&config.layers);
@@ -171,7 +173,7 @@ mod tests {
             .iter_mut()
             .filter(|c| c.layer == 1 && c.cut == Cut::Channels)
             .for_each(|curve| curve.probed.truncate(2));
-        let refused = uniform(&map, &config, &Bounds::default(), 1).unwrap_err();
+        let refused = uniform(&map, &budget(&config, 1), &Bounds::default()).unwrap_err();
         assert!(matches!(refused, SearchError::NoCommonShape), "{refused}");
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, json};
 use super::search_job::{SearchJob, finished_search};
 use super::search_state::SearchState;
 use crate::device::caught_async;
+use crate::eval::LayerTimes;
 use crate::obs::CpuExecutor;
 use crate::pipeline::{Fingerprint, Flow, Limits, windows_sha256};
 use crate::search::{Climb, Climbed, Climbing, Effort, Event, Found, SearchError, SearchPlan, climb};
@@ -66,6 +67,7 @@ fn id(job: &ClimbJob<'_>, search: &str, found: &Found) -> String {
     entries.insert("pruning".into(), json!(settings));
     entries.insert("keep_layers".into(), json!(bounds.keep_layers));
     entries.insert("channel_multiple".into(), json!(bounds.channel_multiple));
+    entries.insert("times".into(), json!(bounds.times.as_ref().map(LayerTimes::measured)));
     entries.insert("target".into(), json!(found.target));
     entries.insert("start".into(), json!(found.layers));
     entries.insert("held_out".into(), json!(windows_sha256(job.held_out)));

@@ -10,7 +10,7 @@ use crate::allocate::AllocateError;
 use crate::checkpoint::WriteError;
 use crate::device::DeviceError;
 use crate::device::readback::ReadbackError;
-use crate::eval::EvalError;
+use crate::eval::{EvalError, TimesError};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::export::ExportError;
 #[cfg(not(target_arch = "wasm32"))]
@@ -41,6 +41,7 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<TextError>,
         of::<ChatError>,
         of::<EvalError>,
+        of::<TimesError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<ExportError>,
         #[cfg(not(target_arch = "wasm32"))]

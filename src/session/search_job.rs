@@ -9,7 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::disk;
 use crate::pipeline::{Flow, Limits, Request, plan_beside};
-use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, search_bytes, sizes};
+use crate::search::{Bounds, Event, Search, SearchError, SearchPlan, check_target, search_bytes, sizes};
 
 /// Tokens of a probe unless more are asked for: on 135 million parameters they rank sites as four times as many do.
 const PROBE_TOKENS: usize = 2048;
@@ -65,6 +65,10 @@ pub async fn search_for(
     let probe_tokens = probe.iter().map(Vec::len).sum();
     let beside = search_bytes(checkpoint.config(), probe_tokens);
     let planned = plan_beside(request, checkpoint.config(), &limits, beside)?;
+    // What is written counts, biases that the method adds included.
+    let written = planned.biased_config(checkpoint.config());
+    // Told now and not after the search.
+    targets.iter().try_for_each(|&target| check_target(&written, job.bounds, target))?;
     let place = match planned.memory.activations {
         // Without a GPU the tensors are in host memory already.
         Placement::Host if !device.is_gpu() => Placement::Device,
@@ -86,8 +90,6 @@ pub async fn search_for(
         Some(plan) => plan.map,
         None => searched(&asked, job.state, on_event).await?,
     };
-    // What is written counts, biases that the method adds included.
-    let written = planned.biased_config(checkpoint.config());
     let found = targets.iter().map(|&target| sizes(&map, &written, job.bounds, target));
     Ok(SearchPlan {
         version: env!("CARGO_PKG_VERSION").into(),

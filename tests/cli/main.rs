@@ -22,6 +22,8 @@ mod signals;
 mod strangers;
 mod terminal;
 mod texts;
+mod times;
+mod tune;
 mod usage;
 mod words;
 mod work;

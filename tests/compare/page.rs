@@ -6,6 +6,7 @@ use serde_json::json;
 use slimgpt::eval::EvalEntry;
 use slimgpt::pipeline::{Method, Report, Request};
 use slimgpt::report::{Continuation, Folder, ReportError, Sample, page};
+use slimgpt::search::{TuneTrial, Tuning};
 
 use crate::support::checkpoint::Model;
 use crate::support::{pruned, tokens};
@@ -31,7 +32,14 @@ fn folder(name: &str, method: Method) -> Folder {
         stderr: Some(0.25),
         n: 252,
     };
-    Folder { name: name.into(), report: report(method, 3), evaluation: vec![entry], searched: None, recovery: None }
+    Folder {
+        name: name.into(),
+        report: report(method, 3),
+        evaluation: vec![entry],
+        searched: None,
+        tuned: None,
+        recovery: None,
+    }
 }
 
 #[track_caller]
@@ -120,12 +128,26 @@ fn a_page_of_one_layer_and_of_many_is_whole() {
             report: report(Method::Exact, layers),
             evaluation: Vec::new(),
             searched: None,
+            tuned: None,
             recovery: None,
         };
         let html = page(&[subject], &[]).unwrap();
         xml::check(&html);
         assert!(!html.contains("NaN") && !html.contains("inf\""), "{layers} layers");
     }
+}
+
+#[test]
+fn a_page_tells_every_setting_that_was_tried() {
+    let trial = |damping, windows, perplexity| TuneTrial { damping, windows, perplexity };
+    let trials = vec![trial(0.01, 8, Some(12.5)), trial(0.003, 8, None), trial(0.03, 8, Some(12.25))];
+    let (version, id) = ("1".into(), "a".into());
+    let tuned = Tuning { version, id, tokens: 4096, damping: 0.01, windows: 8, trials };
+    let subject = Folder { tuned: Some(tuned), ..folder("slim", Method::Exact) };
+    let html = page(&[subject], &[]).unwrap();
+    xml::check(&html);
+    has(&html, &["What was tried", "12.5000", "12.2500", "could not be pruned", "4,096 tokens"]);
+    assert_eq!(html.matches(">chosen<").count(), 1);
 }
 
 #[test]

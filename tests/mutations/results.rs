@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use slimgpt::allocate::{Allocation, Schedule, Target};
-use slimgpt::eval::{EvalEntry, EvalRecord};
+use slimgpt::eval::{EvalEntry, EvalRecord, LayerTimes};
 use slimgpt::pipeline::{Limits, Report, Request, plan};
 use slimgpt::report::{Folder, page};
+use slimgpt::shape::LayerShape;
 
 use crate::support::checkpoint::Model;
 use crate::support::pruned::{in_memory, rounded_by_layer};
@@ -31,7 +32,7 @@ fn record() -> Vec<u8> {
 }
 
 pub fn formats() -> Vec<Format> {
-    vec![reports(), figures(), schedule()]
+    vec![reports(), figures(), schedule(), times()]
 }
 
 fn reports() -> Format {
@@ -105,6 +106,36 @@ fn schedule() -> Format {
                 return if fits { Outcome::Used } else { Outcome::Wrong(format!("{:?}", plan.layers)) };
             }
             Outcome::Refused
+        }),
+    }
+}
+
+fn times() -> Format {
+    let point = |heads: usize, kv_heads: usize, channels: usize, seconds: f64| {
+        json!({
+            "num_attention_heads": heads, "num_key_value_heads": kv_heads, "intermediate_size": channels,
+            "seconds": seconds,
+        })
+    };
+    let points = [point(4, 2, 64, 2e-3), point(2, 1, 64, 1.7e-3), point(4, 2, 32, 1.4e-3), point(4, 2, 8, 1.2e-3)];
+    let table = json!({
+        "version": "1", "device": "cpu", "model": "a", "layers": 3, "context_tokens": 8, "points": points,
+    });
+    Format {
+        name: "times",
+        share: 3,
+        seeds: vec![serde_json::to_vec(&table).unwrap()],
+        is_json: true,
+        parts: &[],
+        read: Box::new(|file| {
+            let Ok(times) = LayerTimes::parse(file) else { return Outcome::Refused };
+            let layer = |heads, kv_heads, channels| LayerShape { heads, kv_heads, channels };
+            let of = |channels: usize| times.seconds(&[layer(4, 2, channels), layer(2, 1, channels), layer(6, 3, 900)]);
+            let all: Vec<f64> = [1, 8, 20, 64, 1000].map(of).to_vec();
+            match all.windows(2).all(|pair| pair[0].is_finite() && pair[0] <= pair[1] + 1e-6) {
+                true => Outcome::Used,
+                false => Outcome::Wrong(format!("{all:?}")),
+            }
         }),
     }
 }

@@ -131,6 +131,11 @@ fn what_stands_there_is_known_by_what_is_in_it() {
         ("a.json", Kind::Comparison, comparison),
         ("a.csv", Kind::Table, "method,target,schedule,calibration,samples,seq_len,parameters\n"),
         ("row.json", Kind::Row, r#"{"identity": "a", "result": 1}"#),
+        (
+            "times.json",
+            Kind::Times,
+            r#"{"version": "1", "device": "cpu", "model": "a", "context_tokens": 1, "points": []}"#,
+        ),
         ("items.jsonl", Kind::Items, "{\"task\": \"piqa\", \"file\": \"a\", \"line\": 1}\n{}"),
     ];
     for (name, kind, text) in ours {

@@ -4,12 +4,14 @@
 use std::cell::RefCell;
 
 use pollster::block_on;
-use slimgpt::allocate::{Allocation, Schedule, Target};
+use slimgpt::allocate::{Allocation, Schedule, Target, TimeBudget};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::eval::{LayerTimes, MeasuredTimes, TimePoint};
 use slimgpt::obs::{Brought, CpuExecutor, Options, Ranking, Selection};
 use slimgpt::pipeline::{Flow, Limits, MemoryError, PlanError, Request};
 use slimgpt::search::{Bounds, Climb, Climbing, Effort, Event, Found, Map, SearchError, climb, sizes};
+use slimgpt::shape::LayerShape;
 
 use crate::support::{assert_says, pruned, shipped};
 use crate::{asked, found, go_on, windows};
@@ -188,13 +190,47 @@ fn an_interrupted_climb_goes_on_to_the_same_end() {
 #[test]
 fn a_climb_keeps_to_the_bounds() {
     let ground = Ground::new();
-    let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(64), uniform: false };
+    let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(64), ..Bounds::default() };
     let config = ground.checkpoint.config();
     let start = sizes(&ground.map, config, &bounds, Target::Ratio(0.2)).unwrap();
     let found = ground.climb(&start, &How { bounds, steps: 3, ..How::default() }).unwrap();
     assert_eq!(found.layers[0], config.layers[0]);
     assert!(found.layers[1..].iter().all(|layer| layer.channels % 64 == 0 || layer.channels == 352), "{found:?}");
     assert!(found.ratio >= 0.2 - 1e-9, "{}", found.ratio);
+}
+
+/// Times of the shipped model by which most of a layer's lies in its heads, though most of its parameters are channels.
+fn times(checkpoint: &Checkpoint) -> LayerTimes {
+    let layers = &checkpoint.config().layers;
+    let largest = layers[0];
+    let one = LayerShape { heads: 1, kv_heads: 1, ..largest };
+    let groups = LayerShape { heads: largest.kv_heads, ..largest };
+    let grouped = LayerShape { heads: largest.heads_per_group(), kv_heads: 1, ..largest };
+    let narrow = LayerShape { channels: 1, ..largest };
+    let points = [(largest, 2.0), (groups, 1.4), (grouped, 0.9), (one, 0.8), (narrow, 1.6)];
+    let points = points.map(|(layer, milliseconds)| TimePoint { layer, seconds: milliseconds / 1e3 }).to_vec();
+    let [version, device, model] = [const { String::new() }; 3];
+    LayerTimes::new(MeasuredTimes { version, device, model, layers: layers.len(), context_tokens: 1, points }).unwrap()
+}
+
+#[test]
+fn a_climb_keeps_to_a_time() {
+    let ground = Ground::new();
+    let times = times(&ground.checkpoint);
+    let config = ground.checkpoint.config();
+    let bounds = Bounds { times: Some(times.clone()), ..Bounds::default() };
+    // One shape for all layers, so that there is something to gain.
+    let alike = Bounds { uniform: true, ..bounds.clone() };
+    let target = Target::Time(TimeBudget::Share(0.8));
+    let start = sizes(&ground.map, config, &alike, target).unwrap();
+    let found = ground.climb(&start, &How { bounds, ..How::default() }).unwrap();
+    let climbed = found.climb.clone().unwrap();
+    assert_eq!(climbed.steps, 6, "there are moves by time: {climbed:?}");
+    let seconds = times.seconds(&found.layers);
+    assert!(seconds <= 0.8 * times.seconds(&config.layers) + 1e-10, "{seconds}");
+    assert_eq!((found.target, found.predicted_seconds), (target, Some(seconds)));
+    // Without the table nothing tells what a time is worth.
+    assert_says(ground.climb(&start, &How::default()), &["times"]);
 }
 
 #[test]

@@ -116,6 +116,12 @@ impl Calibration {
         &self.calibration
     }
 
+    /// The same with so many windows.
+    pub fn of(&self, samples: usize) -> Self {
+        let size = CalibrationSize { samples, ..self.size.clone() };
+        Self { size, ..self.clone() }
+    }
+
     /// The key of the text in a row.
     pub fn key(&self) -> &str {
         &self.text_key

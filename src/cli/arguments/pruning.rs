@@ -8,6 +8,7 @@ use clap::Args;
 use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::Device;
+use slimgpt::eval::{LayerTimes, TimesError};
 use slimgpt::obs::{ChannelSteps, HeadUnit, Options, Score, Selection};
 use slimgpt::pipeline::{Limits, Measure, Method, PlanError, Propagate, Request};
 use slimgpt::search::{Bounds, Found, SearchError};
@@ -15,6 +16,7 @@ use slimgpt::session::searched_model;
 use slimgpt::shape::ModelConfig;
 
 use super::schedule::{ScheduleArgument, ScheduleFlag, Scheduled};
+use super::target::TargetArgument;
 use super::{CalibrationSize, limits, window_length};
 use crate::cli::choice::{choice, listed, suggesting};
 use crate::cli::exit::Usage;
@@ -24,17 +26,8 @@ use crate::cli::{out, variables};
 /// What is to go, and how it is chosen.
 #[derive(Args, Clone)]
 pub struct Pruning {
-    /// Share of the decoder layers' parameters to remove, between 0 and 1
-    #[arg(long, value_name = "RATIO", value_parser = parse::ratio, allow_negative_numbers = true, conflicts_with_all = ["target_params", "target_bytes"])]
-    target: Option<f64>,
-    /// Parameters that are to be left in the whole model, such as 5.4B
-    #[arg(long, value_name = "COUNT", value_parser = parse::count, allow_negative_numbers = true, conflicts_with = "target_bytes")]
-    target_params: Option<usize>,
-    /// Bytes that the files of weights are to have at most, such as 3GB
-    ///
-    /// In the element type that is written; embeddings, norms and the files' headers count.
-    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_negative_numbers = true)]
-    target_bytes: Option<u64>,
+    #[command(flatten)]
+    target: TargetArgument,
     #[command(flatten)]
     schedule: ScheduleFlag,
     /// Sizes that every layer is to have afterwards, such as kv_heads=2,channels=1024
@@ -44,7 +37,7 @@ pub struct Pruning {
         long,
         value_name = "SIZES",
         value_parser = parse::shape,
-        conflicts_with_all = ["target", "target_params", "target_bytes", "uniform", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
+        conflicts_with_all = ["target", "target_params", "target_bytes", "target_time", "uniform", "schedule", "first_ratio", "head_ratio", "channel_ratio", "keep_layers"], hide_short_help = true
     )]
     shape: Option<FinalShape>,
     /// Ratio of the first layer; by default 0.3125 × target
@@ -179,9 +172,17 @@ impl Knobs {
 }
 
 impl Pruning {
-    /// The file that is read.
-    pub fn file(&self) -> Option<&PathBuf> {
-        self.schedule.argument.file()
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.schedule.argument.file().into_iter().chain(&self.target.times)
+    }
+
+    /// The measured times, if a table was given.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of another model or device.
+    pub fn layer_times(&self, config: &ModelConfig, device: &Device) -> Result<Option<LayerTimes>> {
+        self.target.layer_times(config, device)
     }
 
     /// Whether the sizes are to be searched for.
@@ -194,19 +195,14 @@ impl Pruning {
     /// # Errors
     /// When it is a number of bytes that no pruning of the model comes to.
     pub fn target(&self, checkpoint: &Checkpoint) -> Result<Option<Target>> {
-        let Some(bytes) = self.target_bytes else {
-            return Ok(self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters)));
-        };
         let method = self.method.map_or_else(Request::default, |method| method.of(Request::default()));
-        let written = method.written_config(checkpoint.config());
-        let target = Target::within(bytes, &checkpoint.types(self.dtype), &written).map_err(PlanError::from)?;
-        Ok(Some(target))
+        self.target.target(checkpoint, &Request { dtype: self.dtype, ..method })
     }
 
     /// What sizes that are searched for must keep to.
     pub fn bounds(&self) -> Bounds {
         let (keep_layers, channel_multiple) = (self.keep_layers.clone(), self.knobs.channel_multiple);
-        Bounds { keep_layers, channel_multiple, uniform: self.uniform }
+        Bounds { keep_layers, channel_multiple, uniform: self.uniform, times: None }
     }
 
     /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
@@ -215,7 +211,7 @@ impl Pruning {
     /// # Errors
     /// When nothing says how much is to go, a window is longer than the model's context, or a plan is of another model.
     pub fn request(&self, size: &CalibrationSize, checkpoint: &Checkpoint, seed: u64) -> Result<Request> {
-        if let Some(file) = self.file() {
+        if let Some(file) = self.schedule.argument.file() {
             out::detail(format_args!("schedule: {}", file.display()));
         }
         // Refused now and not after a search.
@@ -230,7 +226,9 @@ impl Pruning {
         let target = self.target(checkpoint)?;
         match self.schedule.argument.read()? {
             Scheduled::As(schedule) => self.with(size, config, seed, schedule, target),
-            Scheduled::Search => self.with(size, config, seed, Schedule::default(), target),
+            // That nothing says how much goes is told by what makes a plan of it.
+            Scheduled::Search if target.is_none() => self.with(size, config, seed, Schedule::default(), None),
+            Scheduled::Search => self.towards(target, size, config, seed),
             Scheduled::Found(plan) => {
                 // Without weights nothing tells whether it is the model that was searched.
                 let model = checkpoint.has_weights().then(|| searched_model(checkpoint)).transpose()?;
@@ -250,7 +248,7 @@ impl Pruning {
     /// is not known yet is taken to be a small one, by which the work takes the most memory.
     ///
     /// # Errors
-    /// When a window is longer than the model's context, or the method takes no sizes.
+    /// When a window is longer than the model's context, the method takes no sizes, or time is asked for without a table.
     pub fn towards(
         &self,
         target: Option<Target>,
@@ -260,7 +258,12 @@ impl Pruning {
     ) -> Result<Request> {
         // Refused now and not after the search.
         self.method_takes_sizes()?;
-        let target = target.unwrap_or(Target::Ratio(UNKNOWN_RATIO));
+        let target = match target {
+            Some(Target::Time(_)) if self.target.times.is_none() => return Err(TimesError::Missing.into()),
+            // How many parameters that will be nobody knows either.
+            Some(Target::Time(_)) | None => Target::Ratio(UNKNOWN_RATIO),
+            Some(target) => target,
+        };
         self.with(size, config, seed, Schedule::default(), Some(target))
     }
 

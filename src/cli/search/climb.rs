@@ -11,7 +11,7 @@ use crate::cli::parse;
 pub struct ClimbArgument {
     /// Minutes in which complete candidates are pruned and judged after the search, for each target
     ///
-    /// A candidate gives one site of one layer units back and takes as many parameters from another. It is pruned layer by
+    /// A candidate gives one site of one layer units back and takes as much from another, in parameters or in time. It is pruned layer by
     /// layer and becomes the best so far if the divergence of the whole model is less. The end is checked on windows that
     /// nothing was chosen by: where these disagree, the sizes are those that the map says.
     #[arg(long, value_name = "N", value_parser = parse::positive, conflicts_with_all = ["uniform", "max_perplexity_rise"], hide_short_help = true)]
@@ -79,6 +79,7 @@ mod tests {
             ratio: 0.25,
             parameters: 10,
             predicted_divergence: 0.39,
+            predicted_seconds: None,
             layers: Vec::new(),
             climb: None,
         };

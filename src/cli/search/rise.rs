@@ -10,7 +10,7 @@ use serde_json::json;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::eval::{Perplexity, perplexity};
-use slimgpt::pipeline::{Event, Job, plan, windows_sha256};
+use slimgpt::pipeline::{Event, Job, Request, plan, windows_sha256};
 use slimgpt::place::Place;
 use slimgpt::search::{Found, Rise, SearchError, SearchPlan, Trial, candidate};
 use slimgpt::session::prune_to_folder;
@@ -30,7 +30,7 @@ pub struct RiseArgument {
     ///
     /// Up to three candidates are pruned and measured: the first by what the search predicts, the others by what was
     /// measured.
-    #[arg(long, value_name = "RISE", value_parser = parse::rise, conflicts_with_all = ["target", "target_params", "target_bytes"])]
+    #[arg(long, value_name = "RISE", value_parser = parse::rise, conflicts_with_all = ["target", "target_params", "target_bytes", "target_time"])]
     max_perplexity_rise: Option<f64>,
     /// Text that the rise is measured on, or dataset:org/name/file of the hub; by default windows of the calibration text
     /// that serve nothing else
@@ -77,7 +77,7 @@ impl Searching<'_> {
         let held_out = self.held_out(argument, &windows)?;
         // Numbers and names always have a JSON form.
         let request = serde_json::to_string(self.request).unwrap_or_default();
-        let bounds = self.pruning.bounds();
+        let bounds = self.bounds();
         // The request knows all bounds but this one, which decides the sizes too.
         let shapes = if bounds.uniform { "one shape" } else { "a shape for each layer" };
         let id = format!("{} {shapes} {request}", windows_sha256(&held_out));
@@ -123,7 +123,7 @@ impl Searching<'_> {
         windows.ok_or_else(|| Usage("no text to measure the rise on: give --rise-text FILE".into()).into())
     }
 
-    fn perplexity(&self, model: &Checkpoint, windows: &[Vec<u32>]) -> Result<Perplexity> {
+    pub(super) fn perplexity(&self, model: &Checkpoint, windows: &[Vec<u32>]) -> Result<Perplexity> {
         let mut counting = counting("perplexity", self.json);
         Ok(block_on(perplexity(model, windows, self.device, &mut counting))?)
     }
@@ -131,7 +131,12 @@ impl Searching<'_> {
     fn prune(&self, found: &Found, windows: &[Vec<u32>], folder: &Path, overwrite: bool) -> Result<()> {
         let config = self.checkpoint.config();
         let request = self.pruning.found(&self.calibration.size, config, self.calibration.seed, found)?;
-        let plan = plan(&request, config, self.limits)?;
+        self.pruned(&request, windows, folder, overwrite)
+    }
+
+    /// Prunes into a folder of a candidate.
+    pub(super) fn pruned(&self, request: &Request, windows: &[Vec<u32>], folder: &Path, overwrite: bool) -> Result<()> {
+        let plan = plan(request, self.checkpoint.config(), self.limits)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let watch = Watch::start(self.device);

@@ -1,5 +1,6 @@
 //! A search for the sizes of a request, whichever command asks for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,8 +10,9 @@ use pollster::block_on;
 use slimgpt::allocate::Target;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
+use slimgpt::eval::LayerTimes;
 use slimgpt::pipeline::{Flow, Limits, Request};
-use slimgpt::search::{Event, SearchPlan};
+use slimgpt::search::{Bounds, Event, SearchPlan};
 use slimgpt::session::{ClimbJob, SearchJob, climb_for, finished_search, probe_count, probe_size, search_for};
 use slimgpt::shipped;
 use slimgpt::text::{Bos, Cut, Files, Sampling, TextError, Tokenizer, apart};
@@ -43,7 +45,7 @@ pub struct Size {
     pub length: usize,
 }
 
-/// Windows of files, or else of the calibration text such as serve nothing else.
+/// Windows of files, or else of the calibration text.
 pub struct Others<'a> {
     pub files: &'a [PathBuf],
     pub size: Size,
@@ -77,6 +79,8 @@ pub struct Searching<'a> {
     pub request: &'a Request,
     pub limits: &'a Limits,
     pub pruning: &'a Pruning,
+    /// What a token takes by sizes, if that was measured.
+    pub times: Option<&'a LayerTimes>,
     pub calibration: &'a Calibration,
     pub probe: &'a Probe,
     pub climb: &'a ClimbArgument,
@@ -93,7 +97,10 @@ impl Searching<'_> {
     pub fn for_target(&self) -> Result<SearchPlan> {
         let target = self.pruning.target(self.checkpoint)?;
         let target = target.ok_or_else(|| {
-            Usage("a search needs --target, --target-params, --target-bytes or --max-perplexity-rise".into())
+            Usage(
+                "a search needs --target, --target-params, --target-bytes, --target-time or --max-perplexity-rise"
+                    .into(),
+            )
         })?;
         self.for_targets(&[target])
     }
@@ -101,7 +108,7 @@ impl Searching<'_> {
     /// Searches, and finds sizes for targets, of which there may be none; climbs from them if that was asked for.
     pub fn for_targets(&self, targets: &[Target]) -> Result<SearchPlan> {
         let calibration = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
-        let (probe, bounds) = (self.probe_windows(&calibration)?, self.pruning.bounds());
+        let (probe, bounds) = (self.probe_windows(&calibration)?, self.bounds());
         let job = SearchJob {
             checkpoint: self.checkpoint,
             request: self.request,
@@ -136,20 +143,17 @@ impl Searching<'_> {
         if !effort.is_any() || plan.targets.is_empty() {
             return Ok(plan);
         }
-        let held_out = self.others(&Others {
-            files: &[],
-            size: self.probe_size()?,
-            label: "reading the held-out text",
-            draw: 3,
-            used: &[search.calibration, search.probe],
-        })?;
-        // Without a calibration text there was no search.
-        let held_out = held_out.unwrap_or_default();
+        let held_out = self.climb_windows(search.calibration, search.probe)?;
         let started = Instant::now();
         let clock = || started.elapsed().as_secs_f64();
         let job = ClimbJob { search, held_out: &held_out, seed: self.calibration.seed, effort, clock: &clock };
         block_on(climb_for(&job, &mut plan, on_event))?;
         Ok(plan)
+    }
+
+    /// What sizes must keep to.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { times: self.times.cloned(), ..self.pruning.bounds() }
     }
 
     /// A finished search, if it is this one.
@@ -177,49 +181,89 @@ impl Searching<'_> {
         windows.ok_or_else(|| Usage("no text to probe with: give --probe FILE".into()).into())
     }
 
-    /// Windows of other text; `None` where there is no text. Of the calibration text they are such as overlap none that
-    /// serve already; where it has too few of those, that is said.
+    /// The windows that a climb is checked on, beside those that its candidates are fitted to and judged by.
+    fn climb_windows(&self, calibration: &[Vec<u32>], probe: &[Vec<u32>]) -> Result<Vec<Vec<u32>>> {
+        let windows = self.others(&Others {
+            files: &[],
+            size: self.probe_size()?,
+            label: "reading the held-out text",
+            draw: 3,
+            used: &[calibration, probe],
+        })?;
+        // Without a calibration text there was no search.
+        Ok(windows.unwrap_or_default())
+    }
+
+    /// All windows that sizes are found by: those of the calibration and the probe, and of a climb.
+    pub fn searched_by(&self) -> Result<[Vec<Vec<u32>>; 3]> {
+        let calibration = self.calibration.windows(self.checkpoint, self.tokenizer, self.json)?;
+        let probe = self.probe_windows(&calibration)?;
+        let held_out = match self.climb.effort().is_any() {
+            true => self.climb_windows(&calibration, &probe)?,
+            false => Vec::new(),
+        };
+        Ok([calibration, probe, held_out])
+    }
+
+    /// Windows of other text, as [`Self::drawn`]; where they are too few that overlap none, that is said.
     pub fn others(&self, asked: &Others<'_>) -> Result<Option<Vec<Vec<u32>>>> {
+        let Some((windows, overlapping)) = self.drawn(asked)? else { return Ok(None) };
+        if overlapping > 0 {
+            out::note(format_args!(
+                "note: {}: {overlapping} of {} windows share text with windows that serve already, on which a model \
+                 looks better than it is; a longer text has others",
+                asked.label,
+                windows.len()
+            ));
+        }
+        Ok(Some(windows))
+    }
+
+    /// Windows of other text, such as overlap none that serve already as far as there are, and how many do, which come
+    /// last; `None` where there is no text.
+    pub fn drawn(&self, asked: &Others<'_>) -> Result<Option<(Vec<Vec<u32>>, usize)>> {
         let Size { count, length } = asked.size;
-        if !asked.files.is_empty() {
-            return Ok(self.cut(asked, count)?.map(|cut| told(cut, 0)));
-        }
-        if self.calibration.cutting.sampling == Sampling::Sequential {
-            // One after the other, they come behind those that serve already.
-            let used: usize = asked.used.iter().flat_map(|windows| windows.iter()).map(Vec::len).sum();
-            let passed = used.div_ceil(length);
-            return Ok(self.cut(asked, passed + count)?.map(|cut| told(cut, passed)));
-        }
         let begin = usize::from(self.calibration.cutting.bos == Bos::Each);
-        let mut best: Option<(Vec<Vec<u32>>, usize)> = None;
+        let is_own = asked.files.is_empty();
+        if self.calibration.cutting.sampling == Sampling::Sequential {
+            // One after the other, they come behind those that serve already. Fewer of these are the first of more, and
+            // count once.
+            let used: HashSet<&[u32]> =
+                asked.used.iter().flat_map(|windows| windows.iter()).map(Vec::as_slice).collect();
+            let tokens: usize = used.iter().map(|window| window.len().saturating_sub(begin)).sum();
+            let passed = if is_own { tokens.div_ceil(length - begin) } else { 0 };
+            let Some(Cut { windows, notes }) = self.cut(asked, passed + count)? else { return Ok(None) };
+            out::notes(&notes);
+            let windows = windows.into_iter().skip(passed).collect();
+            return Ok(Some(if is_own { (windows, 0) } else { apart(windows, asked.used, begin, count) }));
+        }
+        let mut best: Option<(Cut, usize)> = None;
         // A few to spare, many to spare; and as many as are wanted, where the text has no room for more.
         for drawn in [count + count / 4 + 4, 8 * count + 32, count] {
             if drawn == count && best.is_some() {
                 break;
             }
-            let windows = match self.cut(asked, drawn) {
-                Ok(Some(cut)) => cut.windows,
+            let Cut { windows, notes } = match self.cut(asked, drawn) {
+                Ok(Some(cut)) => cut,
                 Ok(None) => return Ok(None),
                 Err(TextError::TooShort { .. } | TextError::TooOften { .. }) if drawn > count => continue,
                 Err(error) => return Err(error.into()),
             };
-            let found = apart(windows, asked.used, begin, count);
-            if best.as_ref().is_none_or(|(_, overlapping)| found.1 < *overlapping) {
-                best = Some(found);
+            let (windows, overlapping) = apart(windows, asked.used, begin, count);
+            if best.as_ref().is_none_or(|(_, fewest)| overlapping < *fewest) {
+                best = Some((Cut { windows, notes }, overlapping));
             }
-            if best.as_ref().is_some_and(|(_, overlapping)| *overlapping == 0) {
+            if overlapping == 0 {
                 break;
             }
         }
-        let (windows, overlapping) = best.unwrap_or_default();
-        if overlapping > 0 {
-            out::note(format_args!(
-                "note: {}: {overlapping} of {count} windows share text with windows that serve already, on which a model \
-                 looks better than it is; a longer text has others",
-                asked.label
-            ));
-        }
-        Ok(Some(windows))
+        Ok(best.map(|(Cut { windows, notes }, overlapping)| {
+            // What there is to say of the calibration text is said already.
+            if !is_own {
+                out::notes(&notes);
+            }
+            (windows, overlapping)
+        }))
     }
 
     /// So many windows.
@@ -233,10 +277,4 @@ impl Searching<'_> {
         let (checkpoint, tokenizer) = (self.checkpoint, self.tokenizer);
         slimgpt::session::windows(files, checkpoint, shipped::CALIBRATION, tokenizer, &which, &mut counting)
     }
-}
-
-/// The windows behind so many, with what is to be said about them said.
-fn told(cut: Cut, passed: usize) -> Vec<Vec<u32>> {
-    out::notes(&cut.notes);
-    cut.windows.into_iter().skip(passed).collect()
 }

@@ -29,15 +29,19 @@ pub fn map(plan: &SearchPlan) -> Table {
 
 /// What each target comes to.
 pub fn targets(plan: &SearchPlan) -> Table {
+    let is_timed = plan.targets.iter().any(|found| found.predicted_seconds.is_some());
     let row = |found: &Found| {
-        vec![
+        let mut cells = vec![
             found.target.to_string(),
             format!("{:.2} %", 100.0 * found.ratio),
             format::count(found.parameters),
             format!("{:.4} nats a token", found.predicted_divergence),
-        ]
+        ];
+        cells.extend(found.predicted_seconds.map(|seconds| format!("{:.3} ms a token", 1e3 * seconds)));
+        cells
     };
-    let heading = ["target", "removed", "parameters", "predicted divergence"];
+    let mut heading = vec!["target", "removed", "parameters", "predicted divergence"];
+    heading.extend(is_timed.then_some("predicted time"));
     table(&heading, &plan.targets.iter().map(row).collect::<Vec<_>>())
 }
 
