@@ -160,10 +160,12 @@ fn groups(shape: LayerShape) -> [usize; 2] {
     [shape.kv_heads, shape.heads_per_group()]
 }
 
-/// What tells where a time was taken. All CPUs have one name, so their threads are told too.
+/// What tells where a time was taken: of devices that share work the first, which works alone. All CPUs have one name,
+/// so their threads are told too.
 fn machine(device: &Device) -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if device.is_gpu() { device.name().to_owned() } else { format!("{}, {threads} threads", device.name()) }
+    let first = &device.each()[0];
+    if first.is_gpu() { first.name().to_owned() } else { format!("{}, {threads} threads", first.name()) }
 }
 
 /// A digest of all sizes that times depend on.
@@ -269,6 +271,7 @@ mod tests {
         let cpu = Device::cpu();
         let times = LayerTimes::new(measured()).unwrap();
         times.check(&config(3), &cpu).unwrap();
+        times.check(&config(3), &cpu.clone().with(vec![Device::cpu()]).unwrap()).unwrap();
         let model = times.check(&config(2), &cpu).unwrap_err();
         assert!(matches!(model, TimesError::OtherModel), "{model}");
         let elsewhere = MeasuredTimes { device: "elsewhere".into(), ..measured() };
