@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
+use burn::tensor::{Device as TensorDevice, Distribution, Int, Tensor, TensorData};
 
 use super::driver;
 use super::product::{PANEL_BYTES, in_steps, product, whole};
@@ -59,6 +59,12 @@ impl Panels {
     pub fn zeros(shape: [usize; 2], on: &TensorDevice) -> Self {
         let [_, width] = shape;
         Self::made(shape, on, |rows| Tensor::zeros([rows.len(), width], on))
+    }
+
+    /// Random numbers of this shape.
+    pub fn random(shape: [usize; 2], from: Distribution, on: &TensorDevice) -> Self {
+        let [_, width] = shape;
+        Self::made(shape, on, |rows| Tensor::random([rows.len(), width], from, on))
     }
 
     /// A matrix of the host, row by row.

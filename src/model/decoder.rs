@@ -61,10 +61,7 @@ impl Decoder {
     /// residual stream smaller by √(2·layers), as GPT-2 did. Biases start at zero.
     pub fn init(config: &ModelConfig, device: &Device) -> Self {
         let random = |deviation| Distribution::Normal(0.0, deviation);
-        let matrix = || {
-            let shape = [config.vocab_size, config.hidden_size];
-            Table::from(Panels::from(Tensor::<2>::random(shape, random(DEVIATION), device)))
-        };
+        let matrix = || Table::from(Panels::random([config.vocab_size, config.hidden_size], random(DEVIATION), device));
         let outer = Outer {
             embedding: matrix(),
             norm: RmsNorm::new(Tensor::ones([config.hidden_size], device), config.rms_norm_eps),
