@@ -57,17 +57,24 @@ impl<'a> Table<'a> {
         let (mut written, mut fields) = (0, 0);
         loop {
             let input = self.input.fill_buf().map_err(|e| e.to_string())?;
-            // What follows the mark would be one field, and the rows in it no rows.
-            if input.is_empty() && is_in_marks(&self.reader) {
-                return Err("a quotation mark is opened in it and never closed; close it, or double it where it \
-                            belongs to the text"
-                    .into());
-            }
+            // A last line end that the file may lack ends its last record, and is kept in quotation marks alone.
+            let is_end = input.is_empty();
+            let input = if is_end { &b"\n"[..] } else { input };
             let (result, read, bytes, ends) =
                 self.reader.read_record(input, &mut self.bytes[written..], &mut self.ends[fields..]);
-            self.input.consume(read);
+            match is_end {
+                // What follows the mark would be one field, and the rows in it no rows.
+                true if bytes > 0 => {
+                    return Err("a quotation mark is opened in it and never closed; close it, or double it where it \
+                                belongs to the text"
+                        .into());
+                }
+                true => {}
+                false => self.input.consume(read),
+            }
             (written, fields) = (written + bytes, fields + ends);
             match result {
+                ReadRecordResult::InputEmpty if is_end => return Ok(None),
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if self.bytes.len() < self.held => {
                     let longer = self.bytes.len().max(FIRST).saturating_mul(2).min(self.held);
@@ -92,12 +99,6 @@ impl<'a> Table<'a> {
             format!("column {column} is no UTF-8 ({e}); write it as UTF-8")
         })
     }
-}
-
-/// Whether what comes next stands in quotation marks: there alone a line end is a part of a field.
-fn is_in_marks(reader: &Reader) -> bool {
-    let (_, _, kept, _) = reader.clone().read_record(b"\n", &mut [0; 2], &mut [0; 2]);
-    kept > 0
 }
 
 impl Rows for Table<'_> {
