@@ -6,8 +6,24 @@
 //! `match`.
 
 use crate::device::caught_async;
-use crate::obs::CpuExecutor;
 use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune};
+
+/// Work with the executor of a device. A macro, because the executors are of two types, and a closure takes one.
+macro_rules! with_executor {
+    ($device:expr, $executor:ident => $work:expr) => {
+        match $device.is_gpu() {
+            #[cfg(feature = "gpu")]
+            true => {
+                let $executor = crate::obs::WgpuExecutor::new($device.tensor_device());
+                $work
+            }
+            _ => {
+                let $executor = crate::obs::CpuExecutor::<f32>::new();
+                $work
+            }
+        }
+    };
+}
 
 #[cfg(feature = "gradients")]
 mod chosen;
@@ -61,13 +77,7 @@ pub async fn execute(
     if job.device.is_shared() {
         return ranks::execute_on_all(job, sink, on_event);
     }
-    let work = async {
-        match job.device.is_gpu() {
-            #[cfg(feature = "gpu")]
-            true => prune(job, &crate::obs::WgpuExecutor::new(job.device.tensor_device()), sink, on_event).await,
-            _ => prune(job, &CpuExecutor::<f32>::new(), sink, on_event).await,
-        }
-    };
+    let work = async { with_executor!(job.device, executor => prune(job, &executor, sink, on_event).await) };
     caught_async(work).await?
 }
 

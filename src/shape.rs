@@ -144,6 +144,31 @@ pub struct ModelConfig {
     pub eos_tokens: Vec<u32>,
 }
 
+#[cfg(test)]
+impl ModelConfig {
+    /// A small LLaMA for tests, in which the heads share the hidden size and the head is the embedding.
+    pub(crate) fn toy(hidden_size: usize, dense: LayerShape, layers: usize) -> Self {
+        Self {
+            family: Family::Llama,
+            vocab_size: 10,
+            hidden_size,
+            head_dim: hidden_size / dense.heads,
+            dense,
+            layers: vec![dense; layers],
+            max_positions: 64,
+            rms_norm_eps: 1e-6,
+            rope: Rope { theta: 1e4, scaling: None },
+            qkv_bias: false,
+            o_bias: false,
+            mlp_bias: false,
+            qk_norm: false,
+            tied_head: true,
+            bos_token: None,
+            eos_tokens: Vec::new(),
+        }
+    }
+}
+
 impl ModelConfig {
     /// Most layers that are read: far more than any model has.
     pub const MOST_LAYERS: usize = 1 << 10;

@@ -63,15 +63,11 @@ pub(super) fn at_most(
 mod tests {
     use super::*;
     use crate::allocate::{Allocation, Curve, Rounding, Schedule, allocate};
-    use crate::checkpoint::{Dtype, parse_config};
+    use crate::checkpoint::Dtype;
 
     fn config() -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 48, "intermediate_size": 130,
-            "num_hidden_layers": 5, "num_attention_heads": 6, "num_key_value_heads": 3, "vocab_size": 97,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
-        }))
-        .unwrap()
+        let toy = ModelConfig::toy(48, LayerShape { heads: 6, kv_heads: 3, channels: 130 }, 5);
+        ModelConfig { vocab_size: 97, tied_head: false, ..toy }
     }
 
     #[test]

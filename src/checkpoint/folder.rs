@@ -14,6 +14,8 @@ use crate::disk::{self, DiskError};
 use crate::format::{few, without_mark};
 use crate::shape::ModelConfig;
 
+/// The file of a model's sizes, which makes a folder a model's.
+pub(super) const CONFIG: &str = "config.json";
 pub(super) const SINGLE: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
@@ -189,7 +191,7 @@ fn open_shard(path: &Path) -> Result<Shard, ReadError> {
 /// # Errors
 /// When config.json cannot be read, or is of a model that is not supported.
 pub fn read_config(folder: &Path) -> Result<ModelConfig, ReadError> {
-    parse_config(&read_json(&folder.join("config.json"))?)
+    parse_config(&read_json(&folder.join(CONFIG))?)
 }
 
 /// Reads a JSON file.

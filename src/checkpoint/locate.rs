@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::{INDEX, SINGLE, is_named_by, set_of};
+use super::folder::{CONFIG, INDEX, SINGLE, is_named_by, set_of};
 use super::{Adapter, ReadError};
 use crate::{disk, gguf};
 
-/// The file of a model's sizes.
-const CONFIG: &str = "config.json";
 const WEIGHTS: &str = ".safetensors";
 
 /// What a path is, as a model.

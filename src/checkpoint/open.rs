@@ -47,7 +47,7 @@ impl Checkpoint {
 
     #[cfg(not(target_arch = "wasm32"))]
     fn open_folder(folder: &Path) -> Result<Self, ReadError> {
-        let raw = super::folder::read_json(&folder.join("config.json"))?;
+        let raw = super::folder::read_json(&folder.join(super::folder::CONFIG))?;
         let super::folder::Files { shards, note } = super::folder::files(folder, &parse_config(&raw)?)?;
         let mut opened = Self::from_shards(raw, shards, Some(folder.to_owned()))?;
         opened.notes.extend(note);
@@ -61,7 +61,7 @@ impl Checkpoint {
     /// When config.json is missing, or of no model that is known.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn without_weights(folder: &Path) -> Result<Self, ReadError> {
-        let raw_config = super::folder::read_json(&folder.join("config.json"))?;
+        let raw_config = super::folder::read_json(&folder.join(super::folder::CONFIG))?;
         let config = ModelConfig { tied_head: super::head::is_tied(&raw_config), ..parse_config(&raw_config)? };
         Ok(Self {
             config,

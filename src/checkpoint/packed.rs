@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::ReadError;
+use super::folder::CONFIG;
 use crate::device::room;
 use crate::disk::{self, DiskError, Entry, NewFile, NewFolder, Zip};
 use crate::format;
 
-/// The file that makes a folder a model's.
-const CONFIG: &str = "config.json";
 /// What a Mac adds to archives: files of its own under the names of others.
 const OF_MACS: &str = "__MACOSX/";
 /// Letters of the digest in a folder's name.
@@ -74,7 +73,7 @@ fn name_of(zip: &Path) -> Result<String, ReadError> {
     };
     let (path, length, changed) = looked().map_err(DiskError::at("looked at", zip))?;
     let told = format!("{} {length} {changed:?}", path.display());
-    let digest: String = Sha256::digest(told).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = format::hex(&Sha256::digest(told));
     let stem = zip.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(format!("{stem}-{}", &digest[..LETTERS]))
 }

@@ -16,7 +16,6 @@ use slimgpt::device::{Device, Peak};
 use slimgpt::eval::cost::{MultiplyAdds, cache_bytes_per_token, multiply_adds, weight_bytes};
 use slimgpt::eval::{Speed, Timed, TokenTimed, speed};
 use slimgpt::format;
-use slimgpt::hub::Need;
 use slimgpt::model::{Decoder, fits};
 
 use super::arguments::{self, DeviceArgument};
@@ -100,7 +99,7 @@ impl Bench {
     pub fn given(&mut self) -> Given<'_> {
         let models = self.models.iter_mut().collect();
         let (online, json) = (self.online, self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter: None }
+        Given::of(online, models, json)
     }
 
     pub fn run(&self) -> Result<()> {

@@ -8,7 +8,6 @@ use clap::Args;
 use serde_json::json;
 use slimgpt::eval::tasks::Begin;
 use slimgpt::eval::{BadRow, EvalError, EvalRecord};
-use slimgpt::hub::Need;
 
 use super::arguments::{self, AdapterArgument, DevicesArgument};
 use super::choice::{choice, suggesting};
@@ -101,15 +100,7 @@ impl Evaluate {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given {
-            online,
-            need: Need::Whole,
-            models,
-            texts: Vec::new(),
-            json,
-            events: false,
-            adapter: Some(self.adapter.folder_mut()),
-        }
+        Given { adapter: Some(self.adapter.folder_mut()), ..Given::of(online, models, json) }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -11,7 +11,6 @@ use slimgpt::export::gguf::{self, FileType};
 use slimgpt::export::huggingface::left_behind;
 use slimgpt::export::{mlx, modelfile, padded};
 use slimgpt::format;
-use slimgpt::hub::Need;
 use slimgpt::names::Named;
 
 use super::arguments::AdapterArgument;
@@ -103,15 +102,7 @@ impl Export {
     pub fn given(&mut self) -> Given<'_> {
         let (Target::Gguf { places, .. } | Target::Mlx { places } | Target::Padded { places }) = &mut self.target;
         let (online, models, json) = (places.online, vec![&mut places.model], places.json);
-        Given {
-            online,
-            need: Need::Whole,
-            models,
-            texts: Vec::new(),
-            json,
-            events: false,
-            adapter: Some(places.adapter.folder_mut()),
-        }
+        Given { adapter: Some(places.adapter.folder_mut()), ..Given::of(online, models, json) }
     }
 
     pub fn run(&self) -> Result<()> {

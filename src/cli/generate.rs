@@ -11,7 +11,6 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use slimgpt::device::Device;
-use slimgpt::hub::Need;
 use slimgpt::model::{Sampler, SamplerOptions};
 
 use super::arguments::DeviceArgument;
@@ -98,7 +97,7 @@ impl Generate {
         let adapter = self.model.is_some().then_some(self.prompt.adapter_mut());
         let models = self.model.iter_mut().chain(&mut self.compare).collect();
         let (online, json) = (self.online, self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter }
+        Given { adapter, ..Given::of(online, models, json) }
     }
 
     pub fn run(&self) -> Result<()> {

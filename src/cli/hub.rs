@@ -41,7 +41,12 @@ pub struct Given<'a> {
     pub events: bool,
 }
 
-impl Given<'_> {
+impl<'a> Given<'a> {
+    /// Models that are needed whole, and nothing else.
+    pub fn of(online: Online, models: Vec<&'a mut PathBuf>, json: bool) -> Self {
+        Self { online, need: Need::Whole, models, texts: Vec::new(), adapter: None, json, events: false }
+    }
+
     /// Puts a path in the place of each name: of what the cache has, or of what is downloaded now.
     pub fn found(mut self) -> Result<()> {
         let source = Source::new(self.online, self.json);

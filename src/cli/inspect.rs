@@ -10,7 +10,6 @@ use slimgpt::disk;
 use slimgpt::eval::EvalRecord;
 use slimgpt::export::compat::{Opens, clients};
 use slimgpt::format;
-use slimgpt::hub::Need;
 use slimgpt::pipeline::Report;
 use slimgpt::shape::{LayerShape, ModelConfig};
 
@@ -43,7 +42,7 @@ impl Inspect {
     /// What may be a name on the hub.
     pub fn given(&mut self) -> Given<'_> {
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts: Vec::new(), json, events: false, adapter: None }
+        Given::of(online, models, json)
     }
 
     pub fn run(&self) -> Result<()> {

@@ -80,15 +80,7 @@ impl PlanCommand {
     /// What may be a name on the hub. Weights are read by no plan, and so not downloaded for one.
     pub fn given(&mut self) -> Given<'_> {
         let models = [&mut self.model].into_iter().chain(self.recovery.teacher_mut()).collect();
-        Given {
-            online: self.online,
-            need: Need::Config,
-            models,
-            texts: Vec::new(),
-            json: self.json,
-            events: false,
-            adapter: None,
-        }
+        Given { need: Need::Config, ..Given::of(self.online, models, self.json) }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -9,7 +9,6 @@ use serde::Serialize;
 use slimgpt::device::Device;
 use slimgpt::eval::{ByWord, EvalEntry, EvalRecord, Perplexity};
 use slimgpt::format;
-use slimgpt::hub::Need;
 use slimgpt::names::Named;
 use slimgpt::text::{Bos, Files, Join};
 
@@ -136,15 +135,7 @@ impl Ppl {
     pub fn given(&mut self) -> Given<'_> {
         let models = [&mut self.model].into_iter().chain(&mut self.dense).collect();
         let (online, texts, json) = (self.online, vec![&mut self.text], self.json);
-        Given {
-            online,
-            need: Need::Whole,
-            models,
-            texts,
-            json,
-            events: false,
-            adapter: Some(self.adapter.folder_mut()),
-        }
+        Given { texts, adapter: Some(self.adapter.folder_mut()), ..Given::of(online, models, json) }
     }
 
     pub fn run(&self) -> Result<()> {

@@ -14,7 +14,6 @@ use slimgpt::checkpoint::Checkpoint;
 use slimgpt::disk;
 use slimgpt::eval::EvalEntry;
 use slimgpt::export::gguf::{self, FileType};
-use slimgpt::hub::Need;
 use slimgpt::pipeline::{Event, FolderError, Job, Limits, Report, plan};
 use slimgpt::place::{Kind, Place};
 use slimgpt::search::{SearchPlan, Tuning};
@@ -122,7 +121,7 @@ impl Prune {
         let texts = self.calibration.files_mut().iter_mut().chain(self.text.files_mut());
         let texts = texts.chain(self.rise.files_mut()).chain(self.tune.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: json, adapter: Some(self.adapter.folder_mut()) }
+        Given { texts, events: json, adapter: Some(self.adapter.folder_mut()), ..Given::of(online, models, json) }
     }
 
     /// Runs the command; with --json its failure is the last line too.

@@ -13,7 +13,6 @@ use pollster::block_on;
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::eval::EvalEntry;
 use slimgpt::format;
-use slimgpt::hub::Need;
 use slimgpt::pipeline::{FolderError, Limits};
 use slimgpt::place::{Kind, Place};
 use slimgpt::recover::{Event, Job, Record, plan};
@@ -86,15 +85,7 @@ impl Recover {
     pub fn given(&mut self) -> Given<'_> {
         let texts = self.examples.files_mut().iter_mut().chain(self.text.files_mut()).collect();
         let models = [&mut self.model].into_iter().chain(&mut self.teacher).collect();
-        Given {
-            online: self.online,
-            need: Need::Whole,
-            models,
-            texts,
-            json: self.json,
-            events: self.json,
-            adapter: None,
-        }
+        Given { texts, events: self.json, ..Given::of(self.online, models, self.json) }
     }
 
     /// Runs the command; with --json its failure is the last line too.

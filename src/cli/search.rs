@@ -13,7 +13,6 @@ use anyhow::Result;
 use clap::Args;
 use slimgpt::allocate::Target;
 use slimgpt::disk;
-use slimgpt::hub::Need;
 use slimgpt::place::{Kind, Place};
 
 use super::arguments::{self, Calibration, DeviceArgument, Pruning};
@@ -97,7 +96,7 @@ impl SearchCommand {
         let texts = self.calibration.files_mut().iter_mut().chain(self.probe.files_mut());
         let texts = texts.chain(self.rise.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: json, adapter: None }
+        Given { texts, events: json, ..Given::of(online, models, json) }
     }
 
     /// Runs the command; with --json its failure is the last line too.

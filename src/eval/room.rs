@@ -27,11 +27,7 @@ pub(super) async fn within<T>(needs: &Needs, work: impl Future<Output = Result<T
 mod tests {
     use super::*;
     use crate::shape::ModelConfig;
-
-    fn config() -> ModelConfig {
-        let json = include_str!("../../examples/tiny_model/config.json");
-        crate::checkpoint::parse_config(&serde_json::from_str(json).unwrap()).unwrap()
-    }
+    use crate::shipped::config;
 
     #[test]
     fn the_head_and_its_logits_count() {

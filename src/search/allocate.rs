@@ -5,7 +5,7 @@
 //! Operations Research 11, 1963) lies a gap of a few units, which single steps close, the cheapest for what goes first.
 
 use super::budget::Budget;
-use super::choices::{Bounds, Choice, Choices, sites};
+use super::choices::{Bounds, Choice, Choices, cost, sites, sizes, taken};
 use super::exchange::exchange;
 use super::{Map, SearchError};
 use crate::shape::LayerShape;
@@ -20,14 +20,7 @@ pub(super) fn allocate(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Resul
     let mut chosen = priced(&sites, target);
     finish(&sites, &mut chosen, target);
     exchange(&sites, &mut chosen, target);
-    let mut shapes = map.layers.clone();
-    let mut sum = 0.0;
-    for (site, &at) in sites.iter().zip(&chosen) {
-        let choice = site.options[at];
-        sum += choice.cost;
-        shapes[site.layer] = choice.of(shapes[site.layer]);
-    }
-    Ok((shapes, sum))
+    Ok((sizes(&map.layers, &sites, &chosen), cost(&sites, &chosen)))
 }
 
 /// What every site chooses at the highest price at which all together still take less than the target.
@@ -67,10 +60,6 @@ impl Choices<'_> {
     }
 }
 
-fn taken(sites: &[Choices<'_>], chosen: &[usize]) -> usize {
-    sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
-}
-
 /// Single steps until the target is met, the cheapest for what goes first. A step that would overshoot is taken only
 /// where no smaller one is left.
 fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
@@ -95,19 +84,13 @@ fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
     use crate::eval::{LayerTimes, MeasuredTimes, TimePoint};
     use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
     use crate::shape::ModelConfig;
 
     fn config(layers: usize) -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "intermediate_size": 16,
-            "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 10,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
-        }))
-        .unwrap()
+        ModelConfig::toy(8, LayerShape { heads: 4, kv_heads: 2, channels: 16 }, layers)
     }
 
     fn parameters(config: &ModelConfig, gone: usize) -> Budget<'_> {

@@ -56,6 +56,25 @@ impl Choice<'_> {
     }
 }
 
+/// What goes with the chosen count of each site, in what the budget counts.
+pub(super) fn taken(sites: &[Choices<'_>], chosen: &[usize]) -> usize {
+    sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
+}
+
+/// Σ of the divergences of the chosen counts, in nats a token.
+pub(super) fn cost(sites: &[Choices<'_>], chosen: &[usize]) -> f64 {
+    sites.iter().zip(chosen).map(|(site, &at)| site.options[at].cost).sum()
+}
+
+/// What `layers` become with the chosen counts.
+pub(super) fn sizes(layers: &[LayerShape], sites: &[Choices<'_>], chosen: &[usize]) -> Vec<LayerShape> {
+    let mut layers = layers.to_vec();
+    for (site, &at) in sites.iter().zip(chosen) {
+        layers[site.layer] = site.options[at].of(layers[site.layer]);
+    }
+    layers
+}
+
 /// The two sites of every layer that may lose something: heads, then channels. Of heads, key/value heads go or query
 /// heads, never both.
 pub(super) fn sites<'a>(map: &'a Map, measure: Measure<'_>, bounds: &Bounds) -> Vec<Choices<'a>> {

@@ -4,7 +4,7 @@
 //! does not grow evenly with the counts, as times do not, one site with a little more and another with a little less may
 //! be cheaper.
 
-use super::choices::Choices;
+use super::choices::{Choices, taken};
 
 /// Rounds over all pairs; the second hardly ever finds anything.
 const ROUNDS: usize = 16;
@@ -16,8 +16,8 @@ const REACH: usize = 16;
 pub(super) fn exchange(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
     let ordered: Vec<Cheapest> = sites.iter().map(Cheapest::of).collect();
     let finest = sites.iter().filter_map(Choices::widest).min().unwrap_or(0);
-    let taken: usize = sites.iter().zip(chosen.iter()).map(|(site, &at)| site.options[at].gone).sum();
-    let search = Exchange { sites, ordered, target, most: taken.max(target + finest) };
+    let most = taken(sites, chosen).max(target + finest);
+    let search = Exchange { sites, ordered, target, most };
     for _ in 0..ROUNDS {
         if !search.round(chosen) {
             return;
@@ -77,8 +77,7 @@ impl Exchange<'_> {
     /// The cheapest counts of a pair, if others than now.
     fn better(&self, chosen: &[usize], a: usize, b: usize) -> Option<(usize, usize)> {
         let option = |site: usize, i: usize| self.sites[site].options[i];
-        let taken: usize = (0..chosen.len()).map(|site| option(site, chosen[site]).gone).sum();
-        let rest = taken - option(a, chosen[a]).gone - option(b, chosen[b]).gone;
+        let rest = taken(self.sites, chosen) - option(a, chosen[a]).gone - option(b, chosen[b]).gone;
         let cost = |(i, j): (usize, usize)| option(a, i).cost + option(b, j).cost;
         let gone = |(i, j): (usize, usize)| rest + option(a, i).gone + option(b, j).gone;
         let near = chosen[a].saturating_sub(REACH)..self.sites[a].options.len().min(chosen[a] + REACH + 1);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Map;
 use super::budget::Budget;
-use super::choices::{Bounds, Choices, sites};
+use super::choices::{self, Bounds, Choices, sites};
 use crate::shape::LayerShape;
 
 /// The part of the costs a move shifts by which they may be wrong, before anything is known of its sites.
@@ -144,21 +144,17 @@ impl<'a> Field<'a> {
 
     /// The layers of sizes.
     pub fn sizes(&self, chosen: &[usize]) -> Vec<LayerShape> {
-        let mut layers = self.layers.to_vec();
-        for (site, &at) in self.sites.iter().zip(chosen) {
-            layers[site.layer] = site.options[at].of(layers[site.layer]);
-        }
-        layers
+        choices::sizes(self.layers, &self.sites, chosen)
     }
 
     /// Σ of the sites' costs as the map has them.
     pub fn cost(&self, chosen: &[usize]) -> f64 {
-        self.sites.iter().zip(chosen).map(|(site, &at)| site.options[at].cost).sum()
+        choices::cost(&self.sites, chosen)
     }
 
     /// What goes, in what the budget counts.
     pub fn gone(&self, chosen: &[usize]) -> usize {
-        self.sites.iter().zip(chosen).map(|(site, &at)| site.options[at].gone).sum()
+        choices::taken(&self.sites, chosen)
     }
 
     /// The first layer that a move changes.
@@ -240,7 +236,6 @@ impl<'a> Field<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
     use crate::search::allocate::allocate;
     use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
@@ -249,12 +244,8 @@ mod tests {
     const LAYERS: usize = 4;
 
     fn config() -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 12, "intermediate_size": 40,
-            "num_hidden_layers": LAYERS, "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 10,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true, "head_dim": 4,
-        }))
-        .unwrap()
+        let dense = LayerShape { heads: 8, kv_heads: 4, channels: 40 };
+        ModelConfig { head_dim: 4, ..ModelConfig::toy(12, dense, LAYERS) }
     }
 
     fn map(config: &ModelConfig) -> Map {

@@ -90,16 +90,11 @@ fn smallest(map: &Map, config: &ModelConfig, bounds: &Bounds, budget: f64) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
     use crate::search::{Curve, Cut, Trial};
+    use crate::shape::LayerShape;
 
     fn config() -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "intermediate_size": 64,
-            "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 10,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
-        }))
-        .unwrap()
+        ModelConfig::toy(8, LayerShape { heads: 4, kv_heads: 2, channels: 64 }, 3)
     }
 
     /// Channels cost the square of what goes.

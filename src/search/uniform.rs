@@ -59,7 +59,6 @@ fn common<'a, K: Ord + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
     use crate::search::budget::Measure;
     use crate::search::{Curve, Cut};
     use crate::shape::ModelConfig;
@@ -67,12 +66,7 @@ mod tests {
     const LAYERS: usize = 3;
 
     fn config() -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 12, "intermediate_size": 10,
-            "num_hidden_layers": LAYERS, "num_attention_heads": 6, "num_key_value_heads": 3, "vocab_size": 10,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
-        }))
-        .unwrap()
+        ModelConfig::toy(12, LayerShape { heads: 6, kv_heads: 3, channels: 10 }, LAYERS)
     }
 
     /// Costs without a rule, every count probed.

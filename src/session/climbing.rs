@@ -6,7 +6,6 @@ use super::search_job::{SearchJob, finished_search};
 use super::search_state::SearchState;
 use crate::device::caught_async;
 use crate::eval::LayerTimes;
-use crate::obs::CpuExecutor;
 use crate::pipeline::{Fingerprint, Flow, Limits, windows_sha256};
 use crate::search::{Climb, Climbed, Climbing, Effort, Event, Found, SearchError, SearchPlan, climb};
 
@@ -109,14 +108,7 @@ async fn climbed(
         state.keep(search.state)
     };
     let work = async {
-        match search.device.is_gpu() {
-            #[cfg(feature = "gpu")]
-            true => {
-                let executor = crate::obs::WgpuExecutor::new(search.device.tensor_device());
-                climb(&asked, &executor, found, known, &mut keep, on_event).await
-            }
-            _ => climb(&asked, &CpuExecutor::<f32>::new(), found, known, &mut keep, on_event).await,
-        }
+        with_executor!(search.device, executor => climb(&asked, &executor, found, known, &mut keep, on_event).await)
     };
     // Boxed: two executors' futures, each with a pruning inside, would lie on the caller's stack.
     caught_async(Box::pin(work)).await?

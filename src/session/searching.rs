@@ -5,7 +5,7 @@ use std::path::Path;
 use super::search_state::SearchState;
 use crate::checkpoint::Checkpoint;
 use crate::device::caught_async;
-use crate::obs::{CpuExecutor, Options};
+use crate::obs::Options;
 use crate::pipeline::{Fingerprint, Flow, windows_sha256};
 use crate::search::{Event, Map, Search, SearchError, search};
 
@@ -58,15 +58,7 @@ pub async fn searched(
         now.map.clone_from(map);
         now.keep(state)
     };
-    let work = async {
-        match asked.device.is_gpu() {
-            #[cfg(feature = "gpu")]
-            true => {
-                let executor = crate::obs::WgpuExecutor::new(asked.device.tensor_device());
-                search(asked, &executor, known, &mut keep, on_event).await
-            }
-            _ => search(asked, &CpuExecutor::<f32>::new(), known, &mut keep, on_event).await,
-        }
-    };
+    let work =
+        async { with_executor!(asked.device, executor => search(asked, &executor, known, &mut keep, on_event).await) };
     caught_async(work).await?
 }

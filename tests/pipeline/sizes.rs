@@ -1,26 +1,17 @@
 //! Models that are only sizes: what a plan needs to know of one.
 
-use slimgpt::shape::{Family, LayerShape, ModelConfig, Rope};
+use slimgpt::shape::{LayerShape, ModelConfig};
+use slimgpt::shipped;
 
 /// The sizes of the stories260K model, or of one like it.
 pub fn config(layers: usize, dense: LayerShape, hidden_size: usize) -> ModelConfig {
+    // The shipped model has the vocabulary and all settings of that one.
     ModelConfig {
-        family: Family::Llama,
-        vocab_size: 512,
         hidden_size,
         head_dim: hidden_size / dense.heads,
         dense,
         layers: vec![dense; layers],
-        max_positions: 512,
-        rms_norm_eps: 1e-5,
-        rope: Rope { theta: 10000.0, scaling: None },
-        qkv_bias: false,
-        o_bias: false,
-        mlp_bias: false,
-        qk_norm: false,
-        tied_head: true,
-        bos_token: Some(1),
-        eos_tokens: vec![2],
+        ..shipped::config()
     }
 }
 

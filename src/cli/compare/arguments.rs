@@ -7,7 +7,7 @@ use clap::Args;
 use slimgpt::allocate::{Allocation, Curve};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::compare::{Cell, Evaluation, Grid, Protocol, distinct};
-use slimgpt::hub::{Need, model_of_snapshot};
+use slimgpt::hub::model_of_snapshot;
 use slimgpt::names::Named;
 use slimgpt::obs::HeadUnit;
 use slimgpt::pipeline::{Method, Request};
@@ -137,7 +137,7 @@ impl Compare {
     pub fn given(&mut self) -> Given<'_> {
         let texts = self.text.iter_mut().chain(&mut self.calibration).chain(self.recovering.files_mut()).collect();
         let (online, models, json) = (self.online, vec![&mut self.model], self.json);
-        Given { online, need: Need::Whole, models, texts, json, events: false, adapter: None }
+        Given { texts, ..Given::of(online, models, json) }
     }
 
     /// Key of the text in a row.

@@ -16,7 +16,7 @@ use slimgpt::search::{Found, Rise, SearchError, SearchPlan, Trial, candidate};
 use slimgpt::session::prune_to_folder;
 use slimgpt::{disk, format};
 
-use super::searching::{Others, Searching, Size};
+use super::searching::{HELD_OUT_TOKENS, Others, Searching, Size};
 use crate::cli::exit::Usage;
 use crate::cli::peak::Watch;
 use crate::cli::progress::{Progress, counting};
@@ -40,10 +40,6 @@ pub struct RiseArgument {
     #[arg(long, value_name = "N", requires = "max_perplexity_rise", value_parser = parse::at_least_one, hide_short_help = true)]
     rise_windows: Option<usize>,
 }
-
-/// Tokens that a rise is measured on unless asked otherwise: both models see the same, so that their perplexities differ by
-/// the pruning and hardly by the text.
-const TOKENS: usize = 16_384;
 
 impl RiseArgument {
     /// By how much perplexity may rise, if that was said.
@@ -112,7 +108,7 @@ impl Searching<'_> {
 
     fn held_out(&self, argument: &RiseArgument, calibration: &[Vec<u32>]) -> Result<Vec<Vec<u32>>> {
         let length = self.probe_size()?.length;
-        let count = argument.rise_windows.unwrap_or(TOKENS.div_ceil(length));
+        let count = argument.rise_windows.unwrap_or(HELD_OUT_TOKENS.div_ceil(length));
         let windows = self.others(&Others {
             files: &argument.rise_text,
             size: Size { count, length },

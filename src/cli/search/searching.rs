@@ -38,6 +38,10 @@ pub struct Probe {
     probe_len: Option<usize>,
 }
 
+/// Held-out tokens that complete models are compared on unless asked otherwise: all see the same, so that their perplexities
+/// differ by the pruning and hardly by the text.
+pub const HELD_OUT_TOKENS: usize = 16_384;
+
 /// How many windows, and tokens of each.
 #[derive(Clone, Copy)]
 pub struct Size {

@@ -15,7 +15,7 @@ use slimgpt::search::{TuneTrial, Tuning};
 use slimgpt::session::{SessionError, searched_model};
 use slimgpt::{disk, format};
 
-use super::searching::{Others, Searching, Size};
+use super::searching::{HELD_OUT_TOKENS, Others, Searching, Size};
 use crate::cli::exit::Usage;
 use crate::cli::{out, parse, show};
 
@@ -37,8 +37,6 @@ pub struct TuneArgument {
     tune_windows: Option<usize>,
 }
 
-/// Tokens that settings are compared on unless asked otherwise: all models see the same.
-const TOKENS: usize = 16_384;
 /// Parts of the calibration windows of which the first is taken that fits into memory.
 const PARTS: [usize; 3] = [1, 2, 4];
 
@@ -182,7 +180,7 @@ impl Searching<'_> {
     /// Windows that share no text with those of any trial's calibration, nor with those that sizes were found by.
     fn free_windows(&self, argument: &TuneArgument, cuts: &BTreeMap<usize, Vec<Vec<u32>>>) -> Result<Vec<Vec<u32>>> {
         let length = self.probe_size()?.length;
-        let count = argument.tune_windows.unwrap_or(TOKENS.div_ceil(length));
+        let count = argument.tune_windows.unwrap_or(HELD_OUT_TOKENS.div_ceil(length));
         let searched_by = if self.pruning.is_search() { self.searched_by()? } else { Default::default() };
         let used: Vec<&[Vec<u32>]> = cuts.values().chain(&searched_by).map(Vec::as_slice).collect();
         let drawn = self.drawn(&Others {

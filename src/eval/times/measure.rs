@@ -166,17 +166,11 @@ fn quarters(count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
     use crate::eval::times::LayerTimes;
 
     fn config(heads: usize, kv_heads: usize, channels: usize) -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4 * heads, "head_dim": 4,
-            "intermediate_size": channels, "num_hidden_layers": 2, "num_attention_heads": heads,
-            "num_key_value_heads": kv_heads, "vocab_size": 11, "max_position_embeddings": 32, "rms_norm_eps": 1e-6,
-            "tie_word_embeddings": true,
-        }))
-        .unwrap()
+        let toy = ModelConfig::toy(4 * heads, LayerShape { heads, kv_heads, channels }, 2);
+        ModelConfig { vocab_size: 11, max_positions: 32, ..toy }
     }
 
     #[test]

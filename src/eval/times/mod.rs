@@ -152,7 +152,7 @@ impl LayerTimes {
 }
 
 fn is_shape(shape: LayerShape) -> bool {
-    shape.kv_heads > 0 && shape.channels > 0 && shape.heads > 0 && shape.heads.is_multiple_of(shape.kv_heads)
+    shape.is_possible() && shape.heads > 0 && shape.channels > 0
 }
 
 /// Key/value heads, and query heads of each.
@@ -182,15 +182,9 @@ fn sizes_digest(config: &ModelConfig) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::parse_config;
 
     fn config(layers: usize) -> ModelConfig {
-        parse_config(&serde_json::json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "intermediate_size": 16,
-            "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 10,
-            "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
-        }))
-        .unwrap()
+        ModelConfig::toy(8, LayerShape { heads: 4, kv_heads: 2, channels: 16 }, layers)
     }
 
     fn shape(heads: usize, kv_heads: usize, channels: usize) -> LayerShape {
