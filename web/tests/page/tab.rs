@@ -17,8 +17,8 @@ use crate::{keys, site};
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Longest wait for a document and its files before they are asked for again.
 const LOADING: Duration = Duration::from_secs(60);
-/// Longest wait for a whole pruning with its measurements and texts, on a browser's one thread.
-const COMPUTING: Duration = Duration::from_secs(240);
+/// Longest wait for a whole pruning with its measurements and texts, on a browser's one thread or its software GPU.
+const COMPUTING: Duration = Duration::from_secs(900);
 
 /// A tab. Whatever its browser complained of fails the test when it is dropped.
 pub struct Tab {
