@@ -1,7 +1,6 @@
 //! A pruning on several devices of this machine: a thread for each, of which the first is the caller's.
 
 use crate::device::{Device, Peak, caught_async};
-use crate::obs::CpuExecutor;
 use crate::pipeline::{Event, Flow, Job, LayerSink, PipelineError, Report, prune_following, prune_leading};
 use crate::ranks::{ThreadRank, on_threads, outcome};
 
@@ -18,16 +17,8 @@ pub(super) fn execute_on_all(
     // What a job has besides is of the caller's thread: the clock, the memory that is measured, what was typed.
     let Job { checkpoint, windows, plan, scores, .. } = *job;
     let lead = |rank: &ThreadRank| {
-        let work = async {
-            match job.device.is_gpu() {
-                #[cfg(feature = "gpu")]
-                true => {
-                    let executor = crate::obs::WgpuExecutor::new(job.device.tensor_device());
-                    prune_leading(job, rank, &executor, sink, on_event).await
-                }
-                _ => prune_leading(job, rank, &CpuExecutor::<f32>::new(), sink, on_event).await,
-            }
-        };
+        let work =
+            async { with_executor!(job.device, executor => prune_leading(job, rank, &executor, sink, on_event).await) };
         pollster::block_on(caught_async(work))?
     };
     let follow = |rank: &ThreadRank, device: Device| {
@@ -41,16 +32,8 @@ pub(super) fn execute_on_all(
             memory: &Peak::unknown,
             typed: None,
         };
-        let work = async {
-            match device.is_gpu() {
-                #[cfg(feature = "gpu")]
-                true => {
-                    let executor = crate::obs::WgpuExecutor::new(device.tensor_device());
-                    prune_following(&job, rank, &executor, spill.clone()).await
-                }
-                _ => prune_following(&job, rank, &CpuExecutor::<f32>::new(), spill.clone()).await,
-            }
-        };
+        let work =
+            async { with_executor!(device, executor => prune_following(&job, rank, &executor, spill.clone()).await) };
         pollster::block_on(caught_async(work))?
     };
     let others = devices.into_iter().skip(1).collect();
