@@ -15,9 +15,6 @@ pub struct Html {
     pub symbols: Vec<String>,
 }
 
-/// U+2060: no line ends here.
-const WORD_JOINER: char = '\u{2060}';
-
 /// The section as HTML.
 pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
     let (mut words, mut symbols) = (0, Vec::new());
@@ -38,11 +35,15 @@ pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
             Event::Text(ref text) | Event::Code(ref text) => {
                 // Signs that stand alone are no words.
                 words += text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
-                // A line may end behind a formula, but not before the full stop that follows it.
-                match follows && matches!(event, Event::Text(_)) && text.starts_with(|c: char| c.is_ascii_punctuation())
-                {
-                    true => Event::Text(format!("{WORD_JOINER}{text}").into()),
-                    false => event,
+                let signs = text.chars().take_while(|sign| ".,;:!?)".contains(*sign)).count();
+                match events.last_mut() {
+                    // A line may end behind a formula, but not before the full stop that follows it; browsers break
+                    // lines around a formula whatever characters stand there.
+                    Some(Event::InlineHtml(formula)) if follows && signs > 0 && matches!(event, Event::Text(_)) => {
+                        *formula = format!("<span class=\"unbroken\">{formula}{}</span>", &text[..signs]).into();
+                        Event::Text(text[signs..].to_owned().into())
+                    }
+                    _ => event,
                 }
             }
             Event::Start(Tag::Link { ref dest_url, .. }) => {

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::kit::{Address, light_symbols};
+use crate::kit::{Address, light_symbols, provide_room};
 use crate::lessons::{NUMBERS, Reader};
 use crate::remote::Remote;
 use crate::state::Damaged;
@@ -20,6 +20,7 @@ pub fn Page(
     let damage = RwSignal::new(reader.take(&query).err());
     let address = Signal::derive(move || reader.query());
     provide_context(Address(address));
+    provide_room();
     Remote::provide();
     #[cfg(target_arch = "wasm32")]
     keep_address(address);

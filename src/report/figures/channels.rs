@@ -1,11 +1,11 @@
 //! Channels that stay, one bar a layer, in the outline of what was there.
 
+use super::WIDTH;
 use super::axis::{Axis, Scale, label};
 use super::heads::column_labels;
 use super::svg::{Anchor, Svg};
 use crate::pipeline::LayerRecord;
 
-const WIDTH: f64 = 720.0;
 const LEFT: f64 = 68.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 20.0;
@@ -15,7 +15,7 @@ const NUMBERED: f64 = 34.0;
 
 /// Draws the bars of a model's layers.
 pub fn channels(layers: &[LayerRecord]) -> Svg {
-    let most = layers.iter().map(|l| l.before.channels).max().unwrap_or(1) as f64;
+    let most = layers.iter().map(|l| l.before.channels).max().unwrap_or(1).max(1) as f64;
     let description =
         "One bar for each layer: filled, the feed-forward channels that stay; the outline, those there were.";
     let bottom = TOP + HEIGHT;
@@ -33,7 +33,7 @@ pub fn channels(layers: &[LayerRecord]) -> Svg {
     }
     // After the bars, whose lower edges it covers.
     svg.line((LEFT, bottom), (WIDTH - RIGHT, bottom), "axis");
-    column_labels(&mut svg, layers.len(), bottom);
+    column_labels(&mut svg, layers.len(), bottom, WIDTH - RIGHT);
     svg.upright_text((14.0, TOP + HEIGHT / 2.0), "label", "channels");
     svg
 }

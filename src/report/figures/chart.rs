@@ -1,5 +1,6 @@
 //! Curves over two axes, with a legend above them.
 
+use super::WIDTH;
 use super::axis::{Axis, Scale, label};
 use super::svg::{Anchor, Svg};
 
@@ -52,7 +53,6 @@ pub enum Marks {
     Rings,
 }
 
-const WIDTH: f64 = 720.0;
 const PLOT_HEIGHT: f64 = 260.0;
 const LEFT: f64 = 68.0;
 const RIGHT: f64 = 18.0;
@@ -65,6 +65,8 @@ const CHARACTER: f64 = 6.8;
 /// The rectangle of the curves and its axes.
 struct Frame {
     top: f64,
+    /// Where the horizontal axis ends.
+    right: f64,
     x: Axis,
     y: Axis,
 }
@@ -73,23 +75,29 @@ impl Frame {
     fn point(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
         let (x, y) = (self.x.place(x)?, self.y.place(y)?);
         // SVG counts downwards.
-        Some((LEFT + x * (WIDTH - LEFT - RIGHT), self.top + (1.0 - y) * PLOT_HEIGHT))
+        Some((LEFT + x * (self.right - LEFT), self.top + (1.0 - y) * PLOT_HEIGHT))
     }
 }
 
 impl Chart {
-    /// Draws the curves, their axes and the legend.
+    /// Draws the curves, their axes and the legend, [`WIDTH`] wide.
     pub fn draw(&self) -> Svg {
-        let places = self.legend_places();
+        self.draw_in(WIDTH)
+    }
+
+    /// The same for a room of so many user units.
+    pub fn draw_in(&self, width: f64) -> Svg {
+        let places = self.legend_places(width);
         let rows = places.last().map_or(0, |&(_, row)| row + 1) as f64;
         let points = || self.series.iter().flat_map(|s| &s.points);
         let reference = self.reference.as_ref().map(|r| r.1);
         let frame = Frame {
             top: 10.0 + rows * LEGEND_ROW,
+            right: width - RIGHT,
             x: Axis::around(points().map(|p| p.0).chain(self.x_reach.iter().copied()), self.x_scale),
             y: Axis::around(points().map(|p| p.1).chain(reference), self.y_scale),
         };
-        let mut svg = Svg::new(WIDTH, frame.top + PLOT_HEIGHT + BOTTOM, &self.title, &self.description);
+        let mut svg = Svg::new(width, frame.top + PLOT_HEIGHT + BOTTOM, &self.title, &self.description);
         self.legend(&mut svg, &places);
         self.axes(&mut svg, &frame);
         if let Some((name, value)) = &self.reference {
@@ -101,7 +109,7 @@ impl Chart {
     }
 
     /// Where each name of the legend begins, and in which row.
-    fn legend_places(&self) -> Vec<(f64, usize)> {
+    fn legend_places(&self, room: f64) -> Vec<(f64, usize)> {
         let named: Vec<&String> = self.series.iter().filter_map(|s| s.legend.as_ref()).collect();
         // A single curve is named by the title.
         if named.len() < 2 {
@@ -111,7 +119,7 @@ impl Chart {
         let place = |name: &String| {
             // 26 for the line, 8 to the name, 18 to the next line.
             let width = 34.0 + CHARACTER * name.chars().count() as f64 + 18.0;
-            if x + width > WIDTH && x > LEFT {
+            if x + width > room && x > LEFT {
                 (x, row) = (LEFT, row + 1);
             }
             let found = (x, row);
@@ -138,17 +146,17 @@ impl Chart {
         for mark in frame.y.marks() {
             let Some(place) = frame.y.place(mark) else { continue };
             let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
-            svg.line((LEFT, y), (WIDTH - RIGHT, y), "grid");
+            svg.line((LEFT, y), (frame.right, y), "grid");
             svg.text((LEFT - 8.0, y + 4.0), Anchor::End, "mark", self.y_text(mark));
         }
         for mark in frame.x.marks() {
             let Some(place) = frame.x.place(mark) else { continue };
-            let x = LEFT + place * (WIDTH - LEFT - RIGHT);
+            let x = LEFT + place * (frame.right - LEFT);
             svg.line((x, bottom), (x, bottom + 4.0), "axis");
             svg.text((x, bottom + 18.0), Anchor::Middle, "mark", label(mark));
         }
-        svg.line((LEFT, bottom), (WIDTH - RIGHT, bottom), "axis");
-        svg.text(((LEFT + WIDTH - RIGHT) / 2.0, bottom + 38.0), Anchor::Middle, "label", &self.x_label);
+        svg.line((LEFT, bottom), (frame.right, bottom), "axis");
+        svg.text(((LEFT + frame.right) / 2.0, bottom + 38.0), Anchor::Middle, "label", &self.x_label);
         svg.upright_text((14.0, frame.top + PLOT_HEIGHT / 2.0), "label", &self.y_label);
     }
 
@@ -165,8 +173,8 @@ fn percent(share: f64) -> String {
 fn reference_line(svg: &mut Svg, frame: &Frame, name: &str, value: f64) {
     let Some(place) = frame.y.place(value) else { return };
     let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
-    svg.line((LEFT, y), (WIDTH - RIGHT, y), "reference");
-    svg.text((WIDTH - RIGHT - 4.0, y - 5.0), Anchor::End, "name", name);
+    svg.line((LEFT, y), (frame.right, y), "reference");
+    svg.text((frame.right - 4.0, y - 5.0), Anchor::End, "name", name);
 }
 
 impl Series {
@@ -199,5 +207,51 @@ impl Series {
     fn mark_class(&self) -> String {
         let kind = if self.marks == Marks::Rings { "ring" } else { "dot" };
         format!("{kind} s{}", self.colour % 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart() -> Chart {
+        let series = |i: usize| Series {
+            name: format!("a curve {i}"),
+            legend: Some(format!("a curve {i}")),
+            points: vec![(0.0, 0.1), (5.0, 0.2 * (i + 1) as f64)],
+            colour: i,
+            marks: Marks::Line,
+        };
+        Chart {
+            title: String::new(),
+            description: String::new(),
+            x_label: "x".into(),
+            y_label: "y".into(),
+            x_scale: Scale::Whole,
+            x_reach: Vec::new(),
+            y_scale: Scale::Linear,
+            y_percent: true,
+            reference: Some(("a line".into(), 0.3)),
+            series: (0..4).map(series).collect(),
+        }
+    }
+
+    /// All values of an attribute.
+    fn values(svg: &str, attribute: &str) -> Vec<f64> {
+        let begin = format!(" {attribute}=\"");
+        let parts = svg.split(&begin).skip(1);
+        parts.filter_map(|part| part.split('"').next()?.parse().ok()).collect()
+    }
+
+    #[test]
+    fn where_there_is_little_room_the_legend_takes_more_rows_and_nothing_stands_outside() {
+        for (width, rows) in [(340.0, 2), (WIDTH, 1)] {
+            let legend = chart().legend_places(width);
+            assert_eq!(legend.last().map(|place| place.1 + 1), Some(rows), "{width}");
+            let svg = chart().draw_in(width).inline();
+            assert!(svg.contains(&format!("viewBox=\"0 0 {width} ")), "{svg}");
+            let right = ["x", "x1", "x2", "cx"].iter().flat_map(|name| values(&svg, name)).fold(0.0, f64::max);
+            assert!(right <= width && right > width - RIGHT - 1.0, "{right} of {width}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use super::axis::{Axis, Scale, label};
 use super::svg::{Anchor, Svg};
 use crate::pipeline::LayerRecord;
 
-const WIDTH: f64 = 720.0;
 const LEFT: f64 = 68.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 8.0;
@@ -14,19 +13,21 @@ const GROUP_GAP: f64 = 5.0;
 /// Cells lower than this have no room for a number.
 const NUMBERED: f64 = 13.0;
 
-/// Draws the map of a model's layers.
-pub fn heads(layers: &[LayerRecord]) -> Svg {
+/// Draws the map of a model's layers, for a room of so many user units.
+pub fn heads(layers: &[LayerRecord], width: f64) -> Svg {
     let heads = layers.iter().map(|l| l.before.heads).max().unwrap_or(1);
-    let cell = Cell::new(layers.len(), heads, layers.first().map_or(1, |l| l.before.heads_per_group()));
+    let per_group = layers.iter().map(|l| l.before.heads_per_group()).max().unwrap_or(1);
+    let right = width - RIGHT;
+    let cell = Cell::new(layers.len(), heads, per_group, right);
     let bottom = TOP + cell.y(heads);
     let description = "One column for each layer, one row for each query head. Filled heads stay; \
                        hollow ones went, and the number is the order in which they went.";
-    let mut svg = Svg::new(WIDTH, bottom + BOTTOM, "Which heads stay", description);
+    let mut svg = Svg::new(width, bottom + BOTTOM, "Which heads stay", description);
     for (column, layer) in layers.iter().enumerate() {
         draw_layer(&mut svg, &cell, column, layer);
     }
     row_labels(&mut svg, &cell, heads);
-    column_labels(&mut svg, layers.len(), bottom);
+    column_labels(&mut svg, layers.len(), bottom, right);
     svg.upright_text((14.0, TOP + (bottom - TOP) / 2.0), "label", "query head");
     svg
 }
@@ -38,8 +39,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn new(layers: usize, heads: usize, per_group: usize) -> Self {
-        let width = (WIDTH - LEFT - RIGHT) / layers.max(1) as f64;
+    fn new(layers: usize, heads: usize, per_group: usize, right: f64) -> Self {
+        let width = (right - LEFT) / layers.max(1) as f64;
         // 420 units for all heads, but no row too low to be seen and no cell higher than a line of text.
         Self { width, height: (420.0 / heads as f64).clamp(6.0, 20.0), per_group }
     }
@@ -89,15 +90,15 @@ fn row_labels(svg: &mut Svg, cell: &Cell, heads: usize) {
     }
 }
 
-/// The layers' numbers under their columns.
-pub(super) fn column_labels(svg: &mut Svg, layers: usize, bottom: f64) {
+/// The layers' numbers under their columns, which end at `right`.
+pub(super) fn column_labels(svg: &mut Svg, layers: usize, bottom: f64, right: f64) {
     let last = layers.saturating_sub(1) as f64;
-    let width = (WIDTH - LEFT - RIGHT) / layers.max(1) as f64;
+    let width = (right - LEFT) / layers.max(1) as f64;
     // An axis needs two ends; the second mark of a single layer is left out.
     for layer in Axis::between(0.0, last.max(1.0), Scale::Whole).marks() {
         if layer <= last {
             svg.text((LEFT + (layer + 0.5) * width, bottom + 18.0), Anchor::Middle, "mark", label(layer));
         }
     }
-    svg.text(((LEFT + WIDTH - RIGHT) / 2.0, bottom + 38.0), Anchor::Middle, "label", "layer");
+    svg.text(((LEFT + right) / 2.0, bottom + 38.0), Anchor::Middle, "label", "layer");
 }

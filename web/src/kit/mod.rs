@@ -24,7 +24,7 @@ pub use figure::Figure;
 pub use grid::{Grid, Place};
 pub use lit::light_symbols;
 pub use outcome::Outcome;
-pub use plot::Plot;
+pub use plot::{Plot, drawn, provide_room, room};
 pub use section::Section;
 pub use slider::Slider;
 pub use stepper::Stepper;

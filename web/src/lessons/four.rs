@@ -6,7 +6,7 @@ use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, trace_at_once, upper_facto
 use slimgpt::obs::{ChannelSteps, ObsError, Options, cost};
 use slimgpt::report::figures::{Chart, Marks, Scale, Series};
 
-use crate::kit::{Bar, Bars, Count, Figure, Grid, Outcome, Plot, Section, Slider, Stepper, amount, shown};
+use crate::kit::{Bar, Bars, Count, Figure, Grid, Outcome, Plot, Section, Slider, Stepper, amount, drawn, shown};
 use crate::state::{Field, Kept, Shared};
 use crate::text::say;
 
@@ -219,7 +219,7 @@ pub fn Lesson(
                 </div>
                 <Bars bars=Signal::derive(move || bars(gone.get()))/>
                 <Columns kept=kept/>
-                <Plot svg=Signal::derive(move || chart(columns.get()).draw().inline())/>
+                <Plot svg=Signal::derive(move || drawn(&chart(columns.get())))/>
                 <p class="readout">{move || told(columns.get())}</p>
             </Figure>
         </Section>

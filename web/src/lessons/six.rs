@@ -8,7 +8,7 @@ use slimgpt::obs::trace::TraceTarget;
 use slimgpt::obs::{ChannelSteps, ObsError, Options, SmallLayer, cost};
 use slimgpt::report::figures::{Chart, Marks, Scale, Series};
 
-use crate::kit::{Bar, Bars, Figure, Outcome, Plot, Section, Slider, amount, percent, shown};
+use crate::kit::{Bar, Bars, Figure, Outcome, Plot, Section, Slider, amount, drawn, percent, shown};
 use crate::state::{Field, Kept, Shared};
 use crate::text::say;
 
@@ -225,7 +225,7 @@ pub fn Lesson(
         Signal::derive(move || worked.with(|w| w.iter().flat_map(|w| of(w, place.get())).collect::<Vec<_>>()))
     };
     let plot = Signal::derive(move || {
-        worked.with(|w| w.as_ref().map_or_else(|_| String::new(), |w| w.chart(place.get()).draw().inline()))
+        worked.with(|w| w.as_ref().map_or_else(|_| String::new(), |w| drawn(&w.chart(place.get()))))
     });
     view! {
         <Section number=6 kept=kept outcome=outcome>

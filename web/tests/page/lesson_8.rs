@@ -44,7 +44,7 @@ fn is_the_command_lines_pruning(gpu: Gpu, windows: usize) -> Tab {
     let perplexity: f64 = cell.as_str().and_then(|text| text.parse().ok()).expect("a number");
     assert!((perplexity / want.perplexity[1] - 1.0).abs() < 1e-3, "{perplexity} {}", want.perplexity[1]);
     let map = tab.run("document.querySelector('#lesson-8 .plot svg').outerHTML");
-    assert_eq!(gone(map.as_str().unwrap_or_default()), gone(&figures::heads(&want.layers).inline()));
+    assert_eq!(gone(map.as_str().unwrap_or_default()), gone(&figures::heads(&want.layers, figures::WIDTH).inline()));
     tab
 }
 

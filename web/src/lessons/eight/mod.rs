@@ -12,7 +12,7 @@ use slimgpt::report::figures;
 use slimgpt::shipped::PROMPT;
 use slimgpt_worker::protocol::{Answer, File, Generate, Job, Prune, Text, Which};
 
-use crate::kit::{Bars, Choice, Figure, Plot, Section, Slider};
+use crate::kit::{Bars, Choice, Figure, Plot, Section, Slider, room};
 use crate::lessons::tiny;
 use crate::remote::Work;
 use crate::state::{Field, Kept, Shared, fitting};
@@ -106,7 +106,7 @@ pub fn Lesson(
                 {work.view(prune)}
                 <Bars bars=Signal::derive(move || results.with(Results::bars))/>
                 <Texts results=results/>
-                {move || results.with(|results| results.last().map(|found| view! { <Plot svg=figures::heads(&found.layers).inline()/> }))}
+                {move || results.with(|results| results.last().map(|found| view! { <Plot svg=figures::heads(&found.layers, room()).inline()/> }))}
                 <Remembered results=results/>
                 <Download work=work results=results files=files/>
             </Figure>

@@ -8,7 +8,7 @@ use slimgpt::report::figures::{Chart, Marks, Scale, Series};
 
 use super::case::{Case, READ, TOKENS};
 use super::{INPUTS, State, say};
-use crate::kit::{Bar, Outcome, percent};
+use crate::kit::{Bar, Outcome, drawn, percent};
 use crate::lessons::two;
 
 /// Outputs of the layer.
@@ -167,7 +167,7 @@ impl Worked {
                 here,
             ],
         };
-        chart.draw().inline()
+        drawn(&chart)
     }
 
     /// Whether one control has repaired the case.

@@ -6,7 +6,7 @@ use slimgpt::report::figures::{Chart, Marks, Scale, Series};
 use slimgpt_worker::protocol::Run;
 
 use super::asked::{CURVES, FIRST};
-use crate::kit::{Bar, Outcome, percent, shown};
+use crate::kit::{Bar, Outcome, drawn, percent, shown};
 use crate::text::say;
 
 /// Sizes that differ by less than this share count as one.
@@ -153,7 +153,7 @@ pub fn shares_plot(shares: &[(String, Vec<f64>)], chosen: usize) -> String {
         y_label: say::seven_share().into(),
         ..frame(all.collect())
     };
-    chart.draw().inline()
+    drawn(&chart)
 }
 
 fn errors(title: &str, series: Vec<Series>) -> String {
@@ -163,7 +163,7 @@ fn errors(title: &str, series: Vec<Series>) -> String {
         y_label: say::seven_error().into(),
         ..frame(series)
     };
-    chart.draw().inline()
+    drawn(&chart)
 }
 
 fn frame(series: Vec<Series>) -> Chart {
