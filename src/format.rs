@@ -100,6 +100,11 @@ pub fn arrow(before: usize, after: usize) -> String {
     if before == after { before.to_string() } else { format!("{before} → {after}") }
 }
 
+/// "7" for a layer that keeps its number, "7 → 6" for one that has another, "7 → –" for one that has left the model.
+pub fn moved(from: usize, to: Option<usize>) -> String {
+    to.map_or_else(|| format!("{from} → –"), |to| arrow(from, to))
+}
+
 /// Names that are listed before only their number is said.
 const NAMED: usize = 3;
 

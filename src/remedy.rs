@@ -10,8 +10,12 @@ pub enum Remedy {
     RemoveLess,
     /// Remove less, or share it out evenly.
     ShareEvenly,
+    /// Allow that a layer loses a whole half.
+    WholeSites,
     /// Remove whole key/value groups.
     WholeGroups,
+    /// Let no heads go.
+    KeepHeads,
     /// Choose another method, or a model that has biases.
     OtherMethod,
     /// Give a damping that is a number, such as 0.01.

@@ -1,31 +1,20 @@
 //! Vocabulary: how large a model is, layer by layer, and which numbers of its configuration the
 //! mathematics needs. Knows no file and no device.
 
+mod design;
+mod family;
 mod layer;
 mod part;
 
 use serde::{Deserialize, Serialize};
 
+pub use design::{Activation, Design, Norms, Reach, Stretch};
+pub use family::{Family, Fused};
 pub use layer::Layer;
-pub use part::{Axis, Norm, Part, Projection, entries_of};
+pub use part::{Axis, Norm, Part, Projection, beginning_with, entries_of};
 
-/// The families of decoder we read, by the `model_type` of their `config.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// LLaMA 1, 2, 3 and everything that keeps its layout.
-    Llama,
-    /// Mistral: LLaMA's layout with grouped-query attention.
-    Mistral,
-    /// Qwen2: LLaMA's layout with biases on q, k and v.
-    Qwen2,
-    /// Qwen3: LLaMA's layout with a norm on every head of q and k.
-    Qwen3,
-    /// Baichuan 7B: LLaMA with q, k and v stored as one matrix.
-    Baichuan,
-}
-
-/// The sizes of one decoder layer that pruning changes.
+/// The sizes of one decoder layer that pruning changes. A layer may lack one of its halves: without heads it has no
+/// attention, without channels no feed-forward part, and nothing of it is stored or computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LayerShape {
     /// Query heads, each `head_dim` columns of o_proj.
@@ -44,15 +33,52 @@ impl LayerShape {
     /// wrong, and whoever believed it would fill the memory.
     pub const MOST_HEADS: usize = 1024;
 
+    /// A layer that has lost both halves. No model has such a layer: it leaves.
+    pub const EMPTY: Self = Self { heads: 0, kv_heads: 0, channels: 0 };
+
     /// Whether a layer can have these sizes.
     pub fn is_possible(&self) -> bool {
-        self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads) && self.heads <= Self::MOST_HEADS
+        let both_or_neither = (self.heads == 0) == (self.kv_heads == 0);
+        both_or_neither && self.heads.is_multiple_of(self.kv_heads) && self.heads <= Self::MOST_HEADS
     }
 
-    /// Query heads that read one key/value head.
+    /// Query heads that read one key/value head; 0 in a layer without attention.
     pub fn heads_per_group(&self) -> usize {
-        self.heads / self.kv_heads
+        self.heads.checked_div(self.kv_heads).unwrap_or(0)
     }
+
+    /// Whether the layer has the half that a site stands in: attention, or the feed-forward part.
+    pub fn has(&self, site: Site) -> bool {
+        match site {
+            Site::Heads => self.heads > 0,
+            Site::Channels => self.channels > 0,
+        }
+    }
+
+    /// Whether the layer has neither half, and so leaves the model.
+    pub fn is_empty(&self) -> bool {
+        Site::ALL.iter().all(|&site| !self.has(site))
+    }
+
+    /// Whether the layer has both halves.
+    pub fn is_whole(&self) -> bool {
+        Site::ALL.iter().all(|&site| self.has(site))
+    }
+
+    /// The same layer without the half that a site stands in.
+    #[must_use]
+    pub fn without(self, site: Site) -> Self {
+        match site {
+            Site::Heads => Self { heads: 0, kv_heads: 0, ..self },
+            Site::Channels => Self { channels: 0, ..self },
+        }
+    }
+}
+
+/// Where each of these layers stands once those that have lost both halves have left the model; `None` for those.
+pub fn places(layers: impl IntoIterator<Item = LayerShape>) -> Vec<Option<usize>> {
+    let mut stay = 0..;
+    layers.into_iter().map(|layer| if layer.is_empty() { None } else { stay.next() }).collect()
 }
 
 /// Where a prunable linear layer sits: its input columns are what goes.
@@ -66,6 +92,17 @@ pub enum Site {
 }
 
 impl Site {
+    /// Both, in the order in which a layer computes them.
+    pub const ALL: [Self; 2] = [Self::Heads, Self::Channels];
+
+    /// The half of a layer that it stands in, in words.
+    pub fn half(self) -> &'static str {
+        match self {
+            Self::Heads => "attention",
+            Self::Channels => "feed-forward part",
+        }
+    }
+
     /// The projection whose input columns are pruned.
     pub fn projection(self) -> Projection {
         match self {
@@ -134,8 +171,10 @@ pub struct ModelConfig {
     pub o_bias: bool,
     /// Whether gate, up and down have biases.
     pub mlp_bias: bool,
-    /// Whether every head of q and k is normed before it is turned by its position.
+    /// Whether q and k are normed before they are turned by their position: every head, or all together.
     pub qk_norm: bool,
+    /// What it computes that a LLaMA does not.
+    pub design: Design,
     /// Whether the output head is the embedding.
     pub tied_head: bool,
     /// Token that begins a text; `None` where the model has none.
@@ -162,6 +201,7 @@ impl ModelConfig {
             o_bias: false,
             mlp_bias: false,
             qk_norm: false,
+            design: Design::default(),
             tied_head: true,
             bos_token: None,
             eos_tokens: Vec::new(),
@@ -193,6 +233,17 @@ impl ModelConfig {
     /// The same model with no layer pruned.
     pub fn unpruned(&self) -> Self {
         Self { layers: vec![self.dense; self.layers.len()], ..self.clone() }
+    }
+
+    /// The same model with these layers. Those that have lost both halves leave it, and later ones move up.
+    #[must_use]
+    pub fn with_layers(&self, layers: impl IntoIterator<Item = LayerShape>) -> Self {
+        Self { layers: layers.into_iter().filter(|layer| !layer.is_empty()).collect(), ..self.clone() }
+    }
+
+    /// Whether every layer has attention and a feed-forward part.
+    pub fn has_whole_layers(&self) -> bool {
+        self.layers.iter().all(LayerShape::is_whole)
     }
 
     /// Whether every layer has the same sizes.

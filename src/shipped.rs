@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::shape::{Family, LayerShape, ModelConfig, Rope};
+use crate::shape::{Design, Family, LayerShape, ModelConfig, Rope};
 use crate::text::Tokenizer;
 
 const CONFIG: &[u8] = include_bytes!("../examples/tiny_model/config.json");
@@ -43,6 +43,7 @@ pub fn config() -> ModelConfig {
         o_bias: false,
         mlp_bias: false,
         qk_norm: false,
+        design: Design::default(),
         tied_head: true,
         bos_token: Some(1),
         eos_tokens: vec![2],

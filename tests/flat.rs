@@ -37,7 +37,7 @@ fn most(layers: usize) -> u64 {
     let (config, device) = (checkpoint.config(), software_gpu());
     let on = device.tensor_device();
     let held = || held(&device);
-    let load = |i: usize| Block::load(&checkpoint.layer(i).unwrap(), config.layers[i], config, on);
+    let load = |i: usize| Block::load(i, &checkpoint.layer(i).unwrap(), config.layers[i], config, on);
     let batches: Vec<Batch> =
         (0..3).map(|b| Batch::whole((0..4).map(|row| tokens(64, 32, 4 * b + row)).collect())).collect();
     let before = held();

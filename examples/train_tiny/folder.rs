@@ -7,6 +7,7 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::{Dtype, Types, assemble, encode_layer, encode_outer};
 use slimgpt::model::Decoder;
+use slimgpt::shape::Family;
 
 use crate::stories::corpus;
 use crate::tokenizer::VOCAB;
@@ -62,7 +63,7 @@ pub fn write_weights(folder: &Path, decoder: &Decoder) -> Result<()> {
     std::fs::write(&files[0], encode_outer(&block_on(decoder.outer.to_host())?, &types)?)?;
     for (i, block) in decoder.blocks.iter().enumerate() {
         let file = parts.join(format!("layer-{i}.safetensors"));
-        std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, &types)?)?;
+        std::fs::write(&file, encode_layer(i, &block_on(block.to_host())?, Family::Llama, &types)?)?;
         files.push(file);
     }
     // One shard, however large it is.

@@ -23,6 +23,8 @@ pub struct Allocation {
     pub keep_layers: Vec<usize>,
     /// Layers at both ends that lose nothing either.
     pub keep_ends: KeptEnds,
+    /// Whether a layer may lose its whole attention or its whole feed-forward part, or both and so leave the model.
+    pub whole_sites: bool,
     /// What is rounded; without it the model, or each layer of a list of ratios that has no target.
     pub rounding: Option<Rounding>,
     /// What goes from attention as one.

@@ -7,6 +7,7 @@
 //! bytes is not exceeded.
 
 use super::bytes::at_most;
+use super::counts::share;
 use super::layer::Layer;
 use super::{AllocateError, Allocated, Allocation, LayerPlan, LayerRatio, Sizes, Target};
 use crate::obs::HeadUnit;
@@ -97,7 +98,8 @@ fn steps(layer: &Layer, [heads, channels]: &[Vec<f64>; 2]) -> Vec<Step> {
 
 /// The mean of the lowest of every group, of the second, and so on; a group has so many members.
 fn lowest_of_groups(scores: &[f64], members: usize) -> Vec<f64> {
-    let groups: Vec<Vec<f64>> = scores.chunks(members).map(ascending).collect();
+    // A layer without attention has no groups.
+    let groups: Vec<Vec<f64>> = scores.chunks(members.max(1)).map(ascending).collect();
     let mean = |k: usize| groups.iter().map(|group| group[k]).sum::<f64>() / groups.len() as f64;
     (0..members).map(mean).collect()
 }
@@ -153,7 +155,6 @@ fn plan(layer: &Layer, steps: &[Step], goes: &[bool]) -> LayerPlan {
         of_site.map(|(step, _)| step.units).sum()
     };
     let (units, channels) = (gone(Site::Heads), gone(Site::Channels));
-    let share = |gone: usize, of: usize| gone as f64 / of as f64;
     let ratio = LayerRatio { heads: share(units, layer.units), channels: share(channels, layer.before.channels) };
     layer.plan(ratio, units, channels)
 }

@@ -17,11 +17,16 @@ impl Target {
         if dense <= bytes {
             return Err(AllocateError::BytesEnough { bytes, dense });
         }
-        let nothing = LayerShape { heads: 0, kv_heads: 0, channels: 0 };
-        let emptied = ModelConfig { layers: vec![nothing; written.layers.len()], ..written.clone() };
+        // One unit of each stays, and with it what goes only with the last: norms, and biases of the residual stream.
+        let least = |layer: &LayerShape| {
+            let one = |of: usize| of.min(1);
+            LayerShape { heads: one(layer.heads), kv_heads: one(layer.kv_heads), channels: one(layer.channels) }
+        };
+        let emptied = ModelConfig { layers: written.layers.iter().map(least).collect(), ..written.clone() };
         let least = types.file_bytes(&emptied);
         let left = bytes.checked_sub(least).ok_or(AllocateError::BytesTooFew { bytes, least })?;
-        let parts = (0..written.layers.len()).flat_map(|i| written.parts().map(move |part| (i, part)));
+        let of_layer = |(i, &layer)| written.parts_of(layer).map(move |part| (i, part));
+        let parts = written.layers.iter().enumerate().flat_map(of_layer);
         let widest = parts.filter(|&(_, part)| may_go(part)).map(|(i, part)| types.part(i, part).bytes()).max();
         let parameters = emptied.parameters() + (left / widest.unwrap_or(1).max(1) as u64) as usize;
         Ok(Self::Bytes { bytes, parameters })

@@ -13,9 +13,14 @@ const FEWEST_CHANNELS: usize = 32;
 /// attention, and rounding each layer by itself would miss a target by whole per cents.
 const FINE_UNITS: usize = 10;
 
-/// Whether so few units make rounding them matter.
+/// The share that so many of so many are; nothing of nothing is no share.
+pub(super) fn share(gone: usize, of: usize) -> f64 {
+    if of == 0 { 0.0 } else { gone as f64 / of as f64 }
+}
+
+/// Whether so few units make rounding them matter. Of none there is nothing to round.
 pub(super) fn is_coarse(units: usize) -> bool {
-    units < FINE_UNITS
+    (1..FINE_UNITS).contains(&units)
 }
 
 /// `round(n * ratio)`, half to even.

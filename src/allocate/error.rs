@@ -2,7 +2,7 @@
 
 use super::{CurveError, TimeBudget};
 use crate::remedy::{Remedied, Remedy};
-use crate::shape::LayerShape;
+use crate::shape::{Family, LayerShape, Site};
 
 /// Why no sizes come of a request.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -79,6 +79,42 @@ pub enum AllocateError {
         /// Which rule they break.
         why: &'static str,
     },
+    /// A half of a layer would go, which is allowed only on request.
+    #[error(
+        "layer {layer} would lose its whole {}, and not every program opens a layer without one", site.half()
+    )]
+    WholeSite {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Of which nothing would stay.
+        site: Site,
+    },
+    /// A half of a layer would go that adds a bias.
+    #[error(
+        "layer {layer} cannot lose its whole {}: {} adds a bias, of which something would be left", site.half(), site.projection()
+    )]
+    WholeWithBias {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Of which nothing would stay.
+        site: Site,
+    },
+    /// A half of a layer would go in a family whose classes build both.
+    #[error(
+        "layer {layer} cannot lose its whole {}: the classes that open a {family:?} build both halves of every layer",
+        site.half()
+    )]
+    WholeOfFamily {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Of which nothing would stay.
+        site: Site,
+        /// Of the model.
+        family: Family,
+    },
+    /// Every layer would leave the model.
+    #[error("every layer would lose both its halves, and of the model nothing but the embedding would be left")]
+    NoLayers,
     /// Nothing or too little would stay.
     #[error(
         "layer {layer}: the ratio {ratio:.3} would leave {left} of {present} {what}, and at least {least} must stay"
@@ -146,6 +182,7 @@ impl Remedied for AllocateError {
             Self::NoTarget => Some(Remedy::SayHowMuch),
             Self::NoGroups { .. } => Some(Remedy::WholeGroups),
             Self::Emptied { .. } => Some(Remedy::RemoveLess),
+            Self::WholeSite { .. } => Some(Remedy::WholeSites),
             Self::TargetTooSmall { .. } => Some(Remedy::ShareEvenly),
             Self::TimeOfRatios(_) => Some(Remedy::MeasureTimes),
             _ => None,

@@ -91,7 +91,7 @@ impl Layer {
 
     /// At least one unit stays: programs that open the result know no layer without heads.
     pub fn most_units(&self) -> usize {
-        self.units - 1
+        self.units.saturating_sub(1)
     }
 
     /// Most channels that can go.
@@ -111,7 +111,9 @@ impl Layer {
     pub fn next_removal(&self, removed: usize) -> Option<usize> {
         let rest = self.before.channels % self.multiple;
         let next = if removed == 0 && rest > 0 { rest } else { removed + self.multiple };
-        (self.before.channels.saturating_sub(next) >= self.least_channels).then_some(next)
+        // The narrowest there is has none, and none of them can go.
+        let is_there = next <= self.before.channels;
+        (is_there && self.before.channels - next >= self.least_channels).then_some(next)
     }
 
     fn refuse_empty(&self, ratio: LayerRatio, after: LayerShape) -> Result<(), AllocateError> {

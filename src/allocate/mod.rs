@@ -25,6 +25,7 @@ mod rounding;
 mod schedule;
 mod shapes;
 mod sizes;
+mod whole;
 
 pub use asked::{Allocation, KeptEnds};
 pub use by_scores::by_scores;
@@ -35,6 +36,7 @@ pub use plan::{Allocated, LayerPlan};
 pub use ratio::{LayerRatio, SiteRatio};
 pub use rounding::Rounding;
 pub use schedule::{FinalShape, Schedule, Target, TimeBudget};
+pub use whole::may_lose;
 
 use crate::shape::ModelConfig;
 use sizes::Sizes;
@@ -52,7 +54,7 @@ pub fn allocate(asked: &Allocation, config: &ModelConfig, written: &ModelConfig)
     if let Some(shapes) = shapes::said(asked, config) {
         return match asked.target {
             Some(_) => Err(AllocateError::TargetBesideShapes),
-            None => Ok(Allocated::of(shapes::plans(&shapes, config, written)?)),
+            None => Ok(Allocated::of(shapes::plans(&shapes, config, written, asked.whole_sites)?)),
         };
     }
     let sizes = Sizes { config, written };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::{is_coarse, units_of};
+use super::counts::{is_coarse, share, units_of};
 use super::{LayerRatio, profile};
 use crate::obs::HeadUnit;
 use crate::shape::LayerShape;
@@ -54,7 +54,7 @@ impl LayerPlan {
 
     /// The share of the head units that goes, which is coarser than the ratio it was rounded from.
     pub fn head_share_removed(&self) -> f64 {
-        self.head_units_removed() as f64 / units_of(self.before, self.unit) as f64
+        share(self.head_units_removed(), units_of(self.before, self.unit))
     }
 
     /// The share of the layer's attention that one head unit is, where that is more than a tenth.

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::ReadError;
 use crate::shape::{Family, LayerShape, ModelConfig};
 
+mod design;
+mod longrope;
 mod rope;
 
 /// The `model_type` of the folders we write.
@@ -17,6 +19,8 @@ pub(super) const DENSE_KEY: &str = "slimgpt_dense";
 /// Largest width (hidden, heads · head_dim, channels, vocabulary): far beyond any model, and small
 /// enough that the bytes of [`ModelConfig::MOST_LAYERS`] layers still count in 64 bits.
 pub(super) const WIDEST: usize = 1 << 22;
+/// Keys of which a mixture of experts has one.
+const EXPERTS: [&str; 4] = ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"];
 /// Longest context that is read, in tokens.
 pub(super) const LONGEST: usize = u32::MAX as usize;
 
@@ -35,27 +39,38 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
         channels: config.count("intermediate_size", WIDEST)?,
     };
     config.refuse_unsupported(family)?;
+    let layers = config.layers(globals)?;
+    let head_dim = config.optional_count("head_dim", WIDEST)?.unwrap_or(match family {
+        // The default of its class in transformers, which does not depend on the other sizes.
+        Family::Qwen3 => 128,
+        Family::Gemma2 | Family::Gemma3 => 256,
+        _ => hidden_size / heads,
+    });
+    let (design, rope) = design::design(&config, family, layers.len(), head_dim)?;
+    let context = config.context(family)?;
     let parsed = ModelConfig {
         family,
         vocab_size: config.count("vocab_size", WIDEST)?,
         hidden_size,
-        head_dim: config.optional_count("head_dim", WIDEST)?.unwrap_or(match family {
-            // The default of its class in transformers, which does not depend on the other sizes.
-            Family::Qwen3 => 128,
-            _ => hidden_size / heads,
-        }),
+        head_dim,
         dense: config.dense(globals)?,
-        layers: config.layers(globals)?,
-        max_positions: config.context(family)?,
-        // What a file leaves out has the default of transformers' LlamaConfig, here and below.
-        rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(1e-6),
-        rope: rope::rope(&config)?,
+        layers,
+        // Longer texts are computed with other divisors.
+        max_positions: design.stretch.as_ref().map_or(context, |stretch| context.min(stretch.context)),
+        // What a file leaves out has the default of its class in transformers, here and below.
+        rms_norm_eps: config.number("rms_norm_eps", |eps| eps >= 0.0)?.unwrap_or(match family {
+            Family::Phi3 | Family::Olmo2 => 1e-5,
+            _ => 1e-6,
+        }),
+        rope,
         qkv_bias: family == Family::Qwen2 || config.attention_bias(family),
         o_bias: config.attention_bias(family),
-        // Of these families transformers knows this key for LLaMA alone.
-        mlp_bias: family == Family::Llama && config.flag("mlp_bias"),
-        qk_norm: family == Family::Qwen3,
-        tied_head: config.flag("tie_word_embeddings"),
+        // The others' classes in transformers do not know this key.
+        mlp_bias: matches!(family, Family::Llama | Family::SmolLm3 | Family::Granite) && config.flag("mlp_bias"),
+        qk_norm: matches!(family, Family::Qwen3 | Family::Olmo2 | Family::Gemma3),
+        design,
+        tied_head: config
+            .flag_or("tie_word_embeddings", matches!(family, Family::SmolLm3 | Family::Gemma2 | Family::Gemma3)),
         bos_token: config.tokens("bos_token_id").first().copied(),
         eos_tokens: config.tokens("eos_token_id"),
     };
@@ -123,17 +138,22 @@ impl Reader<'_> {
         // hidden size is written as a Mistral.
         let kept = self.0[FAMILY_KEY].as_str();
         let name = kept.unwrap_or(if found == OURS { "llama" } else { found });
-        match name {
-            "llama" => Ok(Family::Llama),
-            "mistral" => Ok(Family::Mistral),
-            "qwen2" => Ok(Family::Qwen2),
-            "qwen3" => Ok(Family::Qwen3),
-            "baichuan" => Ok(Family::Baichuan),
-            _ => Err(ReadError::Family {
-                found: name.into(),
-                known: "llama, mistral, qwen2, qwen3, baichuan (7B) and slim_llama".into(),
-            }),
+        if let Ok(family) = serde_json::from_value(Value::from(name)) {
+            return Ok(family);
         }
+        if EXPERTS.iter().any(|key| !self.0[*key].is_null()) {
+            return Err(ReadError::Experts(name.into()));
+        }
+        if self.0["text_config"].is_object() {
+            return Err(ReadError::Parts(name.into()));
+        }
+        Err(ReadError::Family {
+            found: name.into(),
+            known:
+                "llama, mistral, qwen2, qwen3, baichuan (7B), phi3, smollm3, olmo2, granite, gemma2, gemma3_text and \
+                    slim_llama"
+                    .into(),
+        })
     }
 
     fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, ReadError> {
@@ -168,22 +188,29 @@ impl Reader<'_> {
     fn context(&self, family: Family) -> Result<usize, ReadError> {
         let context = self.optional_count("max_position_embeddings", LONGEST)?.unwrap_or(2048);
         let slides = match family {
-            Family::Llama | Family::Baichuan => false,
-            Family::Mistral => true,
-            Family::Qwen2 | Family::Qwen3 => self.flag("use_sliding_window"),
+            // Every layer of these slides where there is a window.
+            Family::Mistral | Family::Phi3 => true,
+            Family::Qwen2 | Family::Qwen3 | Family::SmolLm3 => self.flag("use_sliding_window"),
+            // Windows of Gemmas are computed as they are.
+            _ => false,
         };
         let window = if slides { self.optional_count("sliding_window", LONGEST)? } else { None };
         Ok(window.map_or(context, |window| context.min(window)))
     }
 
-    /// Whether q, k, v and o have biases. Qwen2 fixes which have, and Mistral that none has,
+    /// Whether q, k, v and o have biases. Qwen2 fixes which have, and Mistral, Baichuan and Phi-3 that none has,
     /// whatever this key says.
     fn attention_bias(&self, family: Family) -> bool {
-        matches!(family, Family::Llama | Family::Qwen3) && self.flag("attention_bias")
+        let is_fixed = matches!(family, Family::Mistral | Family::Qwen2 | Family::Baichuan | Family::Phi3);
+        !is_fixed && self.flag("attention_bias")
     }
 
     fn flag(&self, key: &str) -> bool {
-        self.0[key].as_bool().unwrap_or(false)
+        self.flag_or(key, false)
+    }
+
+    fn flag_or(&self, key: &str, otherwise: bool) -> bool {
+        self.0[key].as_bool().unwrap_or(otherwise)
     }
 
     fn tokens(&self, key: &str) -> Vec<u32> {
@@ -217,8 +244,14 @@ impl Reader<'_> {
                 .ok_or_else(|| wrong(format!("per_layer_config names layer {key}, but there are {count} layers")))? =
                 shape;
         }
-        match layers.iter().position(|l| l.heads == 0 || l.kv_heads == 0 || l.channels == 0) {
-            Some(i) => Err(wrong(format!("per_layer_config of layer {i} has a size of zero"))),
+        // Only a folder of ours may lack a half of a layer: in any other a zero is a mistake.
+        let may_lack = self.0["model_type"] == OURS;
+        let is_one = |l: &LayerShape| l.is_whole() || (may_lack && !l.is_empty());
+        match layers.iter().position(|l| !is_one(l) || (l.heads == 0) != (l.kv_heads == 0)) {
+            Some(i) => Err(wrong(format!(
+                "per_layer_config of layer {i} has a size of zero; a \"{OURS}\" may lack all heads of a layer, query and \
+                 key/value heads together, or all channels, but not both"
+            ))),
             None => Ok(layers),
         }
     }
@@ -233,13 +266,15 @@ impl Reader<'_> {
                     .into(),
             ));
         }
-        match self.0["hidden_act"].as_str() {
+        // A Gemma's stands under another key.
+        let act = if matches!(family, Family::Gemma2 | Family::Gemma3) { None } else { self.0["hidden_act"].as_str() };
+        match act {
             // Two names of one function.
             None | Some("silu" | "swish") => {}
             Some(other) => return Err(wrong(format!("hidden_act \"{other}\" is not supported; only silu is"))),
         }
-        self.refuse_partial()?;
-        Ok(())
+        // Heads of a Phi-3 may turn in part.
+        if family == Family::Phi3 { Ok(()) } else { self.refuse_partial() }
     }
 
     /// The key stands at the top, or with the other rotary numbers.

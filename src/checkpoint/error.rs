@@ -178,6 +178,16 @@ pub enum ReadError {
     /// config.json is not JSON, or a key is missing or wrong.
     #[error("config.json: {0}")]
     Config(String),
+    /// The model is a mixture of experts.
+    #[error(
+        "config.json: \"{0}\" is a mixture of experts: every token goes to a few of them, so each has its own share of a \
+         text and needs sums of its own, and which one a token goes to changes with what is removed; only dense models \
+         are pruned"
+    )]
+    Experts(String),
+    /// The model is made of several, of which one reads text.
+    #[error("config.json: \"{0}\" is a model of text and images; save its text model by itself and give that")]
+    Parts(String),
     /// The model is of a family we do not know.
     #[error("config.json: model_type \"{found}\" is not known; known are {known}")]
     Family {

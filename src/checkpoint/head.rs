@@ -16,12 +16,6 @@ pub(super) struct Head {
     pub note: Option<String>,
 }
 
-/// Whether config.json says that the head is the embedding. Where it says nothing it is not, as in transformers.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn is_tied(config: &Value) -> bool {
-    config[FLAG].as_bool().unwrap_or(false)
-}
-
 impl Head {
     /// Looks at the files as transformers 5 does. Where a tied pair is stored as the head alone,
     /// it is renamed to the embedding.

@@ -3,6 +3,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod adapter;
+mod classes;
 mod config;
 mod dtype;
 mod element;
@@ -28,6 +29,7 @@ mod weights;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use adapter::Adapter;
+pub use classes::Classes;
 pub use config::parse_config;
 pub use dtype::Dtype;
 use element::Element;

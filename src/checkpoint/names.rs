@@ -1,6 +1,6 @@
 //! How each family names its tensors. A new family's fused projections begin here.
 
-use crate::shape::{Family, LayerShape, ModelConfig, Part, Projection};
+use crate::shape::{Family, Fused, LayerShape, ModelConfig, Part, Projection};
 
 /// A tensor there must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,28 +50,31 @@ pub(super) fn in_layer(i: usize, part: impl std::fmt::Display) -> String {
     format!("model.layers.{i}.{part}")
 }
 
-/// A part of layer `i` as the program knows it and writes it, with the shape that `layer` implies.
-pub(super) fn of_layer(config: &ModelConfig, i: usize, part: Part, layer: LayerShape) -> Expected {
-    Expected { name: in_layer(i, part), shape: part.shape(config, layer) }
+/// Where the source of `config` keeps a part of layer `i`.
+pub(super) fn stored(config: &ModelConfig, i: usize, part: Part) -> Stored {
+    placed(config.family, config, i, part, config.layers[i])
 }
 
-/// Where the source of `config` keeps a part of layer `i`. Baichuan's files have q, k and v of a
-/// layer under one another in `W_pack`.
-pub(super) fn stored(config: &ModelConfig, i: usize, part: Part) -> Stored {
-    let own = of_layer(config, i, part, config.layers[i]);
-    let place = match part {
-        Part::Weight(Projection::Q) => 0,
-        Part::Weight(Projection::K) => 1,
-        Part::Weight(Projection::V) => 2,
-        _ => return own.into(),
-    };
-    if config.family != Family::Baichuan {
-        return own.into();
+/// Where what is written of a model keeps a part of layer `i`, which has the sizes `layer`.
+pub(super) fn written(config: &ModelConfig, i: usize, part: Part, layer: LayerShape) -> Stored {
+    placed(config.family.written(), config, i, part, layer)
+}
+
+fn placed(family: Family, config: &ModelConfig, i: usize, part: Part, layer: LayerShape) -> Stored {
+    let own = Expected { name: in_layer(i, part), shape: part.shape(config, layer) };
+    let Part::Weight(projection) = part else { return own.into() };
+    match family.fused().iter().find(|fused| fused.projections.contains(&projection)) {
+        None => own.into(),
+        Some(fused) => within(fused, projection, own, i, |of| of.axes()[0].entries(config, layer)),
     }
-    // q, k and v have d rows each: these models have a K/V head for every query head.
-    let d = config.hidden_size;
-    let tensor = Expected { name: in_layer(i, "self_attn.W_pack.weight"), shape: vec![3 * d, d] };
-    Stored { tensor, first_row: place * d, shape: own.shape }
+}
+
+/// A projection's place in a tensor of several, of which `rows` tells how many rows each has.
+fn within(fused: &Fused, own: Projection, wanted: Expected, i: usize, rows: impl Fn(Projection) -> usize) -> Stored {
+    let all = || fused.projections.iter().copied();
+    let first_row = all().take_while(|&of| of != own).map(&rows).sum();
+    let shape = vec![all().map(&rows).sum(), wanted.shape[1]];
+    Stored { tensor: Expected { name: in_layer(i, fused.name), shape }, first_row, shape: wanted.shape }
 }
 
 /// The embedding `(vocab, hidden)`.
@@ -92,7 +95,9 @@ pub(super) fn head(config: &ModelConfig) -> Option<Expected> {
 /// Every tensor of the source's files.
 pub(super) fn all(config: &ModelConfig) -> impl Iterator<Item = Expected> {
     let layers = 0..config.layers.len();
-    let inside = layers.flat_map(move |i| config.parts().map(move |part| stored(config, i, part).tensor));
+    let of_layer = move |i: usize| config.parts_of(config.layers[i]).map(move |part| stored(config, i, part));
+    // Of a fused tensor the first part stands for all.
+    let inside = layers.flat_map(of_layer).filter(|stored| stored.first_row == 0).map(|stored| stored.tensor);
     [embedding(config), final_norm(config)].into_iter().chain(head(config)).chain(inside)
 }
 

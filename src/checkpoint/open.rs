@@ -62,7 +62,7 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn without_weights(folder: &Path) -> Result<Self, ReadError> {
         let raw_config = super::folder::read_json(&folder.join(super::folder::CONFIG))?;
-        let config = ModelConfig { tied_head: super::head::is_tied(&raw_config), ..parse_config(&raw_config)? };
+        let config = parse_config(&raw_config)?;
         Ok(Self {
             config,
             raw_config,
@@ -164,7 +164,10 @@ impl Checkpoint {
         let mut left: Vec<_> = self.shard_of.iter().filter(|(name, _)| !expected.contains(*name)).collect();
         // A hash map's order differs from run to run; the tensor that is told must not.
         left.sort();
-        let unknown = left.into_iter().filter(|(name, _)| !names::is_superfluous(&self.config, name));
+        // A tensor without elements says nothing: other programs write such for a half that a layer lacks.
+        let unknown = left
+            .into_iter()
+            .filter(|&(name, &i)| !names::is_superfluous(&self.config, name) && !self.shards[i].is_empty(name));
         refused.extend(unknown.map(|(name, &i)| {
             let (file, tensor) = (self.shards[i].file.clone(), name.clone());
             (name.clone(), ReadError::UnknownTensor { file, tensor })
@@ -213,7 +216,7 @@ impl Checkpoint {
         let outer = outer.into_iter().chain(names::head(&self.config)).map(|own| (own.name.clone(), Stored::from(own)));
         let inside = (0..self.config.layers.len()).flat_map(move |i| {
             let named = move |part| (names::in_layer(i, part), names::stored(&self.config, i, part));
-            self.config.parts().map(named)
+            self.config.parts_of(self.config.layers[i]).map(named)
         });
         let tensors = outer.chain(inside).map(|(name, stored): (String, Stored)| {
             let dtype = self.element(&stored.tensor).map_or(Dtype::F32, Element::written_as);
@@ -282,7 +285,8 @@ impl Checkpoint {
 
     /// Bytes of all tensors of layer `i` as stored.
     pub fn layer_bytes(&self, i: usize) -> usize {
-        self.config.parts().map(|part| self.stored_bytes(&names::stored(&self.config, i, part))).sum()
+        let parts = self.config.parts_of(self.config.layers[i]);
+        parts.map(|part| self.stored_bytes(&names::stored(&self.config, i, part))).sum()
     }
 
     /// The weights of layer `i`.
@@ -291,7 +295,7 @@ impl Checkpoint {
     /// When a weight is not finite.
     pub fn layer(&self, i: usize) -> Result<LayerWeights, ReadError> {
         let read = |part| Ok((part, self.read(names::stored(&self.config, i, part))?));
-        let weights = self.config.parts().map(read).collect::<Result<_, ReadError>>()?;
+        let weights = self.config.parts_of(self.config.layers[i]).map(read).collect::<Result<_, ReadError>>()?;
         #[cfg(not(target_arch = "wasm32"))]
         let weights = self.adapters.iter().fold(weights, |weights, adapter| adapter.merged(i, weights));
         Ok(weights)
@@ -377,7 +381,8 @@ pub fn decode_layer(
 ) -> Result<LayerWeights, ReadError> {
     let shard = Shard::open(format!("stored layer {i}"), Bytes::Held(bytes.into()))
         .map_err(|reason| ReadError::StoredLayer { layer: i, reason })?;
-    config.parts().map(|part| Ok((part, shard.read(&names::of_layer(config, i, part, shape).into())?))).collect()
+    let read = |part| Ok((part, shard.read(&names::written(config, i, part, shape))?));
+    config.parts_of(shape).map(read).collect()
 }
 
 /// Reads the tensors back that [`encode_tensors`](super::encode_tensors) made a file of; `what` they are is for messages.

@@ -1,5 +1,6 @@
 //! Checkpoints out: a layer to bytes, and layers to shards.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::{Path, PathBuf};
@@ -14,13 +15,15 @@ use super::shard::{Bytes, Shard};
 use super::{Dtype, HostTensor, LayerWeights, OuterWeights, Types, WriteError};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::disk::{self, DiskError};
+use crate::shape::{Family, Part, beginning_with};
 
-/// The safetensors bytes of layer `i`, under the names Hugging Face gives its tensors.
+/// The safetensors bytes of layer `i` of a model of this family, under the names Hugging Face gives its
+/// tensors, and fused where those are.
 ///
 /// # Errors
 /// When a value does not fit its type.
-pub fn encode_layer(i: usize, layer: &LayerWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
-    encode_tensors(&layer_tensors(i, layer, types))
+pub fn encode_layer(i: usize, layer: &LayerWeights, family: Family, types: &Types) -> Result<Vec<u8>, WriteError> {
+    encode(&layer_tensors(i, layer, family, types))
 }
 
 /// The safetensors bytes of what stands outside the layers.
@@ -28,7 +31,7 @@ pub fn encode_layer(i: usize, layer: &LayerWeights, types: &Types) -> Result<Vec
 /// # Errors
 /// When a value does not fit its type.
 pub fn encode_outer(outer: &OuterWeights, types: &Types) -> Result<Vec<u8>, WriteError> {
-    encode_tensors(&outer_tensors(outer, types))
+    encode(&outer_tensors(outer, types))
 }
 
 /// The safetensors bytes of a whole model: what a folder has as `model.safetensors`.
@@ -38,33 +41,59 @@ pub fn encode_outer(outer: &OuterWeights, types: &Types) -> Result<Vec<u8>, Writ
 pub fn encode_model<'a>(
     layers: impl IntoIterator<Item = &'a LayerWeights>,
     outer: &'a OuterWeights,
+    family: Family,
     types: &Types,
 ) -> Result<Vec<u8>, WriteError> {
-    let layers = layers.into_iter().enumerate().flat_map(|(i, layer)| layer_tensors(i, layer, types));
-    encode_tensors(&outer_tensors(outer, types).into_iter().chain(layers).collect::<Vec<_>>())
+    let layers = layers.into_iter().enumerate().flat_map(|(i, layer)| layer_tensors(i, layer, family, types));
+    encode(&outer_tensors(outer, types).into_iter().chain(layers).collect::<Vec<_>>())
 }
 
 /// A tensor under its name, and the type it is stored in.
-type Named<'a> = (String, &'a HostTensor, Dtype);
+type Named<T> = (String, T, Dtype);
 
-fn layer_tensors<'a>(i: usize, layer: &'a LayerWeights, types: &Types) -> Vec<Named<'a>> {
-    layer.iter().map(|(part, tensor)| (in_layer(i, part), tensor, types.part(i, part))).collect()
+fn layer_tensors<'a>(
+    i: usize,
+    layer: &'a LayerWeights,
+    family: Family,
+    types: &Types,
+) -> Vec<Named<Cow<'a, HostTensor>>> {
+    let fused = family.written().fused();
+    let beginning = |(part, tensor): (Part, &'a HostTensor)| {
+        let parts = beginning_with(part, fused.iter().map(|fused| fused.projections));
+        let dtype = types.widest(i, &parts)?;
+        match &parts[..] {
+            [_] => Some((in_layer(i, part), Cow::Borrowed(tensor), dtype)),
+            _ => {
+                let name = fused.iter().find(|fused| parts[0] == Part::Weight(fused.projections[0]))?.name;
+                Some((in_layer(i, name), Cow::Owned(HostTensor::of_parts(&parts, layer)), dtype))
+            }
+        }
+    };
+    layer.iter().filter_map(beginning).collect()
 }
 
-fn outer_tensors<'a>(outer: &'a OuterWeights, types: &Types) -> Vec<Named<'a>> {
+fn outer_tensors<'a>(outer: &'a OuterWeights, types: &Types) -> Vec<Named<Cow<'a, HostTensor>>> {
     let mut named = vec![(names::EMBEDDING, &outer.embedding), (names::FINAL_NORM, &outer.final_norm)];
     named.extend(outer.head.as_ref().map(|h| (names::HEAD, h)));
-    named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor, types.named(name))).collect()
+    named.into_iter().map(|(name, tensor)| (name.to_owned(), Cow::Borrowed(tensor), types.named(name))).collect()
 }
 
 /// The safetensors bytes of tensors under the names given, each in its type.
 ///
 /// # Errors
 /// When a value does not fit its type.
-pub fn encode_tensors(named: &[Named<'_>]) -> Result<Vec<u8>, WriteError> {
-    let narrowed: Vec<Vec<u8>> =
-        named.iter().map(|(name, tensor, dtype)| dtype.narrow(name, &tensor.values)).collect::<Result<_, _>>()?;
+pub fn encode_tensors(named: &[Named<&HostTensor>]) -> Result<Vec<u8>, WriteError> {
+    encode(named)
+}
+
+fn encode<T: Borrow<HostTensor>>(named: &[Named<T>]) -> Result<Vec<u8>, WriteError> {
+    let narrow = |(name, tensor, dtype): &Named<T>| {
+        let tensor: &HostTensor = tensor.borrow();
+        dtype.narrow(name, &tensor.values)
+    };
+    let narrowed: Vec<Vec<u8>> = named.iter().map(narrow).collect::<Result<_, _>>()?;
     let views = named.iter().zip(&narrowed).map(|((name, tensor, dtype), bytes)| {
+        let tensor: &HostTensor = tensor.borrow();
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let refused = |e: safetensors::SafeTensorError| WriteError::Format(e.to_string());

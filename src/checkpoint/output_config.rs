@@ -5,14 +5,16 @@
 //!   the dense values, because they divide the hidden size, which loaders check; every layer
 //!   overrides them under `per_layer_config`.
 //! - A model whose layers are all alike has its family's own class where that class can hold it.
+//! - A family with classes of its own ([`Classes`]) keeps the keys of its source, but for its sizes: what they say
+//!   of factors, caps, windows and rotation holds of what is left too.
 //!
 //! Baichuan's fused projections are written split, under LLaMA's names and as a LLaMA: so they
 //! open in every program that knows LLaMA, and need no code of their own.
 
 use serde_json::{Map, Value, json};
 
-use super::Dtype;
 use super::config::{DENSE_KEY, FAMILY_KEY, OURS};
+use super::{Classes, Dtype};
 use crate::shape::{Family, ModelConfig, RopeScaling};
 
 /// Keys of a source that would contradict what is written in their place.
@@ -48,14 +50,21 @@ impl ModelClass {
 /// The class for layers that are all alike, if there is one that every release of transformers
 /// since 4.46 reads rightly.
 fn built_in(config: &ModelConfig) -> Option<ModelClass> {
-    let heads = config.layers.first()?.heads;
+    // No class builds a layer without attention or without a feed-forward part.
+    let heads = config.layers.first().filter(|layer| layer.is_whole())?.heads;
     // Releases before 4.48 take Qwen2's head to be hidden_size / heads wide, whatever config.json says.
     let has_its_own_width = heads * config.head_dim == config.hidden_size;
     // LLaMA's class refuses heads that do not divide the hidden size.
     let divides = config.hidden_size.is_multiple_of(heads);
     // Mistral's knows no biases, and before 4.57 passed over LLaMA 3.1's scaling without a word.
     let fits_mistral = !config.qkv_bias && !config.mlp_bias && config.rope.scaling.is_none();
-    let (model_type, class) = match written_family(config) {
+    if let Some(own) = Classes::of(config.family) {
+        // Phi-3's counts the pairs that turn by the hidden size and the heads, and holds the list of divisors to that.
+        let is_counted = config.design.stretch.is_none() || config.hidden_size / heads == config.head_dim;
+        let fits = (divides || !own.divides) && is_counted;
+        return fits.then_some(ModelClass::BuiltIn { model_type: own.model_type, class: own.causal });
+    }
+    let (model_type, class) = match config.family.written() {
         Family::Qwen2 if has_its_own_width => ("qwen2", "Qwen2ForCausalLM"),
         Family::Qwen3 => ("qwen3", "Qwen3ForCausalLM"),
         Family::Llama if divides => ("llama", "LlamaForCausalLM"),
@@ -66,15 +75,16 @@ fn built_in(config: &ModelConfig) -> Option<ModelClass> {
     Some(ModelClass::BuiltIn { model_type, class })
 }
 
-/// The family as which a model is written.
-fn written_family(config: &ModelConfig) -> Family {
-    if config.family == Family::Baichuan { Family::Llama } else { config.family }
-}
-
 /// The config.json of a model with the layers of `config`, made from that of its source.
 pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Value {
     let mut out = source.clone();
+    let has_fewer_layers = source["num_hidden_layers"] != json!(config.layers.len());
+    if has_fewer_layers {
+        out["num_hidden_layers"] = json!(config.layers.len());
+    }
     let written = match ModelClass::of(config) {
+        // Its lists of layers would be those of the source, so all of them are written anew.
+        ModelClass::OfSource if has_fewer_layers => built_in(config).unwrap_or(ModelClass::OfSource),
         // Only a method that adds biases makes a source without `mlp_bias` have one.
         ModelClass::OfSource if config.mlp_bias && source["mlp_bias"] != json!(true) => ModelClass::Custom,
         class => class,
@@ -87,6 +97,10 @@ pub fn output_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Valu
                 keys.shift_remove("dtype");
                 // What is read is plain, whatever a tool left behind.
                 keys.shift_remove("quantization_config");
+                // It has an entry for each layer of the source.
+                if has_fewer_layers {
+                    keys.shift_remove("layer_types");
+                }
             }
             // What is stored may have contradicted the flag, and only the one of them is written.
             if out["tie_word_embeddings"].as_bool().unwrap_or(false) != config.tied_head {
@@ -120,12 +134,15 @@ pub fn plain_config(source: &Value, config: &ModelConfig, dtype: Dtype) -> Optio
 
 /// What every release must find, whatever the source's spelling of it.
 fn write_common(out: &mut Value, config: &ModelConfig, dtype: Dtype) {
+    if Classes::of(config.family).is_some() {
+        return write_kept(out, config, dtype);
+    }
     if let Some(keys) = out.as_object_mut() {
         REPLACED.iter().for_each(|key| drop(keys.shift_remove(*key)));
     }
     // By its older name, which every release reads.
     out["torch_dtype"] = json!(dtype.torch_name());
-    out[FAMILY_KEY] = json!(written_family(config));
+    out[FAMILY_KEY] = json!(config.family.written());
     out["hidden_act"] = json!("silu");
     out["head_dim"] = json!(config.head_dim);
     out["attention_bias"] = json!(config.o_bias);
@@ -139,6 +156,18 @@ fn write_common(out: &mut Value, config: &ModelConfig, dtype: Dtype) {
     // Within the positions that are left, no window ever slides.
     out["sliding_window"] = Value::Null;
     out["use_sliding_window"] = json!(false);
+}
+
+/// What changes in the keys of a family that keeps its own.
+fn write_kept(out: &mut Value, config: &ModelConfig, dtype: Dtype) {
+    if let Some(keys) = out.as_object_mut() {
+        ["auto_map", "dtype", "quantization_config"].iter().for_each(|key| drop(keys.shift_remove(*key)));
+    }
+    out["torch_dtype"] = json!(dtype.torch_name());
+    out[FAMILY_KEY] = json!(config.family);
+    // Left out it would follow from the heads that there are.
+    out["head_dim"] = json!(config.head_dim);
+    out["tie_word_embeddings"] = json!(config.tied_head);
 }
 
 fn scaling(scaling: &RopeScaling) -> Value {
@@ -168,13 +197,19 @@ const OWN_KEYS: [&str; 5] =
 fn write_own(out: &mut Value, config: &ModelConfig) {
     let per_layer: Map<String, Value> =
         config.layers.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l))).collect();
-    out["architectures"] = json!(["SlimLlamaForCausalLM"]);
-    out["model_type"] = json!(OURS);
+    let (model_type, module, [class_of_config, model, causal]) = match Classes::of(config.family) {
+        None => (OURS.to_owned(), "slimllama".to_owned(), ["LlamaConfig", "LlamaModel", "LlamaForCausalLM"]),
+        Some(own) => {
+            (format!("slim_{}", own.module), format!("slim{}", own.module), [own.config, own.model, own.causal])
+        }
+    };
+    out["architectures"] = json!([format!("Slim{causal}")]);
+    out["model_type"] = json!(model_type);
     // vLLM reads them in this order.
     out["auto_map"] = json!({
-        "AutoConfig": "configuration_slimllama.SlimLlamaConfig",
-        "AutoModel": "modeling_slimllama.SlimLlamaModel",
-        "AutoModelForCausalLM": "modeling_slimllama.SlimLlamaForCausalLM",
+        "AutoConfig": format!("configuration_{module}.Slim{class_of_config}"),
+        "AutoModel": format!("modeling_{module}.Slim{model}"),
+        "AutoModelForCausalLM": format!("modeling_{module}.Slim{causal}"),
     });
     out["num_attention_heads"] = json!(config.dense.heads);
     out["num_key_value_heads"] = json!(config.dense.kv_heads);
@@ -196,7 +231,7 @@ fn write_own(out: &mut Value, config: &ModelConfig) {
 mod tests {
     use super::*;
     use crate::checkpoint::parse_config;
-    use crate::shape::LayerShape;
+    use crate::shape::{LayerShape, Site};
 
     fn source(changes: &Value) -> Value {
         let mut config = json!({
@@ -208,12 +243,12 @@ mod tests {
     }
 
     /// What becomes of `changes` to the LLaMA when its layers have these sizes.
-    fn written(changes: &Value, layers: [LayerShape; 2]) -> (ModelClass, Value) {
+    fn written<const N: usize>(changes: &Value, layers: [LayerShape; N]) -> (ModelClass, Value) {
         let source = source(changes);
         let config = ModelConfig { layers: layers.to_vec(), ..parse_config(&source).unwrap() };
         let out = output_config(&source, &config, Dtype::F32);
         let read = parse_config(&out).unwrap();
-        let family = written_family(&config);
+        let family = config.family.written();
         assert_eq!(read, ModelConfig { family, ..config.clone() }, "what is written reads as it was");
         (ModelClass::of(&config), out)
     }
@@ -252,6 +287,30 @@ mod tests {
         assert_eq!(class(&json!({ "model_type": "qwen2" }), wide), "Qwen2ForCausalLM");
     }
 
+    #[test]
+    fn a_family_with_classes_of_its_own_keeps_its_keys() {
+        for (name, class_name, own) in [
+            ("phi3", "Phi3ForCausalLM", "SlimPhi3ForCausalLM"),
+            ("smollm3", "SmolLM3ForCausalLM", "SlimSmolLM3ForCausalLM"),
+            ("olmo2", "Olmo2ForCausalLM", "SlimOlmo2ForCausalLM"),
+            ("granite", "GraniteForCausalLM", "SlimGraniteForCausalLM"),
+            ("gemma2", "Gemma2ForCausalLM", "SlimGemma2ForCausalLM"),
+            ("gemma3_text", "Gemma3ForCausalLM", "SlimGemma3ForCausalLM"),
+        ] {
+            let changes = json!({
+                "model_type": name, "head_dim": 8, "no_rope_layers": [1, 0], "residual_multiplier": 0.5,
+                "sliding_window": 16, "max_position_embeddings": 64, "tie_word_embeddings": false,
+            });
+            assert_eq!(class(&changes, FOUR), class_name);
+            let (found, out) = written(&changes, [FOUR, SIX]);
+            assert_eq!((found, out["architectures"][0].as_str()), (ModelClass::Custom, Some(own)));
+            assert_eq!((&out["sliding_window"], &out["no_rope_layers"]), (&json!(16), &json!([1, 0])));
+            assert_eq!(out["slimgpt_family"], name);
+            // Only a Gemma's class refuses heads that do not divide the width.
+            assert_eq!(class(&changes, SIX), if name.starts_with("gemma") { own } else { class_name });
+        }
+    }
+
     fn source_shape() -> LayerShape {
         LayerShape { heads: 8, kv_heads: 4, channels: 96 }
     }
@@ -264,6 +323,32 @@ mod tests {
             assert_eq!(out["per_layer_config"]["1"], json!(SIX));
             assert_eq!(out["model_type"], OURS);
         }
+    }
+
+    #[test]
+    fn a_half_that_a_layer_lacks_is_built_by_no_class_of_others() {
+        for family in ["llama", "mistral", "qwen2", "qwen3"] {
+            for layers in [[FOUR.without(Site::Heads), FOUR], [FOUR, FOUR.without(Site::Channels)]] {
+                let (class, out) = written(&json!({ "model_type": family }), layers);
+                assert_eq!((class, &out["model_type"]), (ModelClass::Custom, &json!(OURS)), "{family}");
+            }
+            // All alike, but no class has a switch for it.
+            let (class, _) = written(&json!({ "model_type": family }), [FOUR.without(Site::Heads); 2]);
+            assert_eq!(class, ModelClass::Custom, "{family}");
+        }
+    }
+
+    #[test]
+    fn a_model_with_fewer_layers_is_of_its_family_and_says_how_many() {
+        for (family, name) in [("llama", "LlamaForCausalLM"), ("qwen3", "Qwen3ForCausalLM")] {
+            let lists =
+                json!({ "model_type": family, "head_dim": 8, "layer_types": ["full_attention", "full_attention"] });
+            let (class, out) = written(&lists, [source_shape()]);
+            assert_eq!((class, &out["num_hidden_layers"]), (ModelClass::OfSource, &json!(1)), "{family}");
+            assert_eq!((&out["architectures"][0], &out["layer_types"]), (&json!(name), &Value::Null), "{family}");
+        }
+        let (_, out) = written(&json!({}), [FOUR, SIX, SIX]);
+        assert_eq!(out["num_hidden_layers"], 3);
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl Shard {
         self.entry(tensor).is_some()
     }
 
+    /// Whether a tensor has no elements.
+    pub fn is_empty(&self, tensor: &str) -> bool {
+        self.entry(tensor).is_some_and(|entry| entry.shape.contains(&0))
+    }
+
     /// Gives a tensor another name.
     pub fn rename(&mut self, tensor: &str, new: &str) {
         self.tensors.iter_mut().filter(|(name, _)| name == tensor).for_each(|(name, _)| new.clone_into(name));

@@ -64,6 +64,23 @@ impl Types {
         self.named(&in_layer(i, part))
     }
 
+    /// The types of a model whose layers are these of the model's, in this order.
+    #[must_use]
+    pub fn of_layers(&self, layers: &[usize]) -> Self {
+        let outer = [EMBEDDING, FINAL_NORM, HEAD].into_iter().map(|name| (name.to_owned(), name.to_owned()));
+        let inside = layers
+            .iter()
+            .enumerate()
+            .flat_map(|(new, &old)| Part::ALL.into_iter().map(move |part| (in_layer(new, part), in_layer(old, part))));
+        let renamed = outer.chain(inside).filter_map(|(new, old)| Some((new, *self.others.get(&old)?)));
+        Self { bulk: self.bulk, others: renamed.collect() }
+    }
+
+    /// The type that holds these parts of layer `i` as they are; `None` where there are none.
+    pub fn widest(&self, i: usize, parts: &[Part]) -> Option<Dtype> {
+        parts.iter().map(|&part| self.part(i, part)).reduce(Dtype::wider)
+    }
+
     /// The type of the embedding.
     pub fn embedding(&self) -> Dtype {
         self.named(EMBEDDING)
@@ -93,7 +110,8 @@ impl Types {
 
     /// Bytes that the files of such a model have at most, the headers that name its tensors included.
     pub fn file_bytes(&self, config: &ModelConfig) -> u64 {
-        let layers = (0..config.layers.len()).flat_map(|i| config.parts().map(move |part| in_layer(i, part)));
+        let of_layer = |(i, &layer)| config.parts_of(layer).map(move |part| in_layer(i, part));
+        let layers = config.layers.iter().enumerate().flat_map(of_layer);
         let names = [EMBEDDING, FINAL_NORM, HEAD].map(str::to_owned).into_iter().chain(layers);
         let header: usize = names.map(|name| name.len() + ENTRY_BYTES).sum();
         self.bytes(config) + header as u64
@@ -101,13 +119,28 @@ impl Types {
 
     /// Bytes of the tensors of layer `i`.
     pub fn layer_bytes(&self, config: &ModelConfig, i: usize) -> usize {
-        config.parts().map(|part| part.elements(config, config.layers[i]) * self.part(i, part).bytes()).sum()
+        let layer = config.layers[i];
+        config.parts_of(layer).map(|part| part.elements(config, layer) * self.part(i, part).bytes()).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_that_move_up_keep_their_types() {
+        let norm = Part::Norm(crate::shape::Norm::Input);
+        let tensor = |name: String, dtype, elements| (name, dtype, elements);
+        let types = Types::of_tensors(&[
+            tensor(EMBEDDING.into(), Dtype::F16, 50),
+            tensor(HEAD.into(), Dtype::F32, 9),
+            tensor(in_layer(2, norm), Dtype::F32, 3),
+        ]);
+        let left = types.of_layers(&[0, 2]);
+        assert_eq!((left.part(0, norm), left.part(1, norm), left.part(2, norm)), (Dtype::F16, Dtype::F32, Dtype::F16));
+        assert_eq!((left.bulk(), left.head()), (Dtype::F16, Dtype::F32));
+    }
 
     #[test]
     fn the_bulk_is_what_most_elements_have() {

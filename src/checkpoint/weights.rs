@@ -1,7 +1,7 @@
 //! Weights on the host, in singles.
 
 use super::{Dtype, Types, WriteError};
-use crate::shape::Layer;
+use crate::shape::{Layer, Part};
 
 /// A tensor on the host, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +44,15 @@ impl HostTensor {
     }
 
     /// Matrices of one width, one under the other.
-    pub fn stacked(parts: &[&Self]) -> Self {
+    fn stacked(parts: &[&Self]) -> Self {
         let mut shape = parts[0].shape.clone();
         shape[0] = parts.iter().map(|part| part.shape[0]).sum();
         Self { shape, values: parts.iter().flat_map(|part| part.values.iter().copied()).collect() }
+    }
+
+    /// These parts of a layer, which are of one width, one under the other.
+    pub fn of_parts(parts: &[Part], layer: &LayerWeights) -> Self {
+        Self::stacked(&parts.iter().map(|&part| &layer[part]).collect::<Vec<_>>())
     }
 
     /// The entries `kept` along an axis: entry i of the result is entry `kept[i]` of this.

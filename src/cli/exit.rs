@@ -106,6 +106,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
                 SearchError::Target(_)
                     | SearchError::TooMuch { .. }
                     | SearchError::NoClimb(_)
+                    | SearchError::NoLayers
+                    | SearchError::BoundHeads(_)
+                    | SearchError::NoWholeSites(_)
                     | SearchError::Time { .. }
                     | SearchError::TooFast { .. }
                     | SearchError::Times(_)

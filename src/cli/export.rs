@@ -40,7 +40,8 @@ Examples:
   ollama create slim -f slim.Modelfile
 
 The tokenizer of the folder goes into the file. Layers that differ become architecture deci (openelm for
-Qwen3 with a tied head), others llama, qwen2 or qwen3; what llama.cpp would compute otherwise is refused.
+Qwen3 with a tied head), others llama, qwen2 or qwen3; SmolLM3, OLMo 2, Granite and Gemma have architectures
+of their own, for layers that are alike; what llama.cpp would compute otherwise is refused.
 Which matrix gets which blocks is what llama-quantize would choose without an importance matrix. Rows are cut
 into blocks of 256 (k-quants) or 32: widths that are no multiple keep more bits, which is told before anything
 is written and which prune --channel-multiple 256 avoids.";

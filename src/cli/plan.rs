@@ -10,7 +10,7 @@ use slimgpt::export::gguf::{self, FileType};
 use slimgpt::format;
 use slimgpt::hub::Need;
 use slimgpt::pipeline::{Limits, Plan, plan};
-use slimgpt::shape::ModelConfig;
+use slimgpt::shape::{ModelConfig, places};
 
 use super::arguments::{self, CalibrationSize, Pruning, device_parser};
 use super::choice::choice;
@@ -146,13 +146,15 @@ impl PlanCommand {
 }
 
 fn layers(plan: &Plan) -> comfy_table::Table {
+    let places = places(plan.layers.iter().map(|l| l.after));
     let rows: Vec<Vec<String>> = plan
         .layers
         .iter()
+        .zip(places)
         .enumerate()
-        .map(|(i, l)| {
+        .map(|(i, (l, place))| {
             vec![
-                i.to_string(),
+                format::moved(i, place),
                 l.ratio.to_string(),
                 format::arrow(l.before.kv_heads, l.after.kv_heads),
                 format::arrow(l.before.heads, l.after.heads),

@@ -80,8 +80,8 @@ const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched fo
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Prune {
-    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen2, Qwen3, Baichuan 7B), dense or pruned, a GGUF file of
-    /// one, or its name on the hub (org/name)
+    /// Folder of a Hugging Face checkpoint (LLaMA, Mistral, Qwen, Phi-3, SmolLM3, Granite, OLMo 2, Gemma 2 and 3,
+    /// Baichuan 7B), dense or pruned, a GGUF file of one, or its name on the hub (org/name)
     model: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgument,

@@ -22,7 +22,11 @@ pub(super) fn flags(remedy: Remedy) -> String {
         Remedy::ShareEvenly => {
             "remove less (a smaller --target, a larger --target-params or --target-bytes), or try --schedule uniform".into()
         }
+        Remedy::WholeSites => {
+            "allow it with --whole-sites (`slimgpt inspect --compat PATH` then tells which programs open the result)".into()
+        }
         Remedy::WholeGroups => "use --heads kv".into(),
+        Remedy::KeepHeads => "use --head-ratio 0".into(),
         Remedy::OtherMethod => "use another --method, or a model of LLaMA's layout".into(),
         Remedy::UsualDamping => "give --damping 0.01".into(),
         // Whole MiB, rounded up: what is told to be enough is enough.

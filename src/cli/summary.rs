@@ -5,20 +5,20 @@ use slimgpt::pipeline::{LayerRecord, Report};
 
 use super::show;
 
-/// One line for each layer, counted from 0 as in the names of its tensors.
+/// One line for each layer, counted from 0 as in the names of its tensors, with the number it has now where that is another.
 pub fn layers(report: &Report) -> comfy_table::Table {
-    let rows: Vec<Vec<String>> = report.layers.iter().map(layer).collect();
+    let rows: Vec<Vec<String>> = report.layers.iter().zip(report.places()).map(layer).collect();
     let header =
         ["layer", "K/V heads", "query heads", "query heads gone", "channels", "predicted error", "measured error"];
     show::table(&header, &rows)
 }
 
-fn layer(record: &LayerRecord) -> Vec<String> {
+fn layer((record, place): (&LayerRecord, Option<usize>)) -> Vec<String> {
     let LayerRecord { before, after, kept_heads, heads, channels, .. } = record;
     // Reports say what stays, in ascending order.
     let gone: Vec<usize> = (0..before.heads).filter(|h| kept_heads.binary_search(h).is_err()).collect();
     vec![
-        record.layer.to_string(),
+        format::moved(record.layer, place),
         format::arrow(before.kv_heads, after.kv_heads),
         format::arrow(before.heads, after.heads),
         show::ranges(&gone),

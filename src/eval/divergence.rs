@@ -172,10 +172,10 @@ async fn states(
     };
     let mut hidden: Vec<Tensor<3>> = group.iter().map(embedded).collect();
     for (i, &shape) in config.layers.iter().enumerate() {
-        let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
+        let block = Block::load(i, &checkpoint.layer(i)?, shape, config, on);
         for piece in &mut hidden {
             let [_, length, _] = piece.dims();
-            let positions = Positions::new(&config.rope, config.head_dim, 0, length, on);
+            let positions = Positions::new(config, 0, length, on);
             *piece = block.forward(piece.clone(), &positions);
             // Told when it is done: a GPU takes hours of work in seconds.
             settled(piece).await?;

@@ -239,11 +239,11 @@ async fn run_group(
     let config = checkpoint.config();
     let longest = |batch: &[Row]| batch[0].input.len();
     // Rows are sorted, so the first batch is the longest and its table serves all.
-    let positions = Positions::new(&config.rope, config.head_dim, 0, group.first().map_or(0, |b| longest(b)), on);
+    let positions = Positions::new(config, 0, group.first().map_or(0, |b| longest(b)), on);
     let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| outer.embed(filled_up(batch, on))).collect();
     // Layers outside, batches inside: each layer is read and uploaded once for the group.
     for (i, &shape) in config.layers.iter().enumerate() {
-        let block = Block::load(&checkpoint.layer(i)?, shape, config, on);
+        let block = Block::load(i, &checkpoint.layer(i)?, shape, config, on);
         for (batch, rows) in hidden.iter_mut().zip(group) {
             *batch = block.forward(batch.clone(), &positions.first(longest(rows)));
             // Told when it is done: a GPU takes hours of work in seconds.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::gguf::{self, Arch};
 use super::{ExportError, mlx, padded};
 use crate::beside;
-use crate::checkpoint::ModelClass;
+use crate::checkpoint::{Classes, ModelClass};
 use crate::shape::ModelConfig;
 
 /// How a program opens a model.
@@ -70,6 +70,7 @@ fn of_file(client: Client) -> Client {
 const LLAMA_CPP: &str = "llama.cpp, LM Studio, llama-cpp-python, koboldcpp";
 const OLLAMA: &str = "Ollama";
 const DIFFER: &str = "its layers differ in size";
+const HALVES: &str = "it builds both halves of every layer, and some layers lack attention or their feed-forward part";
 
 fn is_plain(config: &ModelConfig) -> bool {
     ModelClass::of(config) != ModelClass::Custom
@@ -80,7 +81,12 @@ fn transformers(config: &ModelConfig) -> Client {
         ModelClass::OfSource => ("from_pretrained(PATH), as its source".to_owned(), ""),
         ModelClass::BuiltIn { class, .. } => (format!("from_pretrained(PATH), as {class}"), ""),
         ModelClass::Custom => (
-            "from_pretrained(PATH, trust_remote_code=True), 4.46 and later".to_owned(),
+            match Classes::of(config.family) {
+                None => "from_pretrained(PATH, trust_remote_code=True), 4.46 and later".to_owned(),
+                Some(own) => {
+                    format!("from_pretrained(PATH, trust_remote_code=True), with a release that has {}", own.causal)
+                }
+            },
             "without trust_remote_code it fails: no class of its own holds layers that differ, or these heads",
         ),
     };
@@ -148,6 +154,9 @@ fn vllm(config: &ModelConfig) -> Client {
         let how = "vllm serve PATH".into();
         return Client { program: "vLLM", opens: Opens::Folder, how, why_not: String::new() };
     }
+    if !config.has_whole_layers() {
+        return by_padding("vLLM", config, HALVES.into());
+    }
     let how = "vllm serve PATH --trust-remote-code --model-impl transformers".into();
     // Its DeciLM takes key/value heads and channels by layer, but one number of query heads. GGUFs: its issue 16944.
     let why_not = "its own classes hold no query heads that differ, and it reads no GGUF of architecture deci".into();
@@ -158,6 +167,7 @@ fn rtp_llm(config: &ModelConfig) -> Client {
     use crate::shape::Family;
     let reads = matches!(config.family, Family::Qwen2 | Family::Qwen3);
     match (is_plain(config), reads) {
+        _ if !config.has_whole_layers() => by_padding("rtp-llm", config, HALVES.into()),
         (false, true) => Client {
             program: "rtp-llm",
             opens: Opens::Untried,

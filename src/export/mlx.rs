@@ -7,24 +7,35 @@ use serde_json::{Value, json};
 
 use super::ExportError;
 use super::files::NewCheckpoint;
-use super::fused::{GATE_UP, beginning_with, stacked, widest};
 use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights, Types};
-use crate::shape::{ModelConfig, Norm, Part, Projection};
+use crate::shape::{ModelConfig, Norm, Part, Projection, beginning_with};
+
+const TARGET: &str = "an mlx-lm folder";
+const REMEDY: &str = "make it a plain model with `slimgpt export padded`, which mlx-lm opens as its own family";
 
 /// Whether mlx-lm's OpenELM holds a model.
 ///
 /// # Errors
 /// With what the model has that OpenELM lacks.
 pub fn check(config: &ModelConfig) -> Result<(), ExportError> {
+    if !config.design.is_plain() {
+        return Err(ExportError::CannotHold {
+            target: TARGET,
+            reason: format!("mlx-lm's OpenELM does not compute what a {:?} does", config.family),
+            remedy: REMEDY,
+        });
+    }
     let missing = config.parts().find(|&part| name(part).is_none());
     let reason = match (missing, config.rope.scaling.is_some()) {
+        _ if !config.has_whole_layers() => {
+            "some of its layers have no attention or no feed-forward part, and mlx-lm's OpenELM builds both".into()
+        }
         (Some(Part::Bias(_)), _) => "it has biases, and mlx-lm's OpenELM has none".into(),
         (Some(part), _) => format!("it has {part}, and mlx-lm's OpenELM has no place for it"),
         (_, true) => "its rotary positions are scaled as LLaMA 3.1's, and mlx-lm's OpenELM has no scaling".into(),
         _ => return Ok(()),
     };
-    let remedy = "make it a plain model with `slimgpt export padded`, which mlx-lm opens as its own family";
-    Err(ExportError::CannotHold { target: "an mlx-lm folder", reason, remedy })
+    Err(ExportError::CannotHold { target: TARGET, reason, remedy: REMEDY })
 }
 
 /// Writes `checkpoint` to the folder `out`. `on_layer` is told how many of how many layers are written.
@@ -81,9 +92,9 @@ fn name(part: Part) -> Option<&'static str> {
 /// The tensors of layer `i` under OpenELM's names.
 fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights, types: &Types) -> Vec<(String, HostTensor, Dtype)> {
     let tensor = |part| {
-        let parts = beginning_with(part, &[Projection::QKV, GATE_UP]);
+        let parts = beginning_with(part, [Projection::QKV, Projection::GATE_UP]);
         let name = format!("transformer.layers.{i}.{}.weight", name(*parts.first()?)?);
-        Some((name, stacked(&parts, layer), widest(i, &parts, types)?))
+        Some((name, HostTensor::of_parts(&parts, layer), types.widest(i, &parts)?))
     };
     config.parts().filter_map(tensor).collect()
 }

@@ -18,7 +18,6 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod files;
 #[cfg(not(target_arch = "wasm32"))]
-mod fused;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod gguf;
 pub mod huggingface;

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::ExportError;
 use super::files::NewCheckpoint;
-use crate::checkpoint::{Checkpoint, Dtype, LayerWeights, encode_layer, encode_outer, plain_config};
-use crate::shape::{Axis, LayerShape, ModelConfig, entries_of};
+use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights, encode_layer, encode_outer, plain_config};
+use crate::shape::{Axis, LayerShape, ModelConfig, Part, entries_of};
 
 /// What was written, and what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,10 @@ pub struct Summary {
     pub bytes_after: u64,
 }
 
-/// The size that holds every layer.
+/// The size that holds every layer, and has both halves.
 pub fn common_layer(config: &ModelConfig) -> LayerShape {
-    let most = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0);
+    // A half that no layer has is still built by every class: as narrow as it can be.
+    let most = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(0).max(1);
     let kv_heads = most(|l| l.kv_heads);
     // The most groups times the largest group, which may be more heads than any layer has.
     LayerShape { heads: kv_heads * most(|l| l.heads_per_group()), kv_heads, channels: most(|l| l.channels) }
@@ -56,12 +57,13 @@ pub fn export(
     let (config, types) = (checkpoint.config(), checkpoint.types(None));
     let padded = padded_config(config);
     // Before anything is written.
+    check(config)?;
     let written = plain_config(checkpoint.raw_config(), &padded, types.bulk()).ok_or_else(|| cannot_hold(config))?;
     let mut folder = NewCheckpoint::begin(checkpoint, out, overwrite)?;
     folder.part(&encode_outer(&checkpoint.outer()?, &types)?)?;
     for (i, &shape) in config.layers.iter().enumerate() {
         let layer = pad(&checkpoint.layer(i)?, shape, padded.layers[i], config);
-        folder.part(&encode_layer(i, &layer, &types)?)?;
+        folder.part(&encode_layer(i, &layer, config.family, &types)?)?;
         on_layer(i + 1, config.layers.len());
     }
     folder.write("config.json", format!("{written:#}\n").as_bytes())?;
@@ -81,6 +83,10 @@ pub fn export(
 /// With what stands in the way.
 pub fn check(config: &ModelConfig) -> Result<(), ExportError> {
     let padded = padded_config(config);
+    if config.design.binds_heads && config.layers.iter().any(|layer| layer.heads != padded.layers[0].heads) {
+        // Heads of zeros would count in a norm over all heads.
+        return Err(cannot_hold(config));
+    }
     // Which class holds a model does not depend on its source's keys.
     plain_config(&serde_json::json!({}), &padded, Dtype::F32).map(drop).ok_or_else(|| cannot_hold(config))
 }
@@ -99,7 +105,8 @@ fn cannot_hold(config: &ModelConfig) -> ExportError {
     }
 }
 
-/// The layer with zeros on every axis that is longer in `to` than in `from`.
+/// The layer with zeros on every axis that is longer in `to` than in `from`, and nothing but zeros in a half that it
+/// lacks: a norm of zeros, too, adds nothing.
 fn pad(layer: &LayerWeights, from: LayerShape, to: LayerShape, config: &ModelConfig) -> LayerWeights {
     let places = |axis| match axis {
         // Heads keep their place in their group; all else is filled up at the end.
@@ -107,16 +114,19 @@ fn pad(layer: &LayerWeights, from: LayerShape, to: LayerShape, config: &ModelCon
         Axis::KvHeads | Axis::Channels => Some((0..axis.entries(config, from)).collect()),
         Axis::Hidden | Axis::HeadDim => None,
     };
-    layer.map(|part, tensor| {
+    let padded = |part: Part| {
+        let Some(tensor) = layer.get(part) else { return HostTensor::zeros(part.shape(config, to)) };
         part.axes().iter().enumerate().fold(tensor.clone(), |tensor, (at, &axis)| match places(axis) {
             Some(places) => tensor.scatter(at, &places, axis.entries(config, to)),
             None => tensor,
         })
-    })
+    };
+    config.parts_of(to).map(|part| (part, padded(part))).collect()
 }
 
 /// Where each query head comes to stand: in its group, whose size is now another.
 fn places(from: LayerShape, to: LayerShape) -> Vec<usize> {
     let (old, new) = (from.heads_per_group(), to.heads_per_group());
+    // Without heads there is no group to divide by.
     (0..from.heads).map(|h| h / old * new + h % old).collect()
 }

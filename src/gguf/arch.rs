@@ -19,6 +19,16 @@ pub enum Arch {
     Deci,
     /// OpenELM: norms on heads, a tied head, and a size for each layer.
     OpenElm,
+    /// SmolLM3: every fourth layer without positions, one size for all layers.
+    SmolLm3,
+    /// Granite: LLaMA with factors, one size for all layers.
+    Granite,
+    /// OLMo 2: norms behind, and over all heads, one size for all layers.
+    Olmo2,
+    /// Gemma 2: norms on both sides, caps and windows, one size for all layers.
+    Gemma2,
+    /// Gemma 3: norms on both sides and on heads, and windows, one size for all layers.
+    Gemma3,
 }
 
 impl Arch {
@@ -30,17 +40,32 @@ impl Arch {
             Self::Qwen3 => "qwen3",
             Self::Deci => "deci",
             Self::OpenElm => "openelm",
+            Self::SmolLm3 => "smollm3",
+            Self::Granite => "granite",
+            Self::Olmo2 => "olmo2",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3 => "gemma3",
         }
     }
 
-    /// The architecture of this name.
+    /// The architecture of this name, if its files are read.
     pub fn named(name: &str) -> Option<Self> {
-        Self::VARIANTS.iter().copied().find(|arch| arch.name() == name)
+        Self::read().find(|arch| arch.name() == name)
     }
 
-    /// All their names, for messages.
+    /// The names of those whose files are read, for messages.
     pub(super) fn names() -> String {
-        Self::VARIANTS.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
+        Self::read().map(Self::name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Those whose files are read. In a Gemma's, one was added to the scales of norms, which does not come off again
+    /// without rounding.
+    fn read() -> impl Iterator<Item = Self> {
+        Self::VARIANTS.iter().copied().filter(|arch| !arch.has_norms_around())
+    }
+
+    fn has_norms_around(self) -> bool {
+        matches!(self, Self::Gemma2 | Self::Gemma3)
     }
 
     /// Its name of a part, without the ending; `None` where it has no place for it.
@@ -58,13 +83,19 @@ impl Arch {
     }
 
     fn stem(self, part: Part) -> Option<&'static str> {
-        let has_head_norms = matches!(self, Self::Qwen3 | Self::OpenElm);
+        let has_head_norms = matches!(self, Self::Qwen3 | Self::OpenElm | Self::Gemma3);
+        let (around, behind) = (self.has_norms_around(), self == Self::Olmo2);
         let of = match part {
-            Part::Norm(Norm::Input) => return Some("attn_norm"),
+            Part::Norm(Norm::Input) if !behind => return Some("attn_norm"),
             Part::Norm(Norm::Query) if has_head_norms => return Some("attn_q_norm"),
             Part::Norm(Norm::Key) if has_head_norms => return Some("attn_k_norm"),
+            Part::Norm(Norm::Queries) if behind => return Some("attn_q_norm"),
+            Part::Norm(Norm::Keys) if behind => return Some("attn_k_norm"),
+            Part::Norm(Norm::PostAttention) if around || behind => return Some("post_attention_norm"),
+            Part::Norm(Norm::PreFeedForward) if around => return Some("ffn_norm"),
+            Part::Norm(Norm::PostFeedForward) if around || behind => return Some("post_ffw_norm"),
             Part::Norm(Norm::PostAttention) => return Some("ffn_norm"),
-            Part::Norm(Norm::Query | Norm::Key) => return None,
+            Part::Norm(_) => return None,
             Part::Weight(of) | Part::Bias(of) => of,
         };
         Some(match of {
@@ -81,10 +112,10 @@ impl Arch {
 
     fn has_bias(self, of: Projection) -> bool {
         match self {
-            Self::Llama | Self::Qwen3 | Self::OpenElm => false,
             Self::Qwen2 => Projection::QKV.contains(&of),
             // Each is read where the file has it.
-            Self::Deci => true,
+            Self::Deci | Self::Granite => true,
+            _ => false,
         }
     }
 
@@ -95,7 +126,7 @@ impl Arch {
 
     /// Whether rotary pairs lie side by side, so that rows of q and k stand in that order.
     pub fn pairs_lie_side_by_side(self) -> bool {
-        matches!(self, Self::Llama | Self::Deci)
+        matches!(self, Self::Llama | Self::Deci | Self::SmolLm3 | Self::Granite)
     }
 
     /// Whether rows of a part stand in the order of [`side_by_side`](super::side_by_side).

@@ -30,6 +30,20 @@ pub const ROTATED: &str = "rope.dimension_count";
 pub const THETA: &str = "rope.freq_base";
 /// ε of the norms.
 pub const EPSILON: &str = "attention.layer_norm_rms_epsilon";
+/// How many tokens a token sees where layers slide.
+pub const WINDOW: &str = "attention.sliding_window";
+/// Factor of embeddings.
+pub const EMBEDDING_SCALE: &str = "embedding_scale";
+/// Factor of what is added to the residual stream.
+pub const RESIDUAL_SCALE: &str = "residual_scale";
+/// Factor of scores.
+pub const SCORE_SCALE: &str = "attention.scale";
+/// By what logits are divided.
+pub const LOGIT_SCALE: &str = "logit_scale";
+/// c of c · tanh(score / c).
+pub const SCORE_CAP: &str = "attn_logit_softcapping";
+/// c of c · tanh(logit / c).
+pub const LOGIT_CAP: &str = "final_logit_softcapping";
 
 /// Names of the tensors outside the layers.
 pub mod tensor {

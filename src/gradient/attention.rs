@@ -1,10 +1,10 @@
 //! Attention backward by hand: autodiff would keep the scores of all heads, which are more than everything else
 //! of a layer, and could not use the attention that is fastest forward.
 //!
-//! With S = q kᵀ / √d + mask, P = softmax(S), o = P v, and g the gradient at o (FlashAttention, arXiv 2205.14135 §B.2):
+//! With S = s q kᵀ + mask, s usually 1/√d, P = softmax(S), o = P v, and g the gradient at o (FlashAttention, arXiv 2205.14135 §B.2):
 //!
 //! ```text
-//! ∂v = Pᵀ g     ∂P = g vᵀ     ∂S = P ⊙ (∂P − ⟨g, o⟩)     ∂q = ∂S k / √d     ∂k = ∂Sᵀ q / √d
+//! ∂v = Pᵀ g     ∂P = g vᵀ     ∂S = P ⊙ (∂P − ⟨g, o⟩)     ∂q = s ∂S k     ∂k = s ∂Sᵀ q
 //! ```
 //!
 //! P is computed again, for so many heads at once as their scores may take.
@@ -18,10 +18,17 @@ use crate::model::SCORE_BYTES;
 const CPU_SCORE_BYTES: usize = 2 << 20;
 
 /// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from that at the contexts
-/// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`.
-pub(super) fn pull(of: [Tensor<4>; 3], context: Tensor<3>, at_context: Tensor<3>, mask: &Tensor<4>) -> [Tensor<4>; 3] {
+/// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`; `scale` is the factor
+/// of the scores.
+pub(super) fn pull(
+    of: [Tensor<4>; 3],
+    context: Tensor<3>,
+    at_context: Tensor<3>,
+    mask: &Tensor<4>,
+    scale: f64,
+) -> [Tensor<4>; 3] {
     let most = if context.device() == Device::flex() { CPU_SCORE_BYTES } else { SCORE_BYTES };
-    pull_within(most, of, context, at_context, mask)
+    pull_within(most, of, context, at_context, mask, scale)
 }
 
 /// [`pull`] with score tensors of at most `most` bytes, or of one query of the heads that share keys.
@@ -31,13 +38,13 @@ fn pull_within(
     context: Tensor<3>,
     at_context: Tensor<3>,
     mask: &Tensor<4>,
+    scale: f64,
 ) -> [Tensor<4>; 3] {
     let ([b, heads, t, d], [_, kv, _, _]) = (q.dims(), k.dims());
     let (rows, group) = (b * kv, heads / kv);
     // The query heads that read one K/V head are neighbours, so they make one product with its keys.
     let of_queries = |x: Tensor<4>| x.reshape([rows, group, t, d]);
     let of_context = |x: Tensor<3>| of_queries(x.reshape([b, t, heads, d]).swap_dims(1, 2));
-    let scale = 1.0 / (d as f64).sqrt();
     // Scaled before the product, as on the way forward: P must be the P that was used there.
     let queries = of_queries(q).mul_scalar(scale);
     let (keys, values) = (k.reshape([rows, t, d]), v.reshape([rows, t, d]));
@@ -108,7 +115,7 @@ mod tests {
         let mask: Vec<f32> = (0..t * t).map(|at| forbidden(at / t, at % t)).collect();
         let mask = Tensor::<4>::from_data(TensorData::new(mask, [1, 1, t, t]), &device);
         let pulled = |most| {
-            let found = pull_within(most, of.clone(), context.clone(), at_context.clone(), &mask);
+            let found = pull_within(most, of.clone(), context.clone(), at_context.clone(), &mask, 0.7);
             found.map(|tensor| tensor.into_data().try_to_vec::<f32>().expect("floats"))
         };
         let whole = pulled(SCORE_BYTES);

@@ -5,7 +5,7 @@ use burn::tensor::{Device, TensorData};
 use super::GradientError;
 use crate::checkpoint::HostTensor;
 use crate::model::{Dropout, Positions};
-use crate::shape::ModelConfig;
+use crate::shape::{Design, ModelConfig};
 
 /// Sequences of one length that go through a layer together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,15 +50,15 @@ impl Batch {
     }
 
     /// Their embeddings `(b, t, d)`, gathered on the host so that the table need not be on the device.
-    pub(super) fn embedded(&self, table: &HostTensor) -> TensorData {
+    pub(super) fn embedded(&self, table: &HostTensor, design: &Design) -> TensorData {
         let width = table.shape[1];
         let rows = self.inputs().map(|token| token as usize * width);
-        let values: Vec<f32> = rows.flat_map(|row| table.values[row..row + width].iter().copied()).collect();
+        let values: Vec<f32> = rows.flat_map(|row| design.embedded(&table.values[row..row + width])).collect();
         TensorData::new(values, [self.tokens.len(), self.length(), width])
     }
 
     pub(super) fn positions(&self, config: &ModelConfig, device: &Device) -> Positions {
-        let positions = Positions::new(&config.rope, config.head_dim, 0, self.length(), device);
+        let positions = Positions::new(config, 0, self.length(), device);
         if self.documents.is_empty() { positions } else { positions.within(&self.documents, device) }
     }
 

@@ -10,6 +10,11 @@ pub enum GradientError {
     /// The sequences cannot be learnt from.
     #[error("{0}")]
     Batch(String),
+    /// The model caps its scores or logits, whose gradients by hand know no cap.
+    #[error(
+        "a {0:?} caps its scores or logits, and gradients of capped ones are not computed: it is pruned without them"
+    )]
+    Capped(crate::shape::Family),
     /// Layers are asked for in another order than they can be computed in.
     #[error("layer {layer} was asked for where layer {next} comes next")]
     Order {

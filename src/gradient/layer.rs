@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use super::attention;
-use crate::model::{Block, Positions, flat};
+use crate::model::{Attention, Block, Positions, flat};
 use crate::shape::{Layer, Part, Projection};
 
 /// Gradients at what a layer computes with, where they were asked for, on the device.
@@ -44,9 +44,9 @@ impl LayerGradients {
 /// Gradients at what the halves of a layer add to the residual stream, `(b, t, d)`.
 #[derive(Clone, Debug)]
 pub struct Taps {
-    /// At the output of o_proj.
+    /// At what attention adds.
     pub attention: Tensor<3>,
-    /// At the output of down_proj.
+    /// At what the feed-forward part adds.
     pub feed_forward: Tensor<3>,
 }
 
@@ -64,14 +64,63 @@ impl Taps {
 /// A layer that went forward under autodiff, ready to be pulled back.
 pub(super) struct Graph {
     block: Block,
-    /// The input; queries, keys and values made of it.
+    /// `None` in a layer without attention.
+    attention: Option<Attended>,
+    /// Input and output of the feed-forward part; in a layer without one the two are the same.
+    feed_forward: [Tensor<3>; 2],
+}
+
+/// Attention that went forward.
+struct Attended {
+    /// The layer's input; queries, keys and values made of it.
     hidden: Tensor<3>,
     projected: [Tensor<4>; 3],
     /// What attention made of them, not under autodiff; the same as a new leaf, and what o_proj makes of it.
     context: Tensor<3>,
     attended: [Tensor<3>; 2],
-    /// Input and output of the feed-forward part.
-    feed_forward: [Tensor<3>; 2],
+}
+
+impl Attended {
+    /// `None` in a layer without attention.
+    fn of(
+        block: &Block,
+        positions: &Positions,
+        input: &Tensor<3>,
+        leaf: impl Fn(Tensor<3>) -> Tensor<3>,
+    ) -> Option<Self> {
+        let attention = block.attention.as_ref()?;
+        let hidden = leaf(input.clone());
+        let projected = attention.projected(hidden.clone(), positions);
+        // Not under autodiff, which would keep the scores of all heads.
+        let context = attention.attended(projected.clone().map(Tensor::inner), positions);
+        let attended = leaf(context.clone());
+        let added = block.attended(Some(attended.clone()))?;
+        Some(Self { hidden, projected, context, attended: [attended, added] })
+    }
+
+    /// What it adds to the residual stream.
+    fn added(&self) -> Tensor<3> {
+        self.attended[1].clone().inner()
+    }
+
+    /// Pulls the gradient behind it back to the layer's input, by attention alone.
+    fn pull(
+        self,
+        (block, attention): (&Block, &Attention),
+        found: &mut Found,
+        positions: &Positions,
+        behind: Tensor<3>,
+    ) -> Tensor<3> {
+        let Self { hidden, projected, context, attended: [leaf, added] } = self;
+        let at_context = found.pull(block, &leaf, [weighed(added, behind)]);
+        // On the CPU there was none on the way forward; computing P again needs one.
+        let mask = attention.score_mask(positions, &at_context.device());
+        let of = projected.clone().map(Tensor::inner);
+        let at_projected = attention::pull(of, context, at_context, &mask, attention.scale());
+        let [q, k, v] = projected;
+        let [at_q, at_k, at_v] = at_projected;
+        found.pull(block, &hidden, [weighed(q, at_q), weighed(k, at_k), weighed(v, at_v)])
+    }
 }
 
 /// What a gradient at a layer's output is pulled back to.
@@ -97,16 +146,14 @@ impl Graph {
     }
 
     fn of(block: Block, positions: &Positions, input: Tensor<3>, leaf: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
-        let hidden = leaf(input.clone());
-        let projected = block.attention.projected(block.input_norm.forward(hidden.clone()), positions);
-        // Not under autodiff, which would keep the scores of all heads.
-        let context = block.attention.attended(projected.clone().map(Tensor::inner), positions);
-        let attended = leaf(context.clone());
-        let added = block.attended(attended.clone());
+        let attention = Attended::of(&block, positions, &input, &leaf);
         // A new leaf: the halves are pulled back one after the other.
-        let between = leaf(input + added.clone().inner());
+        let between = leaf(match &attention {
+            Some(attention) => input + attention.added(),
+            None => input,
+        });
         let output = block.add_mlp(between.clone(), block.inner(between.clone()));
-        Self { block, hidden, projected, context, attended: [attended, added], feed_forward: [between, output] }
+        Self { block, attention, feed_forward: [between, output] }
     }
 
     /// What the next layer is given.
@@ -116,25 +163,26 @@ impl Graph {
 
     /// Pulls the gradient `at_output` `(b, t, d)` back.
     pub fn pull(self, positions: &Positions, at_output: Tensor<3>) -> Pulled {
-        let Self { block, hidden, projected, context, attended, feed_forward } = self;
+        let Self { block, attention, feed_forward } = self;
         let mut found = Found::default();
         let [between, output] = feed_forward;
-        // The second half adds the residual stream itself, so this gradient has both ways in it.
-        let between = found.pull(&block, &between, [weighed(output, at_output.clone())]);
-        let [leaf, added] = attended;
-        let at_context = found.pull(&block, &leaf, [weighed(added, between.clone())]);
-        let [_, kv_heads, _, _] = projected[1].dims();
-        // On the CPU there was none on the way forward; computing P again needs one.
-        let mask = positions.score_mask(kv_heads, &at_context.device());
-        let at_projected = attention::pull(projected.clone().map(Tensor::inner), context, at_context, &mask);
-        let [q, k, v] = projected;
-        let [at_q, at_k, at_v] = at_projected;
-        let by_attention = found.pull(&block, &hidden, [weighed(q, at_q), weighed(k, at_k), weighed(v, at_v)]);
+        let between = match &block.feed_forward {
+            // The second half adds the residual stream itself, so this gradient has both ways in it.
+            Some(_) => found.pull(&block, &between, [weighed(output, at_output.clone())]),
+            // What goes by changes nothing.
+            None => at_output.clone(),
+        };
+        let by_attention = attention
+            .zip(block.attention.as_ref())
+            .map(|(attended, attention)| attended.pull((&block, attention), &mut found, positions, between.clone()));
         // In the order in which a layer computes, whichever half was first.
         let parts = Part::ALL.into_iter().filter_map(|part| Some((part, found.parts.remove(&place(part))?)));
         let gradients = LayerGradients { parts: parts.collect(), factors: found.factors, gates: found.gates };
         // The residual stream goes by attention, and its gradient with it.
-        let input = between.clone() + by_attention;
+        let input = match by_attention {
+            Some(by_attention) => between.clone() + by_attention,
+            None => between.clone(),
+        };
         Pulled { input, gradients, taps: Taps { attention: between, feed_forward: at_output } }
     }
 }
@@ -164,7 +212,7 @@ impl Found {
         self.parts
             .extend(Part::ALL.into_iter().filter_map(|part| Some((place(part), at(block, part, &mut gradients)?))));
         for projection in Projection::ALL {
-            let Some(adapter) = &block.linear(projection).low_rank else { continue };
+            let Some(adapter) = block.linear(projection).and_then(|linear| linear.low_rank.as_ref()) else { continue };
             let both = [&adapter.a, &adapter.b].map(|factor| factor.val().grad_remove(&mut gradients));
             if let [Some(a), Some(b)] = both {
                 self.factors.insert(projection, [a, b]);
@@ -186,11 +234,11 @@ fn at(block: &Block, part: Part, gradients: &mut Gradients) -> Option<Tensor<1>>
     match part {
         Part::Weight(projection) => {
             // In one block, as whoever plans gradients of weights has seen to.
-            let gradient = block.linear(projection).weight.val().whole().grad_remove(gradients)?;
+            let gradient = block.linear(projection)?.weight.val().whole().grad_remove(gradients)?;
             let [rows, columns] = gradient.dims();
             Some(gradient.reshape([rows * columns]))
         }
-        Part::Bias(projection) => block.linear(projection).bias.as_ref()?.val().grad_remove(gradients),
+        Part::Bias(projection) => block.linear(projection)?.bias.as_ref()?.val().grad_remove(gradients),
         Part::Norm(norm) => block.norm(norm)?.scale.val().grad_remove(gradients),
     }
 }

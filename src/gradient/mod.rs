@@ -24,5 +24,5 @@ pub use batch::Batch;
 pub use error::GradientError;
 pub use head::{HeadGradients, HeadWanted, Loss};
 pub use layer::{LayerGradients, Taps};
-pub use pass::{Back, Keep, Outcome, Pass};
+pub use pass::{Back, Keep, Outcome, Pass, check};
 pub use taylor::{Importance, Taylor, importance};

@@ -75,6 +75,7 @@ impl<'a> Pass<'a> {
         place: Placement,
         spill: &SharedSpill,
     ) -> Result<Self, GradientError> {
+        check(config)?;
         // First: all that follows takes tokens and lengths for granted.
         batches.iter().try_for_each(|batch| batch.check(config.vocab_size))?;
         let slots = batches.len() * config.layers.len();
@@ -126,7 +127,7 @@ impl<'a> Pass<'a> {
     /// When they cannot be kept.
     pub async fn embed(&mut self, table: &HostTensor) -> Result<(), GradientError> {
         for (i, batch) in self.batches.iter().enumerate() {
-            self.hidden.put(i, Tensor::from_data(batch.embedded(table), self.device)).await?;
+            self.hidden.put(i, Tensor::from_data(batch.embedded(table, &self.config.design), self.device)).await?;
         }
         Ok(())
     }
@@ -246,7 +247,8 @@ impl<'a> Pass<'a> {
             // On the host and in order, so that equal runs add the rows of a token alike.
             for (token, row) in batch.inputs().zip(rows.chunks_exact(d)) {
                 let at = token as usize * d;
-                sum[at..at + d].iter_mut().zip(row).for_each(|(sum, more)| *sum += more);
+                // A factor behind the table is one of its gradient too.
+                sum[at..at + d].iter_mut().zip(self.config.design.embedded(row)).for_each(|(sum, more)| *sum += more);
             }
         }
         Ok(sum)
@@ -286,6 +288,15 @@ impl<'a> Pass<'a> {
             }
         }
     }
+}
+
+/// Refuses a model whose gradients are not computed.
+///
+/// # Errors
+/// [`GradientError::Capped`].
+pub fn check(config: &ModelConfig) -> Result<(), GradientError> {
+    let is_capped = config.design.score_cap.is_some() || config.design.logit_cap.is_some();
+    if is_capped { Err(GradientError::Capped(config.family)) } else { Ok(()) }
 }
 
 /// A layer's hidden states were not kept, or were taken before.

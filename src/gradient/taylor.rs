@@ -63,7 +63,7 @@ pub async fn importance(
     let layers = config.layers.len();
     let block = |layer: usize| -> Result<(_, Block), GradientError> {
         let weights = checkpoint.layer(layer)?;
-        let block = Block::load(&weights, config.layers[layer], config, on);
+        let block = Block::load(layer, &weights, config.layers[layer], config, on);
         Ok((weights, block))
     };
     let mut told = |done: usize| if progress(done, 2 * layers) { Ok(()) } else { Err(GradientError::Stopped) };
@@ -78,8 +78,10 @@ pub async fn importance(
         let back = pass.backward(layer, &block).await?;
         let mut sums = Sums { taylor, head_dim: config.head_dim, found: Importance::zero(config.layers[layer]) };
         for projection in Projection::ALL {
-            let gradient = back.gradients.parts[Part::Weight(projection)].clone();
-            sums.add(projection, weights.weight(projection), &floats(gradient).await?);
+            let part = Part::Weight(projection);
+            // None of a half that the layer lacks.
+            let Some((weight, gradient)) = weights.get(part).zip(back.gradients.parts.get(part)) else { continue };
+            sums.add(projection, weight, &floats(gradient.clone()).await?);
         }
         found.push(sums.found);
         told(2 * layers - layer)?;

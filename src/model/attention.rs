@@ -1,14 +1,16 @@
 //! Causal self-attention with grouped key/value heads, up to the input of o_proj.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor};
 
+use super::activation::capped;
+use super::linear::normed;
 use super::positions::{Causality, of_rows};
 use super::{Linear, Positions, RmsNorm};
-use crate::shape::LayerShape;
+use crate::shape::{LayerShape, ModelConfig, Reach};
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
 pub const SCORE_BYTES: usize = 64 << 20;
@@ -21,9 +23,13 @@ const QUERIES_AT_ONCE: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct LayerCache(Option<(Tensor<4>, Tensor<4>)>);
 
-/// The attention of one layer.
+/// The attention of one layer, with the norms before and behind it.
 #[derive(Module, Debug)]
 pub struct Attention {
+    /// Of the residual stream, before all else, where there is one.
+    pub norm: Option<RmsNorm>,
+    /// Of what it adds to the residual stream, where norms stand behind.
+    pub added_norm: Option<RmsNorm>,
     /// Queries, `(heads · head_dim, d)`.
     pub q: Linear,
     /// Keys, `(kv_heads · head_dim, d)`.
@@ -32,29 +38,72 @@ pub struct Attention {
     pub v: Linear,
     /// Output projection: its input columns are what pruning removes.
     pub o: Linear,
-    /// On every query head before it is turned, where the family has it.
+    /// On every query head, or all together, before they are turned, where the family has it.
     pub q_norm: Option<RmsNorm>,
-    /// On every key head before it is turned, where the family has it.
+    /// On every key head, or all together, before they are turned, where the family has it.
     pub k_norm: Option<RmsNorm>,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
+    /// Whether the norms are over all heads together.
+    binds_heads: bool,
+    /// Factor of the scores.
+    scale: f64,
+    /// c of c · tanh(score / c).
+    #[module(skip)]
+    cap: Option<f64>,
+    #[module(skip)]
+    reach: Reach,
 }
 
 impl Attention {
-    /// Attention from its projections q, k, v, o and the norms on q and k.
+    /// Attention of layer `layer` from its projections q, k, v, o and its norms: before all else, behind o, on q and on k.
     pub fn new(
+        layer: usize,
         [q, k, v, o]: [Linear; 4],
-        [q_norm, k_norm]: [Option<RmsNorm>; 2],
+        [norm, added_norm, q_norm, k_norm]: [Option<RmsNorm>; 4],
         shape: LayerShape,
-        head_dim: usize,
+        config: &ModelConfig,
     ) -> Self {
-        Self { q, k, v, o, q_norm, k_norm, heads: shape.heads, kv_heads: shape.kv_heads, head_dim }
+        let (design, head_dim) = (&config.design, config.head_dim);
+        Self {
+            norm,
+            added_norm,
+            q,
+            k,
+            v,
+            o,
+            q_norm,
+            k_norm,
+            heads: shape.heads,
+            kv_heads: shape.kv_heads,
+            head_dim,
+            binds_heads: design.binds_heads,
+            scale: design.score_scale.unwrap_or(1.0 / (head_dim as f64).sqrt()),
+            cap: design.score_cap,
+            reach: design.layer(layer),
+        }
     }
 
-    /// The heads' contexts side by side, `(b, t, heads · head_dim)`: the input of o_proj.
-    pub fn context(&self, x: Tensor<3>, positions: &Positions, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let [q, mut k, mut v] = self.projected(x, positions);
+    /// The norms of queries and of keys, if they are of each head, or `together` of all.
+    pub(super) fn head_norms(&self, together: bool) -> [Option<&RmsNorm>; 2] {
+        [&self.q_norm, &self.k_norm].map(|norm| norm.as_ref().filter(|_| self.binds_heads == together))
+    }
+
+    /// Factor of the scores q kᵀ.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// What is added to the scores of a sequence from its beginning: `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)` where
+    /// sequences have masks of their own.
+    pub fn score_mask(&self, positions: &Positions, device: &Device) -> Tensor<4> {
+        positions.score_mask(self.reach, self.kv_heads, device)
+    }
+
+    /// The heads' contexts side by side, `(b, t, heads · head_dim)`, of the residual stream: the input of o_proj.
+    pub fn context(&self, hidden: Tensor<3>, positions: &Positions, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let [q, mut k, mut v] = self.projected(hidden, positions);
         if let Some(cache) = cache {
             // Cached after they are turned: the angle of a key depends on its own position alone.
             (k, v) = cache.extended(k, v);
@@ -63,23 +112,33 @@ impl Attention {
     }
 
     /// Queries `(b, heads, t, head_dim)` and keys, both turned by their positions, and values `(b, kv_heads, t,
-    /// head_dim)`.
-    pub fn projected(&self, x: Tensor<3>, positions: &Positions) -> [Tensor<4>; 3] {
+    /// head_dim)`, of the residual stream.
+    pub fn projected(&self, hidden: Tensor<3>, positions: &Positions) -> [Tensor<4>; 3] {
+        let x = normed(self.norm.as_ref(), hidden);
         // Normed before they are turned: the norm's scale differs from entry to entry, so the two do not commute.
-        let q = normed(self.q_norm.as_ref(), self.split(self.q.forward(x.clone()), self.heads));
-        let k = normed(self.k_norm.as_ref(), self.split(self.k.forward(x.clone()), self.kv_heads));
-        [positions.rotate(q), positions.rotate(k), self.split(self.v.forward(x), self.kv_heads)]
+        let q = self.split_and_normed(self.q.forward(x.clone()), self.heads, self.q_norm.as_ref());
+        let k = self.split_and_normed(self.k.forward(x.clone()), self.kv_heads, self.k_norm.as_ref());
+        let [q, k] = [q, k].map(|heads| positions.rotate(self.reach, heads));
+        [q, k, self.split(self.v.forward(x), self.kv_heads)]
     }
 
     /// What queries make of keys and values, `(b, t, heads · head_dim)`.
     pub fn attended(&self, [q, k, v]: [Tensor<4>; 3], positions: &Positions) -> Tensor<3> {
         let [b, _, t, _] = q.dims();
         // Without a mask it has to be the attention that is causal by itself, or tokens would look ahead.
-        let context = match positions.causality() {
-            Causality::BuiltIn => attend_fused(q, k, v), // (b, heads, t, head_dim)
+        let context = match positions.causality(self.reach) {
+            Causality::BuiltIn => attend_fused(q, k, v, self.scale), // (b, heads, t, head_dim)
             Causality::Masked(mask) => self.attend_masked(q, k, v, &of_rows(mask, self.kv_heads)), // (b·kv, group, t, head_dim)
         };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
+    }
+
+    /// Every head normed by itself, or all together, if there is a norm: `(b, t, n·head_dim)` to `(b, n, t, head_dim)`.
+    fn split_and_normed(&self, x: Tensor<3>, n: usize, norm: Option<&RmsNorm>) -> Tensor<4> {
+        match self.binds_heads {
+            true => self.split(normed(norm, x), n),
+            false => normed(norm, self.split(x, n)),
+        }
     }
 
     /// `(b, t, n·head_dim)` to `(b, n, t, head_dim)`.
@@ -109,46 +168,39 @@ impl Attention {
                 let seen = width - t + to;
                 let part = |m: &Tensor<3>| m.clone().slice([row..row_end, 0..seen, 0..d]);
                 let q = q.clone().slice([row..row_end, 0..group, from..to, 0..d]);
-                attend_chunk(q, &part(&k), &part(&v), mask.clone().slice([masks.clone(), 0..1, from..to, 0..seen]))
+                let mask = mask.clone().slice([masks.clone(), 0..1, from..to, 0..seen]);
+                self.attend_chunk(q, &part(&k), &part(&v), mask)
             });
             done.push(joined(queries.collect(), 2));
         }
         joined(done, 0)
     }
+
+    /// softmax(cap(scale · q kᵀ) + mask) v for a chunk of K/V heads and queries.
+    fn attend_chunk(&self, q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> Tensor<4> {
+        let [rows, group, t, d] = q.dims();
+        let [_, width, _] = k.dims();
+        // The queries are scaled rather than the scores: those are more wherever `width` is above d.
+        let q = q.reshape([rows, group * t, d]).mul_scalar(self.scale);
+        let scores = q.matmul(k.clone().swap_dims(1, 2)).reshape([rows, group, t, width]);
+        let weights = softmax(capped(scores, self.cap) + mask, 3).reshape([rows, group * t, width]);
+        weights.matmul(v.clone()).reshape([rows, group, t, d])
+    }
 }
 
 /// burn's own, causal by itself: on the CPU it stores no scores, which are what takes longest
 /// there, and goes through the heads on all cores. `(b, heads, t, head_dim)`.
-fn attend_fused(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+fn attend_fused(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, scale: f64) -> Tensor<4> {
     let ([b, heads, t, d], [_, kv, width, _]) = (q.dims(), k.dims());
     // It takes the queries for the last of the tokens, and would compute all pairs.
     let chunk = |from: usize| {
         let to = t.min(from + QUERIES_AT_ONCE);
         let part = |m: &Tensor<4>| m.clone().slice([0..b, 0..kv, 0..width - t + to, 0..d]);
         let q = q.clone().slice([0..b, 0..heads, from..to, 0..d]);
-        let causal = AttentionModuleOptions { is_causal: true, ..Default::default() };
+        let causal = AttentionModuleOptions { scale: Some(scale), is_causal: true, ..Default::default() };
         attention(q, part(&k), part(&v), None, None, causal)
     };
     joined((0..t).step_by(QUERIES_AT_ONCE).map(chunk).collect(), 2)
-}
-
-/// Every head normed by itself, if there is a norm.
-fn normed(norm: Option<&RmsNorm>, heads: Tensor<4>) -> Tensor<4> {
-    match norm {
-        Some(norm) => norm.forward(heads),
-        None => heads,
-    }
-}
-
-/// softmax(q kᵀ / √d + mask) v for a chunk of K/V heads and queries.
-fn attend_chunk(q: Tensor<4>, k: &Tensor<3>, v: &Tensor<3>, mask: Tensor<4>) -> Tensor<4> {
-    let [rows, group, t, d] = q.dims();
-    let [_, width, _] = k.dims();
-    // The queries are scaled rather than the scores: those are more wherever `width` is above d.
-    let q = q.reshape([rows, group * t, d]).mul_scalar(1.0 / (d as f64).sqrt());
-    let scores = q.matmul(k.clone().swap_dims(1, 2)).reshape([rows, group, t, width]) + mask;
-    let weights = softmax(scores, 3).reshape([rows, group * t, width]);
-    weights.matmul(v.clone()).reshape([rows, group, t, d])
 }
 
 /// How many K/V heads and how many queries at once keep the scores within [`SCORE_BYTES`].

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use super::{Block, LayerCache, Outer, Positions, RmsNorm, Table};
+use super::{Block, LayerCache, Outer, Positions};
 use crate::checkpoint::{Checkpoint, ReadError};
 use crate::device::panels::Panels;
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
@@ -47,7 +47,7 @@ impl Decoder {
     ) -> Result<Self, ReadError> {
         let config = checkpoint.config();
         let blocks = config.layers.iter().enumerate().map(|(i, &shape)| {
-            let block = Block::load(&checkpoint.layer(i)?, shape, config, device);
+            let block = Block::load(i, &checkpoint.layer(i)?, shape, config, device);
             progress(i + 1, config.layers.len());
             Ok(block)
         });
@@ -61,35 +61,34 @@ impl Decoder {
     /// residual stream smaller by √(2·layers), as GPT-2 did. Biases start at zero.
     pub fn init(config: &ModelConfig, device: &Device) -> Self {
         let random = |deviation| Distribution::Normal(0.0, deviation);
-        let matrix = || Table::from(Panels::random([config.vocab_size, config.hidden_size], random(DEVIATION), device));
-        let outer = Outer {
-            embedding: matrix(),
-            norm: RmsNorm::new(Tensor::ones([config.hidden_size], device), config.rms_norm_eps),
-            head: (!config.tied_head).then(matrix),
-        };
+        let matrix = || Panels::random([config.vocab_size, config.hidden_size], random(DEVIATION), device);
+        // Norms begin at a factor of one, whatever of it is kept beside the scale.
+        let one = |count: [usize; 1]| Tensor::full(count, 1.0 - config.design.norm_offset, device);
+        let embedding = matrix();
+        let outer = Outer::new(embedding, one([config.hidden_size]), (!config.tied_head).then(matrix), config);
         // As many of these as there are layers times two are summed in the residual stream.
         let narrow = DEVIATION / (2.0 * config.layers.len() as f64).sqrt();
         let initial = |part: Part, layer: LayerShape| {
             let count = [part.elements(config, layer)];
             match part {
-                Part::Norm(_) => Tensor::ones(count, device),
+                Part::Norm(_) => one(count),
                 Part::Bias(_) => Tensor::zeros(count, device),
                 Part::Weight(Projection::O | Projection::Down) => Tensor::random(count, random(narrow), device),
                 Part::Weight(_) => Tensor::random(count, random(DEVIATION), device),
             }
         };
-        let block = |&layer: &LayerShape| {
-            let parts = config.parts().map(|part| (part, initial(part, layer))).collect();
-            Block::new(&parts, layer, config)
+        let block = |(i, &layer): (usize, &LayerShape)| {
+            let parts = config.parts_of(layer).map(|part| (part, initial(part, layer))).collect();
+            Block::new(i, &parts, layer, config)
         };
-        Self { blocks: config.layers.iter().map(block).collect(), outer }
+        Self { blocks: config.layers.iter().enumerate().map(block).collect(), outer }
     }
 
     /// Logits `(b·t, vocab)` of whole sequences `(b, t)`.
     pub fn forward(&self, tokens: Tensor<2, Int>, config: &ModelConfig) -> Tensor<2> {
         let [_, t] = tokens.dims();
         // The angles are those of every layer, so they are computed once.
-        let positions = Positions::new(&config.rope, config.head_dim, 0, t, &self.outer.embedding.val().device());
+        let positions = Positions::new(config, 0, t, &self.outer.embedding.val().device());
         let hidden = self.blocks.iter().fold(self.outer.embed(tokens), |h, block| block.forward(h, &positions));
         self.outer.logits(hidden)
     }
@@ -98,7 +97,7 @@ impl Decoder {
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, config: &ModelConfig, cache: &mut KvCache) -> Tensor<2> {
         let [_, t] = tokens.dims();
         let device = self.outer.embedding.val().device();
-        let positions = Positions::new(&config.rope, config.head_dim, cache.tokens, t, &device);
+        let positions = Positions::new(config, cache.tokens, t, &device);
         // A new cache knows no model; it gets its layers with the first tokens.
         cache.layers.resize_with(self.blocks.len(), LayerCache::default);
         let mut hidden = self.outer.embed(tokens);

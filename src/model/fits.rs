@@ -21,7 +21,7 @@ pub fn pieces(config: &ModelConfig) -> impl Iterator<Item = (String, u64)> {
     // On the device all weights are in single precision.
     let bytes = |elements: usize| (elements * size_of::<f32>()) as u64;
     let of_layer = move |(i, &layer): (usize, &LayerShape)| {
-        config.parts().map(move |part| (format!("{part} of layer {i}"), bytes(part.elements(config, layer))))
+        config.parts_of(layer).map(move |part| (format!("{part} of layer {i}"), bytes(part.elements(config, layer))))
     };
     config.layers.iter().enumerate().flat_map(of_layer)
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::activation::capped;
 use super::transfer::in_panels;
 use super::{RmsNorm, upload};
 use crate::checkpoint::OuterWeights;
@@ -18,6 +19,8 @@ pub struct Head {
     pub matrix: Panels,
     /// Bytes of the matrix that are multiplied at once.
     chunk: usize,
+    /// c of c · tanh(logit / c).
+    cap: Option<f64>,
 }
 
 impl Head {
@@ -25,9 +28,10 @@ impl Head {
     pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
         let matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
         Self {
-            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
+            norm: RmsNorm::last(upload(&weights.final_norm, device), config),
             matrix: in_panels(matrix, device),
             chunk: bindable(CHUNK_BYTES, device),
+            cap: config.design.logit_cap,
         }
     }
 
@@ -47,10 +51,11 @@ impl Head {
     /// The logits `(rows, to − from)` of normed hidden states `(rows, d)` for a chunk of the vocabulary.
     pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
         let [vocab, _] = self.matrix.dims();
-        match to - from == vocab {
+        let logits = match to - from == vocab {
             true => self.matrix.times_transposed(normed.clone()),
             false => product(normed.clone(), self.matrix.rows(from..to).transpose()),
-        }
+        };
+        capped(logits, self.cap)
     }
 
     /// log p of normed hidden states for every chunk of the vocabulary, `(rows, to − from)` each. The logits serve for their

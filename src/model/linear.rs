@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::{LowRank, Table};
 use crate::device::panels::Panels;
+use crate::shape::ModelConfig;
 
 /// y = x Wᵀ + b over the last axis, and what an adapter adds.
 #[derive(Module, Debug)]
@@ -54,24 +55,45 @@ impl Linear {
     }
 }
 
-/// x / √(mean x² + ε) · scale over the last axis (arXiv 1910.07467).
+/// x / √(mean x² + ε) · (offset + scale) over the last axis (arXiv 1910.07467).
 #[derive(Module, Debug)]
 pub struct RmsNorm {
     /// One factor for each entry of the last axis, `(d)`.
     pub scale: Param<Tensor<1>>,
     eps: f64,
+    /// What is added to the scale, and the factor of what comes out.
+    offset: f64,
+    factor: f64,
 }
 
 impl RmsNorm {
-    /// A norm with the scale `(d)`.
-    pub fn new(scale: Tensor<1>, eps: f64) -> Self {
-        Self { scale: Param::from_tensor(scale), eps }
+    /// A norm of a model with the scale `(d)`.
+    pub fn new(scale: Tensor<1>, config: &ModelConfig) -> Self {
+        let (eps, offset) = (config.rms_norm_eps, config.design.norm_offset);
+        Self { scale: Param::from_tensor(scale), eps, offset, factor: 1.0 }
+    }
+
+    /// The norm before a model's logits: they are linear in what comes out of it, so their factor stands here.
+    pub(super) fn last(scale: Tensor<1>, config: &ModelConfig) -> Self {
+        Self { factor: config.design.logit_scale, ..Self::new(scale, config) }
     }
 
     /// `(…, d)` to the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         // ε stands within the root, so that a row of zeros stays zeros.
         let mean_square = x.clone().powi_scalar(2).mean_dim(D - 1);
-        x / mean_square.add_scalar(self.eps).sqrt() * self.scale.val().unsqueeze()
+        let scale = self.scale.val();
+        // Gone round where they change nothing: training would keep them for the way back.
+        let scale = if self.offset == 0.0 { scale } else { scale.add_scalar(self.offset) };
+        let scale = if self.factor == 1.0 { scale } else { scale.mul_scalar(self.factor) };
+        x / mean_square.add_scalar(self.eps).sqrt() * scale.unsqueeze()
+    }
+}
+
+/// `x` behind a norm, if there is one.
+pub(super) fn normed<const D: usize>(norm: Option<&RmsNorm>, x: Tensor<D>) -> Tensor<D> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Axes: b sequences, t tokens, d the hidden size. Weights are `(out, in)` as they are stored.
 
+mod activation;
 mod attention;
 mod block;
 mod bytes;
 mod decoder;
 mod dropout;
+mod feed_forward;
 mod fits;
 mod gates;
 mod generate;
@@ -25,6 +27,7 @@ pub use block::Block;
 pub use bytes::{batch_bytes, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
 pub use decoder::{Decoder, KvCache};
 pub use dropout::Dropout;
+use feed_forward::FeedForward;
 pub use fits::{fits, pieces};
 pub use gates::Gates;
 pub use generate::{Stop, generate};

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::activation::capped;
+use super::transfer::in_panels;
 use super::{RmsNorm, Table, upload};
 use crate::checkpoint::OuterWeights;
 use crate::device::panels::{Panels, bindable};
@@ -21,15 +23,28 @@ pub struct Outer {
     pub norm: RmsNorm,
     /// `(vocab, d)`; without it the embedding serves.
     pub head: Option<Table>,
+    /// Factor of every embedding.
+    embedding_scale: f64,
+    /// c of c · tanh(logit / c).
+    #[module(skip)]
+    logit_cap: Option<f64>,
 }
 
 impl Outer {
     /// What a checkpoint has outside its layers.
     pub fn load(weights: &OuterWeights, config: &ModelConfig, device: &Device) -> Self {
+        let head = weights.head.as_ref().map(|head| in_panels(head, device));
+        Self::new(in_panels(&weights.embedding, device), upload(&weights.final_norm, device), head, config)
+    }
+
+    /// Embedding `(vocab, d)`, scale of the last norm `(d)`, and the head `(vocab, d)` where it is another matrix.
+    pub(super) fn new(embedding: Panels, norm: Tensor<1>, head: Option<Panels>, config: &ModelConfig) -> Self {
         Self {
-            embedding: Table::load(&weights.embedding, device),
-            norm: RmsNorm::new(upload(&weights.final_norm, device), config.rms_norm_eps),
-            head: weights.head.as_ref().map(|head| Table::load(head, device)),
+            embedding: embedding.into(),
+            norm: RmsNorm::last(norm, config),
+            head: head.map(Table::from),
+            embedding_scale: config.design.embedding_scale,
+            logit_cap: config.design.logit_cap,
         }
     }
 
@@ -38,13 +53,14 @@ impl Outer {
         let [b, t] = tokens.dims();
         let embedding = self.embedding.val();
         let [_, d] = embedding.dims();
-        embedding.select(tokens.reshape([b * t])).reshape([b, t, d])
+        let rows = embedding.select(tokens.reshape([b * t])).reshape([b, t, d]);
+        if self.embedding_scale == 1.0 { rows } else { rows.mul_scalar(self.embedding_scale) }
     }
 
     /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [b, t, d] = hidden.dims();
-        self.matrix().times_transposed(self.norm.forward(hidden).reshape([b * t, d]))
+        capped(self.matrix().times_transposed(self.norm.forward(hidden).reshape([b * t, d])), self.logit_cap)
     }
 
     /// The output matrix `(vocab, d)`: the head, or the embedding where the model has no head of its own.

@@ -4,15 +4,15 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
 use super::transfer::{download, in_panels, upload};
-use super::{Attention, Block, Dropout, Linear, LowRank, Outer, RmsNorm, Table};
+use super::{Attention, Block, Dropout, FeedForward, Linear, LowRank, Outer, RmsNorm, Table};
 use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
 use crate::device::panels::Panels;
 use crate::device::readback::ReadbackError;
-use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Part, Projection};
+use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Norms, Part, Projection, Site};
 
 impl Block {
-    /// A layer of a checkpoint.
-    pub fn load(weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
+    /// Layer `i` of a checkpoint.
+    pub fn load(i: usize, weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
         let matrix = |(part, tensor): (Part, &HostTensor)| match part {
             Part::Weight(_) => Some((part, in_panels(tensor, device))),
             _ => None,
@@ -22,12 +22,12 @@ impl Block {
             _ => Some((part, upload(tensor, device))),
         };
         let (matrices, vectors) = (weights.iter().filter_map(matrix), weights.iter().filter_map(vector));
-        Self::of(&matrices.collect(), &vectors.collect(), shape, config)
+        Self::of(i, &matrices.collect(), &vectors.collect(), shape, config)
     }
 
-    /// A layer made of its parts. They lie flat, row-major, so that one type holds matrices and
+    /// Layer `i` made of its parts. They lie flat, row-major, so that one type holds matrices and
     /// vectors.
-    pub fn new(parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
+    pub fn new(i: usize, parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
         let matrix = |(part, flat): (Part, &Tensor<1>)| match part {
             Part::Weight(projection) => {
                 let shape = projection.axes().map(|axis| axis.entries(config, shape));
@@ -35,49 +35,75 @@ impl Block {
             }
             _ => None,
         };
-        Self::of(&parts.iter().filter_map(matrix).collect(), parts, shape, config)
+        Self::of(i, &parts.iter().filter_map(matrix).collect(), parts, shape, config)
     }
 
-    fn of(matrices: &Layer<Panels>, parts: &Layer<Tensor<1>>, shape: LayerShape, config: &ModelConfig) -> Self {
+    /// Of the parts only those are read here that are no matrices.
+    fn of(
+        i: usize,
+        matrices: &Layer<Panels>,
+        parts: &Layer<Tensor<1>>,
+        shape: LayerShape,
+        config: &ModelConfig,
+    ) -> Self {
         let linear =
             |projection: Projection| Linear::new(matrices.weight(projection).clone(), parts.bias(projection).cloned());
-        let norm = |scale: &Tensor<1>| RmsNorm::new(scale.clone(), config.rms_norm_eps);
-        let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
-        let head_norms = [Norm::Query, Norm::Key].map(|of| parts.get(Part::Norm(of)).map(norm));
-        Self {
-            input_norm: norm(&parts[Part::Norm(Norm::Input)]),
-            attention: Attention::new(projections, head_norms, shape, config.head_dim),
-            post_norm: norm(&parts[Part::Norm(Norm::PostAttention)]),
+        let norm = |of: Norm| parts.get(Part::Norm(of)).map(|scale| RmsNorm::new(scale.clone(), config));
+        // The name of the one before the feed-forward part belongs to another where norms stand behind.
+        let (behind_attention, before_feed_forward) = match config.design.norms {
+            Norms::Before => (None, norm(Norm::PostAttention)),
+            Norms::Behind => (norm(Norm::PostAttention), None),
+            Norms::Around => (norm(Norm::PostAttention), norm(Norm::PreFeedForward)),
+        };
+        let attention = || {
+            let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
+            let [q_norm, k_norm] =
+                [[Norm::Query, Norm::Queries], [Norm::Key, Norm::Keys]].map(|of| of.into_iter().find_map(norm));
+            let norms = [norm(Norm::Input), behind_attention, q_norm, k_norm];
+            Attention::new(i, projections, norms, shape, config)
+        };
+        let feed_forward = || FeedForward {
+            norm: before_feed_forward,
             gate: linear(Projection::Gate),
             up: linear(Projection::Up),
             down: linear(Projection::Down),
+            added_norm: norm(Norm::PostFeedForward),
+            activation: config.design.activation,
+        };
+        Self {
+            attention: shape.has(Site::Heads).then(attention),
+            feed_forward: shape.has(Site::Channels).then(feed_forward),
             gates: None,
+            norms: config.design.norms,
+            residual_scale: config.design.residual_scale,
         }
     }
 
-    /// The module of a projection.
-    pub fn linear(&self, projection: Projection) -> &Linear {
+    /// The module of a projection; `None` where the layer lacks its half.
+    pub fn linear(&self, projection: Projection) -> Option<&Linear> {
+        let (attention, feed_forward) = (self.attention.as_ref(), self.feed_forward.as_ref());
         match projection {
-            Projection::Q => &self.attention.q,
-            Projection::K => &self.attention.k,
-            Projection::V => &self.attention.v,
-            Projection::O => &self.attention.o,
-            Projection::Gate => &self.gate,
-            Projection::Up => &self.up,
-            Projection::Down => &self.down,
+            Projection::Q => attention.map(|attention| &attention.q),
+            Projection::K => attention.map(|attention| &attention.k),
+            Projection::V => attention.map(|attention| &attention.v),
+            Projection::O => attention.map(|attention| &attention.o),
+            Projection::Gate => feed_forward.map(|feed_forward| &feed_forward.gate),
+            Projection::Up => feed_forward.map(|feed_forward| &feed_forward.up),
+            Projection::Down => feed_forward.map(|feed_forward| &feed_forward.down),
         }
     }
 
-    /// The module of a projection, to be changed.
-    pub fn linear_mut(&mut self, projection: Projection) -> &mut Linear {
+    /// The module of a projection, to be changed; `None` where the layer lacks its half.
+    pub fn linear_mut(&mut self, projection: Projection) -> Option<&mut Linear> {
+        let (attention, feed_forward) = (self.attention.as_mut(), self.feed_forward.as_mut());
         match projection {
-            Projection::Q => &mut self.attention.q,
-            Projection::K => &mut self.attention.k,
-            Projection::V => &mut self.attention.v,
-            Projection::O => &mut self.attention.o,
-            Projection::Gate => &mut self.gate,
-            Projection::Up => &mut self.up,
-            Projection::Down => &mut self.down,
+            Projection::Q => attention.map(|attention| &mut attention.q),
+            Projection::K => attention.map(|attention| &mut attention.k),
+            Projection::V => attention.map(|attention| &mut attention.v),
+            Projection::O => attention.map(|attention| &mut attention.o),
+            Projection::Gate => feed_forward.map(|feed_forward| &mut feed_forward.gate),
+            Projection::Up => feed_forward.map(|feed_forward| &mut feed_forward.up),
+            Projection::Down => feed_forward.map(|feed_forward| &mut feed_forward.down),
         }
     }
 
@@ -86,11 +112,16 @@ impl Block {
     pub fn with_part(mut self, part: Part, values: Tensor<1>) -> Self {
         match part {
             Part::Weight(projection) => {
-                let linear = self.linear_mut(projection);
-                let shape = linear.weight.val().dims();
-                linear.weight = Panels::from(values.reshape(shape)).into();
+                if let Some(linear) = self.linear_mut(projection) {
+                    let shape = linear.weight.val().dims();
+                    linear.weight = Panels::from(values.reshape(shape)).into();
+                }
             }
-            Part::Bias(projection) => self.linear_mut(projection).bias = Some(Param::from_tensor(values)),
+            Part::Bias(projection) => {
+                if let Some(linear) = self.linear_mut(projection) {
+                    linear.bias = Some(Param::from_tensor(values));
+                }
+            }
             Part::Norm(norm) => {
                 if let Some(norm) = self.norm_mut(norm) {
                     norm.scale = Param::from_tensor(values);
@@ -104,7 +135,9 @@ impl Block {
     #[must_use]
     pub fn with_adapters(mut self, adapters: impl IntoIterator<Item = (Projection, LowRank)>) -> Self {
         for (projection, adapter) in adapters {
-            self.linear_mut(projection).low_rank = Some(adapter);
+            if let Some(linear) = self.linear_mut(projection) {
+                linear.low_rank = Some(adapter);
+            }
         }
         self
     }
@@ -114,28 +147,42 @@ impl Block {
     pub fn dropping(mut self, dropout: Dropout) -> Self {
         // By its place among all seven: which others have adapters changes nothing of what one drops.
         for (place, projection) in Projection::ALL.into_iter().enumerate() {
-            let linear = self.linear_mut(projection);
+            let Some(linear) = self.linear_mut(projection) else { continue };
             linear.low_rank = linear.low_rank.take().map(|adapter| adapter.dropping(dropout.at(place as u32)));
         }
         self
     }
 
-    /// The module of a norm, in a model that has it.
+    /// The module of a norm, in a layer that has it.
     pub fn norm(&self, norm: Norm) -> Option<&RmsNorm> {
+        let (attention, feed_forward) = (self.attention.as_ref(), self.feed_forward.as_ref());
         match norm {
-            Norm::Input => Some(&self.input_norm),
-            Norm::Query => self.attention.q_norm.as_ref(),
-            Norm::Key => self.attention.k_norm.as_ref(),
-            Norm::PostAttention => Some(&self.post_norm),
+            Norm::Input => attention?.norm.as_ref(),
+            Norm::Query => attention?.head_norms(false)[0],
+            Norm::Key => attention?.head_norms(false)[1],
+            Norm::Queries => attention?.head_norms(true)[0],
+            Norm::Keys => attention?.head_norms(true)[1],
+            Norm::PostAttention => match self.norms {
+                Norms::Before => feed_forward?.norm.as_ref(),
+                Norms::Behind | Norms::Around => attention?.added_norm.as_ref(),
+            },
+            Norm::PreFeedForward => feed_forward?.norm.as_ref().filter(|_| self.norms == Norms::Around),
+            Norm::PostFeedForward => feed_forward?.added_norm.as_ref(),
         }
     }
 
     fn norm_mut(&mut self, norm: Norm) -> Option<&mut RmsNorm> {
+        let (attention, feed_forward) = (self.attention.as_mut(), self.feed_forward.as_mut());
         match norm {
-            Norm::Input => Some(&mut self.input_norm),
-            Norm::Query => self.attention.q_norm.as_mut(),
-            Norm::Key => self.attention.k_norm.as_mut(),
-            Norm::PostAttention => Some(&mut self.post_norm),
+            Norm::Input => attention?.norm.as_mut(),
+            Norm::Query | Norm::Queries => attention?.q_norm.as_mut(),
+            Norm::Key | Norm::Keys => attention?.k_norm.as_mut(),
+            Norm::PostAttention => match self.norms {
+                Norms::Before => feed_forward?.norm.as_mut(),
+                Norms::Behind | Norms::Around => attention?.added_norm.as_mut(),
+            },
+            Norm::PreFeedForward => feed_forward?.norm.as_mut(),
+            Norm::PostFeedForward => feed_forward?.added_norm.as_mut(),
         }
     }
 
@@ -147,8 +194,11 @@ impl Block {
         let mut parts = Vec::new();
         for part in Part::ALL {
             let tensor = match part {
-                Part::Weight(projection) => Some(table(&self.linear(projection).weight).await?),
-                Part::Bias(projection) => vector(self.linear(projection).bias.as_ref()).await?,
+                Part::Weight(projection) => match self.linear(projection) {
+                    Some(linear) => Some(table(&linear.weight).await?),
+                    None => None,
+                },
+                Part::Bias(projection) => vector(self.linear(projection).and_then(|l| l.bias.as_ref())).await?,
                 Part::Norm(norm) => vector(self.norm(norm).map(|norm| &norm.scale)).await?,
             };
             parts.extend(tensor.map(|tensor| (part, tensor)));

@@ -1,10 +1,8 @@
 //! The matrices of a model, in blocks that the device can bind.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
-use super::transfer::in_panels;
-use crate::checkpoint::HostTensor;
 use crate::device::panels::Panels;
 
 /// A matrix `(out, in)`, or `(vocab, d)`, in a block or several. A training learns all its blocks.
@@ -14,11 +12,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// A matrix of the host, on the device.
-    pub fn load(matrix: &HostTensor, device: &Device) -> Self {
-        in_panels(matrix, device).into()
-    }
-
     /// The matrix as it is now.
     pub fn val(&self) -> Panels {
         Panels::stacked(self.blocks.iter().map(Param::val).collect())

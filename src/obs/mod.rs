@@ -39,6 +39,7 @@ pub mod toy;
 pub mod trace;
 #[cfg(feature = "gpu")]
 mod wgpu;
+mod whole;
 
 #[cfg(feature = "gpu")]
 pub use self::wgpu::WgpuExecutor;
@@ -55,3 +56,4 @@ pub use repeat::SmallLayer;
 pub use score::Score;
 pub use shared::Shared;
 pub use steps::ChannelSteps;
+pub use whole::whole_output;

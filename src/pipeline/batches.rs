@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::PipelineError;
 use crate::checkpoint::HostTensor;
 use crate::format::hex;
+use crate::shape::Design;
 
 /// Consecutive windows of one length, at most `most` together.
 pub fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
@@ -29,7 +30,12 @@ pub fn batches(windows: &[Vec<u32>], most: usize) -> Vec<Range<usize>> {
 ///
 /// # Errors
 /// When a token has no row in the table.
-pub fn embed(windows: &[Vec<u32>], range: &Range<usize>, embedding: &HostTensor) -> Result<TensorData, PipelineError> {
+pub fn embed(
+    windows: &[Vec<u32>],
+    range: &Range<usize>,
+    embedding: &HostTensor,
+    design: &Design,
+) -> Result<TensorData, PipelineError> {
     let (vocabulary, width) = (embedding.shape[0], embedding.shape[1]);
     let tokens = windows[range.start].len();
     let mut values = Vec::with_capacity(range.len() * tokens * width);
@@ -38,7 +44,7 @@ pub fn embed(windows: &[Vec<u32>], range: &Range<usize>, embedding: &HostTensor)
             let row = token as usize * width;
             // Another model's tokenizer makes numbers beyond the table; that must not panic.
             match embedding.values.get(row..row + width) {
-                Some(row) => values.extend_from_slice(row),
+                Some(row) => values.extend(design.embedded(row)),
                 None => return Err(PipelineError::Token { window, token, vocabulary }),
             }
         }
@@ -78,9 +84,9 @@ mod tests {
     #[test]
     fn a_token_beyond_the_table_is_an_error() {
         let table = HostTensor { shape: vec![2, 1], values: vec![5.0, 6.0] };
-        let rows = embed(&[vec![1, 0]], &(0..1), &table).unwrap();
+        let rows = embed(&[vec![1, 0]], &(0..1), &table, &Design::default()).unwrap();
         assert_eq!(rows.try_to_vec::<f32>().unwrap(), [6.0, 5.0]);
-        let error = embed(&[vec![0, 2]], &(0..1), &table).unwrap_err();
+        let error = embed(&[vec![0, 2]], &(0..1), &table, &Design::default()).unwrap_err();
         assert!(matches!(error, PipelineError::Token { window: 0, token: 2, vocabulary: 2 }), "{error}");
     }
 

@@ -15,11 +15,11 @@ pub(super) struct Source {
 }
 
 /// The texts that make a folder of the weights, by name: config.json, code, model card.
-pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -> Vec<(&'static str, String)> {
+pub(super) fn beside(checkpoint: &Checkpoint, report: &Report, source: Source) -> Vec<(String, String)> {
     // From the report, which has the sizes that the layers really have.
     let pruned = report.pruned_config(checkpoint.config());
     let mut texts = huggingface::model_texts(checkpoint.raw_config(), &pruned, report.dtype);
-    texts.push((Card::FILE, card(report, &pruned, source).to_markdown()));
+    texts.push((Card::FILE.to_owned(), card(report, &pruned, source).to_markdown()));
     texts
 }
 
@@ -35,7 +35,7 @@ fn card<'a>(report: &'a Report, pruned: &'a ModelConfig, source: Source) -> Card
         bytes: [report.bytes_before, report.bytes_after],
         decoder_ratio: report.plan.decoder_ratio(),
         calibration_tokens: report.calibration_tokens,
-        before: report.layers.iter().map(|l| l.before).collect(),
+        layers: report.layers.iter().map(|l| [l.before, l.after]).collect(),
         errors: report.layers.iter().map(|l| l.heads.measured_loss + l.channels.measured_loss).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::checkpoint::{HostTensor, LayerWeights};
 use crate::obs::HeadUnit;
-use crate::shape::{Axis, LayerShape, ModelConfig, Part, Projection, entries_of};
+use crate::shape::{Axis, LayerShape, ModelConfig, Norms, Part, Projection, entries_of};
 
 /// What stays of a layer, by the indices it had. All ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,20 +60,25 @@ pub(super) fn refitted(of: Projection, weight: HostTensor, bias: Option<HostTens
 }
 
 /// The layer with the `new` parts, whose columns went, in place of its own, and the rows of all
-/// others cut to match.
+/// others cut to match. Of a half of which nothing stays no part is left.
 pub(super) fn cut(
     dense: &LayerWeights,
     kept: &KeptIndices,
-    head_dim: usize,
+    (head_dim, norms): (usize, Norms),
     new: impl Iterator<Item = (Part, HostTensor)>,
 ) -> LayerWeights {
     let mut new: HashMap<Part, HostTensor> = new.collect();
     // Only rows are cut here: the two matrices that lose columns come refitted and narrow.
-    dense.map(|part, tensor| match (new.remove(&part), kept.along(part.axes()[0], head_dim)) {
-        (Some(new), _) => new,
-        (None, Some(rows)) => tensor.select(0, &rows),
-        (None, None) => tensor.clone(),
-    })
+    let cut = |(part, tensor): (Part, &HostTensor)| {
+        let tensor = match (new.remove(&part), kept.along(part.axes()[0], head_dim)) {
+            (Some(new), _) => new,
+            (None, Some(rows)) => tensor.select(0, &rows),
+            (None, None) => tensor.clone(),
+        };
+        (part, tensor)
+    };
+    let after = kept.shape();
+    dense.iter().filter(|(part, _)| after.has(part.site(norms))).map(cut).collect()
 }
 
 /// `weight` `(out, columns)` minus `narrow` `(out, kept)` at the kept columns: W − Ŵ with Ŵ zero
@@ -95,7 +100,7 @@ pub(super) fn difference(weight: &HostTensor, narrow: &HostTensor, kept: &[usize
 pub(super) fn with_zero_biases(layer: LayerWeights, config: &ModelConfig, shape: LayerShape) -> LayerWeights {
     let mut present: HashMap<Part, HostTensor> = layer.into_iter().collect();
     let zeros = |part: Part| HostTensor::zeros(part.shape(config, shape));
-    config.parts().map(|part| (part, present.remove(&part).unwrap_or_else(|| zeros(part)))).collect()
+    config.parts_of(shape).map(|part| (part, present.remove(&part).unwrap_or_else(|| zeros(part)))).collect()
 }
 
 /// A bias with what is added to it.
@@ -129,6 +134,17 @@ mod tests {
     fn query_heads_leave_keys_and_values_alone() {
         let kept = KeptIndices::new(GROUPED, HeadUnit::Query, &[0, 3], &[1]);
         assert_eq!(kept, KeptIndices { heads: vec![0, 3], kv_heads: vec![0, 1], channels: vec![1] });
+    }
+
+    #[test]
+    fn of_a_half_that_goes_nothing_is_left() {
+        let parts = [Part::Norm(crate::shape::Norm::Input), Part::Weight(Projection::O), Part::Weight(Projection::Up)];
+        let dense: LayerWeights = parts.map(|part| (part, tensor([3, 8]))).into_iter().collect();
+        let kept = KeptIndices::new(GROUPED, HeadUnit::KeyValue, &[], &[1]);
+        assert_eq!(kept.shape(), LayerShape { channels: 1, ..LayerShape::EMPTY });
+        let left = cut(&dense, &kept, (2, Norms::Before), std::iter::empty());
+        assert_eq!(left.iter().map(|(part, _)| part).collect::<Vec<_>>(), [Part::Weight(Projection::Up)]);
+        assert_eq!(left.weight(Projection::Up), &tensor([3, 8]).select(0, &[1]));
     }
 
     #[test]

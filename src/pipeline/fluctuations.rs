@@ -76,10 +76,14 @@ impl<E: Shared> Run<'_, E> {
         for batch in self.own.clone() {
             let hidden = self.take_hidden(layer, batch)?;
             let context = block.context(hidden.clone(), self.positions(batch));
-            contexts.accumulate(&flat(context.clone())).await.map_err(at(Site::Heads))?;
+            if let Some(context) = &context {
+                contexts.accumulate(&flat(context.clone())).await.map_err(at(Site::Heads))?;
+            }
             let hidden = block.add_attention(hidden, context);
             let inner = block.inner(hidden.clone());
-            inners.accumulate(&flat(inner.clone())).await.map_err(at(Site::Channels))?;
+            if let Some(inner) = &inner {
+                inners.accumulate(&flat(inner.clone())).await.map_err(at(Site::Channels))?;
+            }
             let hidden = block.add_mlp(hidden, inner);
             self.keep_hidden(layer, batch, hidden).await?;
             let done = layer * batches + batch + 1 - self.own.start;
@@ -93,9 +97,16 @@ impl<E: Shared> Run<'_, E> {
         let device = self.job.device.tensor_device();
         let weight = |site: Site| upload::<2>(weights.weight(site.projection()), device);
         let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
-        let [heads, groups] = contexts.of_heads(&weight(Site::Heads), layout).await.map_err(at(Site::Heads))?;
-        let channels = inners.of_channels(&weight(Site::Channels)).await.map_err(at(Site::Channels))?;
+        // A half that the layer lacks has no units.
+        let mut found = UnitScores::default();
+        if shape.has(Site::Heads) {
+            let of_heads = contexts.of_heads(&weight(Site::Heads), layout).await;
+            [found.heads, found.groups] = of_heads.map_err(at(Site::Heads))?;
+        }
+        if shape.has(Site::Channels) {
+            found.channels = inners.of_channels(&weight(Site::Channels)).await.map_err(at(Site::Channels))?;
+        }
         // What a run that goes on reads of them must choose alike.
-        Ok(UnitScores { heads, groups, channels }.rounded())
+        Ok(found.rounded())
     }
 }

@@ -28,7 +28,7 @@ use crate::checkpoint::{Checkpoint, LayerWeights, SHARD_BYTES, Types, decode_lay
 use crate::disk::{self, DiskError};
 use crate::format::hex;
 use crate::place::{Kind, Place};
-use crate::shape::ModelConfig;
+use crate::shape::{ModelConfig, places};
 
 mod assemble;
 mod room;
@@ -52,6 +52,7 @@ pub enum Opened {
 pub struct OutputFolder {
     work: Work,
     config: ModelConfig,
+    /// Of the tensors as they are numbered in the result.
     types: Types,
     plan: Vec<LayerPlan>,
     shard_bytes: usize,
@@ -81,9 +82,10 @@ impl OutputFolder {
         let config = job.plan.biased_config(job.checkpoint.config());
         // After the claim, which may have removed another run's layers.
         let finished = count_finished(work.folder(), config.layers.len());
-        let types = job.types();
-        room::ask(work.folder(), job.plan, types.bulk())?;
         let (plan, shard_bytes) = (job.plan.layers.clone(), SHARD_BYTES);
+        let stay: Vec<usize> = (0..plan.len()).filter(|&layer| !plan[layer].after.is_empty()).collect();
+        let types = job.types().of_layers(&stay);
+        room::ask(work.folder(), job.plan, types.bulk())?;
         Ok(Opened::Work(Self { work, config, plan, types, shard_bytes, finished }))
     }
 
@@ -156,6 +158,11 @@ impl OutputFolder {
         }
     }
 
+    /// The number by which the tensors of a layer are named. One that leaves the model has none to be named.
+    fn place(&self, layer: usize) -> usize {
+        places(self.plan.iter().map(|plan| plan.after))[layer].unwrap_or(layer)
+    }
+
     fn damaged(&self, name: &str) -> FolderError {
         FolderError::Damaged { path: self.work.folder().join(name), folder: self.work.folder().to_owned() }
     }
@@ -180,12 +187,12 @@ impl LayerSink for OutputFolder {
         if hex(&Sha256::digest(&bytes)) != sidecar.weights_sha256 {
             return Err(self.damaged(&name).into());
         }
-        Ok(decode_layer(layer, bytes, &self.config, sidecar.record.after)?)
+        Ok(decode_layer(self.place(layer), bytes, &self.config, sidecar.record.after)?)
     }
 
     fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
         let layer = finished.record.layer;
-        let bytes = encode_layer(layer, &finished.weights, &self.types)?;
+        let bytes = encode_layer(self.place(layer), &finished.weights, self.config.family, &self.types)?;
         let sidecar = Sidecar::new(finished.seconds, &bytes, finished.record);
         self.keep(layer, &bytes, &sidecar)?;
         // Only now: a layer counts when its mark is on the disk.

@@ -10,8 +10,8 @@ use crate::shape::Projection;
 
 /// A site's new projection on the device, and how far it is from the old one.
 pub(super) struct NewProjection {
-    /// Ŵᵀ `(kept, out)`.
-    transposed: Tensor<2>,
+    /// Ŵᵀ `(kept, out)`; `None` where the site has gone as a whole, or was never there.
+    transposed: Option<Tensor<2>>,
     /// The bias `(out)`, rounded as it will be saved; `None` where there is none.
     bias: Option<Tensor<1>>,
     /// Which inputs are kept; `None` for all.
@@ -34,13 +34,19 @@ impl NewProjection {
         device: &Device,
     ) -> Self {
         Self {
-            transposed: upload::<2>(weights.weight(projection), device).transpose(),
+            transposed: Some(upload::<2>(weights.weight(projection), device).transpose()),
             bias: weights.bias(projection).map(|b| upload(b, device)),
             // Gathering all columns would copy the input for nothing.
             columns: (columns.len() != inputs).then(|| indices(columns, device)),
             difference: difference.map(|d| upload::<2>(&d, device).transpose()),
             bias_change: None,
         }
+    }
+
+    /// No projection, of a site that goes as a whole. The `old` weight, if given, is all of the difference.
+    pub fn left_out(old: Option<&HostTensor>, device: &Device) -> Self {
+        let difference = old.map(|old| upload::<2>(old, device).transpose());
+        Self { transposed: None, bias: None, columns: None, difference, bias_change: None }
     }
 
     /// The same projection, told how its bias differs from that of the old one.
@@ -57,34 +63,41 @@ impl NewProjection {
         Self { bias_change, ..self }
     }
 
+    /// Whether there is none.
+    pub fn is_left_out(&self) -> bool {
+        self.transposed.is_none()
+    }
+
     /// Which inputs are kept; `None` for all.
     pub fn kept(&self) -> Option<&Tensor<1, Int>> {
         self.columns.as_ref()
     }
 
-    /// `hidden` plus the projection of `input`, both `(windows, tokens, …)`.
-    pub fn add(&self, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
+    /// The projection `(windows, tokens, out)` of `input` `(windows, tokens, columns)`; `None` where there is none.
+    pub fn output(&self, input: Tensor<3>) -> Option<Tensor<3>> {
+        let [windows, tokens, _] = input.dims();
         // One product over the tokens of all windows, not one for each window.
         let input = flat(input);
         let input = match &self.columns {
             Some(columns) => input.select(1, columns.clone()),
             None => input,
         };
-        self.add_flat(hidden, input)
+        self.of_rows(input, [windows, tokens])
     }
 
     /// The same of an input `(windows, tokens, kept)` that has the kept columns alone.
-    pub fn add_kept(&self, hidden: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
-        self.add_flat(hidden, flat(input))
+    pub fn output_of_kept(&self, input: Tensor<3>) -> Option<Tensor<3>> {
+        let [windows, tokens, _] = input.dims();
+        self.of_rows(flat(input), [windows, tokens])
     }
 
-    fn add_flat(&self, hidden: Tensor<3>, input: Tensor<2>) -> Tensor<3> {
-        let shape = hidden.dims();
-        let mut output = product(input, self.transposed.clone());
+    fn of_rows(&self, input: Tensor<2>, [windows, tokens]: [usize; 2]) -> Option<Tensor<3>> {
+        let mut output = product(input, self.transposed.clone()?);
         if let Some(bias) = &self.bias {
             output = output + bias.clone().unsqueeze();
         }
-        hidden + output.reshape(shape)
+        let [_, out] = output.dims();
+        Some(output.reshape([windows, tokens, out]))
     }
 
     /// ‖input (W − Ŵ)ᵀ − change of the bias‖² of every token; of none where nothing is lost.

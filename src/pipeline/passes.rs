@@ -14,8 +14,9 @@ use crate::device::readback::settled;
 use crate::model::{Block, upload};
 use crate::obs::{
     HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, Shared, prune_channels, prune_heads, remove_ranked,
+    whole_output,
 };
-use crate::shape::{Projection, Site};
+use crate::shape::{Part, Projection, Site};
 
 impl<E: Shared> Run<'_, E> {
     /// Prunes a layer and leaves the next layer's input in `hidden`.
@@ -46,22 +47,31 @@ impl<E: Shared> Run<'_, E> {
         self.layer_started(index, true)?;
         let (weights, block) = self.load(index)?;
         let kept = kept(record);
+        let device = self.job.device.tensor_device();
+        // Nothing is measured in a replay; the record has the losses.
         let of_saved = |projection: Projection, columns: &[usize]| {
-            let inputs = weights.weight(projection).shape[1];
-            // Nothing is measured in a replay; the record has the losses.
-            NewProjection::new(saved, projection, columns, inputs, None, self.job.device.tensor_device())
+            let old = weights.get(Part::Weight(projection)).filter(|_| !columns.is_empty());
+            match old.map(|old| old.shape[1]) {
+                Some(inputs) => NewProjection::new(saved, projection, columns, inputs, None, device),
+                None => NewProjection::left_out(None, device),
+            }
         };
         let o = of_saved(Projection::O, &kept.context_columns(self.config.head_dim));
         let down = of_saved(Projection::Down, &kept.channels);
         let narrow = self.narrowed(&block, &down);
         for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
-            let context = block.context(hidden.clone(), self.positions(batch));
-            let hidden = self.add(&block, Site::Heads, &o, hidden, context);
+            let hidden = match block.context(hidden.clone(), self.positions(batch)) {
+                Some(context) => self.add(&block, Site::Heads, &o, hidden, context),
+                None => hidden,
+            };
             // As the batch was computed at first.
             let hidden = match narrow.as_ref().filter(|_| !self.is_measured[batch]) {
-                Some(narrow) => down.add_kept(hidden.clone(), narrow.inner(hidden)),
-                None => self.add(&block, Site::Channels, &down, hidden.clone(), block.inner(hidden)),
+                Some(narrow) => Self::add_narrow(narrow, &down, hidden),
+                None => match block.inner(hidden.clone()) {
+                    Some(inner) => self.add(&block, Site::Channels, &down, hidden, inner),
+                    None => hidden,
+                },
             };
             // Nothing else is read in a replay, and progress is told after it.
             settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
@@ -80,7 +90,7 @@ impl<E: Shared> Run<'_, E> {
     pub(super) fn load(&mut self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
         let weights = self.layers.take(index)?;
         let shape = self.job.plan.layers[index].before;
-        let block = Block::load(&weights, shape, self.config, self.job.device.tensor_device());
+        let block = Block::load(index, &weights, shape, self.config, self.job.device.tensor_device());
         Ok((weights, block))
     }
 
@@ -90,15 +100,16 @@ impl<E: Shared> Run<'_, E> {
         for batch in self.own.clone() {
             // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
-            let context = block.context(hidden.clone(), self.positions(batch));
-            self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
-            if self.dense.is_some() {
-                // Behind the projection as it was: what is missing there was lost in layers before, not at this site.
-                let behind = block.add_attention(hidden, context.clone());
-                self.draw(index, Site::Heads, batch, block, &mut hessian, (&behind, &context)).await?;
+            if let Some(context) = block.context(hidden.clone(), self.positions(batch)) {
+                self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
+                if self.dense.is_some() {
+                    // Behind the projection as it was: what is missing there was lost in layers before, not at this site.
+                    let behind = block.add_attention(hidden, Some(context.clone()));
+                    self.draw(index, Site::Heads, batch, block, &mut hessian, (&behind, &context)).await?;
+                }
+                // Kept, so that the next pass needs no attention.
+                self.context.put(batch, context).await.map_err(PipelineError::at(index))?;
             }
-            // Kept, so that the next pass needs no attention.
-            self.context.put(batch, context).await.map_err(PipelineError::at(index))?;
             self.batch_done(index, Pass::Attention, batch)?;
         }
         self.gather(index, Site::Heads, &mut hessian).await?;
@@ -114,21 +125,27 @@ impl<E: Shared> Run<'_, E> {
     ) -> Result<Option<Hessian<E>>, PipelineError> {
         let mut hessian = self.new_hessian(index, Site::Channels);
         for batch in self.own.clone() {
-            let context = self.context.take(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
-            if self.is_measured[batch] {
-                heads.measure(index, &context).await?;
+            let context = self.context.take(batch)?;
+            if context.is_none() && block.attention.is_some() {
+                return Err(PipelineError::NotStored { layer: index });
             }
             let hidden = self.take_hidden(index, batch)?;
-            let hidden = self.add(block, Site::Heads, &heads.projection, hidden, context);
+            let hidden = self.measured_behind((index, Site::Heads, batch), block, heads, hidden, context).await?;
             let inner = block.inner(hidden.clone());
-            self.accumulate(index, Site::Channels, &mut hessian, &inner).await?;
-            if self.dense.is_some() {
-                let behind = block.add_mlp(hidden.clone(), inner.clone());
-                self.draw(index, Site::Channels, batch, block, &mut hessian, (&behind, &inner)).await?;
+            if let Some(inner) = &inner {
+                self.accumulate(index, Site::Channels, &mut hessian, inner).await?;
+                if self.dense.is_some() {
+                    let behind = block.add_mlp(hidden.clone(), Some(inner.clone()));
+                    self.draw(index, Site::Channels, batch, block, &mut hessian, (&behind, inner)).await?;
+                }
+            } else {
+                // Nothing else may be read, and progress is told after it.
+                settled(&hidden).await.map_err(|cause| PipelineError::Readback { layer: index, cause })?;
             }
             self.keep_hidden(index, batch, hidden).await?;
             // Of other batches only what is kept is wanted, which is not known yet.
-            if self.job.plan.memory.keep_inner && self.is_measured[batch] {
+            let is_kept = self.job.plan.memory.keep_inner && self.is_measured[batch];
+            if let Some(inner) = inner.filter(|_| is_kept) {
                 self.inner.put(batch, inner).await.map_err(PipelineError::at(index))?;
             }
             self.batch_done(index, Pass::Feedforward, batch)?;
@@ -144,14 +161,11 @@ impl<E: Shared> Run<'_, E> {
         for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
             let hidden = match narrow.as_ref().filter(|_| !self.is_measured[batch]) {
-                Some(narrow) => channels.projection.add_kept(hidden.clone(), narrow.inner(hidden)),
+                Some(narrow) => Self::add_narrow(narrow, &channels.projection, hidden),
                 None => {
                     // Where there was no room they are computed again from the same bits.
-                    let inner = self.inner.take(batch)?.unwrap_or_else(|| block.inner(hidden.clone()));
-                    if self.is_measured[batch] {
-                        channels.measure(index, &inner).await?;
-                    }
-                    self.add(block, Site::Channels, &channels.projection, hidden, inner)
+                    let inner = self.inner.take(batch)?.or_else(|| block.inner(hidden.clone()));
+                    self.measured_behind((index, Site::Channels, batch), block, channels, hidden, inner).await?
                 }
             };
             if !self.is_measured[batch] {
@@ -174,6 +188,9 @@ impl<E: Shared> Run<'_, E> {
     ) -> Result<Selected, PipelineError> {
         // A site that keeps everything has no Hessian, and nothing to solve.
         let Some(hessian) = hessian else { return self.untouched(index, site, weights) };
+        if !self.job.plan.layers[index].after.has(site) {
+            return self.left_out(index, site, weights, hessian).await;
+        }
         let (found, record) = match self.ranks.is_first() {
             true => self.solve(index, site, weights, hessian).await.map(|(found, record)| (Some(found), record))?,
             // Given back before the others wait: a rank that shares its device with the first makes room.
@@ -249,6 +266,29 @@ impl<E: Shared> Run<'_, E> {
         Ok(selected)
     }
 
+    /// A site that goes as a whole: its loss is all that it computed, which the first rank knows by the sum of all.
+    async fn left_out(
+        &mut self,
+        layer: usize,
+        site: Site,
+        weights: &LayerWeights,
+        hessian: Hessian<E>,
+    ) -> Result<Selected, PipelineError> {
+        let (device, old) = (self.job.device.tensor_device(), weights.weight(site.projection()));
+        let mut record = SiteRecord::default();
+        if self.ranks.is_first() {
+            let whole = whole_output(self.executor, &upload(old, device), &hessian).await;
+            let (signal, dead_inputs) = whole.map_err(|cause| PipelineError::Site { layer, site, cause })?;
+            let (kept, removed, scores) = (Vec::new(), Vec::new(), Vec::new());
+            self.tell(Event::Pruned { layer, site, kept, removed, scores, predicted_loss: signal })?;
+            record = SiteRecord { predicted_loss: signal, signal, dead_inputs, ..record };
+        }
+        drop(hessian);
+        let projection = NewProjection::left_out(Some(old), device);
+        let (new, losses) = (std::iter::empty().collect(), Losses::default());
+        Ok(Selected { units: Vec::new(), new, projection, record, losses })
+    }
+
     /// The mathematics of a site.
     async fn prune_site(
         &self,
@@ -317,7 +357,7 @@ impl<E: Shared> Run<'_, E> {
         let plan = &self.job.plan.layers[index];
         let kept = KeptIndices::new(plan.before, plan.unit, &heads.units, &channels.units);
         let new = heads.new.into_iter().chain(channels.new);
-        let weights = cut(dense, &kept, self.config.head_dim, new);
+        let weights = cut(dense, &kept, (self.config.head_dim, self.config.design.norms), new);
         let record = LayerRecord {
             layer: index,
             ratio: plan.ratio,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::memory::{self, Limits, MemoryPlan};
 use super::{Request, UnitScores};
 use crate::allocate::{AllocateError, Allocated, LayerPlan, Schedule, allocate, by_scores};
-use crate::obs::Selection;
-use crate::shape::{Family, ModelConfig};
+use crate::obs::{Brought, Selection};
+use crate::shape::{Family, ModelConfig, Site};
 
 mod error;
 
@@ -42,9 +42,9 @@ impl Plan {
         1.0 - sum(|l| l.parameters_after) / sum(|l| l.parameters_before)
     }
 
-    /// `config` with the sizes and the biases that the layers will have.
+    /// `config` with the sizes and the biases that the layers will have, without those that leave the model.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.biased_config(config) }
+        self.biased_config(config).with_layers(self.layers.iter().map(|l| l.after))
     }
 
     /// Whether the layers' sizes follow from the text, and not from what was asked alone. As much goes in total.
@@ -116,9 +116,14 @@ pub fn plan(request: &Request, config: &ModelConfig, limits: &Limits) -> Result<
 pub fn plan_beside(request: &Request, config: &ModelConfig, limits: &Limits, beside: u64) -> Result<Plan, PlanError> {
     check(request)?;
     refuse_biases(request, config)?;
+    refuse_halves(request, config)?;
+    if request.options.needs_draw() && !config.design.adds_plainly() {
+        return Err(PlanError::NoDraw { family: config.family });
+    }
     // With the biases that the method adds: the target is met by what is written.
     let written = request.written_config(config);
     let Allocated { ratio, layers } = allocate(&request.allocation, config, &written)?;
+    refuse_heads(request, &layers, config)?;
     let memory = memory::plan(request, config, &layers, limits, beside)?;
     Ok(Plan {
         request: request.clone(),
@@ -144,6 +149,27 @@ fn refuse_biases(request: &Request, config: &ModelConfig) -> Result<(), PlanErro
         _ if !request.options.adds_bias() => Ok(()),
         family => Err(PlanError::NoBiases { family }),
     }
+}
+
+fn refuse_halves(request: &Request, config: &ModelConfig) -> Result<(), PlanError> {
+    if !matches!(request.options.brought(), Some(Brought::LoraGradients | Brought::Gates)) {
+        return Ok(());
+    }
+    for (layer, shape) in config.layers.iter().enumerate() {
+        if let Some(site) = Site::ALL.into_iter().find(|&site| !shape.has(site)) {
+            return Err(PlanError::Halved { layer, site });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses that heads go where all of them are normed together.
+fn refuse_heads(request: &Request, layers: &[LayerPlan], config: &ModelConfig) -> Result<(), PlanError> {
+    // Of an open plan nobody knows yet what goes.
+    let is_open = request.allocation.schedule == Schedule::Scores;
+    let loses = |layer: &LayerPlan| config.design.binds_heads && (is_open || layer.head_units_removed() > 0);
+    let losing = layers.iter().position(loses);
+    losing.map_or(Ok(()), |layer| Err(PlanError::BoundHeads { layer, family: config.family }))
 }
 
 fn check(request: &Request) -> Result<(), PlanError> {

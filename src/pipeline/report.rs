@@ -11,7 +11,7 @@ use super::Plan;
 use crate::allocate::LayerRatio;
 use crate::checkpoint::Dtype;
 use crate::obs::{HeadUnit, Removal};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::shape::{LayerShape, ModelConfig, places};
 
 /// One site of a finished layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -211,9 +211,14 @@ impl Report {
         text
     }
 
-    /// The model that the report's layers make of `config`.
+    /// The model that the report's layers make of `config`, without those that have left it.
     pub fn pruned_config(&self, config: &ModelConfig) -> ModelConfig {
-        ModelConfig { layers: self.layers.iter().map(|l| l.after).collect(), ..self.plan.biased_config(config) }
+        self.plan.biased_config(config).with_layers(self.layers.iter().map(|l| l.after))
+    }
+
+    /// Which layer of the result each layer has become, from 0; `None` where it has left the model.
+    pub fn places(&self) -> Vec<Option<usize>> {
+        places(self.layers.iter().map(|l| l.after))
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a, E> Run<'a, E> {
             place => place,
         };
         let config = job.checkpoint.config();
-        let tables = |t| Positions::new(&config.rope, config.head_dim, 0, t, job.device.tensor_device());
+        let tables = |t| Positions::new(config, 0, t, job.device.tensor_device());
         // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
@@ -101,7 +101,7 @@ impl<'a, E> Run<'a, E> {
         let outer = self.job.checkpoint.outer()?;
         for batch in self.own.clone() {
             // Batch by batch: all rows together would be one more copy of the hidden states.
-            let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding)?;
+            let rows = embed(self.job.windows, &self.batches[batch], &outer.embedding, &self.config.design)?;
             let rows = burn::tensor::Tensor::from_data(rows, self.job.device.tensor_device());
             if let Some(dense) = &mut self.dense {
                 dense.put(batch, rows.clone()).await.map_err(PipelineError::at(0))?;
@@ -161,7 +161,8 @@ impl<'a, E> Run<'a, E> {
     /// Everything about the run.
     pub fn report(&self, run_id: Option<String>, layers: Vec<LayerRecord>, timing: Timing) -> Report {
         let job = self.job;
-        // From the records and not the plan: what was done is counted.
+        // From the records and not the plan: what was done is counted. Layers that have left the model count nothing, but
+        // hold the places by which types are known.
         let left = layers.iter().map(|l| l.after).collect();
         let pruned = ModelConfig { layers: left, ..job.plan.biased_config(self.config) };
         let parameters_after = pruned.parameters();

@@ -95,10 +95,13 @@ impl MemorySink {
     /// When the run is not finished, or a weight cannot be read or does not fit its type.
     pub fn files(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>, PipelineError> {
         let report = self.report.as_ref().ok_or(PipelineError::NotStored { layer: self.layers.len() })?;
-        let types = checkpoint.types(report.plan.request.dtype);
-        let weights = encode_model(self.layers.iter().map(|l| &l.weights), &checkpoint.outer()?, &types)?;
+        // Those that have left the model have no weights, and later ones move up.
+        let stay: Vec<usize> = (0..self.layers.len()).filter(|&i| !self.layers[i].weights.is_empty()).collect();
+        let types = checkpoint.types(report.plan.request.dtype).of_layers(&stay);
+        let layers = stay.iter().map(|&i| &self.layers[i].weights);
+        let weights = encode_model(layers, &checkpoint.outer()?, checkpoint.config().family, &types)?;
         let texts = beside(checkpoint, report, Source::default());
-        let texts = texts.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes()));
+        let texts = texts.into_iter().map(|(name, text)| (name, text.into_bytes()));
         let last = [(Report::FILE.to_owned(), report.to_json()), ("model.safetensors".to_owned(), weights)];
         Ok(texts.chain(last).collect())
     }

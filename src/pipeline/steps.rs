@@ -12,7 +12,7 @@ use crate::checkpoint::LayerWeights;
 use crate::device::readback::settled;
 use crate::model::{Block, flat};
 use crate::obs::{HeadUnit, Hessian, Shared};
-use crate::shape::{Projection, Site};
+use crate::shape::{Part, Projection, Site};
 
 /// A site after its selection.
 pub(super) struct Selected {
@@ -29,10 +29,14 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    /// A site whose projection loses nothing.
+    /// A site whose projection loses nothing, or that is not there.
     pub fn untouched(units: usize, weights: &LayerWeights, projection: Projection, device: &Device) -> Self {
-        let columns: Vec<usize> = (0..weights.weight(projection).shape[1]).collect();
-        let projection = NewProjection::new(weights, projection, &columns, columns.len(), None, device);
+        let projection = match weights.get(Part::Weight(projection)).map(|weight| weight.shape[1]) {
+            Some(inputs) => {
+                NewProjection::new(weights, projection, &(0..inputs).collect::<Vec<_>>(), inputs, None, device)
+            }
+            None => NewProjection::left_out(None, device),
+        };
         let new = std::iter::empty().collect();
         let (record, losses) = (SiteRecord::default(), Losses::default());
         Self { units: (0..units).collect(), new, projection, record, losses }
@@ -134,13 +138,33 @@ impl<E: Shared> Run<'_, E> {
         input: Tensor<3>,
     ) -> Tensor<3> {
         match self.job.plan.request.propagate {
-            Propagate::Pruned => new.add(hidden, input),
+            Propagate::Pruned => match new.output(input) {
+                Some(output) => hidden + block.added(site, output),
+                None => hidden,
+            },
             // For the ablation the new projection is measured but not handed on.
             Propagate::Dense => match site {
-                Site::Heads => block.add_attention(hidden, input),
-                Site::Channels => block.add_mlp(hidden, input),
+                Site::Heads => block.add_attention(hidden, Some(input)),
+                Site::Channels => block.add_mlp(hidden, Some(input)),
             },
         }
+    }
+
+    /// Measures a site with a batch of its inputs, if it is one that is measured, and returns the residual stream behind
+    /// it. Where the layer lacks the half there are no inputs, and the stream goes by.
+    pub async fn measured_behind(
+        &mut self,
+        (layer, site, batch): (usize, Site, usize),
+        block: &Block,
+        selected: &mut Selected,
+        hidden: Tensor<3>,
+        input: Option<Tensor<3>>,
+    ) -> Result<Tensor<3>, PipelineError> {
+        let Some(input) = input else { return Ok(hidden) };
+        if self.is_measured[batch] {
+            selected.measure(layer, &input).await?;
+        }
+        Ok(self.add(block, site, &selected.projection, hidden, input))
     }
 
     /// Takes a batch's hidden states out of the cache.
@@ -154,10 +178,23 @@ impl<E: Shared> Run<'_, E> {
     }
 
     /// The layer that computes the inner activations of the channels that stay, and no others: for batches whose loss is
-    /// not measured. `None` where all are wanted.
+    /// not measured. `None` where all are wanted. Of a part that goes as a whole none is computed.
     pub fn narrowed(&self, block: &Block, down: &NewProjection) -> Option<Block> {
-        let kept = down.kept().filter(|_| self.job.plan.request.propagate == Propagate::Pruned);
-        kept.map(|channels| block.with_channels(channels))
+        if self.job.plan.request.propagate != Propagate::Pruned {
+            return None;
+        }
+        match down.is_left_out() {
+            true => Some(block.without_feed_forward()),
+            false => down.kept().map(|channels| block.with_channels(channels)),
+        }
+    }
+
+    /// The residual stream behind the new down_proj, by the layer that [`Self::narrowed`] made.
+    pub fn add_narrow(narrow: &Block, down: &NewProjection, hidden: Tensor<3>) -> Tensor<3> {
+        match narrow.inner(hidden.clone()).and_then(|inner| down.output_of_kept(inner)) {
+            Some(output) => hidden + narrow.added(Site::Channels, output),
+            None => hidden,
+        }
     }
 
     /// Brings the ranks' sums together, once all batches are added.

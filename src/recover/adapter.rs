@@ -12,10 +12,22 @@ use crate::disk;
 /// The folder of an adapter in the folder of its model.
 pub const FOLDER: &str = "adapter";
 
-/// Writes what was learnt as an adapter, if it is one.
+/// Refuses an adapter that peft would not open.
+///
+/// # Errors
+/// [`RecoverError::Fused`] for a family whose projections are fused: peft looks for modules of their own.
+pub fn check(job: &Job<'_>) -> Result<(), RecoverError> {
+    let family = job.checkpoint.config().family;
+    match job.settings.targets.projections().iter().any(|&of| family.fuses(of)) {
+        true => Err(RecoverError::Fused(family)),
+        false => Ok(()),
+    }
+}
+
+/// Writes what was learnt as an adapter, if it is one and peft would open it.
 pub(super) fn put(folder: &Path, learnt: &Learnt, job: &Job<'_>, record: &Record) -> Result<(), RecoverError> {
     let settings = job.settings;
-    if settings.train != Train::Lora {
+    if settings.train != Train::Lora || check(job).is_err() {
         return Ok(());
     }
     let targets: Vec<String> = settings.targets.projections().iter().map(ToString::to_string).collect();

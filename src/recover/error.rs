@@ -92,6 +92,12 @@ pub enum RecoverError {
     /// The state that was kept is damaged.
     #[error("{0} is damaged; delete its folder and run the same command again")]
     State(String),
+    /// An adapter was asked for that peft would not open.
+    #[error(
+        "a {0:?} keeps several projections in one matrix, and an adapter has factors for each by itself, which peft does \
+         not find there: the recovered folder has them merged, and there is no adapter beside it"
+    )]
+    Fused(crate::shape::Family),
     /// The gradients could not be computed.
     #[error(transparent)]
     Gradient(#[from] GradientError),

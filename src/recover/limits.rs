@@ -19,7 +19,7 @@ use super::{RecoverError, Settings, Train};
 use crate::activations::Placement;
 use crate::eval::cost::{multiply_adds, weight_bytes};
 use crate::format;
-use crate::gradient::Keep;
+use crate::gradient::{self, Keep};
 use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, pieces, widths};
 use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart, refuse_unbindable};
 use crate::shape::{ModelConfig, Part};
@@ -142,14 +142,15 @@ pub(super) fn parameters(settings: &Settings, config: &ModelConfig) -> usize {
         Train::Norms => {
             let is_learnt = |part: &Part| !matches!(part, Part::Weight(_));
             let of_layer = |shape: &crate::shape::LayerShape| -> usize {
-                config.parts().filter(is_learnt).map(|part| part.elements(config, *shape)).sum()
+                config.parts_of(*shape).filter(is_learnt).map(|part| part.elements(config, *shape)).sum()
             };
             of_layers(&of_layer) + config.hidden_size
         }
         Train::Lora => of_layers(&|shape| {
             let ends =
                 |p: crate::shape::Projection| p.axes().map(|axis| axis.entries(config, *shape)).iter().sum::<usize>();
-            settings.targets.projections().into_iter().map(ends).sum::<usize>() * settings.rank
+            let there = settings.targets.projections().into_iter().filter(|p| shape.has(p.site()));
+            there.map(ends).sum::<usize>() * settings.rank
         }),
     }
 }
@@ -165,6 +166,9 @@ pub fn plan(
     limits: &Limits,
 ) -> Result<RecoveryPlan, RecoverError> {
     check(settings, config)?;
+    for learns in std::iter::once(config).chain(teacher) {
+        gradient::check(learns)?;
+    }
     if let Some(teacher) = teacher.filter(|teacher| teacher.vocab_size != config.vocab_size) {
         return Err(RecoverError::OtherTeacher { teacher: teacher.vocab_size, student: config.vocab_size });
     }

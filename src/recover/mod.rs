@@ -29,7 +29,7 @@ mod step;
 mod teacher;
 mod write;
 
-pub use adapter::FOLDER as ADAPTER;
+pub use adapter::{FOLDER as ADAPTER, check as check_adapter};
 pub use chosen::{Choice, Choosing, Lesson, Training};
 pub use data::{Data, Example, Format, Source};
 pub use error::RecoverError;

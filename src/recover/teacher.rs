@@ -38,7 +38,7 @@ impl<'a> Teacher<'a> {
         pass.embed(&self.embedding).await?;
         for (layer, &shape) in config.layers.iter().enumerate() {
             // Brought for every step: what the plan lets stay on the device are the layers of the model that learns.
-            let block = Block::load(&self.checkpoint.layer(layer)?, shape, config, self.device);
+            let block = Block::load(layer, &self.checkpoint.layer(layer)?, shape, config, self.device);
             pass.forward(layer, &block).await?;
         }
         Ok(pass)

@@ -18,7 +18,7 @@ pub(super) fn write(job: &Job<'_>, work: &mut Work, learnt: &Learnt, record: &Re
     let (config, types) = (checkpoint.config(), checkpoint.types(None));
     let put = |name: &str, bytes: &[u8]| disk::put(&whole.join(name), bytes);
     for (name, text) in huggingface::model_texts(checkpoint.raw_config(), config, types.bulk()) {
-        put(name, text.as_bytes())?;
+        put(&name, text.as_bytes())?;
     }
     put(TrainedCard::FILE, card(job, record).to_markdown().as_bytes())?;
     if let Some(source) = checkpoint.folder() {
@@ -37,12 +37,13 @@ pub(super) fn write(job: &Job<'_>, work: &mut Work, learnt: &Learnt, record: &Re
 /// Layer by layer, so that no more than one is in memory.
 fn weights(job: &Job<'_>, work: &Work, learnt: &Learnt, whole: &Path) -> Result<(), RecoverError> {
     let (checkpoint, types) = (job.checkpoint, job.checkpoint.types(None));
+    let family = checkpoint.config().family;
     let mut parts = vec![work.folder().join("layer-outer.safetensors")];
     disk::write(&parts[0], &encode_outer(&learnt.merged_outer(checkpoint.outer()?), &types)?)?;
     for layer in 0..checkpoint.config().layers.len() {
         let merged = learnt.merged(layer, checkpoint.layer(layer)?);
         parts.push(work.folder().join(format!("layer-{layer:05}.safetensors")));
-        disk::write(&parts[layer + 1], &encode_layer(layer, &merged, &types)?)?;
+        disk::write(&parts[layer + 1], &encode_layer(layer, &merged, family, &types)?)?;
     }
     Ok(checkpoint::assemble(&parts, whole, SHARD_BYTES)?)
 }

@@ -49,17 +49,28 @@ impl SearchView {
 
 /// The divergence at the first stage of each site, over a percent of the layer's units that it takes.
 fn costs(plan: &SearchPlan) -> String {
-    let series = |name: &str, site: Site, colour, marks| {
-        let point = |layer: usize| -> Option<(f64, f64)> {
-            let curves = plan.map.of_layer(layer).filter(|curve| curve.cut.site() == site);
-            // Of heads that may go in two ways the cheaper one.
-            let cost = curves.filter_map(|curve| first(curve, plan.map.layers[layer])).min_by(f64::total_cmp)?;
-            // A logarithm has no place for what costs nothing.
-            (cost > 0.0).then_some((layer as f64, cost))
-        };
+    let series = |name: &str, colour, marks, cost: &dyn Fn(usize) -> Option<f64>| {
+        // A logarithm has no place for what costs nothing.
+        let point = |layer: usize| Some((layer as f64, cost(layer).filter(|&cost| cost > 0.0)?));
         let points = (0..plan.map.layers.len()).filter_map(point).collect();
         Series { name: name.into(), legend: Some(name.into()), points, colour, marks }
     };
+    let some = |site: Site| {
+        move |layer: usize| -> Option<f64> {
+            let curves = plan.map.of_layer(layer).filter(|curve| curve.cut.site() == site);
+            // Of heads that may go in two ways the cheaper one.
+            curves.filter_map(|curve| first(curve, plan.map.layers[layer])).min_by(f64::total_cmp)
+        }
+    };
+    let whole = |site: Site| move |layer: usize| plan.map.of_whole(layer, site).map(|divergence| divergence / 100.0);
+    let mut all = vec![
+        series("heads", 0, Marks::Rings, &some(Site::Heads)),
+        series("channels", 1, Marks::Line, &some(Site::Channels)),
+    ];
+    if !plan.map.whole.is_empty() {
+        all.push(series("all of attention", 2, Marks::Dashes, &whole(Site::Heads)));
+        all.push(series("all of the feed-forward part", 3, Marks::Dashes, &whole(Site::Channels)));
+    }
     let chart = Chart {
         title: "What a percent costs".into(),
         description:
@@ -73,7 +84,7 @@ fn costs(plan: &SearchPlan) -> String {
         y_scale: Scale::Log,
         y_percent: false,
         reference: None,
-        series: vec![series("heads", Site::Heads, 0, Marks::Rings), series("channels", Site::Channels, 1, Marks::Line)],
+        series: all,
     };
     chart.draw().inline()
 }

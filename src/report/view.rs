@@ -60,7 +60,7 @@ struct FolderView<'a> {
 /// A line of the table of layers.
 #[derive(Serialize)]
 struct LayerRow {
-    layer: usize,
+    layer: String,
     ratio: String,
     kv_heads: String,
     heads: String,
@@ -133,7 +133,7 @@ impl<'a> FolderView<'a> {
             agreement: agreement(report),
             device: &report.device,
             seconds: format::seconds(report.timing.layer_seconds.iter().sum()),
-            heads: figures::heads(&report.layers).inline(),
+            heads: figures::heads(&report.layers, figures::WIDTH).inline(),
             channels: figures::channels(&report.layers).inline(),
             query_heads: Gone::new(heads_before, heads_after),
             channels_of: Gone::new(channels_before, channels_after),
@@ -144,7 +144,7 @@ impl<'a> FolderView<'a> {
                 .iter()
                 .find(|e| e.metric == EvalEntry::PPL)
                 .map(|e| Metric::new(e, [Some(e)])),
-            rows: report.layers.iter().map(LayerRow::new).collect(),
+            rows: report.layers.iter().zip(report.places()).map(LayerRow::new).collect(),
             settings: settings::settings(report),
             typed: settings::typed(report),
             searched: folder.searched.as_ref().map(super::searched::SearchView::new),
@@ -203,10 +203,10 @@ fn agreement(report: &Report) -> String {
 }
 
 impl LayerRow {
-    fn new(layer: &LayerRecord) -> Self {
+    fn new((layer, place): (&LayerRecord, Option<usize>)) -> Self {
         let LayerRecord { before, after, heads, channels, .. } = layer;
         Self {
-            layer: layer.layer,
+            layer: format::moved(layer.layer, place),
             ratio: layer.ratio.to_string(),
             kv_heads: format::arrow(before.kv_heads, after.kv_heads),
             heads: format::arrow(before.heads, after.heads),

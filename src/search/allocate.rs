@@ -2,7 +2,8 @@
 //!
 //! With a price μ on everything that stays, be it parameters or time, each site decides alone: the count with the least
 //! KL(count) − μ · gone. Between the price that takes too little and the one that takes too much (Everett's method,
-//! Operations Research 11, 1963) lies a gap of a few units, which single steps close, the cheapest for what goes first.
+//! Operations Research 11, 1963) lies a gap of a few units, or of a whole site. Steps close it from either side, the
+//! cheapest for what goes first; the cheaper of the two is taken.
 
 use super::budget::Budget;
 use super::choices::{Bounds, Choice, Choices, cost, sites, sizes, taken};
@@ -12,19 +13,41 @@ use crate::shape::LayerShape;
 
 /// The shapes that lose at least what the budget says, by no more than a step of channels, and Σ KL of the sites.
 pub(super) fn allocate(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
-    let (sites, target) = (sites(map, budget.measure, bounds), budget.gone);
+    let found = solved(map, budget, bounds);
+    if !bounds.whole_sites {
+        return found;
+    }
+    // A whole site is a long step, beside which single steps may close the gap at a worse price than without it.
+    let without = solved(map, budget, &Bounds { whole_sites: false, ..bounds.clone() });
+    match (found, without) {
+        (Ok(with), Ok(without)) if without.1 < with.1 => Ok(without),
+        (found, _) => found,
+    }
+}
+
+fn solved(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
+    let (sites, target) = (sites(map, budget, bounds), budget.gone);
     let most: usize = sites.iter().map(|site| site.options.iter().map(|choice| choice.gone).max().unwrap_or(0)).sum();
     if target > most {
         return Err(budget.beyond(most));
     }
-    let mut chosen = priced(&sites, target);
+    let [mut chosen, mut beyond] = priced(&sites, target);
     finish(&sites, &mut chosen, target);
+    give_back(&sites, &mut beyond, target);
+    let over = |chosen: &[usize]| taken(&sites, chosen).saturating_sub(target);
+    let steps = sites.iter().flat_map(|site| site.options.iter().map(|choice| choice.gone)).filter(|&gone| gone > 0);
+    let is_near = over(&beyond) <= steps.min().unwrap_or(0).max(over(&chosen));
+    let is_cheaper = cost(&sites, &beyond) < cost(&sites, &chosen);
+    if taken(&sites, &chosen) < target || (is_near && is_cheaper) {
+        chosen = beyond;
+    }
     exchange(&sites, &mut chosen, target);
     Ok((sizes(&map.layers, &sites, &chosen), cost(&sites, &chosen)))
 }
 
-/// What every site chooses at the highest price at which all together still take less than the target.
-fn priced(sites: &[Choices<'_>], target: usize) -> Vec<usize> {
+/// What every site chooses at the highest price at which all together still take less than the target, and at the next,
+/// at which they take enough.
+fn priced(sites: &[Choices<'_>], target: usize) -> [Vec<usize>; 2] {
     let at = |price: f64| -> Vec<usize> { sites.iter().map(|site| site.best(price)).collect() };
     let (mut low, mut high) = (0.0, 1.0);
     // A price at which everything goes that can: costs are finite.
@@ -35,7 +58,7 @@ fn priced(sites: &[Choices<'_>], target: usize) -> Vec<usize> {
         let middle = 0.5 * (low + high);
         if taken(sites, &at(middle)) < target { low = middle } else { high = middle }
     }
-    at(low)
+    [at(low), at(high)]
 }
 
 impl Choices<'_> {
@@ -51,12 +74,32 @@ impl Choices<'_> {
         best
     }
 
-    /// The smallest further cut that takes more than the one at `at`, with what it takes and costs beyond it.
-    fn next(&self, at: usize) -> Option<(usize, usize, f64)> {
+    /// All cuts that take more than the one at `at`, with what each takes and costs beyond it: a far one, as of a whole
+    /// site, may cost less for a parameter than the nearest.
+    fn further(&self, at: usize) -> impl Iterator<Item = (usize, usize, f64)> {
         let now = self.options[at];
-        let more = self.options.iter().enumerate().filter(|(_, choice)| choice.gone > now.gone);
-        let (i, next) = more.min_by_key(|(_, choice)| choice.gone)?;
-        Some((i, next.gone - now.gone, next.cost - now.cost))
+        let more = self.options.iter().enumerate().filter(move |(_, choice)| choice.gone > now.gone);
+        more.map(move |(i, choice)| (i, choice.gone - now.gone, choice.cost - now.cost))
+    }
+
+    /// All cuts that take less than the one at `at`, with what each gives back and saves.
+    fn nearer(&self, at: usize) -> impl Iterator<Item = (usize, usize, f64)> {
+        let now = self.options[at];
+        let less = self.options.iter().enumerate().filter(move |(_, choice)| choice.gone < now.gone);
+        less.map(move |(i, choice)| (i, now.gone - choice.gone, now.cost - choice.cost))
+    }
+}
+
+/// What was taken beyond the target comes back, what saves most for its amount first.
+fn give_back(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
+    loop {
+        let Some(over) = taken(sites, chosen).checked_sub(target) else { return };
+        let steps = sites.iter().zip(chosen.iter()).enumerate();
+        let steps = steps.flat_map(|(site, (choices, &at))| choices.nearer(at).map(move |step| (site, step)));
+        let fits = steps.filter(|(_, (_, back, _))| *back <= over);
+        let best = fits.max_by(|(_, a), (_, b)| (a.2 / a.1 as f64).total_cmp(&(b.2 / b.1 as f64)));
+        let Some((site, (i, ..))) = best else { return };
+        chosen[site] = i;
     }
 }
 
@@ -71,7 +114,7 @@ fn finish(sites: &[Choices<'_>], chosen: &mut [usize], target: usize) {
         let left = target - taken;
         let steps = sites.iter().zip(chosen.iter()).enumerate();
         let steps: Vec<(usize, usize, usize, f64)> = steps
-            .filter_map(|(site, (choices, &at))| choices.next(at).map(|(i, gone, cost)| (site, i, gone, cost)))
+            .flat_map(|(site, (choices, &at))| choices.further(at).map(move |(i, gone, cost)| (site, i, gone, cost)))
             .collect();
         let smallest = steps.iter().map(|&(_, _, gone, _)| gone).min().unwrap_or(0);
         let fits = steps.iter().filter(|&&(_, _, gone, _)| gone <= left.max(smallest));
@@ -86,15 +129,15 @@ mod tests {
     use super::*;
     use crate::eval::{LayerTimes, MeasuredTimes, TimePoint};
     use crate::search::budget::Measure;
-    use crate::search::{Curve, Cut};
-    use crate::shape::ModelConfig;
+    use crate::search::{Curve, Cut, WholeSite};
+    use crate::shape::{ModelConfig, Site};
 
     fn config(layers: usize) -> ModelConfig {
         ModelConfig::toy(8, LayerShape { heads: 4, kv_heads: 2, channels: 16 }, layers)
     }
 
     fn parameters(config: &ModelConfig, gone: usize) -> Budget<'_> {
-        Budget { measure: Measure::Parameters(config), gone }
+        Budget { config, measure: Measure::Parameters(config), gone }
     }
 
     /// Channels cost the layer's factor times the square of what goes, heads a lot.
@@ -112,7 +155,7 @@ mod tests {
             };
             curves.extend([heads, channels]);
         }
-        Map { layers: config.layers.clone(), curves }
+        Map { layers: config.layers.clone(), curves, ..Map::default() }
     }
 
     /// The least cost of all ways to take at least so many channels.
@@ -144,6 +187,33 @@ mod tests {
             let best = by_trying(&factors, channels);
             assert!(sum <= best * (1.0 + 1e-9), "{channels}: {sum}, and {best} is possible");
         }
+    }
+
+    #[test]
+    fn a_whole_half_goes_where_that_is_cheapest() {
+        let config = config(3);
+        let mut map = map(&config, &[1.0, 1.0, 1.0]);
+        // The middle layer's attention costs next to nothing, its feed-forward part less than its last channels.
+        let whole = |site, divergence| WholeSite { layer: 1, site, divergence };
+        map.whole = vec![whole(Site::Heads, 0.01), whole(Site::Channels, 90.0)];
+        let bounds = Bounds { whole_sites: true, ..Bounds::default() };
+        let [attention, layer] = [config.layers[1].without(Site::Channels), config.layers[1]];
+        let [attention, layer] = [attention, layer].map(|shape| config.layer_parameters(shape));
+        let (shapes, sum) = allocate(&map, &parameters(&config, attention), &bounds).unwrap();
+        assert_eq!((shapes[1], sum), (config.layers[1].without(Site::Heads), 0.01));
+        assert_eq!((shapes[0], shapes[2]), (config.layers[0], config.layers[2]));
+        // Both go, with both norms, and what is left is asked of the others.
+        let (shapes, _) = allocate(&map, &parameters(&config, layer + 10 * 24), &bounds).unwrap();
+        let gone: usize = shapes.iter().map(|&shape| layer - config.layer_parameters(shape)).sum();
+        assert!(shapes[1].is_empty() && gone >= layer + 10 * 24 && gone < layer + 11 * 24, "{shapes:?}");
+        // Not asked for, or not known, nothing goes as a whole.
+        let without = allocate(&map, &parameters(&config, attention), &Bounds::default()).unwrap();
+        assert!(without.0.iter().all(LayerShape::is_whole), "{without:?}");
+        let kept = Bounds { keep_layers: vec![1], ..bounds.clone() };
+        assert_eq!(allocate(&map, &parameters(&config, attention), &kept).unwrap().0[1], config.layers[1]);
+        // A bias of the method's would be left of the half.
+        let biased = ModelConfig { o_bias: true, ..config.clone() };
+        assert!(allocate(&map, &parameters(&biased, attention), &bounds).unwrap().0[1].has(Site::Heads));
     }
 
     #[test]
@@ -199,7 +269,8 @@ mod tests {
                 |(a, b): (usize, usize)| [a, b].iter().zip(factors).map(|(k, f)| f * (k * k) as f64).sum::<f64>();
             // Between whole microseconds, so that rounding decides nothing.
             for saved in (1..196).step_by(3).map(|n| f64::from(n) + 0.5) {
-                let asked = Budget { measure: Measure::Nanoseconds(&times), gone: (1e3 * saved) as usize };
+                let asked =
+                    Budget { config: &config, measure: Measure::Nanoseconds(&times), gone: (1e3 * saved) as usize };
                 let (shapes, sum) = allocate(&map, &asked, &Bounds::default()).unwrap();
                 let reached = 1e6 * (times.seconds(&config.layers) - times.seconds(&shapes));
                 assert!(reached >= saved - 1e-6, "{saved}: {reached}");
@@ -217,7 +288,7 @@ mod tests {
     fn more_time_than_can_be_saved_is_told_in_milliseconds() {
         let config = config(2);
         let (map, times) = (map(&config, &[1.0, 1.0]), times(&config));
-        let asked = Budget { measure: Measure::Nanoseconds(&times), gone: 300_000 };
+        let asked = Budget { config: &config, measure: Measure::Nanoseconds(&times), gone: 300_000 };
         let error = allocate(&map, &asked, &Bounds::default()).unwrap_err();
         assert!(matches!(error, SearchError::TooFast { .. }) && error.to_string().contains("0.200"), "{error}");
     }

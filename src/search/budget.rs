@@ -1,7 +1,7 @@
 //! How much is to go, and in what it is counted: parameters, or the time that a token takes. Whoever allocates sees whole
 //! numbers of either, which need not grow evenly with the units that go.
 
-use super::shapes::{after, gone};
+use super::shapes::{after, parameters};
 use super::{Cut, SearchError};
 use crate::allocate::Target;
 use crate::eval::{LayerTimes, TimesError};
@@ -19,11 +19,20 @@ pub(super) enum Measure<'a> {
 impl Measure<'_> {
     /// What goes with so many units of a kind from a layer of this shape.
     pub fn gone(self, shape: LayerShape, cut: Cut, removed: usize) -> usize {
+        self.between(shape, after(shape, cut, removed), cut.site())
+    }
+
+    /// What goes with a half of such a layer, its norms among it.
+    pub fn gone_with(self, shape: LayerShape, site: Site) -> usize {
+        self.between(shape, shape.without(site), site)
+    }
+
+    /// What a layer has more than a smaller one, of which only this half differs.
+    fn between(self, shape: LayerShape, smaller: LayerShape, site: Site) -> usize {
         match self {
-            Self::Parameters(config) => gone(config, shape, cut, removed),
+            Self::Parameters(config) => parameters(config, shape) - parameters(config, smaller),
             Self::Nanoseconds(times) => {
-                let smaller = after(shape, cut, removed);
-                let saved = match cut.site() {
+                let saved = match site {
                     Site::Heads => times.saved_by_heads(shape, smaller),
                     Site::Channels => times.saved_by_channels(shape, smaller),
                 };
@@ -38,6 +47,8 @@ impl Measure<'_> {
 /// How much is to go.
 #[derive(Clone, Copy)]
 pub(super) struct Budget<'a> {
+    /// The model of which it goes.
+    pub config: &'a ModelConfig,
     /// What it is counted in.
     pub measure: Measure<'a>,
     /// That go at least.
@@ -50,7 +61,7 @@ impl<'a> Budget<'a> {
     /// # Errors
     /// When it leaves nothing to remove, or nothing at all, or is a time where none was measured.
     pub fn of(target: Target, config: &'a ModelConfig, times: Option<&'a LayerTimes>) -> Result<Self, SearchError> {
-        let of_parameters = |gone| Ok(Self { measure: Measure::Parameters(config), gone });
+        let of_parameters = |gone| Ok(Self { config, measure: Measure::Parameters(config), gone });
         match target {
             Target::Ratio(ratio) if ratio > 0.0 && ratio < 1.0 => {
                 of_parameters((ratio * config.decoder_parameters() as f64).round() as usize)
@@ -66,7 +77,7 @@ impl<'a> Budget<'a> {
                     return Err(SearchError::Time { asked: 1e3 * most, now: 1e3 * now });
                 }
                 let gone = (1e9 * (now - most) - 1e-3).ceil() as usize;
-                Ok(Self { measure: Measure::Nanoseconds(times), gone })
+                Ok(Self { config, measure: Measure::Nanoseconds(times), gone })
             }
             target => Err(SearchError::Target(format!("{target} leaves nothing to remove, or nothing at all"))),
         }

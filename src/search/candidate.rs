@@ -76,7 +76,8 @@ impl<'a, 'e, E: Shared> Candidates<'a, 'e, E> {
     /// What it takes to prune to these sizes.
     pub fn plan(&self, layers: Vec<LayerShape>) -> Result<Plan, PlanError> {
         let request = self.asked.request;
-        let allocation = Allocation { target: None, schedule: Schedule::Shapes(layers), ..request.allocation.clone() };
+        let (schedule, whole_sites) = (Schedule::Shapes(layers), self.asked.bounds.whole_sites);
+        let allocation = Allocation { target: None, schedule, whole_sites, ..request.allocation.clone() };
         let window_tokens = self.windows.iter().map(Vec::len).max().unwrap_or(0);
         let request = Request { allocation, windows: self.windows.len(), window_tokens, ..request.clone() };
         let [_, judged, held_out] = self.judge.tokens();
@@ -127,7 +128,7 @@ impl<'a, 'e, E: Shared> Candidates<'a, 'e, E> {
                 before.push((layer, Before::new(calibration, &states[..judge.parts()], place, on).await?));
             }
             let finished = walk.prune(layer).await.map_err(failed)?;
-            let block = Block::load(&finished.weights, finished.record.after, config, on);
+            let block = Block::load(layer, &finished.weights, finished.record.after, config, on);
             judge.forward(&block, &mut states).await?;
         }
         let few = judge.few(&states).await?;

@@ -1,11 +1,12 @@
 //! The counts among which each site decides, with what each takes away and costs.
 
-use super::budget::Measure;
+use super::budget::{Budget, Measure};
 use super::map::Map;
 use super::shapes::{after, units};
 use super::{Curve, Cut};
+use crate::allocate::may_lose;
 use crate::eval::LayerTimes;
-use crate::shape::LayerShape;
+use crate::shape::{LayerShape, Site};
 
 /// What sizes must keep to, whatever it costs, and what tells how fast they are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Bounds {
     pub uniform: bool,
     /// What a token takes by sizes; without it no time can be asked for.
     pub times: Option<LayerTimes>,
+    /// A layer may lose a half as a whole, or both and so leave the model; never where all are to have one shape.
+    pub whole_sites: bool,
 }
 
 /// A site's counts.
@@ -29,9 +32,11 @@ pub(super) struct Choices<'a> {
 }
 
 impl Choices<'_> {
-    /// The widest step from one count to the next, by what goes; `None` where nothing may go.
+    /// The widest step from one count to the next, by what goes; `None` where nothing may go. The last step, to a site of
+    /// which nothing is left, is none between counts.
     pub fn widest(&self) -> Option<usize> {
-        let mut gone: Vec<usize> = self.options.iter().map(|choice| choice.gone).collect();
+        let counts = self.options.iter().filter(|choice| !choice.is_whole());
+        let mut gone: Vec<usize> = counts.map(|choice| choice.gone).collect();
         gone.sort_unstable();
         gone.windows(2).map(|pair| pair[1] - pair[0]).max().filter(|&step| step > 0)
     }
@@ -40,19 +45,35 @@ impl Choices<'_> {
 /// A count of a site, with what it takes away and costs.
 #[derive(Clone, Copy)]
 pub(super) struct Choice<'a> {
-    /// `None` where nothing goes.
-    curve: Option<&'a Curve>,
-    removed: usize,
+    what: Goes<'a>,
     /// What goes, in what the budget counts.
     pub gone: usize,
     /// The divergence, in nats a token.
     pub cost: f64,
 }
 
+/// What goes from a site.
+#[derive(Clone, Copy)]
+enum Goes<'a> {
+    Nothing,
+    /// So many units of a curve.
+    Units(&'a Curve, usize),
+    Whole(Site),
+}
+
 impl Choice<'_> {
+    /// Whether nothing is left of the site.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.what, Goes::Whole(_))
+    }
+
     /// What a layer of this shape becomes.
     pub fn of(&self, shape: LayerShape) -> LayerShape {
-        self.curve.map_or(shape, |curve| after(shape, curve.cut, self.removed))
+        match self.what {
+            Goes::Nothing => shape,
+            Goes::Units(curve, removed) => after(shape, curve.cut, removed),
+            Goes::Whole(site) => shape.without(site),
+        }
     }
 }
 
@@ -77,19 +98,26 @@ pub(super) fn sizes(layers: &[LayerShape], sites: &[Choices<'_>], chosen: &[usiz
 
 /// The two sites of every layer that may lose something: heads, then channels. Of heads, key/value heads go or query
 /// heads, never both.
-pub(super) fn sites<'a>(map: &'a Map, measure: Measure<'_>, bounds: &Bounds) -> Vec<Choices<'a>> {
+pub(super) fn sites<'a>(map: &'a Map, budget: &Budget<'_>, bounds: &Bounds) -> Vec<Choices<'a>> {
     let mut sites = Vec::new();
     for layer in (0..map.layers.len()).filter(|layer| !bounds.keep_layers.contains(layer)) {
-        let of = |is_of: fn(Cut) -> bool| {
-            let nothing = Choice { curve: None, removed: 0, gone: 0, cost: 0.0 };
-            let curves = map.of_layer(layer).filter(move |curve| is_of(curve.cut));
-            let all = curves.flat_map(|curve| counts(curve, map.layers[layer], measure, bounds));
-            Choices { layer, options: std::iter::once(nothing).chain(all).collect() }
+        let of = |site: Site| {
+            let nothing = Choice { what: Goes::Nothing, gone: 0, cost: 0.0 };
+            let curves = map.of_layer(layer).filter(move |curve| curve.cut.site() == site);
+            let all = curves.flat_map(|curve| counts(curve, map.layers[layer], budget.measure, bounds));
+            let whole = whole(map, layer, site, budget, bounds);
+            Choices { layer, options: std::iter::once(nothing).chain(all).chain(whole).collect() }
         };
-        sites.push(of(|cut| cut != Cut::Channels));
-        sites.push(of(|cut| cut == Cut::Channels));
+        sites.extend(Site::ALL.map(of));
     }
     sites
+}
+
+/// That a layer loses a half, where that may be and it is known what it costs.
+fn whole<'a>(map: &'a Map, layer: usize, site: Site, budget: &Budget<'_>, bounds: &Bounds) -> Option<Choice<'a>> {
+    let may_go = bounds.whole_sites && !bounds.uniform && may_lose(layer, site, budget.config).is_ok();
+    let cost = map.of_whole(layer, site).filter(|_| may_go)?;
+    Some(Choice { what: Goes::Whole(site), gone: budget.measure.gone_with(map.layers[layer], site), cost })
 }
 
 fn counts<'a>(curve: &'a Curve, shape: LayerShape, measure: Measure<'_>, bounds: &Bounds) -> Vec<Choice<'a>> {
@@ -97,8 +125,7 @@ fn counts<'a>(curve: &'a Curve, shape: LayerShape, measure: Measure<'_>, bounds:
     let is_whole = |removed: &usize| after(shape, curve.cut, *removed).channels.is_multiple_of(multiple);
     let most = curve.most().min(units(shape, curve.cut).saturating_sub(1));
     let choice = |removed| Choice {
-        curve: Some(curve),
-        removed,
+        what: Goes::Units(curve, removed),
         gone: measure.gone(shape, curve.cut, removed),
         cost: curve.divergence(removed),
     };

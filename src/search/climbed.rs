@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::asked::Effort;
-use super::moves::{Learnt, Move};
+use super::moves::Learnt;
+use super::shifts::Move;
 
 /// A finished climb. All divergences are of complete models, pruned one layer after the other, in nats a token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -43,6 +43,15 @@ pub enum SearchError {
         "the probe is the calibration text itself, on which every cut looks better than it is; give another text or another seed"
     )]
     SameText,
+    /// Heads are cut to see what they cost, and all are normed together.
+    #[error(
+        "a {0:?} norms the queries of all its heads together, and the keys, so that none goes by itself: prune its channels \
+         by a curve or a list instead of searching"
+    )]
+    BoundHeads(crate::shape::Family),
+    /// Layers are to lose halves in a family whose classes build both.
+    #[error("the classes that open a {0:?} build both halves of every layer: search without whole sites")]
+    NoWholeSites(crate::shape::Family),
     /// More is to go than the stages reach.
     #[error(
         "the target asks for {asked} parameters to go, and the largest cuts that were probed take {most}; ask for less"
@@ -76,6 +85,9 @@ pub enum SearchError {
     /// No times, or those of something else.
     #[error(transparent)]
     Times(#[from] TimesError),
+    /// Every layer would leave the model.
+    #[error("the target leaves no layer: all would lose both their halves; ask for less")]
+    NoLayers,
     /// Layers that differ too much for one shape.
     #[error("the layers differ so much that no one shape can be made of all of them; search without one shape for all")]
     NoCommonShape,
@@ -153,7 +165,7 @@ impl Remedied for SearchError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::NoWindows(_) => Some(Remedy::MoreText),
-            Self::TooMuch { .. } => Some(Remedy::RemoveLess),
+            Self::TooMuch { .. } | Self::NoLayers => Some(Remedy::RemoveLess),
             Self::Plan(error) => error.remedy(),
             Self::Pruning(error) => error.remedy(),
             Self::Times(error) => error.remedy(),

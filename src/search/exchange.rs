@@ -8,7 +8,8 @@ use super::choices::{Choices, taken};
 
 /// Rounds over all pairs; the second hardly ever finds anything.
 const ROUNDS: usize = 16;
-/// Counts to both sides of a site's present one that are tried. Those further away cost more by far.
+/// Counts to both sides of a site's present one that are tried. Those further away cost more by far, but for a site that
+/// goes as a whole.
 const REACH: usize = 16;
 
 /// Lowers the cost of what is chosen while at least `target` goes, by steps that do not go further beyond it than a step
@@ -80,8 +81,9 @@ impl Exchange<'_> {
         let rest = taken(self.sites, chosen) - option(a, chosen[a]).gone - option(b, chosen[b]).gone;
         let cost = |(i, j): (usize, usize)| option(a, i).cost + option(b, j).cost;
         let gone = |(i, j): (usize, usize)| rest + option(a, i).gone + option(b, j).gone;
-        let near = chosen[a].saturating_sub(REACH)..self.sites[a].options.len().min(chosen[a] + REACH + 1);
-        let pairs = near.filter_map(|i| {
+        let options = &self.sites[a].options;
+        let is_near = |&i: &usize| i.abs_diff(chosen[a]) <= REACH || options[i].is_whole();
+        let pairs = (0..options.len()).filter(is_near).filter_map(|i| {
             let least = self.target.saturating_sub(rest + option(a, i).gone);
             self.ordered[b].with(least).map(|j| (i, j))
         });

@@ -43,10 +43,12 @@ impl<'a> Judge<'a> {
         let tokens = |windows: &[Vec<u32>]| windows.iter().map(Vec::len).sum::<usize>();
         let texts: Vec<&[Vec<u32>]> = [few, others, held_out].into_iter().filter(|text| !text.is_empty()).collect();
         let (config, outer) = (checkpoint.config(), checkpoint.outer()?);
-        let positions = |text: &[Vec<u32>]| Positions::new(&config.rope, config.head_dim, 0, text[0].len(), device);
+        let positions = |text: &[Vec<u32>]| Positions::new(config, 0, text[0].len(), device);
         let positions: Vec<Positions> = texts.iter().map(|text| positions(text)).collect();
-        let embedded: Vec<States> =
-            texts.iter().map(|text| embedded(text, &outer.embedding, device)).collect::<Result<_, _>>()?;
+        let embedded: Vec<States> = texts
+            .iter()
+            .map(|text| embedded(text, &outer.embedding, &config.design, device))
+            .collect::<Result<_, _>>()?;
         let mut behind = embedded.clone();
         for layer in 0..config.layers.len() {
             let block = block(checkpoint, layer, device)?;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Curve;
 use super::shapes::gone;
+use super::{Curve, WholeSite};
 use crate::shape::{LayerShape, ModelConfig, Site};
 
 /// The costs of all sites.
@@ -13,6 +13,9 @@ pub struct Map {
     pub layers: Vec<LayerShape>,
     /// Of each layer, one curve for every kind of unit that may go.
     pub curves: Vec<Curve>,
+    /// Sites without any unit left, where the search was to look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whole: Vec<WholeSite>,
 }
 
 impl Map {
@@ -31,6 +34,12 @@ impl Map {
             (percent > 0.0).then(|| divergence / percent)
         };
         self.of_layer(layer).filter(|curve| curve.cut.site() == site).filter_map(cost).min_by(f64::total_cmp)
+    }
+
+    /// What it costs that a layer loses a half; `None` where nobody looked.
+    pub fn of_whole(&self, layer: usize, site: Site) -> Option<f64> {
+        let is_it = |whole: &&WholeSite| (whole.layer, whole.site) == (layer, site);
+        self.whole.iter().find(is_it).map(|whole| whole.divergence)
     }
 
     /// The curves of a layer.

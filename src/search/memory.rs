@@ -2,7 +2,7 @@
 
 use crate::eval::expected_bytes;
 use crate::model::{embedding_bytes, logit_bytes, widths};
-use crate::shape::ModelConfig;
+use crate::shape::{ModelConfig, Site};
 
 const F32: u64 = 4;
 /// Hidden states of models with one site cut that go through the later layers together.
@@ -11,6 +11,8 @@ pub(super) const VARIANT_BYTES: usize = 1 << 30;
 const STAGES: u64 = 3;
 /// Kinds of units.
 const CUTS: u64 = 3;
+/// Halves that a layer may lose as a whole, which are looked at beside the stages.
+const HALVES: u64 = Site::ALL.len() as u64;
 /// Hidden states of the probe that live at once: before the layer, behind it, and normed behind the last.
 const STREAMS: u64 = 3;
 
@@ -20,7 +22,7 @@ pub fn search_bytes(config: &ModelConfig, probe_tokens: usize) -> u64 {
     let (d, q, c) = widths(config);
     let states = probe_tokens as u64 * d * F32;
     // Those of a kind of unit join what was nearly enough.
-    let variants = (CUTS * STAGES * states).min(VARIANT_BYTES as u64 + STAGES * states);
+    let variants = ((CUTS * STAGES + HALVES) * states).min(VARIANT_BYTES as u64 + STAGES * states);
     let second_sum = q.min(c) * q.min(c) * F32;
     second_sum + STAGES * d * q.max(c) * F32 + STREAMS * states + variants + judging_bytes(config, probe_tokens)
 }

@@ -4,6 +4,7 @@
 //! one pass of the dense model over the calibration text, layer by layer:
 //!     curves     H of both sites; one elimination each gives the error after every removal, and weights at some stages
 //!     probes     at each stage the divergence KL(dense ‖ this one site cut) on other windows of text
+//!     whole sites    on request, the same for a layer without its attention and without its feed-forward part
 //! between the stages, log KL goes along with log error, which is known at every count
 //! budget         the target: parameters that go, or time of a token by a measured table
 //! allocate       the sizes with the least Σ KL that meet it, each layer its own or all alike
@@ -36,9 +37,11 @@ mod probe;
 mod rise;
 mod run;
 mod shapes;
+mod shifts;
 mod trial;
 mod tune;
 mod uniform;
+mod whole;
 
 pub use asked::{Climb, Effort};
 pub use choices::Bounds;
@@ -53,3 +56,4 @@ pub use rise::candidate;
 pub use run::{Event, Search, search};
 pub use trial::{Rise, Trial};
 pub use tune::{TuneTrial, Tuning};
+pub use whole::WholeSite;

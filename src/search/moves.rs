@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Map;
 use super::budget::Budget;
 use super::choices::{self, Bounds, Choices, sites};
+use super::shifts::{Move, Shifts};
 use crate::shape::LayerShape;
 
 /// The part of the costs a move shifts by which they may be wrong, before anything is known of its sites.
@@ -23,25 +24,6 @@ const NEAR: f64 = 0.05;
 const DAMPING: f64 = 0.3;
 /// The most by which a cost is corrected: a factor of e to this.
 const MOST_CORRECTION: f64 = 2.0;
-
-/// One site gets units back, another loses more. Places are among all sites, and among a site's counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Move {
-    /// The site that gets units back, and its count afterwards.
-    relieved: (usize, usize),
-    /// The site that loses more, and its count afterwards.
-    loaded: (usize, usize),
-}
-
-impl Move {
-    /// Sizes with the move made.
-    pub fn made(&self, chosen: &[usize]) -> Vec<usize> {
-        let mut moved = chosen.to_vec();
-        moved[self.relieved.0] = self.relieved.1;
-        moved[self.loaded.0] = self.loaded.1;
-        moved
-    }
-}
 
 /// What candidates have shown of each site.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,7 +89,7 @@ impl<'a> Field<'a> {
         if start.len() != map.layers.len() {
             return None;
         }
-        let (sites, target) = (sites(map, budget.measure, bounds), budget.gone);
+        let (sites, target) = (sites(map, budget, bounds), budget.gone);
         let mut field = Self { sites, layers: &map.layers, target, room: 0 };
         let chosen = field.places_of(start)?;
         // Whatever it begins with is met as nearly, and else to a step of channels.
@@ -183,42 +165,8 @@ impl<'a> Field<'a> {
         near.get(index::sample(&mut rng, near.len(), 1).index(0)).map(|found| **found)
     }
 
-    /// The largest shift of at most so many units between every two sites that keeps to the budget.
     fn moves(&self, chosen: &[usize], units: usize) -> Vec<Move> {
-        let taken = self.gone(chosen);
-        let mut all = Vec::new();
-        for relieved in 0..self.sites.len() {
-            for loaded in (0..self.sites.len()).filter(|&loaded| loaded != relieved) {
-                all.extend(self.shift(chosen, taken, relieved, loaded, units));
-            }
-        }
-        all
-    }
-
-    fn shift(&self, chosen: &[usize], taken: usize, relieved: usize, loaded: usize, units: usize) -> Option<Move> {
-        let [gives, takes] = [relieved, loaded].map(|site| &self.sites[site]);
-        let [full, before] = [gives.options[chosen[relieved]], takes.options[chosen[loaded]]];
-        let most = units.saturating_mul(gives.widest()?.max(takes.widest()?));
-        let mut best: Option<(usize, f64, Move)> = None;
-        for (back, rest) in gives.options.iter().enumerate().filter(|(_, rest)| rest.gone < full.gone) {
-            let given = full.gone - rest.gone;
-            if given > most {
-                continue;
-            }
-            // What the other site may come to, so that the budget is met.
-            let least = (self.target + given + before.gone).saturating_sub(taken);
-            let fitting =
-                takes.options.iter().enumerate().filter(|(_, option)| {
-                    option.gone > before.gone && (least..=least + self.room).contains(&option.gone)
-                });
-            let Some((on, more)) = fitting.min_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost)) else { continue };
-            let cost = rest.cost + more.cost;
-            let is_better = |&(known, dear, _): &(usize, f64, Move)| given > known || (given == known && cost < dear);
-            if best.as_ref().is_none_or(is_better) {
-                best = Some((given, cost, Move { relieved: (relieved, back), loaded: (loaded, on) }));
-            }
-        }
-        best.map(|(_, _, made)| made)
+        Shifts { sites: &self.sites, target: self.target, room: self.room, units }.all(chosen)
     }
 
     fn worth(&self, chosen: &[usize], made: &Move, learnt: &Learnt) -> Worth {
@@ -260,11 +208,11 @@ mod tests {
                 curves.push(Curve { layer, cut, step, errors, probed });
             }
         }
-        Map { layers: config.layers.clone(), curves }
+        Map { layers: config.layers.clone(), curves, ..Map::default() }
     }
 
     fn budget(config: &ModelConfig, gone: usize) -> Budget<'_> {
-        Budget { measure: Measure::Parameters(config), gone }
+        Budget { config, measure: Measure::Parameters(config), gone }
     }
 
     fn start(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Vec<LayerShape> {

@@ -114,6 +114,9 @@ pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -
     let budget = Budget::of(target, config, bounds.times.as_ref())?;
     let solve = if bounds.uniform { uniform } else { allocate };
     let (layers, predicted_divergence) = solve(map, &budget, bounds)?;
+    if layers.iter().all(LayerShape::is_empty) {
+        return Err(SearchError::NoLayers);
+    }
     Ok(Found::new(target, config, bounds, layers, predicted_divergence))
 }
 

@@ -1,14 +1,17 @@
 //! The divergence of a model one of whose sites is cut: from that layer on, all stages of a layer's sites together, so
 //! that every layer behind it is brought once.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::SearchError;
+use super::{Cut, SearchError};
 use crate::checkpoint::{Checkpoint, HostTensor};
+use crate::device::product::product;
 use crate::device::readback::settled;
 use crate::eval::Expected;
 use crate::model::{Block, Head, Positions, flat};
+use crate::obs::Stage;
 use crate::pipeline::{batches, embed};
+use crate::shape::{Design, Site};
 
 /// Tokens of the probe that go through a layer together: activations that outgrow a CPU's caches take longer.
 const PIECE_TOKENS: usize = 2048;
@@ -38,7 +41,7 @@ impl<'a> Probe<'a> {
     ) -> Result<Self, SearchError> {
         let config = checkpoint.config();
         let length = embedded.first().map_or(0, |piece| piece.dims()[1]);
-        let positions = Positions::new(&config.rope, config.head_dim, 0, length, device);
+        let positions = Positions::new(config, 0, length, device);
         let mut last = embedded.clone();
         for layer in 0..config.layers.len() {
             let block = block(checkpoint, layer, device)?;
@@ -54,21 +57,37 @@ impl<'a> Probe<'a> {
         self.hidden.iter_mut().for_each(|piece| *piece = block.forward(piece.clone(), &self.positions));
     }
 
-    /// The hidden states behind a layer whose attention adds `added` of its context.
-    pub fn with_attention(&self, block: &Block, added: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
+    /// The hidden states behind a layer whose o_proj makes `made` of its context.
+    pub fn with_attention(&self, block: &Block, made: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
         let cut = |hidden: &Tensor<3>| {
-            let between = hidden.clone() + added(block.context(hidden.clone(), &self.positions));
-            block.add_mlp(between.clone(), block.inner(between))
+            let between = match block.context(hidden.clone(), &self.positions) {
+                Some(context) => hidden.clone() + block.added(Site::Heads, made(context)),
+                None => hidden.clone(),
+            };
+            let inner = block.inner(between.clone());
+            block.add_mlp(between, inner)
         };
         self.hidden.iter().map(cut).collect()
     }
 
-    /// The hidden states behind a layer whose feed-forward part adds `added` of its inner activations.
-    pub fn with_feed_forward(&self, block: &Block, added: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
+    /// The hidden states behind a layer whose down_proj makes `made` of its inner activations.
+    pub fn with_feed_forward(&self, block: &Block, made: impl Fn(Tensor<3>) -> Tensor<3>) -> States {
         let cut = |hidden: &Tensor<3>| {
             let context = block.context(hidden.clone(), &self.positions);
             let between = block.add_attention(hidden.clone(), context);
-            between.clone() + added(block.inner(between))
+            match block.inner(between.clone()) {
+                Some(inner) => between + block.added(Site::Channels, made(inner)),
+                None => between,
+            }
+        };
+        self.hidden.iter().map(cut).collect()
+    }
+
+    /// The hidden states behind a layer without one of its halves.
+    pub fn without(&self, block: &Block, site: Site) -> States {
+        let cut = |hidden: &Tensor<3>| match site {
+            Site::Heads => block.add_mlp(hidden.clone(), block.inner(hidden.clone())),
+            Site::Channels => block.add_attention(hidden.clone(), block.context(hidden.clone(), &self.positions)),
         };
         self.hidden.iter().map(cut).collect()
     }
@@ -107,10 +126,31 @@ pub(super) fn whole(windows: &[Vec<u32>]) -> Vec<Vec<u32>> {
 }
 
 /// The states before the first layer, of windows of one length.
-pub(super) fn embedded(windows: &[Vec<u32>], embedding: &HostTensor, device: &Device) -> Result<States, SearchError> {
+pub(super) fn embedded(
+    windows: &[Vec<u32>],
+    embedding: &HostTensor,
+    design: &Design,
+    device: &Device,
+) -> Result<States, SearchError> {
     let length = windows.first().map_or(1, Vec::len).max(1);
-    let piece = |range| Ok(Tensor::from_data(embed(windows, &range, embedding)?, device));
+    let piece = |range| Ok(Tensor::from_data(embed(windows, &range, embedding, design)?, device));
     batches(windows, (PIECE_TOKENS / length).max(1)).into_iter().map(piece).collect()
+}
+
+/// What a site's projection makes at a stage, of the inputs that the whole site would have.
+pub(super) fn made(block: &Block, cut: Cut, stage: &Stage, input: Tensor<3>) -> Tensor<3> {
+    let [b, t, width] = input.dims();
+    let device = input.device();
+    let columns: Vec<i32> = stage.kept_columns.iter().map(|&j| j as i32).collect();
+    let count = columns.len();
+    let columns: Tensor<1, Int> = Tensor::from_data(TensorData::new(columns, [count]), &device);
+    let output = product(input.reshape([b * t, width]).select(1, columns), stage.weight.clone().transpose());
+    let output = match block.linear(cut.site().projection()).and_then(|linear| linear.bias.as_ref()) {
+        Some(bias) => output + bias.val().unsqueeze(),
+        None => output,
+    };
+    let [_, out] = output.dims();
+    output.reshape([b, t, out])
 }
 
 /// All tokens one after the other, `(n, d)`.
@@ -121,5 +161,5 @@ pub(super) fn rows(states: States) -> Tensor<2> {
 /// A layer as it is.
 pub(super) fn block(checkpoint: &Checkpoint, layer: usize, device: &Device) -> Result<Block, SearchError> {
     let config = checkpoint.config();
-    Ok(Block::load(&checkpoint.layer(layer)?, config.layers[layer], config, device))
+    Ok(Block::load(layer, &checkpoint.layer(layer)?, config.layers[layer], config, device))
 }

@@ -80,7 +80,7 @@ fn smallest(map: &Map, config: &ModelConfig, bounds: &Bounds, budget: f64) -> Re
                 low = (dense - found.parameters).clamp(gone, high - 1);
                 best = Some(found);
             }
-            Ok(_) | Err(SearchError::TooMuch { .. }) => high = gone,
+            Ok(_) | Err(SearchError::TooMuch { .. } | SearchError::NoLayers) => high = gone,
             Err(error) => return Err(error),
         }
     }
@@ -104,7 +104,7 @@ mod tests {
             let probed = [16, 32, 48, 63].map(|k| (k, at(k))).to_vec();
             Curve { layer, cut: Cut::Channels, step: 1, errors: (1..64).map(at).collect(), probed }
         };
-        Map { layers: config.layers.clone(), curves: (0..3).map(curve).collect() }
+        Map { layers: config.layers.clone(), curves: (0..3).map(curve).collect(), ..Map::default() }
     }
 
     /// Prunes and "measures" by `nats`, which knows only what is predicted, until no candidate is left.

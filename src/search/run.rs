@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use serde::Serialize;
 
 use super::memory::VARIANT_BYTES;
-use super::probe::{Probe, States, block, embedded, whole};
-use super::{Curve, Cut, Map, SearchError};
+use super::probe::{Probe, States, block, embedded, made, whole};
+use super::whole::sites_of;
+use super::{Curve, Cut, Map, SearchError, WholeSite};
 use crate::activations::{Cache, Placement};
 use crate::allocate::channel_step;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Classes};
 use crate::device::Device;
-use crate::device::product::product;
 use crate::device::readback::settled;
 use crate::model::{Block, Head, Positions, flat};
 use crate::obs::{
@@ -21,7 +21,7 @@ use crate::obs::{
     nested_heads,
 };
 use crate::pipeline::{Flow, batches, embed};
-use crate::shape::{LayerShape, Projection, Site};
+use crate::shape::{LayerShape, Site};
 
 /// Stages of a site with many units: shares of them that go.
 const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
@@ -40,6 +40,8 @@ pub struct Search<'a> {
     pub channel_steps: ChannelSteps,
     /// Channels stay in multiples of this; without it of gcd(channels, 32).
     pub channel_multiple: Option<usize>,
+    /// Whether it is also measured what a layer costs that loses a half as a whole.
+    pub whole_sites: bool,
     /// Calibration windows that go through a layer together.
     pub batch_windows: usize,
     /// Where the calibration's hidden states lie.
@@ -107,11 +109,17 @@ pub async fn search<E: Executor>(
     if map.probed() == config.layers.len() {
         return Ok(map);
     }
+    if config.design.binds_heads {
+        return Err(SearchError::BoundHeads(config.family));
+    }
+    if asked.whole_sites && Classes::of(config.family).is_some() {
+        return Err(SearchError::NoWholeSites(config.family));
+    }
     let probe = probe_windows(asked)?;
     let outer = asked.checkpoint.outer()?;
     let on = asked.device.tensor_device();
     let head = Head::load(&outer, config, on);
-    let states = embedded(&probe, &outer.embedding, on)?;
+    let states = embedded(&probe, &outer.embedding, &config.design, on)?;
     let mut run = Run {
         asked,
         executor,
@@ -127,7 +135,7 @@ pub async fn search<E: Executor>(
     };
     run.hidden = Cache::new("hidden", run.batches.len(), asked.place, &None, on);
     for i in 0..run.batches.len() {
-        let rows = embed(asked.calibration, &run.batches[i], &outer.embedding)?;
+        let rows = embed(asked.calibration, &run.batches[i], &outer.embedding, &config.design)?;
         run.hidden.put(i, Tensor::from_data(rows, on)).await?;
     }
     for layer in 0..config.layers.len() {
@@ -135,8 +143,9 @@ pub async fn search<E: Executor>(
         if layer < map.probed() {
             run.pass(layer, &block, None).await?;
         } else {
-            let curves = run.layer(layer, &block).await?;
+            let (curves, whole) = run.layer(layer, &block).await?;
             map.curves.extend(curves);
+            map.whole.extend(whole);
             keep(&map)?;
             run.probed = layer + 1;
             run.tell(Event::LayerDone { layer, layers: config.layers.len() })?;
@@ -167,6 +176,7 @@ fn total(asked: &Search<'_>, probe_tokens: usize, probed: usize) -> usize {
     let calibration: usize = asked.calibration.iter().map(Vec::len).sum();
     let of_layer = |(layer, &shape): (usize, &LayerShape)| {
         let variants: usize = cuts(shape).iter().map(|&cut| stages(asked, shape, cut).len()).sum();
+        let variants = variants + sites_of(shape, asked.whole_sites).len();
         if layer < probed { 0 } else { variants * (layers.len() - layer) * probe_tokens }
     };
     layers.len() * calibration + layers.iter().enumerate().map(of_layer).sum::<usize>()
@@ -217,15 +227,16 @@ struct Run<'a, 'e, E> {
 
 impl<E: Executor> Run<'_, '_, E> {
     /// What cutting a layer costs; the calibration's states are behind it afterwards.
-    async fn layer(&mut self, layer: usize, block: &Block) -> Result<Vec<Curve>, SearchError> {
+    async fn layer(&mut self, layer: usize, block: &Block) -> Result<(Vec<Curve>, Vec<WholeSite>), SearchError> {
         let shape = self.asked.checkpoint.config().layers[layer];
         let width = shape.heads * self.asked.checkpoint.config().head_dim;
-        let mut sums = [Hessian::new(self.executor, width), Hessian::new(self.executor, shape.channels)];
+        // A half that the layer lacks sums nothing, but no device makes a sum of no inputs.
+        let mut sums = [width, shape.channels].map(|inputs| Hessian::new(self.executor, inputs.max(1)));
         self.pass(layer, block, Some(&mut sums)).await?;
         let [heads, channels] = &sums;
-        let cuts = cuts(shape);
+        let (cuts, whole) = (cuts(shape), sites_of(shape, self.asked.whole_sites));
         let (mut curves, mut variants, mut found) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, &cut) in cuts.iter().enumerate() {
+        for cut in cuts {
             let counts = stages(self.asked, shape, cut);
             let hessian = if cut.site() == Site::Heads { heads } else { channels };
             let nested = self.nested(block, shape, cut, hessian, &counts).await;
@@ -235,22 +246,24 @@ impl<E: Executor> Run<'_, '_, E> {
             let probed = counts.into_iter().map(|count| (count, 0.0)).collect();
             curves.push(Curve { layer, cut, step, errors: errors(&nested, cut, shape, step), probed });
             // Together, so that every later layer is brought once; but not more than there is room for.
-            if i + 1 == cuts.len() || bytes(&variants) > VARIANT_BYTES {
+            if bytes(&variants) > VARIANT_BYTES {
                 found.extend(self.divergences(layer, std::mem::take(&mut variants)).await?);
             }
+        }
+        variants.extend(whole.iter().map(|&site| self.probe.without(block, site)));
+        if !variants.is_empty() {
+            found.extend(self.divergences(layer, variants).await?);
         }
         let mut found = found.into_iter();
         for curve in &mut curves {
             for ((_, probed), kl) in curve.probed.iter_mut().zip(found.by_ref()) {
-                if !kl.is_finite() {
-                    return Err(SearchError::NotFinite { layer, site: curve.cut.site(), value: kl });
-                }
-                // Rounding may bring the divergence of a cut that changes nothing below zero.
-                *probed = kl.max(0.0);
+                *probed = checked(layer, curve.cut.site(), kl)?;
             }
             self.tell(Event::Probed(curve.clone()))?;
         }
-        Ok(curves)
+        let of = |(site, kl)| Ok(WholeSite { layer, site, divergence: checked(layer, site, kl)? });
+        let whole = whole.into_iter().zip(found).map(of).collect::<Result<_, SearchError>>()?;
+        Ok((curves, whole))
     }
 
     /// The calibration's states go through the layer as it is, their inputs of o_proj and down_proj into the sums.
@@ -265,7 +278,7 @@ impl<E: Executor> Run<'_, '_, E> {
             let hidden = self.hidden.take(batch)?.ok_or(crate::activations::CacheError::Missing)?;
             let [windows, length, _] = hidden.dims();
             let on = self.asked.device.tensor_device();
-            let new = || Positions::new(&config.rope, config.head_dim, 0, length, on);
+            let new = || Positions::new(config, 0, length, on);
             let positions = self.positions.entry(length).or_insert_with(new).clone();
             let context = block.context(hidden.clone(), &positions);
             let between = block.add_attention(hidden, context.clone());
@@ -276,6 +289,8 @@ impl<E: Executor> Run<'_, '_, E> {
                 .zip([context, inner.clone()])
                 .zip([Site::Heads, Site::Channels])
             {
+                // A half that the layer lacks has no inputs.
+                let Some(input) = input else { continue };
                 let added = hessian.accumulate(self.executor, &flat(input)).await;
                 added.map_err(|cause| SearchError::Site { layer, site, cause })?;
             }
@@ -299,7 +314,8 @@ impl<E: Executor> Run<'_, '_, E> {
         let Search { options, channel_steps, .. } = *self.asked;
         let head_dim = self.asked.checkpoint.config().head_dim;
         let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
-        let weight = block.linear(cut.site().projection()).weight.val().whole();
+        // A site of which something can go is there.
+        let weight = block.linear(cut.site().projection()).ok_or(ObsError::NoTokens)?.weight.val().whole();
         match cut {
             Cut::Channels => nested_channels(self.executor, &weight, hessian, channel_steps, counts, &options).await,
             Cut::KvHeads => {
@@ -313,10 +329,10 @@ impl<E: Executor> Run<'_, '_, E> {
 
     /// The probe's states behind the layer with a site at a stage.
     fn variant(&self, block: &Block, cut: Cut, stage: &Stage) -> States {
-        let added = |input: Tensor<3>| added(block, cut, stage, input);
+        let made = |input: Tensor<3>| made(block, cut, stage, input);
         match cut.site() {
-            Site::Heads => self.probe.with_attention(block, added),
-            Site::Channels => self.probe.with_feed_forward(block, added),
+            Site::Heads => self.probe.with_attention(block, made),
+            Site::Channels => self.probe.with_feed_forward(block, made),
         }
     }
 
@@ -353,6 +369,15 @@ impl<E: Executor> Run<'_, '_, E> {
     }
 }
 
+/// A divergence, if it is one.
+fn checked(layer: usize, site: Site, value: f64) -> Result<f64, SearchError> {
+    match value.is_finite() {
+        // Rounding may bring the divergence of a cut that changes nothing below zero.
+        true => Ok(value.max(0.0)),
+        false => Err(SearchError::NotFinite { layer, site, value }),
+    }
+}
+
 fn bytes(variants: &[States]) -> usize {
     variants.iter().flatten().map(|piece| piece.dims().into_iter().product::<usize>() * size_of::<f32>()).sum()
 }
@@ -371,21 +396,4 @@ fn errors(nested: &Nested, cut: Cut, shape: LayerShape, step: usize) -> Vec<f64>
         })
         .collect();
     after.chunks_exact(sets * step).filter_map(|units| units.last().copied()).collect()
-}
-
-/// What a site at a stage adds to the residual stream, of the inputs that the whole site would have.
-fn added(block: &Block, cut: Cut, stage: &Stage, input: Tensor<3>) -> Tensor<3> {
-    let [b, t, width] = input.dims();
-    let device = input.device();
-    let columns: Vec<i32> = stage.kept_columns.iter().map(|&j| j as i32).collect();
-    let count = columns.len();
-    let columns: Tensor<1, Int> = Tensor::from_data(TensorData::new(columns, [count]), &device);
-    let output = product(input.reshape([b * t, width]).select(1, columns), stage.weight.clone().transpose());
-    let projection: Projection = cut.site().projection();
-    let output = match &block.linear(projection).bias {
-        Some(bias) => output + bias.val().unsqueeze(),
-        None => output,
-    };
-    let [_, out] = output.dims();
-    output.reshape([b, t, out])
 }

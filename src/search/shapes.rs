@@ -5,7 +5,7 @@ use crate::shape::{LayerShape, ModelConfig};
 
 /// Parameters of a layer of this shape.
 pub(super) fn parameters(config: &ModelConfig, shape: LayerShape) -> usize {
-    config.parts().map(|part| part.elements(config, shape)).sum()
+    config.layer_parameters(shape)
 }
 
 /// The layer's shape when so many units of this kind have gone.

@@ -16,7 +16,7 @@ struct Sum {
 
 /// The layers in the one shape that loses at least what the budget says at the least Σ KL, and that sum.
 pub(super) fn uniform(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
-    let sites = sites(map, budget.measure, bounds);
+    let sites = sites(map, budget, bounds);
     let site = |which: usize| sites.iter().skip(which).step_by(2);
     let heads = common(site(0), map, |shape| (shape.heads, shape.kv_heads));
     let channels = common(site(1), map, |shape| shape.channels);
@@ -82,11 +82,11 @@ mod tests {
                 curves.push(Curve { layer, cut, step: 1, errors, probed });
             }
         }
-        Map { layers: config.layers.clone(), curves }
+        Map { layers: config.layers.clone(), curves, ..Map::default() }
     }
 
     fn budget(config: &ModelConfig, gone: usize) -> Budget<'_> {
-        Budget { measure: Measure::Parameters(config), gone }
+        Budget { config, measure: Measure::Parameters(config), gone }
     }
 
     fn parameters(config: &ModelConfig, layers: &[LayerShape]) -> usize {
@@ -142,7 +142,7 @@ mod tests {
     fn bounds_hold_for_one_shape_too() {
         let config = config();
         let map = map(&config);
-        let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(5), uniform: true, times: None };
+        let bounds = Bounds { keep_layers: vec![0], channel_multiple: Some(5), uniform: true, ..Bounds::default() };
         let (layers, _) = uniform(&map, &budget(&config, 150), &bounds).unwrap();
         assert_eq!(layers[0], config.layers[0]);
         assert!(layers[1] == layers[2] && layers[1] != layers[0] && layers[1].channels.is_multiple_of(5), "{layers:?}");

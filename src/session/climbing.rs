@@ -67,6 +67,7 @@ fn id(job: &ClimbJob<'_>, search: &str, found: &Found) -> String {
     entries.insert("keep_layers".into(), json!(bounds.keep_layers));
     entries.insert("channel_multiple".into(), json!(bounds.channel_multiple));
     entries.insert("times".into(), json!(bounds.times.as_ref().map(LayerTimes::measured)));
+    entries.insert("whole_sites".into(), json!(bounds.whole_sites));
     entries.insert("target".into(), json!(found.target));
     entries.insert("start".into(), json!(found.layers));
     entries.insert("held_out".into(), json!(windows_sha256(job.held_out)));

@@ -7,7 +7,7 @@ use crate::device::caught_async;
 use crate::disk::{self, NewFolder};
 use crate::pipeline::Report;
 use crate::place::{Kind, Place, PlaceError};
-use crate::recover::{ADAPTER, Event, Flow, Format, Job, Record, RecoverError, Source, begun, recover};
+use crate::recover::{ADAPTER, Event, Flow, Format, Job, Record, RecoverError, Source, begun, check_adapter, recover};
 use crate::remedy::{Remedied, Remedy};
 use crate::report::{self, ReportError};
 use crate::text::{ChatTemplate, Files, Tokenizer, TokenizerSettings};
@@ -58,6 +58,9 @@ pub async fn recover_to_folder(
     overwrite: bool,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Record, RecoverySessionError> {
+    if adapter.is_some() {
+        check_adapter(job)?;
+    }
     let record = recover_with_room(job, out, overwrite, on_event).await?;
     if out.join(Report::FILE).is_file() {
         report::write_into(out)?;

@@ -81,6 +81,7 @@ pub async fn search_for(
         options: request.options,
         channel_steps: request.channel_steps,
         channel_multiple: job.bounds.channel_multiple,
+        whole_sites: job.bounds.whole_sites,
         batch_windows: planned.batch_windows,
         place,
         device,

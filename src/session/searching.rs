@@ -17,7 +17,7 @@ pub fn search_id(asked: &Search<'_>) -> Result<String, SearchError> {
     // Curves are of nested removals, from which nothing comes back.
     let options = Options { swaps: 0, ..asked.options };
     let settings = serde_json::to_string(&(options, asked.channel_steps, asked.channel_multiple));
-    let parts = [
+    let mut parts = vec![
         searched_model(asked.checkpoint)?,
         windows_sha256(asked.calibration),
         windows_sha256(asked.probe),
@@ -26,6 +26,9 @@ pub fn search_id(asked: &Search<'_>) -> Result<String, SearchError> {
         asked.batch_windows.to_string(),
         asked.device.name().to_owned(),
     ];
+    if asked.whole_sites {
+        parts.push("whole sites".to_owned());
+    }
     Ok(parts.join(" "))
 }
 

@@ -15,11 +15,11 @@ pub struct Layer<T>(Vec<(Part, T)>);
 impl<T> Layer<T> {
     /// What stands for a part; `None` in a model without it.
     pub fn get(&self, part: Part) -> Option<&T> {
-        // Eighteen parts at most: looking through them is nothing beside the tensors that they stand for.
+        // Some twenty parts at most: looking through them is nothing beside the tensors that they stand for.
         self.iter().find_map(|(other, value)| (other == part).then_some(value))
     }
 
-    /// What stands for W of a projection. A whole layer has all seven.
+    /// What stands for W of a projection. A layer with both halves has all seven.
     pub fn weight(&self, projection: Projection) -> &T {
         &self[Part::Weight(projection)]
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::{LayerShape, ModelConfig};
+use super::{LayerShape, ModelConfig, Norms, Site};
 
 /// A linear map of a layer, y = x Wᵀ + b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +36,17 @@ pub enum Norm {
     Query,
     /// Of each key head, before it is turned by its position.
     Key,
-    /// Of the residual stream before the feed-forward part.
+    /// Of all query heads together, before they are turned by their position.
+    Queries,
+    /// Of all key heads together, before they are turned by their position.
+    Keys,
+    /// Named after attention: of the residual stream before the feed-forward part, or of what attention adds where
+    /// norms stand behind it.
     PostAttention,
+    /// Of the residual stream before the feed-forward part, where norms stand on both sides.
+    PreFeedForward,
+    /// Of what the feed-forward part adds.
+    PostFeedForward,
 }
 
 /// One tensor of a layer.
@@ -84,6 +93,16 @@ impl Projection {
     pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
     /// Queries, keys and values, which some formats keep in one matrix.
     pub const QKV: &'static [Self] = &[Self::Q, Self::K, Self::V];
+    /// Gate and up, which some formats keep in one matrix.
+    pub const GATE_UP: &'static [Self] = &[Self::Gate, Self::Up];
+
+    /// The site of the half of a layer that it belongs to.
+    pub fn site(self) -> Site {
+        match self {
+            Self::Q | Self::K | Self::V | Self::O => Site::Heads,
+            Self::Gate | Self::Up | Self::Down => Site::Channels,
+        }
+    }
 
     /// What the rows and the columns of W run along.
     pub fn axes(self) -> &'static [Axis; 2] {
@@ -99,7 +118,7 @@ impl Projection {
 
 impl Part {
     /// Every part there can be, in the order in which a layer computes with them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Norm(Norm::Input),
         Self::Weight(Projection::Q),
         Self::Bias(Projection::Q),
@@ -109,23 +128,29 @@ impl Part {
         Self::Bias(Projection::V),
         Self::Norm(Norm::Query),
         Self::Norm(Norm::Key),
+        Self::Norm(Norm::Queries),
+        Self::Norm(Norm::Keys),
         Self::Weight(Projection::O),
         Self::Bias(Projection::O),
         Self::Norm(Norm::PostAttention),
+        Self::Norm(Norm::PreFeedForward),
         Self::Weight(Projection::Gate),
         Self::Bias(Projection::Gate),
         Self::Weight(Projection::Up),
         Self::Bias(Projection::Up),
         Self::Weight(Projection::Down),
         Self::Bias(Projection::Down),
+        Self::Norm(Norm::PostFeedForward),
     ];
 
     /// What each axis runs along, outermost first.
     pub fn axes(self) -> &'static [Axis] {
         match self {
-            Self::Norm(Norm::Input | Norm::PostAttention) => &[Axis::Hidden],
             // One scale for all heads: nothing of it goes with a head.
             Self::Norm(Norm::Query | Norm::Key) => &[Axis::HeadDim],
+            Self::Norm(Norm::Queries) => &[Axis::Heads],
+            Self::Norm(Norm::Keys) => &[Axis::KvHeads],
+            Self::Norm(_) => &[Axis::Hidden],
             Self::Weight(projection) => projection.axes(),
             // One entry for each row of W.
             Self::Bias(projection) => &projection.axes()[..1],
@@ -135,11 +160,26 @@ impl Part {
     /// Whether the layers of a model have it.
     pub fn is_in(self, config: &ModelConfig) -> bool {
         match self {
-            Self::Norm(Norm::Input | Norm::PostAttention) | Self::Weight(_) => true,
-            Self::Norm(Norm::Query | Norm::Key) => config.qk_norm,
+            Self::Norm(Norm::PostAttention) | Self::Weight(_) => true,
+            Self::Norm(Norm::Input) => config.design.norms != Norms::Behind,
+            Self::Norm(Norm::PreFeedForward) => config.design.norms == Norms::Around,
+            Self::Norm(Norm::PostFeedForward) => config.design.norms != Norms::Before,
+            Self::Norm(Norm::Query | Norm::Key) => config.qk_norm && !config.design.binds_heads,
+            Self::Norm(Norm::Queries | Norm::Keys) => config.qk_norm && config.design.binds_heads,
             Self::Bias(Projection::Q | Projection::K | Projection::V) => config.qkv_bias,
             Self::Bias(Projection::O) => config.o_bias,
             Self::Bias(Projection::Gate | Projection::Up | Projection::Down) => config.mlp_bias,
+        }
+    }
+
+    /// The site of the half of a layer that it belongs to, where norms stand so.
+    pub fn site(self, norms: Norms) -> Site {
+        match self {
+            Self::Norm(Norm::Input | Norm::Query | Norm::Key | Norm::Queries | Norm::Keys) => Site::Heads,
+            // Of what attention adds, but where no norm stands behind it.
+            Self::Norm(Norm::PostAttention) if norms != Norms::Before => Site::Heads,
+            Self::Norm(Norm::PostAttention | Norm::PreFeedForward | Norm::PostFeedForward) => Site::Channels,
+            Self::Weight(projection) | Self::Bias(projection) => projection.site(),
         }
     }
 
@@ -155,9 +195,14 @@ impl Part {
 }
 
 impl ModelConfig {
-    /// The parts that each layer of the model has, in the order of [`Part::ALL`].
+    /// The parts that each whole layer of the model has, in the order of [`Part::ALL`].
     pub fn parts(&self) -> impl Iterator<Item = Part> {
         Part::ALL.into_iter().filter(|part| part.is_in(self))
+    }
+
+    /// The parts that a layer of these sizes has: none of a half that it lacks.
+    pub fn parts_of(&self, layer: LayerShape) -> impl Iterator<Item = Part> {
+        self.parts().filter(move |part| layer.has(part.site(self.design.norms)))
     }
 
     /// Whether any projection has a bias.
@@ -165,9 +210,22 @@ impl ModelConfig {
         self.parts().any(|part| matches!(part, Part::Bias(_)))
     }
 
-    /// Parameters of one decoder layer of the given sizes, norms and biases included.
+    /// Parameters of one decoder layer of the given sizes, norms and biases included; of a half that it lacks not even
+    /// the norm is left.
     pub fn layer_parameters(&self, layer: LayerShape) -> usize {
-        self.parts().map(|part| part.elements(self, layer)).sum()
+        self.parts_of(layer).map(|part| part.elements(self, layer)).sum()
+    }
+}
+
+/// The parts of the tensor that begins with `part`: itself alone, or the matrix that `fused` makes
+/// of several; none where it is another's later rows.
+pub fn beginning_with<'a>(part: Part, fused: impl IntoIterator<Item = &'a [Projection]>) -> Vec<Part> {
+    let Part::Weight(projection) = part else { return vec![part] };
+    match fused.into_iter().find(|group| group.contains(&projection)) {
+        None => vec![part],
+        // The first stands for all, so that no tensor is written twice.
+        Some(group) if group[0] == projection => group.iter().map(|&p| Part::Weight(p)).collect(),
+        Some(_) => vec![],
     }
 }
 
@@ -197,9 +255,11 @@ impl fmt::Display for Part {
         let ending = if matches!(self, Self::Bias(_)) { "bias" } else { "weight" };
         match self {
             Self::Norm(Norm::Input) => write!(f, "input_layernorm.{ending}"),
-            Self::Norm(Norm::Query) => write!(f, "self_attn.q_norm.{ending}"),
-            Self::Norm(Norm::Key) => write!(f, "self_attn.k_norm.{ending}"),
+            Self::Norm(Norm::Query | Norm::Queries) => write!(f, "self_attn.q_norm.{ending}"),
+            Self::Norm(Norm::Key | Norm::Keys) => write!(f, "self_attn.k_norm.{ending}"),
             Self::Norm(Norm::PostAttention) => write!(f, "post_attention_layernorm.{ending}"),
+            Self::Norm(Norm::PreFeedForward) => write!(f, "pre_feedforward_layernorm.{ending}"),
+            Self::Norm(Norm::PostFeedForward) => write!(f, "post_feedforward_layernorm.{ending}"),
             Self::Weight(of @ (Q | K | V | O)) | Self::Bias(of @ (Q | K | V | O)) => {
                 write!(f, "self_attn.{of}.{ending}")
             }
@@ -217,9 +277,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_norm_named_after_attention_belongs_to_where_it_stands() {
+        let of = |norm, norms| Part::Norm(norm).site(norms);
+        assert_eq!(of(Norm::PostAttention, Norms::Before), Site::Channels);
+        for norms in [Norms::Behind, Norms::Around] {
+            assert_eq!(of(Norm::PostAttention, norms), Site::Heads);
+            assert_eq!(of(Norm::PostFeedForward, norms), Site::Channels);
+        }
+    }
+
+    #[test]
     fn every_part_is_listed_once_under_a_name_of_its_own() {
-        let names: HashSet<String> = Part::ALL.iter().map(ToString::to_string).collect();
-        assert_eq!(names.len(), Part::ALL.len());
+        assert_eq!(Part::ALL.iter().collect::<HashSet<_>>().len(), Part::ALL.len());
+        // No layer has norms of each head and of all heads together, which have one name.
+        let together = [Part::Norm(Norm::Queries), Part::Norm(Norm::Keys)];
+        let others: Vec<_> = Part::ALL.iter().filter(|part| !together.contains(part)).collect();
+        let names: HashSet<String> = others.iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), others.len());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod compare;
 mod export;
 mod generate;
 mod gguf;
+mod halves;
 mod hub;
 mod located;
 mod loudness;

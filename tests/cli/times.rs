@@ -118,6 +118,26 @@ fn a_pruning_tells_predicted_and_measured_time() {
 }
 
 #[test]
+fn a_layer_that_leaves_the_model_takes_no_time() {
+    let folder = temporary();
+    let (times, table) = table(folder.path());
+    let slim = folder.path().join("slim");
+    let prune =
+        ["prune", &shipped(), "--out", &path(&slim), "--schedule", "search", "--whole-sites", "--times", &times];
+    // A tenth of what layers take is left, and no half that stays takes less than a quarter of its time: of twelve
+    // halves four stay at most.
+    run(&[&prune[..], &["--target-time", "0.55x"], &PRUNED].concat()).with(0);
+    let left = number(&read(&slim.join("config.json")), "num_hidden_layers");
+    assert!((1.0..=4.0).contains(&left), "{left}");
+    let figures = read(&slim.join("slimgpt-eval.json"));
+    let entries = figures["entries"].as_array().unwrap();
+    let predicted = entries.iter().find(|entry| entry["metric"] == "ms a token, predicted").unwrap();
+    let layers = &read(&slim.join("slimgpt-search.json"))["targets"][0]["layers"];
+    assert!((number(predicted, "value") - milliseconds(layers, &table)).abs() < 1e-6, "{predicted} {layers}");
+    assert!(number(predicted, "value") <= 1.1 + 1e-9, "{predicted}");
+}
+
+#[test]
 fn times_of_nothing_and_of_something_else_are_refused() {
     let folder = temporary();
     let (times, table) = table(folder.path());

@@ -36,11 +36,11 @@ PROMPT = "Once upon a time, there was a little girl named Lily. She"
 class Case:
     """One pruned model and everything made of it."""
 
-    def __init__(self, name, slimgpt, source, calibration, evaluation, work, heads):
+    def __init__(self, name, slimgpt, source, calibration, evaluation, work, heads, *more):
         self.name, self.slimgpt, self.work = name, slimgpt, Path(work)
         self.folder = str(self.work / name)
         self.run("prune", source, "--out", self.folder, "--target", "0.35", "--heads", heads, "--samples", "32",
-                 "--seq-len", "128", "--calibration", calibration, "--device", "cpu", "--dtype", "f32")
+                 "--seq-len", "128", "--calibration", calibration, "--device", "cpu", "--dtype", "f32", *more)
         self.tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=True)
         self.bos = json.loads(Path(self.folder, "config.json").read_text())["bos_token_id"]
         self.text = Path(evaluation).read_text()
@@ -155,14 +155,18 @@ def main(slimgpt, model, calibration, evaluation, work):
     logging.set_verbosity_error()
     torch.set_num_threads(2)
     cases = [("trained, K/V groups", model, "kv"), ("trained, query heads", model, "query")]
-    cases += [(name, families.make(work, name, model), "kv") for name in ["mistral", "qwen2", "qwen3-tied", "qwen3"]]
+    names = ["mistral", "qwen2", "qwen3-tied", "qwen3", *families.OWN]
+    cases += [(name, families.make(work, name, model), "kv") for name in names]
     packages = ["transformers", "torch", "llama-cpp-python", "mlx-lm"]
     print(", ".join(f"{p} {installed(p)}" for p in packages if installed(p)) + "\n")
     print("| model | slimgpt | " + " | ".join(HEADER) + " |")
     print("|---|---:|" + "---|" * len(HEADER))
     failed = []
     for name, source, heads in cases:
-        case = Case(name.replace(", ", "-").replace(" ", "-").replace("/", ""), slimgpt, source, calibration, evaluation, work, heads)
+        # All heads of an OLMo 2 are normed together, so it keeps them.
+        more = ["--head-ratio", "0"] if name == "olmo2" else []
+        file = name.replace(", ", "-").replace(" ", "-").replace("/", "")
+        case = Case(file, slimgpt, source, calibration, evaluation, work, heads, *more)
         cells = {}
         for column, program, close, greedy in columns(case):
             opened = program()

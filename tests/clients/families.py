@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
@@ -32,7 +33,7 @@ def make(folder, name, model):
         "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**sizes)),
         "qwen3-tied": lambda: Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=32, tie_word_embeddings=True)),
         "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=32)),
-    }[name]()
+    }.get(name, lambda: own(name, sizes))()
     for parameter, value in made.named_parameters():
         # Biases and norms begin at zero and one, where a mistake in them would not show.
         if value.dim() == 1:
@@ -44,6 +45,25 @@ def make(folder, name, model):
     for file in TOKENIZER:
         shutil.copy(Path(model) / file, out / file)
     return str(out)
+
+
+# What makes the families differ from LLaMA is set so that it shows in so small a model. The scalar of the Gemmas is the
+# size of a head, which llama.cpp fixes.
+OWN = {
+    "phi3": ("Phi3", "", dict(pad_token_id=0)),
+    "smollm3": ("SmolLM3", "", dict(pad_token_id=0, rope_theta=1e4)),
+    "olmo2": ("Olmo2", "", dict(pad_token_id=0)),
+    "granite": ("Granite", "", dict(embedding_multiplier=12.0, residual_multiplier=0.25, attention_multiplier=0.2, logits_scaling=2.0)),
+    "gemma2": ("Gemma2", "", dict(pad_token_id=0, head_dim=32, query_pre_attn_scalar=32, sliding_window=48)),
+    "gemma3": ("Gemma3", "Text", dict(pad_token_id=0, head_dim=32, query_pre_attn_scalar=32, sliding_window=48)),
+}
+
+
+def own(name, sizes):
+    """A random model of a family with classes of its own."""
+    stem, text, changes = OWN[name]
+    config = getattr(transformers, f"{stem}{text}Config")(**sizes, **changes)
+    return getattr(transformers, f"{stem}ForCausalLM")(config)
 
 
 def silence(head, tokenizer):

@@ -63,3 +63,20 @@ fn a_tokenizer_that_the_exporter_refuses_is_told_here() {
     assert_eq!(says().opens, Opens::No);
     assert!(says().why_not.contains("tokenizer.json"), "{}", says().why_not);
 }
+
+#[test]
+fn a_family_with_classes_of_its_own_opens_in_them() {
+    let alike = pruned("gemma2", &[[2, 1, 20]; 2], &json!({ "query_pre_attn_scalar": 4 }));
+    assert!(of(&alike, "transformers").how.ends_with("as Gemma2ForCausalLM"));
+    assert!(of(&alike, "llama.cpp").how.ends_with("architecture gemma2"));
+    let differing = pruned("gemma2", &DIFFERENT, &json!({ "query_pre_attn_scalar": 4 }));
+    assert!(of(&differing, "transformers").how.ends_with("a release that has Gemma2ForCausalLM"));
+    let client = of(&differing, "llama.cpp");
+    assert!(client.how.contains("export padded") && client.why_not.contains("one size for all"), "{client:?}");
+    assert!(of(&differing, "mlx").why_not.contains("does not compute what a Gemma2 does"));
+    // Phi-3 is a LLaMA but for its names.
+    assert!(of(&pruned("phi3", &DIFFERENT, &json!({})), "llama.cpp").how.ends_with("architecture deci"));
+    // Heads of zeros would count in a norm over all heads.
+    let bound = pruned("olmo2", &DIFFERENT, &json!({ "tie_word_embeddings": false }));
+    assert_eq!(of(&bound, "llama.cpp").opens, Opens::No);
+}

@@ -115,7 +115,7 @@ impl File {
     }
 
     #[track_caller]
-    fn assert_is(&self, name: &str, want: &HostTensor) {
+    pub fn assert_is(&self, name: &str, want: &HostTensor) {
         let (shape, _, values) = self.tensor(name);
         let reversed: Vec<u64> = want.shape.iter().rev().map(|&n| n as u64).collect();
         assert_eq!((shape, &values), (&reversed[..], &want.values), "{name}");

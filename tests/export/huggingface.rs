@@ -27,7 +27,7 @@ fn card_with(raw: &serde_json::Value, tokenizer_has_code: bool) -> String {
         bytes: [4000, 1500],
         decoder_ratio: 0.375,
         calibration_tokens: 4096,
-        before: vec![pruned.dense; pruned.layers.len()],
+        layers: pruned.layers.iter().map(|&layer| [pruned.dense, layer]).collect(),
         errors: vec![0.5; pruned.layers.len()],
     };
     card.to_markdown()
@@ -56,7 +56,7 @@ fn the_card_has_the_figures_and_the_line_that_loads() {
 #[test]
 fn code_stands_only_where_it_is_needed() {
     let different = parse_config(&pruned("qwen3", &DIFFERENT, &json!({}))).unwrap();
-    let files: Vec<&str> = python_files(&different).iter().map(|(name, _)| *name).collect();
+    let files: Vec<String> = python_files(&different).into_iter().map(|(name, _)| name).collect();
     assert_eq!(files, ["configuration_slimllama.py", "modeling_slimllama.py"]);
     let alike = config(
         json!({ "slimgpt_dense": { "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 99 } }),
@@ -64,6 +64,21 @@ fn code_stands_only_where_it_is_needed() {
     assert!(python_files(&parse_config(&alike).unwrap()).is_empty());
     assert!(!card(&alike).contains("trust_remote_code"));
     assert!(card(&alike).contains("4 of 8"));
+}
+
+#[test]
+fn a_family_with_classes_of_its_own_has_code_of_its_own() {
+    for (family, module, layer) in
+        [("phi3", "phi3", "Phi3DecoderLayer"), ("gemma3_text", "gemma3", "Gemma3DecoderLayer")]
+    {
+        let raw = pruned(family, &DIFFERENT, &json!({}));
+        let files = python_files(&parse_config(&raw).unwrap());
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, [format!("configuration_slim{module}.py"), format!("modeling_slim{module}.py")]);
+        assert!(files[1].1.contains(&format!("from transformers.models.{module}.modeling_{module} import {layer}")));
+        // No name in braces is left, and no other braces are in what is only classes.
+        assert!(!files[1].1.contains('{') && !files[0].1.contains("{MODULE}") && !files[0].1.contains("{CONFIG}"));
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 mod blocks;
 mod compat;
 mod gguf;
+mod halves;
 mod huggingface;
 mod mlx;
 mod opened;
+mod own;
 mod padded;
 mod quantised;
 #[path = "../support/mod.rs"]

@@ -63,6 +63,10 @@ fn weights_and_numbers_come_back_bit_for_bit() {
         "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": 100,
     } });
+    let factors = json!({
+        "embedding_multiplier": 12.0, "residual_multiplier": 0.25, "attention_multiplier": 0.75,
+        "logits_scaling": 6.0,
+    });
     let whole = [[4, 2, 40]; 2];
     let cases = [
         (Arch::Llama, pruned("llama", &whole, &untied)),
@@ -76,6 +80,10 @@ fn weights_and_numbers_come_back_bit_for_bit() {
         (Arch::OpenElm, pruned("qwen3", &DIFFERENT, &json!({}))),
         (Arch::Llama, pruned("llama", &whole, &scaled)),
         (Arch::Deci, pruned("llama", &DIFFERENT, &scaled)),
+        (Arch::SmolLm3, pruned("smollm3", &[[4, 2, 40]; 5], &untied)),
+        (Arch::Granite, pruned("granite", &whole, &factors)),
+        (Arch::Granite, pruned("granite", &whole, &biased)),
+        (Arch::Olmo2, pruned("olmo2", &whole, &untied)),
     ];
     for (arch, config) in cases {
         for stored in [Stored::F32, Stored::F16, Stored::BF16] {

@@ -1,8 +1,11 @@
 //! The forward pass of every kind of model we read, on the CPU and on a GPU, held to an f64 one
 //! that shares no code with it.
 
+mod halves;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod families;
 
 use burn::tensor::Tensor;
 use pollster::block_on;
@@ -36,7 +39,12 @@ fn assert_near(got: &[f64], want: &[f64], tolerance: f64, what: &str) {
 /// Runs a model with these changes to the small LLaMA, stored as `dtype`, on sequences of these lengths.
 #[track_caller]
 fn check_stored(changes: Value, dtype: Dtype, lengths: &[usize]) {
-    let model = Model::random(config(changes), dtype, 3);
+    check_model(&Model::random(config(changes), dtype, 3), lengths);
+}
+
+/// Runs a model on sequences of these lengths.
+#[track_caller]
+fn check_model(model: &Model, lengths: &[usize]) {
     let (checkpoint, oracle) = (model.open(), Oracle::new(&model.config_json(), &model.safetensors()));
     for device in devices() {
         let decoder = Decoder::load(&checkpoint, device.tensor_device()).unwrap();

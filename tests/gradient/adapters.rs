@@ -20,7 +20,7 @@ fn adapted(device: &Device) -> impl Fn(usize, Block) -> Block {
     move |layer, block| {
         let block = block.no_grad();
         let of = |(i, projection): (usize, Projection)| {
-            let [out, input] = block.linear(projection).weight.val().dims();
+            let [out, input] = block.linear(projection).unwrap().weight.val().dims();
             let seed = 10 * layer + i;
             (projection, LowRank::new(matrix(3, input, seed, &device), matrix(out, 3, seed + 5, &device), 2.0))
         };

@@ -5,6 +5,7 @@
 mod support;
 
 mod adapters;
+mod halves;
 mod refused;
 mod taylor;
 mod teacher;
@@ -35,7 +36,8 @@ const EVERYTHING: HeadWanted = HeadWanted { norm: true, matrix: true };
 /// The layers as they are in a file, with something done to each.
 fn layers(checkpoint: &Checkpoint, device: &Device, with: impl Fn(usize, Block) -> Block) -> Vec<Block> {
     let config = checkpoint.config();
-    let load = |i: usize| Block::load(&checkpoint.layer(i).unwrap(), config.layers[i], config, device.tensor_device());
+    let load =
+        |i: usize| Block::load(i, &checkpoint.layer(i).unwrap(), config.layers[i], config, device.tensor_device());
     (0..config.layers.len()).map(|i| with(i, load(i))).collect()
 }
 
@@ -99,14 +101,18 @@ fn at_once(checkpoint: &Checkpoint, blocks: &[Block], batches: &[Batch], device:
         for (layer, block) in model.blocks.iter().enumerate() {
             for part in Part::ALL {
                 let gradient = match part {
-                    Part::Weight(p) => block.linear(p).weight.val().whole().grad(&grads).map(doubles),
-                    Part::Bias(p) => block.linear(p).bias.as_ref().and_then(|b| b.val().grad(&grads)).map(doubles),
+                    Part::Weight(p) => block.linear(p).and_then(|l| l.weight.val().whole().grad(&grads)).map(doubles),
+                    Part::Bias(p) => block
+                        .linear(p)
+                        .and_then(|linear| linear.bias.as_ref())
+                        .and_then(|bias| bias.val().grad(&grads))
+                        .map(doubles),
                     Part::Norm(n) => block.norm(n).and_then(|n| n.scale.val().grad(&grads)).map(doubles),
                 };
                 add(format!("{layer} {part}"), gradient);
             }
             for projection in Projection::ALL {
-                let Some(adapter) = &block.linear(projection).low_rank else { continue };
+                let Some(adapter) = block.linear(projection).and_then(|l| l.low_rank.as_ref()) else { continue };
                 add(format!("{layer} {projection} A"), adapter.a.val().grad(&grads).map(doubles));
                 add(format!("{layer} {projection} B"), adapter.b.val().grad(&grads).map(doubles));
             }

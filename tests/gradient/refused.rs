@@ -41,3 +41,11 @@ fn layers_come_in_their_order() {
     let error = block_on(pass.backward(1, &blocks[1])).unwrap_err();
     assert!(matches!(error, GradientError::Order { .. }), "{error}");
 }
+
+#[test]
+fn capped_scores_and_logits_are_refused_by_name() {
+    let checkpoint = Model::llama(json!({ "model_type": "gemma2", "head_dim": 4 })).open();
+    let (batches, on) = ([Batch::whole(vec![vec![1, 2, 3]])], Device::cpu());
+    let refused = Pass::new(checkpoint.config(), &batches, on.tensor_device(), Keep::Graphs, Placement::Host, &None);
+    assert!(matches!(refused.err(), Some(GradientError::Capped(slimgpt::shape::Family::Gemma2))));
+}

@@ -22,7 +22,8 @@ fn at_once(student: &Checkpoint, teacher: &Checkpoint, batch: &Batch, temperatur
     let grads = loss.backward();
     let mut all = All::new();
     for (layer, block) in model.blocks.iter().enumerate() {
-        let gradient = doubles(block.down.weight.val().whole().grad(&grads).unwrap());
+        let gradient = block.feed_forward.as_ref().unwrap().down.weight.val().whole().grad(&grads).unwrap();
+        let gradient = doubles(gradient);
         all.insert(format!("{layer} mlp.down_proj.weight"), gradient);
     }
     all.insert("norm".into(), doubles(model.outer.norm.scale.val().grad(&grads).unwrap()));

@@ -14,7 +14,18 @@ fn layer_by_layer_they_are_those_of_the_whole_model() {
 fn every_kind_of_part_has_its_gradient() {
     let qwen3 = json!({ "model_type": "qwen3", "head_dim": 4, "architectures": ["Qwen3ForCausalLM"] });
     let qwen2 = json!({ "model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"] });
-    for changes in [json!({ "tie_word_embeddings": false }), qwen2, qwen3] {
+    // Norms on both sides, windows and an embedding with a factor; factors everywhere; a layer without positions.
+    let gemma3 = json!({
+        "model_type": "gemma3_text", "head_dim": 4, "query_pre_attn_scalar": 9, "sliding_window": 4,
+        "sliding_window_pattern": 2,
+    });
+    let granite = json!({
+        "model_type": "granite", "embedding_multiplier": 3.0, "residual_multiplier": 0.5, "attention_multiplier": 0.7,
+        "logits_scaling": 4.0, "tie_word_embeddings": false,
+    });
+    let smollm3 = json!({ "model_type": "smollm3", "no_rope_layers": [0, 1] });
+    let olmo2 = json!({ "model_type": "olmo2" });
+    for changes in [json!({ "tie_word_embeddings": false }), qwen2, qwen3, gemma3, granite, smollm3, olmo2] {
         check(&Model::llama(changes).open(), [11, 6], &Device::cpu(), |_, block| block);
     }
 }
@@ -24,7 +35,8 @@ fn only_what_learns_has_a_gradient() {
     let checkpoint = Model::llama(json!({})).open();
     let only_norms = |_, block: Block| {
         let mut block = block.no_grad();
-        block.input_norm.scale = block.input_norm.scale.set_require_grad(true);
+        let norm = block.attention.as_mut().unwrap().norm.as_mut().unwrap();
+        norm.scale = norm.scale.clone().set_require_grad(true);
         block
     };
     check(
@@ -56,7 +68,16 @@ fn what_is_kept_changes_no_bit() {
 
 #[test]
 fn they_are_what_central_differences_of_an_independent_forward_pass_give() {
-    let mut model = Model::llama(json!({ "tie_word_embeddings": false }));
+    let granite = json!({
+        "model_type": "granite", "embedding_multiplier": 3.0, "residual_multiplier": 0.5, "attention_multiplier": 0.7,
+        "logits_scaling": 2.0, "tie_word_embeddings": false,
+    });
+    for changes in [json!({ "tie_word_embeddings": false }), granite] {
+        as_central_differences(Model::llama(changes));
+    }
+}
+
+fn as_central_differences(mut model: Model) {
     let sequence = tokens(12, 32, 5);
     let checkpoint = model.open();
     let blocks = layers(&checkpoint, &Device::cpu(), |_, block| block);
@@ -98,15 +119,14 @@ fn taps_are_the_gradients_between_the_halves() {
         for (tap, batch) in taps.iter().zip(&batches) {
             let inputs: Vec<Vec<u32>> = batch.tokens.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
             let config = checkpoint.config();
-            let positions =
-                slimgpt::model::Positions::new(&config.rope, config.head_dim, 0, batch.length(), on.tensor_device());
+            let positions = slimgpt::model::Positions::new(config, 0, batch.length(), on.tensor_device());
             let outer = Outer::load(&checkpoint.outer().unwrap(), config, on.tensor_device());
             let mut hidden = outer.embed(token_tensor(&inputs, on.tensor_device()));
             for block in &blocks[..layer] {
                 hidden = block.forward(hidden, &positions);
             }
             let context = blocks[layer].context(hidden.clone(), &positions);
-            let x = blocks[layer].inner(blocks[layer].add_attention(hidden, context));
+            let x = blocks[layer].inner(blocks[layer].add_attention(hidden, context)).unwrap();
             let [b, t, c] = x.dims();
             let [_, _, d] = tap.feed_forward.dims();
             let g = tap.feed_forward.clone().reshape([b * t, d]).transpose();

@@ -111,6 +111,14 @@ fn the_layers_of_a_pruned_model_are_those_it_has() {
     refused(with(json!({ "0": { "num_attention_heads": 2 } })), &["layer 0", "missing"]);
     let empty = json!({ "num_attention_heads": 2, "num_key_value_heads": 0, "intermediate_size": 8 });
     refused(with(json!({ "1": empty })), &["layer 1", "zero"]);
+    let sizes = |heads: usize, kv_heads: usize, channels: usize| json!({ "num_attention_heads": heads, "num_key_value_heads": kv_heads, "intermediate_size": channels });
+    refused(with(json!({ "0": sizes(0, 2, 8) })), &["layer 0", "zero", "together"]);
+    refused(with(json!({ "1": sizes(0, 0, 0) })), &["layer 1", "zero", "not both"]);
+    // Only in a folder that this program made.
+    let plain = json!({ "per_layer_config": { "1": sizes(0, 0, 8) } });
+    refused(plain, &["layer 1", "zero", "slim_llama"]);
+    let half = parse_config(&config(with(json!({ "0": sizes(2, 1, 0), "1": sizes(0, 0, 8) })))).unwrap();
+    assert_eq!(half.layers.iter().map(|l| (l.heads, l.channels)).collect::<Vec<_>>(), [(2, 0), (0, 8)]);
 }
 
 #[test]
@@ -170,4 +178,74 @@ fn a_padding_token_without_an_embedding_is_told() {
     for fine in [json!(31), json!(-1), json!(null)] {
         assert_eq!(Model::llama(json!({ "pad_token_id": fine })).open().notes(), [] as [&str; 0]);
     }
+}
+
+#[test]
+fn mixtures_of_experts_are_refused_with_the_reason() {
+    for (name, key) in
+        [("mixtral", "num_local_experts"), ("qwen3_moe", "num_experts"), ("deepseek_v3", "n_routed_experts")]
+    {
+        let mut changes = change(key, 8);
+        changes["model_type"] = json!(name);
+        refused(changes, &[name, "mixture of experts", "only dense models"]);
+    }
+    refused(json!({ "model_type": "gemma3", "text_config": {} }), &["gemma3", "text and images"]);
+}
+
+#[test]
+fn what_layers_are_must_be_said_of_each() {
+    let of = |name: &str, key: &str, value: Value| {
+        let mut changes = change(key, value);
+        changes["model_type"] = json!(name);
+        changes["head_dim"] = json!(4);
+        changes
+    };
+    for wrong in [json!([1]), json!("1"), json!(3)] {
+        refused(of("smollm3", "no_rope_layers", wrong), &["no_rope_layers", "2 layers"]);
+    }
+    refused(of("smollm3", "no_rope_layers", json!([1, 2])), &["no_rope_layers", "2", "neither 0 nor 1"]);
+    refused(of("gemma2", "layer_types", json!(["full_attention"])), &["layer_types", "2 layers"]);
+    refused(of("gemma2", "layer_types", json!(["full_attention", "chunked"])), &["chunked", "sliding_attention"]);
+    refused(of("gemma2", "hidden_activation", json!("relu")), &["relu", "gelu_pytorch_tanh"]);
+    refused(of("gemma2", "query_pre_attn_scalar", json!(0)), &["query_pre_attn_scalar", "0"]);
+    refused(of("gemma2", "sliding_window", json!(-8)), &["sliding_window", "-8"]);
+    refused(of("gemma2", "final_logit_softcapping", json!(-1)), &["final_logit_softcapping", "-1"]);
+    refused(of("gemma2", "use_bidirectional_attention", json!(true)), &["use_bidirectional_attention"]);
+    refused(of("gemma3_text", "attn_logit_softcapping", json!(50.0)), &["attn_logit_softcapping"]);
+    refused(of("granite", "logits_scaling", json!(0)), &["logits_scaling", "0"]);
+    refused(of("phi3", "partial_rotary_factor", json!(0.75)), &["partial_rotary_factor 0.75", "pairs"]);
+    refused(of("phi3", "partial_rotary_factor", json!(1.5)), &["partial_rotary_factor", "1.5"]);
+    let longer = |factors: Value| {
+        let mut changes = of("phi3", "original_max_position_embeddings", json!(32));
+        changes["rope_scaling"] = json!({ "type": "longrope", "short_factor": factors });
+        changes
+    };
+    assert!(parse_config(&config(longer(json!([1.0, 2.0])))).is_ok());
+    for wrong in [json!([1.0]), json!([1.0, 0.0]), json!("1"), json!([1.0, 2.0, 3.0])] {
+        refused(longer(wrong), &["short_factor", "2 positive numbers"]);
+    }
+    refused(
+        of("phi3", "rope_scaling", json!({ "type": "longrope" })),
+        &["original_max_position_embeddings", "missing"],
+    );
+    refused(of("phi3", "rope_scaling", json!({ "type": "yarn" })), &["yarn", "longrope"]);
+}
+
+#[test]
+fn what_a_family_leaves_out_has_its_own_default() {
+    let of = |name: &str| {
+        let mut said = config(json!({ "model_type": name, "rms_norm_eps": null, "rope_theta": null }));
+        said.as_object_mut().unwrap().shift_remove("tie_word_embeddings");
+        parse_config(&said).unwrap()
+    };
+    assert_eq!((of("phi3").rms_norm_eps, of("phi3").tied_head), (1e-5, false));
+    assert_eq!((of("smollm3").rope.theta, of("smollm3").tied_head), (2e6, true));
+    let gemma = of("gemma2");
+    assert_eq!((gemma.head_dim, gemma.tied_head, gemma.design.window), (256, true, Some(4096)));
+    assert_eq!((gemma.design.score_cap, gemma.design.logit_cap), (Some(50.0), Some(30.0)));
+    let gemma = of("gemma3_text");
+    assert_eq!((gemma.rope.theta, gemma.design.window_rope.map(|rope| rope.theta)), (1e6, Some(1e4)));
+    // Every layer of Phi-3 slides, so within the window nothing does.
+    let windowed = config(json!({ "model_type": "phi3", "sliding_window": 16 }));
+    assert_eq!((parse_config(&windowed).unwrap().max_positions, of("granite").design.is_plain()), (16, false));
 }

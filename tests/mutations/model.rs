@@ -18,12 +18,17 @@ const LENGTH: usize = 8;
 fn models() -> Vec<Model> {
     let rope = json!({ "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": 32, "rope_theta": 10000.0 });
+    let long = json!({ "type": "longrope", "short_factor": [1.0, 2.0], "long_factor": [2.0, 4.0] });
     let own = json!({ "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 33 });
     let changes = [
         json!({}),
         json!({ "tie_word_embeddings": false, "rope_scaling": rope, "eos_token_id": [2, 3] }),
         json!({ "model_type": "qwen3", "head_dim": 4, "sliding_window": null, "use_sliding_window": false }),
         json!({ "model_type": "slim_llama", "per_layer_config": { "1": own }, "attention_bias": true }),
+        json!({ "model_type": "gemma2", "head_dim": 4, "query_pre_attn_scalar": 4, "sliding_window": 8,
+            "layer_types": ["sliding_attention", "full_attention"], "final_logit_softcapping": 30.0 }),
+        json!({ "model_type": "phi3", "head_dim": 8, "partial_rotary_factor": 0.5, "rope_scaling": long,
+            "original_max_position_embeddings": 32 }),
     ];
     changes.map(Model::llama).into()
 }
@@ -184,7 +189,7 @@ fn written(checkpoint: &Checkpoint) -> Result<(Vec<u8>, Vec<u8>), String> {
     let mut files = vec![encode_outer(&checkpoint.outer().map_err(|e| told(&e))?, &types).map_err(|e| told(&e))?];
     for i in 0..checkpoint.config().layers.len() {
         let layer = checkpoint.layer(i).map_err(|e| told(&e))?;
-        files.push(encode_layer(i, &layer, &types).map_err(|e| told(&e))?);
+        files.push(encode_layer(i, &layer, checkpoint.config().family, &types).map_err(|e| told(&e))?);
     }
     let opened: Vec<SafeTensors<'_>> = files.iter().map(|file| SafeTensors::deserialize(file).unwrap()).collect();
     let mut tensors: Vec<_> = opened.iter().flat_map(SafeTensors::tensors).collect();

@@ -135,13 +135,9 @@ fn exact_sizes_come_out_exactly_and_tell_their_unit() {
 #[test]
 fn sizes_that_cannot_come_about_name_the_layer_and_the_rule() {
     let config = config(1, LayerShape { heads: 8, kv_heads: 4, channels: 172 }, 64);
-    for ((heads, kv_heads, channels), rule) in [
-        ((9, 4, 172), "grow"),
-        ((8, 4, 173), "grow"),
-        ((0, 0, 172), "at least one"),
-        ((7, 4, 172), "multiple"),
-        ((3, 3, 172), "not both"),
-    ] {
+    for ((heads, kv_heads, channels), rule) in
+        [((9, 4, 172), "grow"), ((8, 4, 173), "grow"), ((7, 4, 172), "multiple"), ((3, 3, 172), "not both")]
+    {
         let shapes = vec![LayerShape { heads, kv_heads, channels }];
         let asked = Allocation { schedule: Schedule::Shapes(shapes), ..Allocation::default() };
         match refused(&asked, &config) {

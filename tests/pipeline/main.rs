@@ -6,6 +6,7 @@ mod driver;
 mod exhausted;
 mod families;
 mod folder;
+mod halves;
 mod panels;
 mod places;
 mod plan;

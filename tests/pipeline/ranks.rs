@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
+use serde_json::json;
 use slimgpt::activations::Placement;
+use slimgpt::allocate::{Allocation, Schedule};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::device::readback::ReadbackError;
@@ -17,8 +19,9 @@ use slimgpt::pipeline::{
 use slimgpt::ranks::{Ranks, RanksError, ThreadRank, on_threads};
 use slimgpt::remedy::Remedied;
 use slimgpt::session::{SessionError, execute, prune_to_folder};
-use slimgpt::shape::Projection;
+use slimgpt::shape::{LayerShape, Part, Projection, Site};
 
+use crate::families;
 use crate::support::pruned::{carried_out, job};
 use crate::support::software_gpu;
 use crate::tiny::{LAYERS, go_on, in_memory, on_disk, request, windows};
@@ -34,10 +37,10 @@ fn planned(checkpoint: &Checkpoint, request: &Request, device: &Device) -> Plan 
     Plan { batch_windows: 2, ..plan(request, checkpoint.config(), &limits).unwrap() }
 }
 
-fn pruned(request: &Request, device: &Device) -> (MemorySink, Report) {
-    let (checkpoint, windows, mut sink) = (in_memory(), windows(), MemorySink::default());
-    let plan = planned(&checkpoint, request, device);
-    let report = carried_out(&job(&checkpoint, &windows, &plan, device), &mut sink);
+fn pruned(checkpoint: &Checkpoint, request: &Request, device: &Device) -> (MemorySink, Report) {
+    let (windows, mut sink) = (windows(), MemorySink::default());
+    let plan = planned(checkpoint, request, device);
+    let report = carried_out(&job(checkpoint, &windows, &plan, device), &mut sink);
     (sink, report)
 }
 
@@ -57,7 +60,9 @@ fn assert_alike((several, told): &(MemorySink, Report), (one, said): &(MemorySin
             }
         }
         for projection in [Projection::O, Projection::Down] {
-            let (a, b) = (several.weights.weight(projection), one.weights.weight(projection));
+            let [a, b] = [several, one].map(|layer| layer.weights.get(Part::Weight(projection)));
+            assert_eq!(a.is_some(), b.is_some(), "{what}, {projection}");
+            let Some((a, b)) = a.zip(b) else { continue };
             let largest = b.values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
             let apart = a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert_eq!(a.shape, b.shape);
@@ -71,10 +76,15 @@ fn assert_alike((several, told): &(MemorySink, Report), (one, said): &(MemorySin
 /// Three make of a request what one makes, and the same twice.
 #[track_caller]
 fn check(request: &Request, device: &Device, what: &str) {
-    let (one, three) = (pruned(request, device), times(3, device));
-    let several = pruned(request, &three);
+    check_of(&in_memory(), request, device, what);
+}
+
+#[track_caller]
+fn check_of(checkpoint: &Checkpoint, request: &Request, device: &Device, what: &str) {
+    let (one, three) = (pruned(checkpoint, request, device), times(3, device));
+    let several = pruned(checkpoint, request, &three);
     assert_alike(&several, &one, what);
-    let again = pruned(request, &three);
+    let again = pruned(checkpoint, request, &three);
     assert_eq!(again.1.layers, several.1.layers, "{what}: twice the same records");
     let weights = |sink: &MemorySink| sink.layers.iter().map(|l| l.weights.clone()).collect::<Vec<_>>();
     assert!(weights(&again.0) == weights(&several.0), "{what}: twice the same weights");
@@ -95,6 +105,29 @@ fn three_on_the_software_adapter_make_what_one_makes() {
 }
 
 #[test]
+fn norms_behind_halves_and_factors_are_those_of_one() {
+    let cpu = Device::cpu();
+    let gemma = json!({ "model_type": "gemma2", "head_dim": 6, "query_pre_attn_scalar": 20, "sliding_window": 8 });
+    check_of(&families::model(gemma).open(), &request(), &cpu, "a Gemma 2");
+    let granite = json!({ "model_type": "granite", "residual_multiplier": 0.25, "attention_multiplier": 0.7 });
+    check_of(&families::model(granite).open(), &request(), &cpu, "a Granite");
+}
+
+/// One layer without attention, one that leaves, and one without its feed-forward part.
+fn without_halves() -> Request {
+    let dense = in_memory().config().dense;
+    let first = LayerShape { channels: 64, ..dense.without(Site::Heads) };
+    let last = LayerShape { heads: 2, kv_heads: 1, channels: 0 };
+    let schedule = Schedule::Shapes(vec![first, LayerShape::EMPTY, last]);
+    Request { allocation: Allocation { schedule, whole_sites: true, ..Allocation::default() }, ..request() }
+}
+
+#[test]
+fn halves_go_as_a_whole_on_all_devices() {
+    check(&without_halves(), &Device::cpu(), "without halves");
+}
+
+#[test]
 fn sizes_that_follow_from_the_text_are_those_of_all_windows() {
     let flap = Method::Flap.of(request());
     check(&flap, &Device::cpu(), "by FLAP");
@@ -108,7 +141,7 @@ fn more_devices_than_batches_leave_some_without_work() {
     let plan = Plan { batch_windows: 9, ..planned(&checkpoint, &request(), &device) };
     let mut sink = MemorySink::default();
     let report = carried_out(&job(&checkpoint, &windows, &plan, &device), &mut sink);
-    assert_alike(&(sink, report), &pruned(&request(), &Device::cpu()), "with an idle device");
+    assert_alike(&(sink, report), &pruned(&checkpoint, &request(), &Device::cpu()), "with an idle device");
 }
 
 /// The weights of a run with activations in this place.
@@ -135,8 +168,18 @@ fn to_folder(
     out: &Path,
     on_event: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Report, SessionError> {
+    asked_to_folder(checkpoint, &request(), count, out, on_event)
+}
+
+fn asked_to_folder(
+    checkpoint: &Checkpoint,
+    request: &Request,
+    count: usize,
+    out: &Path,
+    on_event: &mut dyn FnMut(Event) -> Flow,
+) -> Result<Report, SessionError> {
     let (windows, device) = (windows(), times(count, &Device::cpu()));
-    let plan = planned(checkpoint, &request(), &device);
+    let plan = planned(checkpoint, request, &device);
     let done = block_on(prune_to_folder(&job(checkpoint, &windows, &plan, &device), out, false, on_event))?;
     Ok(done.report)
 }
@@ -167,6 +210,25 @@ fn a_stopped_run_goes_on_with_as_many_and_with_no_other_number() {
     };
     to_folder(&checkpoint, 3, &out, &mut on_event).unwrap();
     assert_eq!(resumed, 1);
+    let weights = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+    assert_eq!(weights(&out), weights(&whole));
+}
+
+#[test]
+fn a_stopped_run_goes_on_behind_layers_without_halves() {
+    let place = tempfile::tempdir().unwrap();
+    let checkpoint = on_disk(&place.path().join("source"));
+    let (whole, out) = (place.path().join("whole"), place.path().join("out"));
+    let asked = without_halves();
+    let report = asked_to_folder(&checkpoint, &asked, 3, &whole, &mut go_on).unwrap();
+    // Behind the layer without attention, and behind the one that leaves.
+    for finished in [1, 2] {
+        let stopped = asked_to_folder(&checkpoint, &asked, 3, &out, &mut after_a_layer).unwrap_err();
+        let SessionError::Pruning(PipelineError::Stopped { finished: got, .. }) = stopped else { panic!("{stopped}") };
+        assert_eq!(got, finished);
+    }
+    let again = asked_to_folder(&checkpoint, &asked, 3, &out, &mut go_on).unwrap();
+    assert_eq!(again.layers, report.layers);
     let weights = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
     assert_eq!(weights(&out), weights(&whole));
 }

@@ -5,6 +5,7 @@ use slimgpt::allocate::{Allocation, Curve, Schedule};
 use slimgpt::checkpoint::Checkpoint;
 use slimgpt::device::Device;
 use slimgpt::pipeline::{Limits, Measure, MemorySink, Plan, Report, Request, plan};
+use slimgpt::shape::{LayerShape, Site};
 
 use crate::support::checkpoint::Model;
 use crate::support::pruned::{carried_out, job, rounded_by_layer};
@@ -50,19 +51,38 @@ fn a_sample_of_the_windows_tells_the_loss_and_how_far_it_may_be_off() {
     }
 }
 
+/// Stops a run behind its first layer, and goes on with room for what is computed twice.
+fn goes_on_to_the_same_bits(checkpoint: &Checkpoint, plan: &Plan, device: &Device) {
+    let (mut whole, mut stopped) = (MemorySink::default(), MemorySink::default());
+    let report = run(checkpoint, plan, device, &mut whole);
+    stopped.layers = whole.layers[..1].to_vec();
+    let mut roomy = plan.clone();
+    roomy.memory.keep_inner = !plan.memory.keep_inner;
+    let resumed = run(checkpoint, &roomy, device, &mut stopped);
+    assert_eq!(resumed.layers, report.layers, "{}", device.name());
+    assert_eq!(stopped.layers[1].weights, whole.layers[1].weights, "{}", device.name());
+}
+
 #[test]
 fn a_run_on_a_sample_goes_on_to_the_same_bits() {
+    let checkpoint = model();
     for device in [Device::cpu(), software_gpu()] {
-        let checkpoint = model();
-        let plan = planned(&checkpoint, Measure::Sample);
-        let (mut whole, mut stopped) = (MemorySink::default(), MemorySink::default());
-        let report = run(&checkpoint, &plan, &device, &mut whole);
-        // As if it had been stopped behind the first layer, and went on with room for what is computed twice.
-        stopped.layers = whole.layers[..1].to_vec();
-        let mut roomy = plan.clone();
-        roomy.memory.keep_inner = !plan.memory.keep_inner;
-        let resumed = run(&checkpoint, &roomy, &device, &mut stopped);
-        assert_eq!(resumed.layers, report.layers, "{}", device.name());
-        assert_eq!(stopped.layers[1].weights, whole.layers[1].weights, "{}", device.name());
+        goes_on_to_the_same_bits(&checkpoint, &planned(&checkpoint, Measure::Sample), &device);
     }
+}
+
+#[test]
+fn so_it_does_behind_norms_of_what_a_half_adds_and_behind_a_half_that_has_gone() {
+    // As many channels as the other model has: half of them must leave as many as may stay.
+    let changes =
+        json!({ "model_type": "gemma2", "head_dim": 4, "query_pre_attn_scalar": 20, "intermediate_size": 104 });
+    let gemma = Model::llama(changes).open();
+    goes_on_to_the_same_bits(&gemma, &planned(&gemma, Measure::Sample), &Device::cpu());
+    let llama = model();
+    let dense = llama.config().dense;
+    let schedule = Schedule::Shapes(vec![dense.without(Site::Channels), LayerShape { channels: 40, ..dense }]);
+    let allocation = Allocation { schedule, whole_sites: true, ..Allocation::default() };
+    let request = Request { allocation, ..planned(&llama, Measure::Sample).request };
+    let halved = plan(&request, llama.config(), &Limits::default()).unwrap();
+    goes_on_to_the_same_bits(&llama, &halved, &Device::cpu());
 }

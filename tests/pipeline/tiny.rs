@@ -16,7 +16,7 @@ pub const LAYERS: usize = 3;
 const VOCABULARY: usize = 32;
 
 /// 4 query heads of 4 dimensions on 2 K/V heads, and 100 channels.
-fn model() -> Model {
+pub fn model() -> Model {
     Model::llama(json!({ "num_hidden_layers": LAYERS, "intermediate_size": 100 }))
 }
 

@@ -85,3 +85,16 @@ fn what_cannot_fit_or_means_nothing_is_refused() {
     other.vocab_size = 1000;
     assert_says(plan(&usual(), &llama(2), Some(&other), &Limits::default()), &["1000", "32000", "tokenizer"]);
 }
+
+/// Before any work, of the model that learns and of its teacher.
+#[test]
+fn models_whose_gradients_are_not_computed_are_refused_by_name() {
+    let capped = parse_config(&serde_json::json!({
+        "model_type": "gemma2", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "vocab_size": 32000, "max_position_embeddings": 2048,
+    }))
+    .unwrap();
+    let words = ["Gemma2", "caps its scores or logits"];
+    assert_says(on_gpu(&capped, None), &words);
+    assert_says(plan(&Settings::default(), &llama(2), Some(&capped), &Limits::default()), &words);
+}

@@ -10,7 +10,7 @@ use slimgpt::device::Device;
 use slimgpt::eval::{LayerTimes, MeasuredTimes, TimePoint};
 use slimgpt::obs::{Brought, CpuExecutor, Options, Ranking, Selection};
 use slimgpt::pipeline::{Flow, Limits, MemoryError, PlanError, Request};
-use slimgpt::search::{Bounds, Climb, Climbing, Effort, Event, Found, Map, SearchError, climb, sizes};
+use slimgpt::search::{Bounds, Climb, Climbing, Effort, Event, Found, Map, Search, SearchError, climb, sizes};
 use slimgpt::shape::LayerShape;
 
 use crate::support::{assert_says, pruned, shipped};
@@ -89,7 +89,7 @@ impl Ground {
     /// The divergence of the model pruned to these sizes, by a pruning of its own and both models' forward passes.
     fn measured(&self, found: &Found, windows: &[Vec<u32>]) -> f64 {
         let schedule = Schedule::Shapes(found.layers.clone());
-        let allocation = Allocation { target: None, schedule, ..self.request.allocation.clone() };
+        let allocation = Allocation { target: None, schedule, whole_sites: true, ..self.request.allocation.clone() };
         let request = Request { allocation, ..self.request.clone() };
         let (_, sink) = pruned::in_memory(&self.checkpoint, &self.calibration, &request);
         let folder = tempfile::tempdir().unwrap();
@@ -231,6 +231,23 @@ fn a_climb_keeps_to_a_time() {
     assert_eq!((found.target, found.predicted_seconds), (target, Some(seconds)));
     // Without the table nothing tells what a time is worth.
     assert_says(ground.climb(&start, &How::default()), &["times"]);
+}
+
+#[test]
+fn a_climb_goes_on_from_sizes_without_some_halves() {
+    let ground = Ground::new();
+    let asked = asked(&ground.checkpoint, &ground.calibration, &ground.probe, &ground.device);
+    let map = found(&Search { whole_sites: true, ..asked }, Map::default(), &mut go_on).0.unwrap();
+    let ground = Ground { map, ..ground };
+    let bounds = Bounds { whole_sites: true, ..Bounds::default() };
+    // More than the units of all curves together.
+    let start = sizes(&ground.map, ground.checkpoint.config(), &bounds, Target::Ratio(0.9)).unwrap();
+    let found = ground.climb(&start, &How { bounds, steps: 3, ..How::default() }).unwrap();
+    assert!(found.ratio >= 0.9 - 1e-9 && found.layers.iter().any(|layer| !layer.is_whole()), "{found:?}");
+    let climbed = found.climb.clone().unwrap();
+    let near = |got: f64, want: f64| assert!((got / want - 1.0).abs() < 1e-3, "{got} for {want}");
+    near(climbed.start, ground.measured(&start, &ground.probe));
+    near(climbed.reached_by_sizes(), ground.measured(&found, &ground.probe));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! count, a search that goes on where it was interrupted, and climbs from what it found.
 
 mod climb;
+mod halves;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -131,6 +132,7 @@ fn asked<'a>(
         options: Options::default(),
         channel_steps: ChannelSteps::OneByOne,
         channel_multiple: None,
+        whole_sites: false,
         batch_windows: 3,
         place: Placement::Host,
         device,
@@ -172,18 +174,18 @@ fn a_probe_is_the_divergence_of_the_model_with_that_site_cut() {
     let &(removed, kl) = curve.probed.last().unwrap();
     let executor = CpuExecutor::<f32>::new();
     let dense = Decoder::load(&checkpoint, on).unwrap();
-    let positions = |length| slimgpt::model::Positions::new(&config.rope, config.head_dim, 0, length, on);
+    let positions = |length| slimgpt::model::Positions::new(config, 0, length, on);
     let mut hidden = dense.outer.embed(token_tensor(&calibration, on));
     for block in &dense.blocks[..layer] {
         hidden = block.forward(hidden, &positions(40));
     }
     let block = &dense.blocks[layer];
     let context = block.context(hidden.clone(), &positions(40));
-    let inner = block.inner(block.add_attention(hidden, context));
+    let inner = block.inner(block.add_attention(hidden, context)).unwrap();
     let [b, t, width] = inner.dims();
     let mut hessian = Hessian::new(&executor, width);
     block_on(hessian.accumulate(&executor, &inner.reshape([b * t, width]))).unwrap();
-    let weight = block.down.weight.val().whole();
+    let weight = block.feed_forward.as_ref().unwrap().down.weight.val().whole();
     let steps = ChannelSteps::OneByOne;
     let pruned = block_on(prune_channels(&executor, &weight, &hessian, removed, steps, &asked.options)).unwrap();
     let narrow = doubles(pruned.weight);
@@ -193,7 +195,7 @@ fn a_probe_is_the_divergence_of_the_model_with_that_site_cut() {
     }
     let mut cut = dense.clone();
     let wide = Tensor::<1>::from_floats(&wide[..], on).reshape(weight.dims());
-    cut.blocks[layer].down.weight = Panels::from(wide).into();
+    cut.blocks[layer].feed_forward.as_mut().unwrap().down.weight = Panels::from(wide).into();
     let logits = |model: &Decoder| doubles(model.forward(token_tensor(&probe, on), config));
     let want = divergence(&logits(&dense), &logits(&cut), config.vocab_size) / (2 * 32) as f64;
     // The probe's calibration sums come in batches, which moves last bits of the weights.

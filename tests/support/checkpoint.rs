@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 use slimgpt::checkpoint::{Checkpoint, parse_config};
-use slimgpt::shape::Family;
+use slimgpt::shape::{Family, Site};
 
 /// A config.json and the tensors it asks for.
 pub struct Model {
@@ -69,6 +69,41 @@ impl Model {
         self.tensors.iter_mut().find(|t| t.name.ends_with(end)).expect("a tensor of this name")
     }
 
+    /// The same model whose layers lack these halves: their tensors are not there, and config.json says so.
+    pub fn without(mut self, halves: &[(usize, Site)]) -> Self {
+        let read = parse_config(&self.config).expect("a config.json that is read");
+        let mut layers = read.layers;
+        halves.iter().for_each(|&(layer, site)| layers[layer] = layers[layer].without(site));
+        let own = layers.iter().enumerate().map(|(i, layer)| (i.to_string(), json!(layer)));
+        self.config["slimgpt_family"] = self.config["model_type"].take();
+        self.config["model_type"] = json!("slim_llama");
+        self.config["head_dim"] = json!(read.head_dim);
+        self.config["per_layer_config"] = own.collect::<serde_json::Map<_, _>>().into();
+        self.tensors.retain(|tensor| !halves.iter().any(|&(layer, site)| is_of(&tensor.name, layer, site)));
+        self
+    }
+
+    /// The same model in which these halves add nothing: what takes them back to the residual stream is zero.
+    pub fn silenced(mut self, halves: &[(usize, Site)]) -> Self {
+        for (layer, site) in halves {
+            let last = if *site == Site::Heads { "self_attn.o_proj" } else { "mlp.down_proj" };
+            self.tensor(&format!("layers.{layer}.{last}.weight")).values.fill(0.0);
+        }
+        self
+    }
+
+    /// The same model without this layer; later ones move up.
+    pub fn without_layer(mut self, layer: usize) -> Self {
+        let count = self.config["num_hidden_layers"].as_u64().expect("a number of layers") as usize;
+        self.tensors.retain(|tensor| !tensor.name.contains(&format!(".layers.{layer}.")));
+        for later in layer + 1..count {
+            let (from, to) = (format!(".layers.{later}."), format!(".layers.{}.", later - 1));
+            self.tensors.iter_mut().for_each(|tensor| tensor.name = tensor.name.replace(&from, &to));
+        }
+        self.config["num_hidden_layers"] = json!(count - 1);
+        self
+    }
+
     pub fn config_json(&self) -> Vec<u8> {
         self.config.to_string().into_bytes()
     }
@@ -119,6 +154,13 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
+/// Whether a tensor belongs to this half of this layer.
+fn is_of(name: &str, layer: usize, site: Site) -> bool {
+    let Some(part) = name.strip_prefix(&format!("model.layers.{layer}.")) else { return false };
+    let of_attention = part.starts_with("self_attn.") || part.starts_with("input_layernorm.");
+    of_attention == (site == Site::Heads)
+}
+
 /// Names and shapes of the tensors that a config.json asks for. The f64 oracle, which reads the same
 /// files, spells the names by itself.
 fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
@@ -127,12 +169,19 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
     let mut all =
         vec![("model.embed_tokens.weight".into(), vec![vocabulary, d]), ("model.norm.weight".into(), vec![d])];
     for (i, &layer) in read.layers.iter().enumerate() {
-        let parts = read.parts().map(|part| (part.to_string(), part.shape(&read, layer)));
+        let parts = read.parts_of(layer).map(|part| (part.to_string(), part.shape(&read, layer)));
         let mut parts: Vec<_> = parts.collect();
         if read.family == Family::Baichuan {
             let fused = ["self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"];
             parts.retain(|(name, _)| !fused.contains(&&**name));
             parts.push(("self_attn.W_pack.weight".into(), vec![3 * d, d]));
+        }
+        if read.family == Family::Phi3 {
+            let fused = ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"];
+            parts.retain(|(name, _)| !fused.iter().any(|part| name.contains(part)));
+            let rows = (layer.heads + 2 * layer.kv_heads) * read.head_dim;
+            parts.push(("self_attn.qkv_proj.weight".into(), vec![rows, d]));
+            parts.push(("mlp.gate_up_proj.weight".into(), vec![2 * layer.channels, d]));
         }
         all.extend(parts.into_iter().map(|(part, shape)| (format!("model.layers.{i}.{part}"), shape)));
     }

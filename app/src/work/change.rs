@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::checkpoint::HostTensor;
-use slimgpt::pipeline::LayerRecord;
-use slimgpt::shape::Projection;
+use slimgpt::pipeline::{LayerRecord, Report};
+use slimgpt::shape::{Part, Projection};
 
 use crate::findings::Change;
 use crate::mail::{Mail, Message};
@@ -26,12 +26,19 @@ fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Chan
     if dense.checkpoint.config().layers.get(record.layer) != Some(&record.before) {
         return Err("the folder it was pruned from holds another model now".into());
     }
+    let places = pruned.report.as_ref().map(Report::places).unwrap_or_default();
+    // A layer that has left the model has nothing that could have changed.
+    let Some(place) = places.get(record.layer).copied().flatten() else { return Ok(Change::default()) };
     let old = dense.checkpoint.layer(record.layer).map_err(words)?;
-    let new = pruned.checkpoint.layer(record.layer).map_err(words)?;
+    let new = pruned.checkpoint.layer(place).map_err(words)?;
     let width = pruned.checkpoint.config().head_dim;
+    let of = |projection: Projection, kept: &[usize], width: usize| {
+        let part = Part::Weight(projection);
+        old.get(part).zip(new.get(part)).map_or_else(Vec::new, |(old, new)| changes(old, new, kept, width))
+    };
     Ok(Change {
-        heads: changes(old.weight(Projection::O), new.weight(Projection::O), &record.kept_heads, width),
-        channels: changes(old.weight(Projection::Down), new.weight(Projection::Down), &record.kept_channels, 1),
+        heads: of(Projection::O, &record.kept_heads, width),
+        channels: of(Projection::Down, &record.kept_channels, 1),
     })
 }
 

@@ -49,12 +49,12 @@ async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), Strin
     let on = device.tensor_device();
     let tokens = tokens(model)?;
     let outer = Outer::load(&checkpoint.outer().map_err(told)?, config, on);
-    let positions = Positions::new(&config.rope, config.head_dim, 0, tokens.len(), on);
+    let positions = Positions::new(config, 0, tokens.len(), on);
     let mut hidden = outer.embed(token_tensor(&[tokens], on));
     // The weights of one layer at a time are in memory.
     for layer in 0..=wanted.layer {
         let weights = checkpoint.layer(layer).map_err(told)?;
-        let block = Block::load(&weights, config.layers[layer], config, on);
+        let block = Block::load(layer, &weights, config.layers[layer], config, on);
         if layer < wanted.layer {
             hidden = block.forward(hidden, &positions);
             continue;
@@ -64,6 +64,7 @@ async fn inputs(model: &Model, wanted: Wanted) -> Result<(Matrix, Matrix), Strin
             Site::Heads => context,
             Site::Channels => block.inner(block.add_attention(hidden, context)),
         };
+        let input = input.ok_or_else(|| format!("layer {} has no {}", wanted.layer, wanted.site.half()))?;
         let [_, rows, columns] = input.dims();
         let data = input.into_data_async().await.map_err(|e| format!("{e:?}"))?;
         let values = data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;

@@ -8,13 +8,11 @@ use super::{Reader, wrong};
 use crate::checkpoint::ReadError;
 use crate::shape::{Rope, RopeScaling};
 
-/// The base of LLaMA's class in transformers, for files that name none.
-const USUAL_BASE: f64 = 10_000.0;
 /// The context of the first training, which may stand at the top too.
-const FIRST_CONTEXT: &str = "original_max_position_embeddings";
+pub(super) const FIRST_CONTEXT: &str = "original_max_position_embeddings";
 
-/// The rotary positions of a config.json.
-pub(super) fn rope(config: &Reader<'_>) -> Result<Rope, ReadError> {
+/// The rotary positions of a config.json; `usual` is the base where none is named.
+pub(super) fn rope(config: &Reader<'_>, usual: f64) -> Result<Rope, ReadError> {
     let (place, own) = own_place(config.0)?;
     if let Some((key, _)) = own.as_object().into_iter().flatten().find(|(_, value)| value.is_object()) {
         return Err(wrong(format!(
@@ -26,13 +24,13 @@ pub(super) fn rope(config: &Reader<'_>) -> Result<Rope, ReadError> {
     let base = |of: &Reader<'_>| of.number("rope_theta", |theta| theta > 0.0);
     // Read in any case: a base that is no number is a mistake also where another goes before it.
     let top = base(config)?;
-    let theta = base(&own)?.or(top).unwrap_or(USUAL_BASE);
+    let theta = base(&own)?.or(top).unwrap_or(usual);
     Ok(Rope { theta, scaling: scaling(config, place, own.0)? })
 }
 
 /// The object that counts, with its name: `rope_scaling` where it says anything, as in
 /// transformers 5; null where there is none.
-fn own_place(config: &Value) -> Result<(&'static str, &Value), ReadError> {
+pub(super) fn own_place(config: &Value) -> Result<(&'static str, &Value), ReadError> {
     let says = |key: &str| config[key].as_object().is_some_and(|keys| !keys.is_empty());
     match (says("rope_scaling"), says("rope_parameters")) {
         (true, true) => {
@@ -64,7 +62,7 @@ fn agree(scaling: &Value, parameters: &Value) -> Result<(), ReadError> {
     Ok(())
 }
 
-fn kind(rope: &Value) -> &str {
+pub(super) fn kind(rope: &Value) -> &str {
     rope["rope_type"].as_str().or(rope["type"].as_str()).unwrap_or("default")
 }
 

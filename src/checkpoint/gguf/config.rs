@@ -10,16 +10,23 @@ use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 /// Keys that change what is computed, behind the architecture's name, with the numbers that change nothing.
 const REFUSED: [(&str, &[f64]); 10] = [
     ("expert_count", &[0.0]),
-    ("attention.scale", &[0.0]),
+    (key::SCORE_SCALE, &[0.0]),
     ("attention.clamp_kqv", &[0.0]),
     ("attention.max_alibi_bias", &[0.0]),
-    ("attn_logit_softcapping", &[0.0]),
-    ("final_logit_softcapping", &[0.0]),
-    ("logit_scale", &[0.0, 1.0]),
-    ("residual_scale", &[0.0, 1.0]),
-    ("embedding_scale", &[0.0, 1.0]),
+    (key::SCORE_CAP, &[0.0]),
+    (key::LOGIT_CAP, &[0.0]),
+    (key::LOGIT_SCALE, &[0.0, 1.0]),
+    (key::RESIDUAL_SCALE, &[0.0, 1.0]),
+    (key::EMBEDDING_SCALE, &[0.0, 1.0]),
     // A factor of the turned queries and keys, with or without a scaling of the frequencies.
     ("rope.scaling.attn_factor", &[1.0]),
+];
+/// Granite's factors, and what they are called in its config.json.
+const FACTORS: [(&str, &str); 4] = [
+    (key::EMBEDDING_SCALE, "embedding_multiplier"),
+    (key::RESIDUAL_SCALE, "residual_multiplier"),
+    (key::SCORE_SCALE, "attention_multiplier"),
+    (key::LOGIT_SCALE, "logits_scaling"),
 ];
 /// Whether a token sees only those before it; where nothing says so it does.
 const CAUSAL: &str = "attention.causal";
@@ -52,6 +59,7 @@ pub(super) fn config(header: &Header, arch: Arch, divisors: Option<&[f32]>) -> R
     });
     keys.put_rotated(&mut json, head_dim)?;
     keys.put_window(&mut json)?;
+    keys.put_factors(&mut json, head_dim)?;
     keys.put_sizes(&mut json, &layers, hidden, head_dim);
     Ok(json)
 }
@@ -102,7 +110,8 @@ impl Keys<'_> {
         if self.header.flag(&self.full(CAUSAL))? == Some(false) {
             return Err(self.wrong(CAUSAL, "is false, and models whose tokens see those after them are not supported"));
         }
-        for (key, neutral) in REFUSED {
+        let is_known = |key: &str| self.arch == Arch::Granite && FACTORS.iter().any(|(factor, _)| *factor == key);
+        for (key, neutral) in REFUSED.into_iter().filter(|(key, _)| !is_known(key)) {
             if let Some(number) = self.number(key)?.filter(|number| !neutral.contains(number)) {
                 return Err(self.wrong(key, format!("is {number}, and models with it are not supported")));
             }
@@ -132,11 +141,13 @@ impl Keys<'_> {
     /// The sizes of every layer.
     fn layers(&self) -> Result<Vec<LayerShape>, GgufError> {
         let count = self.size(key::LAYERS, ModelConfig::MOST_LAYERS)? as usize;
+        // A layer of this one may lack attention; without channels llama.cpp computes it wrongly.
+        let may_lack = |key: &str| self.arch == Arch::Deci && [key::HEADS, key::KV_HEADS].contains(&key);
         let of = |key: &str| match self.header.per_layer(&self.full(key), count)? {
             None => Ok(None),
             Some(all) => all
                 .into_iter()
-                .map(|n| Ok(self.bounded(key, n, WIDEST)? as usize))
+                .map(|n| if may_lack(key) && n == 0 { Ok(0) } else { Ok(self.bounded(key, n, WIDEST)? as usize) })
                 .collect::<Result<Vec<_>, GgufError>>()
                 .map(Some),
         };
@@ -145,6 +156,9 @@ impl Keys<'_> {
         let channels = of(key::CHANNELS)?.ok_or_else(|| self.wrong(key::CHANNELS, "is missing"))?;
         let shape = |((heads, kv_heads), channels)| LayerShape { heads, kv_heads, channels };
         let layers: Vec<LayerShape> = heads.into_iter().zip(kv_heads).zip(channels).map(shape).collect();
+        if layers[0].heads == 0 || layers[0].kv_heads == 0 {
+            return Err(self.wrong(key::HEADS, "is 0 in the first layer, which llama.cpp does not open"));
+        }
         if layers.iter().any(|layer| *layer != layers[0]) && !self.arch.has_layers_that_differ() {
             let reason = "or another size differs from layer to layer, which this architecture has not";
             return Err(self.wrong(key::HEADS, reason));
@@ -164,6 +178,11 @@ impl Keys<'_> {
         match self.arch {
             Arch::Qwen3 | Arch::OpenElm => ("qwen3", "Qwen3ForCausalLM"),
             Arch::Qwen2 => ("qwen2", "Qwen2ForCausalLM"),
+            Arch::SmolLm3 => ("smollm3", "SmolLM3ForCausalLM"),
+            Arch::Olmo2 => ("olmo2", "Olmo2ForCausalLM"),
+            Arch::Granite => ("granite", "GraniteForCausalLM"),
+            Arch::Gemma2 => ("gemma2", "Gemma2ForCausalLM"),
+            Arch::Gemma3 => ("gemma3_text", "Gemma3ForCausalLM"),
             Arch::Llama | Arch::Deci if only_qkv => ("qwen2", "Qwen2ForCausalLM"),
             // LLaMA's class has no windows.
             Arch::Llama | Arch::Deci if matches!(self.window(), Ok(Some(_))) => ("mistral", "MistralForCausalLM"),
@@ -172,13 +191,26 @@ impl Keys<'_> {
     }
 
     fn window(&self) -> Result<Option<u64>, GgufError> {
-        Ok(self.whole("attention.sliding_window")?.filter(|&window| window > 0))
+        Ok(self.whole(key::WINDOW)?.filter(|&window| window > 0))
     }
 
     fn put_window(&self, json: &mut Value) -> Result<(), GgufError> {
         if let Some(window) = self.window()? {
             json["sliding_window"] = json!(window);
             json["use_sliding_window"] = json!(true);
+        }
+        Ok(())
+    }
+
+    /// What a factor is that no key says: none, but for the scores that of the size of a head.
+    fn put_factors(&self, json: &mut Value, head_dim: u64) -> Result<(), GgufError> {
+        if self.arch != Arch::Granite {
+            return Ok(());
+        }
+        for (key, name) in FACTORS {
+            let usual = if key == key::SCORE_SCALE { 1.0 / (head_dim as f64).sqrt() } else { 1.0 };
+            // Zero is how a file says that there is none.
+            json[name] = json!(self.number(key)?.filter(|&factor| factor != 0.0).unwrap_or(usual));
         }
         Ok(())
     }
@@ -247,7 +279,9 @@ fn dense(layers: &[LayerShape], whole: usize) -> LayerShape {
     let most = |of: fn(&LayerShape) -> usize| layers.iter().map(of).max().unwrap_or_default();
     let (heads, kv_heads, channels) = (most(|l| l.heads).max(whole), most(|l| l.kv_heads), most(|l| l.channels));
     let group = |l: &LayerShape| Some(l.heads_per_group()).filter(|group| group * l.kv_heads == l.heads);
-    let first = layers.first().and_then(group).filter(|&first| layers.iter().all(|l| group(l) == Some(first)));
+    // Layers without attention say nothing of it.
+    let mut attending = layers.iter().filter(|l| l.kv_heads > 0);
+    let first = layers.first().and_then(group).filter(|&first| attending.all(|l| group(l) == Some(first)));
     match first {
         Some(group) => {
             let heads = heads.next_multiple_of(group);
@@ -270,6 +304,7 @@ mod tests {
     fn layers_were_cut_from_the_least_that_can_hold_them() {
         assert_eq!(dense(&[shape(6, 2, 40), shape(3, 1, 64)], 0), shape(6, 2, 64));
         assert_eq!(dense(&[shape(6, 2, 40), shape(3, 1, 64)], 9), shape(9, 3, 64));
+        assert_eq!(dense(&[shape(3, 1, 40), shape(0, 0, 64)], 9), shape(9, 3, 64));
         // Heads by themselves: every layer keeps its key/value heads.
         assert_eq!(dense(&[shape(6, 3, 8), shape(3, 3, 8)], 9), shape(9, 3, 8));
         assert_eq!(dense(&[shape(6, 3, 8), shape(3, 3, 8)], 10), shape(12, 3, 8));

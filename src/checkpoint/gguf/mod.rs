@@ -131,7 +131,7 @@ struct Within {
 fn inside(arch: Arch, config: &ModelConfig) -> HashMap<String, Vec<Within>> {
     let mut inside: HashMap<String, Vec<Within>> = HashMap::new();
     for (i, &layer) in config.layers.iter().enumerate() {
-        for part in config.parts() {
+        for part in config.parts_of(layer) {
             let Some(tensor) = arch.tensor_in_layer(i, part) else { continue };
             let rows = part.shape(config, layer)[0];
             let within = Within { name: in_layer(i, part), rows, is_reordered: arch.reorders(part) };

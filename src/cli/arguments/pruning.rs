@@ -61,7 +61,14 @@ pub struct Pruning {
     /// Search for one shape for all layers, which opens everywhere
     #[arg(long, conflicts_with = "keep_layers", hide_short_help = true)]
     uniform: bool,
-    /// A method by name; --help lists them. What is given beside it holds
+    /// Let a layer lose its whole attention or feed-forward part
+    ///
+    /// A search then measures what that costs, and a schedule of exact sizes may have 0 heads and 0 key/value heads, or 0
+    /// channels. A layer that loses both leaves the model. `slimgpt inspect --compat PATH` tells which programs open a
+    /// layer with one half.
+    #[arg(long, conflicts_with = "uniform", hide_short_help = true)]
+    whole_sites: bool,
+    /// A method by name; --help lists them
     #[arg(
         long,
         value_name = "NAME",
@@ -202,7 +209,8 @@ impl Pruning {
     /// What sizes that are searched for must keep to.
     pub fn bounds(&self) -> Bounds {
         let (keep_layers, channel_multiple) = (self.keep_layers.clone(), self.knobs.channel_multiple);
-        Bounds { keep_layers, channel_multiple, uniform: self.uniform, times: None }
+        let (uniform, whole_sites) = (self.uniform, self.whole_sites);
+        Bounds { keep_layers, channel_multiple, uniform, whole_sites, times: None }
     }
 
     /// What is asked for, with so many calibration windows. Sizes that are still to be searched for are those of the
@@ -311,6 +319,7 @@ impl Pruning {
             head_ratio: self.head_ratio.clone(),
             channel_ratio: self.channel_ratio.clone(),
             keep_layers: self.keep_layers.clone(),
+            whole_sites: self.whole_sites,
             head_unit: self.heads,
             ..shared.allocation
         };

@@ -3,6 +3,7 @@
 use comfy_table::Table;
 use slimgpt::format;
 use slimgpt::search::{Cut, Found, SearchPlan};
+use slimgpt::shape::{LayerShape, Site};
 
 use crate::cli::show::table;
 
@@ -11,17 +12,15 @@ pub fn map(plan: &SearchPlan) -> Table {
     let targets: Vec<String> = plan.targets.iter().map(|found| found.target.to_string()).collect();
     let heading = ["layer", "heads: KL", "channels: KL"].into_iter().chain(targets.iter().map(String::as_str));
     let row = |layer: usize| -> Vec<String> {
-        let cost = |is_it: fn(Cut) -> bool| {
-            let curves = plan.map.of_layer(layer).filter(|curve| is_it(curve.cut));
+        let cost = |site: Site| {
+            let curves = plan.map.of_layer(layer).filter(|curve| curve.cut.site() == site);
             let first = curves.filter_map(|curve| Some((curve.cut, *curve.probed.first()?)));
             let told = first.map(|(cut, (removed, kl))| format!("{kl:.4} at −{removed}{}", unit(cut)));
-            told.collect::<Vec<_>>().join(", ")
+            let whole = plan.map.of_whole(layer, site).map(|kl| format!("{kl:.4} whole"));
+            told.chain(whole).collect::<Vec<_>>().join(", ")
         };
-        let mut cells = vec![layer.to_string(), cost(|cut| cut != Cut::Channels), cost(|cut| cut == Cut::Channels)];
-        cells.extend(plan.targets.iter().map(|found| {
-            let shape = found.layers[layer];
-            format!("{}/{} heads, {} channels", shape.heads, shape.kv_heads, shape.channels)
-        }));
+        let mut cells = vec![layer.to_string(), cost(Site::Heads), cost(Site::Channels)];
+        cells.extend(plan.targets.iter().map(|found| sizes(found.layers[layer])));
         cells
     };
     table(&heading.collect::<Vec<_>>(), &(0..plan.map.layers.len()).map(row).collect::<Vec<_>>())
@@ -43,6 +42,17 @@ pub fn targets(plan: &SearchPlan) -> Table {
     let mut heading = vec!["target", "removed", "parameters", "predicted divergence"];
     heading.extend(is_timed.then_some("predicted time"));
     table(&heading, &plan.targets.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A layer's sizes, in words where a half is not there.
+fn sizes(shape: LayerShape) -> String {
+    let heads = format!("{}/{} heads", shape.heads, shape.kv_heads);
+    match (shape.has(Site::Heads), shape.has(Site::Channels)) {
+        (false, false) => "leaves the model".into(),
+        (false, true) => format!("no attention, {} channels", shape.channels),
+        (true, false) => format!("{heads}, no feed-forward part"),
+        (true, true) => format!("{heads}, {} channels", shape.channels),
+    }
 }
 
 fn unit(cut: Cut) -> &'static str {

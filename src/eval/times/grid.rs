@@ -45,6 +45,21 @@ impl Grid {
         let along = |row: usize| mixed(self.values[row][left], self.values[row][right], across);
         mixed(along(top), along(bottom), down)
     }
+
+    /// The value where nothing is left, which nobody has measured: a line to there, from the fewest of both counts.
+    ///
+    /// It falls as between the two fewest of a count or as over all of them, whichever is less: what wavers between two
+    /// neighbours promises little. And what takes its time however few there are (a norm, the start of a kernel) is left
+    /// in, though it would go too: less is said to be saved than is.
+    pub fn nothing(&self) -> f64 {
+        let fewest = self.values[0][0];
+        let down: Vec<f64> = self.values.iter().map(|row| row[0]).collect();
+        let lines = [(&self.rows, &down), (&self.columns, &self.values[0])];
+        // Of one count the other tells.
+        let Some((knots, values)) = lines.into_iter().find(|(knots, _)| knots.len() > 1) else { return fewest };
+        let slope = |i: usize| (values[i] - fewest) / (knots[i] - knots[0]) as f64;
+        fewest - slope(1).min(slope(knots.len() - 1)) * knots[0] as f64
+    }
 }
 
 fn mixed(from: f64, to: f64, part: f64) -> f64 {
@@ -83,6 +98,18 @@ mod tests {
         // The middle of four corners.
         assert!((grid.at([5, 5]) - (4.0 + 10.0 + 5.0 + 12.0) / 4.0).abs() < 1e-12);
         assert_eq!((grid.at([9, 9]), grid.at([0, 0])), (12.0, 1.0));
+    }
+
+    #[test]
+    fn to_nothing_it_falls_as_it_falls_least() {
+        // From 1 to 4 rows by a third each, from 1 to 6 by a fifth each.
+        let steep = grid([[1.0, 2.0, 8.0], [2.0, 4.0, 10.0], [2.0, 5.0, 12.0]]);
+        assert!((steep.nothing() - (1.0 - 0.2)).abs() < 1e-12);
+        let flat = grid([[1.0, 2.0, 8.0], [1.0, 4.0, 10.0], [2.0, 5.0, 12.0]]);
+        assert_eq!(flat.nothing(), 1.0);
+        let one = |pairs: &[([usize; 2], f64)]| Grid::of(pairs.to_vec()).unwrap().nothing();
+        assert_eq!(one(&[([3, 2], 5.0)]), 5.0);
+        assert_eq!(one(&[([3, 2], 5.0), ([3, 4], 7.0)]), 3.0);
     }
 
     #[test]

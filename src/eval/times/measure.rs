@@ -134,7 +134,8 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 
 /// The shapes that are measured, the largest first: attention with some numbers of heads, and some numbers of channels.
 fn shapes(config: &ModelConfig) -> Vec<LayerShape> {
-    let most = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(1);
+    // One at least, where no layer has the half any more: a table is of models that have both.
+    let most = |of: fn(&LayerShape) -> usize| config.layers.iter().map(of).max().unwrap_or(1).max(1);
     let (kv_heads, group) = (most(|layer| layer.kv_heads), most(LayerShape::heads_per_group));
     let channels = most(|layer| layer.channels);
     let largest = LayerShape { heads: kv_heads * group, kv_heads, channels };
@@ -166,11 +167,19 @@ fn quarters(count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::times::LayerTimes;
+    use crate::eval::times::{LayerTimes, TimesError};
+    use crate::shape::Site;
 
     fn config(heads: usize, kv_heads: usize, channels: usize) -> ModelConfig {
         let toy = ModelConfig::toy(4 * heads, LayerShape { heads, kv_heads, channels }, 2);
         ModelConfig { vocab_size: 11, max_positions: 32, ..toy }
+    }
+
+    /// The table of these shapes, each with a time.
+    fn table(shapes: &[LayerShape]) -> Result<LayerTimes, TimesError> {
+        let points = shapes.iter().map(|&layer| TimePoint { layer, seconds: layer.channels as f64 }).collect();
+        let [version, device, model] = [const { String::new() }; 3];
+        LayerTimes::new(MeasuredTimes { version, device, model, layers: 2, context_tokens: 1, points })
     }
 
     #[test]
@@ -180,17 +189,17 @@ mod tests {
             let shapes = shapes(&config);
             assert_eq!(shapes[0], config.layers[0]);
             assert!(shapes.len() <= 5 * 5 + PARTS, "{shapes:?}");
-            let points = shapes.iter().map(|&layer| TimePoint { layer, seconds: layer.channels as f64 });
-            let table = MeasuredTimes {
-                version: String::new(),
-                device: String::new(),
-                model: String::new(),
-                layers: 2,
-                context_tokens: 1,
-                points: points.collect(),
-            };
-            LayerTimes::new(table).unwrap_or_else(|error| panic!("{heads} {kv_heads} {channels}: {error}"));
+            table(&shapes).unwrap_or_else(|error| panic!("{heads} {kv_heads} {channels}: {error}"));
         }
+    }
+
+    #[test]
+    fn a_model_without_any_attention_has_a_table_too() {
+        let mut config = config(4, 2, 96);
+        config.layers.iter_mut().for_each(|layer| *layer = layer.without(Site::Heads));
+        let shapes = shapes(&config);
+        assert_eq!(shapes[0], LayerShape { heads: 1, kv_heads: 1, channels: 96 });
+        table(&shapes).unwrap();
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! | LLaMA, Mistral, all layers alike | `llama` |
 //! | Qwen2, all layers alike and heads as wide as the residual stream | `qwen2` |
 //! | Qwen3, all layers alike | `qwen3` |
-//! | layers that differ, or biases that the ones above lack | `deci` |
+//! | layers that differ, some perhaps without attention but the first, or biases that the ones above lack | `deci` |
 //! | Qwen3 with a tied head, layers that differ | `openelm` |
+//! | SmolLM3, OLMo 2, Granite, Gemma 2 and 3, all layers alike | their own: `own.rs` |
 
-use super::{ExportError, FileType, Value};
+use super::{ExportError, FileType, Value, own};
 use crate::gguf::{Arch, key};
-use crate::shape::{Family, LayerShape, ModelConfig};
+use crate::shape::{Family, LayerShape, ModelConfig, Site};
 
 const TARGET: &str = "GGUF";
 /// The version of ggml's layouts of blocks (`GGML_QNT_VERSION`), which quantised files name.
@@ -22,7 +23,12 @@ impl Arch {
     /// # Errors
     /// When there is none that computes what the model computes.
     pub fn of(config: &ModelConfig) -> Result<Self, ExportError> {
-        let arch = if config.qk_norm { with_head_norms(config)? } else { without_head_norms(config) };
+        let arch = match (config.design.is_plain(), config.qk_norm) {
+            (false, _) => own::arch(config).map_err(|reason| refused(reason, other_form(config)))?,
+            (true, true) => with_head_norms(config)?,
+            (true, false) => without_head_norms(config),
+        };
+        refuse_halves(arch, config)?;
         if let Some(part) = config.parts().find(|&part| arch.tensor_name(part).is_none()) {
             let reason = format!("it has {part}, and llama.cpp's {} has no place for it", arch.name());
             return Err(refused(reason, "use the folder with transformers"));
@@ -51,7 +57,8 @@ impl Arch {
         if file_type.is_mixture() {
             keys.push(("general.quantization_version".into(), Value::U32(QUANTISATION)));
         }
-        keys.extend(self.sizes(config).into_iter().map(|(key, value)| (format!("{}.{key}", self.name()), value)));
+        let own = self.sizes(config).into_iter().chain(own::keys(self, config));
+        keys.extend(own.map(|(key, value)| (format!("{}.{key}", self.name()), value)));
         keys
     }
 
@@ -107,8 +114,37 @@ fn with_head_norms(config: &ModelConfig) -> Result<Arch, ExportError> {
             "its layers differ, it has norms on its heads and a head of its own, and llama.cpp's only architecture with \
              norms and layers that differ (openelm) ties the head"
                 .into(),
-            "make its layers alike with `slimgpt export padded`, and export that folder to GGUF",
+            PADDED,
         )),
+    }
+}
+
+/// Refuses layers that lack a half, but for those that the architecture computes rightly: `deci` without attention behind
+/// the first layer. Without channels llama.cpp leaves out what attention adds too.
+fn refuse_halves(arch: Arch, config: &ModelConfig) -> Result<(), ExportError> {
+    let lacks = |site: Site| config.layers.iter().position(|layer| !layer.has(site));
+    let reason = match (lacks(Site::Heads), lacks(Site::Channels)) {
+        (_, Some(layer)) => {
+            format!("layer {layer} has no feed-forward part, and llama.cpp computes such a layer wrongly")
+        }
+        (Some(0), _) => "its first layer has no attention, and llama.cpp does not open that".into(),
+        (Some(layer), _) if arch != Arch::Deci => {
+            format!("layer {layer} has no attention, and llama.cpp's {} has it in every layer", arch.name())
+        }
+        _ => return Ok(()),
+    };
+    Err(refused(reason, PADDED))
+}
+
+/// What helps where layers may not differ, or may not lack a half.
+const PADDED: &str = "make its layers alike with `slimgpt export padded`, and export that folder to GGUF";
+
+/// What helps where an architecture has one size for all layers, or else what is left.
+fn other_form(config: &ModelConfig) -> &'static str {
+    // A Phi-3 that gets here turns otherwise than LLaMA, alike or not.
+    match config.is_uniform() || config.family == Family::Phi3 {
+        true => "use the folder with transformers",
+        false => PADDED,
     }
 }
 

@@ -5,14 +5,14 @@
 
 use super::{Arch, FileType};
 use crate::quant::BlockType;
-use crate::shape::ModelConfig;
+use crate::shape::{ModelConfig, Site};
 
 /// What a matrix is to its model, as far as the rule tells matrices apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Role {
     /// The output head, and the embedding where it serves as one.
     Head,
-    /// Values of a layer, alone or with queries and keys.
+    /// Values of a layer, alone or with queries and keys, by the number among all layers with attention.
     Values(usize),
     /// The way back from the channels of a layer.
     Down(usize),
@@ -37,6 +37,8 @@ impl From<BlockType> for Blocks {
 pub(super) struct Mixture {
     file_type: FileType,
     layers: usize,
+    /// Those that have attention.
+    attending: usize,
     is_70b: bool,
 }
 
@@ -48,9 +50,10 @@ impl Mixture {
             && match arch {
                 Arch::Llama => shares_keys,
                 Arch::Deci | Arch::Qwen2 => true,
-                Arch::Qwen3 | Arch::OpenElm => false,
+                _ => false,
             };
-        Self { file_type, layers: config.layers.len(), is_70b }
+        let attending = config.layers.iter().filter(|layer| layer.has(Site::Heads)).count();
+        Self { file_type, layers: config.layers.len(), attending, is_70b }
     }
 
     /// The blocks of a matrix with rows of `width`.
@@ -64,18 +67,19 @@ impl Mixture {
         let is_mixed = matches!(self.file_type, FileType::Q4KM | FileType::Q5KM);
         match role {
             Role::Head if bulk != BlockType::Q8_0 => BlockType::Q6K,
-            Role::Values(i) | Role::Down(i) if is_mixed && self.gets_more_bits(i) => BlockType::Q6K,
+            Role::Values(i) if is_mixed && gets_more_bits(i, self.attending) => BlockType::Q6K,
+            Role::Down(i) if is_mixed && gets_more_bits(i, self.layers) => BlockType::Q6K,
             // Eight query heads share these values, so that more bits cost little.
             Role::Values(_) if self.is_70b && bulk == BlockType::Q4K => BlockType::Q5K,
             _ => bulk,
         }
     }
+}
 
-    /// The first and the last eighth of the layers, and every third between them.
-    fn gets_more_bits(&self, i: usize) -> bool {
-        let eighth = self.layers / 8;
-        i < eighth || i >= 7 * self.layers / 8 || (i - eighth) % 3 == 2
-    }
+/// The first and the last eighth of the layers, and every third between them.
+fn gets_more_bits(i: usize, layers: usize) -> bool {
+    let eighth = layers / 8;
+    i < eighth || i >= 7 * layers / 8 || (i - eighth) % 3 == 2
 }
 
 /// The blocks closest to `kind` that rows of `width` can be cut into.
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
 
     fn mixture(file_type: FileType, layers: usize) -> Mixture {
-        Mixture { file_type, layers, is_70b: false }
+        Mixture { file_type, layers, attending: layers, is_70b: false }
     }
 
     #[test]
@@ -108,9 +112,9 @@ mod tests {
     #[test]
     fn layers_with_more_bits_are_those_of_the_published_files() {
         // As in Llama-2-7B's q4_k_m: 32 layers.
-        let more: Vec<usize> = (0..32).filter(|&i| mixture(FileType::Q4KM, 32).gets_more_bits(i)).collect();
+        let more: Vec<usize> = (0..32).filter(|&i| gets_more_bits(i, 32)).collect();
         assert_eq!(more, [0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 28, 29, 30, 31]);
-        assert!(!mixture(FileType::Q4KM, 3).gets_more_bits(0) && mixture(FileType::Q4KM, 3).gets_more_bits(2));
+        assert!(!gets_more_bits(0, 3) && gets_more_bits(2, 3));
     }
 
     #[test]

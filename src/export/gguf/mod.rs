@@ -9,6 +9,7 @@ mod fallback;
 mod file_type;
 mod format;
 mod mixture;
+mod own;
 mod tensors;
 mod tokenizer;
 

@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use super::format::TensorInfo;
 use super::mixture::{Blocks, Mixture, Role};
 use crate::checkpoint::{Dtype, HostTensor, LayerWeights, OuterWeights, Types};
-use crate::export::fused::{beginning_with, widest};
 use crate::gguf::key::tensor as names;
 use crate::gguf::{Arch, frequency_divisors, side_by_side};
 use crate::quant::BlockType;
-use crate::shape::{Axis, ModelConfig, Part, Projection};
+use crate::shape::{Axis, ModelConfig, Part, Projection, Site, beginning_with};
 
 /// How a tensor's values are made of weights.
 type Values<W> = Box<dyn for<'w> Fn(&'w W) -> Cow<'w, [f32]>>;
@@ -68,12 +67,15 @@ pub(super) fn infos(entries: &[Entry]) -> Vec<TensorInfo> {
 /// Every tensor of the file, those outside the layers first.
 pub(super) fn all(arch: Arch, config: &ModelConfig, storage: &Storage) -> Vec<Entry> {
     let layers = 0..config.layers.len();
-    let inside = layers.flat_map(|i| config.parts().filter_map(move |part| in_layer(arch, config, storage, i, part)));
+    let of_layer =
+        |i: usize| config.parts_of(config.layers[i]).filter_map(move |part| in_layer(arch, config, storage, i, part));
+    let inside = layers.flat_map(of_layer);
     outer(config, storage).into_iter().chain(inside).collect()
 }
 
 fn outer(config: &ModelConfig, storage: &Storage) -> Vec<Entry> {
     let (v, d, types) = (config.vocab_size, config.hidden_size, &storage.types);
+    let offset = config.design.norm_offset as f32;
     let entry = |name: &str, shape: Vec<usize>, along: Axis, blocks: Blocks, values: Values<OuterWeights>| Entry {
         name: name.into(),
         shape,
@@ -91,7 +93,7 @@ fn outer(config: &ModelConfig, storage: &Storage) -> Vec<Entry> {
     let of_embedding = if config.tied_head { Role::Head } else { Role::Other };
     let mut all = vec![
         matrix(names::EMBEDDING, of_embedding, types.embedding(), Box::new(|w| (&w.embedding.values).into())),
-        vector(names::FINAL_NORM, d, Axis::Hidden, Box::new(|w| (&w.final_norm.values).into())),
+        vector(names::FINAL_NORM, d, Axis::Hidden, Box::new(move |w| whole_scale(&w.final_norm, offset))),
     ];
     if !config.tied_head {
         all.push(matrix(names::HEAD, Role::Head, types.head(), Box::new(head)));
@@ -110,21 +112,35 @@ fn head(weights: &OuterWeights) -> Cow<'_, [f32]> {
 
 /// The tensor of layer `layer` that begins with `part`, if one does.
 fn in_layer(arch: Arch, config: &ModelConfig, storage: &Storage, layer: usize, part: Part) -> Option<Entry> {
-    let parts = beginning_with(part, arch.fused());
+    let parts = beginning_with(part, arch.fused().iter().copied());
     let name = arch.tensor_in_layer(layer, *parts.first()?)?;
     let mut shape = part.shape(config, config.layers[layer]);
     // Fused projections lie under one another, so their rows add up.
     shape[0] = parts.iter().map(|part| part.shape(config, config.layers[layer])[0]).sum();
-    let blocks = storage.blocks(role(layer, &parts), &shape, widest(layer, &parts, &storage.types)?);
-    let (along, head_dim) = (*part.axes().last()?, config.head_dim);
-    let values: Values<LayerWeights> = Box::new(move |weights| joined(arch, &parts, weights, head_dim));
+    let blocks = storage.blocks(role(config, layer, &parts), &shape, storage.types.widest(layer, &parts)?);
+    let (along, head_dim, offset) = (*part.axes().last()?, config.head_dim, config.design.norm_offset as f32);
+    let values: Values<LayerWeights> = match part {
+        Part::Norm(_) => Box::new(move |weights| whole_scale(&weights[part], offset)),
+        _ => Box::new(move |weights| joined(arch, &parts, weights, head_dim)),
+    };
     Some(Entry { name, shape, along, blocks, source: Source::Layer(layer, values) })
 }
 
+/// The scale of a norm, to which llama.cpp adds nothing.
+fn whole_scale(scale: &HostTensor, offset: f32) -> Cow<'_, [f32]> {
+    match offset {
+        0.0 => (&scale.values).into(),
+        _ => scale.values.iter().map(|value| value + offset).collect(),
+    }
+}
+
 /// What a tensor made of these parts is to the model.
-fn role(layer: usize, parts: &[Part]) -> Role {
+fn role(config: &ModelConfig, layer: usize, parts: &[Part]) -> Role {
     match parts.last() {
-        Some(Part::Weight(Projection::V)) => Role::Values(layer),
+        // Among those that there are: layers without attention have none.
+        Some(Part::Weight(Projection::V)) => {
+            Role::Values(config.layers[..layer].iter().filter(|l| l.has(Site::Heads)).count())
+        }
         Some(Part::Weight(Projection::Down)) => Role::Down(layer),
         _ => Role::Other,
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::checkpoint::ModelClass;
-use crate::format::percent;
-use crate::shape::{LayerShape, ModelConfig};
+use crate::format::{moved, percent};
+use crate::shape::{LayerShape, ModelConfig, places};
 
 /// What a model card tells.
 pub struct Card<'a> {
@@ -26,8 +26,8 @@ pub struct Card<'a> {
     pub decoder_ratio: f64,
     /// Tokens it was calibrated on.
     pub calibration_tokens: usize,
-    /// Sizes of each layer before.
-    pub before: Vec<LayerShape>,
+    /// Sizes of each layer before and after; a layer with neither half afterwards has left the model.
+    pub layers: Vec<[LayerShape; 2]>,
     /// Squared error of each layer's two outputs over the calibration tokens, as measured.
     pub errors: Vec<f64>,
 }
@@ -75,11 +75,13 @@ impl Card<'_> {
             "## Layers\n\n| layer | key/value heads | query heads | channels | squared error |\n|---:|---:|---:|---:|---:|\n",
         );
         let of = |a: usize, b: usize| if a == b { a.to_string() } else { format!("{b} of {a}") };
-        let rows = self.before.iter().zip(&self.config.layers).zip(&self.errors).enumerate();
-        for (i, ((a, b), error)) in rows {
+        let places = places(self.layers.iter().map(|[_, after]| *after));
+        let rows = self.layers.iter().zip(places).zip(&self.errors).enumerate();
+        for (i, (([a, b], place), error)) in rows {
             let (kv, heads) = (of(a.kv_heads, b.kv_heads), of(a.heads, b.heads));
+            let (layer, channels) = (moved(i, place), of(a.channels, b.channels));
             // Writing to a string does not fail.
-            let _ = writeln!(table, "| {i} | {kv} | {heads} | {} | {error:.4e} |", of(a.channels, b.channels));
+            let _ = writeln!(table, "| {layer} | {kv} | {heads} | {channels} | {error:.4e} |");
         }
         table
     }
@@ -99,7 +101,7 @@ pub(super) fn load_lines(config: &ModelConfig, tokenizer_has_code: bool) -> Stri
         ModelClass::Custom => (
             "Its layers differ in size, which no class of transformers can hold by itself; the two small Python files \
              in this folder build each layer at its own size from transformers' own classes, so loading needs \
-             `trust_remote_code=True`. Without it loading fails (`slim_llama` is unknown); nothing is computed wrongly.",
+             `trust_remote_code=True`. Without it loading fails (its `model_type` is unknown); nothing is computed wrongly.",
             ", trust_remote_code=True",
         ),
         ModelClass::OfSource | ModelClass::BuiltIn { .. } => {

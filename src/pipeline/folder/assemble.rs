@@ -28,7 +28,7 @@ pub(super) fn assemble(
     disk::write(&out.work.folder().join(OUTER), &outer)?;
     checkpoint::assemble(&parts(out)?, whole, out.shard_bytes)?;
     for (name, text) in beside(checkpoint, report, source(checkpoint)) {
-        put(name, text.as_bytes())?;
+        put(&name, text.as_bytes())?;
     }
     if let Some(source) = checkpoint.folder() {
         huggingface::carry(source, whole)?;

@@ -40,8 +40,8 @@ pub(super) fn of_solver(
             Site::Channels => ("down_proj", plan.channels_removed(), plan.before.channels),
         };
         let block = if removed > 0 || is_open { least_bytes(n).min((n * n) as u64 * F32) } else { 0 };
-        // All that is gone is held against what stays.
-        let back = if swaps { (removed * n) as u64 * F32 } else { 0 };
+        // All that is gone is held against what stays. To a site that has gone as a whole nothing comes back.
+        let back = if swaps && plan.after.has(site) { (removed * n) as u64 * F32 } else { 0 };
         [
             (format!("a block of the Hessian of {name} of layer {layer}"), block),
             (format!("what may come back to {name} of layer {layer}"), back),

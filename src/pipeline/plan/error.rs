@@ -3,7 +3,7 @@
 use crate::allocate::AllocateError;
 use crate::pipeline::{MemoryError, Request};
 use crate::remedy::{Remedied, Remedy};
-use crate::shape::Family;
+use crate::shape::{Family, Site};
 
 /// Why a request cannot be done to a model.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,36 @@ pub enum PlanError {
         /// The family whose layers have no such biases.
         family: Family,
     },
+    /// The method has a gate at every site, and not every layer has both.
+    #[error(
+        "the method chooses by training every layer's heads and channels, and layer {layer} has no {}", site.half()
+    )]
+    Halved {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Which half it lacks.
+        site: Site,
+    },
+    /// What is drawn to the dense model is the residual stream, to which the family adds something else.
+    #[error(
+        "layers are drawn to the dense model by what o_proj and down_proj add, and a {family:?} norms or multiplies that \
+         first"
+    )]
+    NoDraw {
+        /// The family that does so.
+        family: Family,
+    },
+    /// Heads are to go of a model that norms all heads together.
+    #[error(
+        "layer {layer} would lose heads, and a {family:?} norms the queries of all its heads together, and the keys: without \
+         one the others would compute otherwise, so only its channels are pruned"
+    )]
+    BoundHeads {
+        /// The first layer that would lose any.
+        layer: usize,
+        /// The family that does so.
+        family: Family,
+    },
     /// It does not fit.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -51,7 +81,8 @@ impl Remedied for PlanError {
             Self::Damping(_) => Some(Remedy::UsualDamping),
             Self::TooMuchText { .. } => Some(Remedy::Windows(Request::default().windows as u64)),
             Self::Residual(_) | Self::SwapsOfRanking => None,
-            Self::NoBiases { .. } => Some(Remedy::OtherMethod),
+            Self::NoBiases { .. } | Self::Halved { .. } | Self::NoDraw { .. } => Some(Remedy::OtherMethod),
+            Self::BoundHeads { .. } => Some(Remedy::KeepHeads),
             Self::Memory(error) => error.remedy(),
         }
     }

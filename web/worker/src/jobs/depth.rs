@@ -44,7 +44,7 @@ impl Worker {
         let windows =
             windows(&self.model.tokenizer, std::slice::from_ref(&self.model.evaluation), config.bos_token, &which)?;
         let (dense, pruned) = (Decoder::load(checkpoint, on)?, Decoder::load(pruned, on)?);
-        let positions = Positions::new(&config.rope, config.head_dim, 0, WINDOW_TOKENS, on);
+        let positions = Positions::new(config, 0, WINDOW_TOKENS, on);
         let mut x = dense.outer.embed(token_tensor(&windows, on));
         // Embeddings are not pruned: both begin with the same.
         let mut near = x.clone();

@@ -70,11 +70,11 @@ async fn site(model: &Model, asked: &Layer) -> Result<(Matrix, Matrix), Failure>
     let device = Device::cpu();
     let on = device.tensor_device();
     let tokens: Vec<u32> = model.tokenizer.encode(&model.calibration)?.into_iter().take(config.max_positions).collect();
-    let positions = Positions::new(&config.rope, config.head_dim, 0, tokens.len(), on);
+    let positions = Positions::new(config, 0, tokens.len(), on);
     let mut hidden = Outer::load(&checkpoint.outer()?, config, on).embed(token_tensor(&[tokens], on));
     for (layer, &shape) in config.layers.iter().enumerate() {
         let weights = checkpoint.layer(layer)?;
-        let block = Block::load(&weights, shape, config, on);
+        let block = Block::load(layer, &weights, shape, config, on);
         if layer < asked.layer {
             hidden = block.forward(hidden, &positions);
             continue;
@@ -84,6 +84,8 @@ async fn site(model: &Model, asked: &Layer) -> Result<(Matrix, Matrix), Failure>
             Site::Heads => context,
             Site::Channels => block.inner(block.add_attention(hidden, context)),
         };
+        let lacks = || Failure::refused(format!("layer {layer} has no {}", asked.site.half()));
+        let input = input.ok_or_else(lacks)?;
         let [_, rows, columns] = input.dims();
         let x = Matrix { rows, columns, values: doubles(input).await? };
         let weight = weights.weight(asked.site.projection());
