@@ -13,6 +13,7 @@ mod heaps;
 mod lost;
 mod memory;
 pub mod panels;
+mod precision;
 pub mod product;
 pub mod readback;
 pub mod room;
@@ -26,6 +27,7 @@ pub use choice::{DeviceChoice, gpus, typed};
 pub use driver::adapters;
 use driver::{Handle, Selector};
 pub use memory::Peak;
+pub use precision::{Precision, multiplies_halves};
 pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};
@@ -117,6 +119,8 @@ pub struct Adapter {
     pub memory_bytes: Option<u64>,
     /// Bytes of it that were free when the adapters were listed; `None` where the driver does not tell.
     pub free_bytes: Option<u64>,
+    /// Whether it has matrix units that our kernels use, so that large products can be in half precision.
+    pub matrix_units: bool,
     #[serde(skip)]
     #[cfg_attr(
         target_arch = "wasm32",
@@ -148,6 +152,8 @@ pub struct Device {
     tensor: TensorDevice,
     name: String,
     max_binding_bytes: Option<u64>,
+    /// Whether it multiplies squares of 16 × 16 halves in one instruction.
+    matrix_units: bool,
     /// Whom to ask for the memory that is free.
     handle: Option<Handle>,
     /// The devices that share the windows of a run, this one first; empty where it is alone.
@@ -170,6 +176,7 @@ impl Device {
             tensor: TensorDevice::flex(),
             name: "cpu".into(),
             max_binding_bytes: None,
+            matrix_units: false,
             handle: None,
             members: Vec::new(),
         }

@@ -53,15 +53,19 @@ impl Devices {
                     a.backend.clone(),
                     memory(a.memory_bytes, a.free_bytes),
                     format::bytes(a.max_binding_bytes),
+                    if a.matrix_units { "half" } else { "f32" }.into(),
                     a.driver.clone(),
                 ]
             })
             .collect();
         // No adapter of wgpu, but a device all the same.
         let host = memory(None, room::host_bytes());
-        let own = ["cpu", "cpu", "CPU executor", "-", host.as_str(), "no limit", "-"];
+        let own = ["cpu", "cpu", "CPU executor", "-", host.as_str(), "no limit", "f32", "-"];
         rows.push(own.map(str::to_owned).to_vec());
-        out::line(show::table(&["name", "--device", "kind", "backend", "memory", "largest binding", "driver"], &rows))?;
+        out::line(show::table(
+            &["name", "--device", "kind", "backend", "memory", "largest binding", "products", "driver"],
+            &rows,
+        ))?;
         // Where there are no adapters at all, this is true as well.
         let note = match adapters.iter().all(Adapter::is_software) {
             true => {

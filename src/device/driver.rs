@@ -43,6 +43,20 @@ fn most_bound(limits: &wgpu::Limits) -> u64 {
     limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
 }
 
+/// What a device has to be opened with for products in half precision.
+const FOR_HALVES: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
+
+/// Whether an adapter has matrices of the one size that our kernels are written in, which NVIDIA's and AMD's have.
+fn has_matrix_units(adapter: &wgpu::Adapter, features: wgpu::Features) -> bool {
+    let ours = |kind: &wgpu::CooperativeMatrixProperties| {
+        let half_to_single =
+            kind.ab_type == wgpu::CooperativeScalarType::F16 && kind.cr_type == wgpu::CooperativeScalarType::F32;
+        half_to_single && [kind.m_size, kind.n_size, kind.k_size] == [16; 3]
+    };
+    features.contains(FOR_HALVES) && adapter.cooperative_matrix_properties().iter().any(ours)
+}
+
 /// The open device of an adapter. Two equal cards have one name, so that only the selector tells them apart.
 fn opened(open: &[(Option<Selector>, Device)], adapter: &Adapter) -> Option<Device> {
     let is_it = |(selector, device): &&(Option<Selector>, Device)| {
@@ -108,12 +122,13 @@ impl Device {
         }
         let (device, handle) = (setup.device.clone(), Some(setup.adapter.clone()));
         let max_binding_bytes = Some(most_bound(&device.limits()));
+        let matrix_units = has_matrix_units(&setup.adapter, device.features());
         let tensor = TensorDevice::wgpu_options().setup(setup).init();
         let tensor = tensor.map_err(|e| DeviceError::Open { name: name.clone(), reason: e.to_string() })?;
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&device);
-        let device = Self { tensor, name, max_binding_bytes, handle, members: Vec::new() };
+        let device = Self { tensor, name, max_binding_bytes, matrix_units, handle, members: Vec::new() };
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -151,8 +166,9 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(most_bound(&setup.device.limits()));
+        let matrix_units = has_matrix_units(&setup.adapter, setup.device.features());
         let (name, handle) = (adapter.name.clone(), Some(setup.adapter));
-        Ok(Self { tensor, name, max_binding_bytes, handle, members: Vec::new() })
+        Ok(Self { tensor, name, max_binding_bytes, matrix_units, handle, members: Vec::new() })
     }
 }
 
@@ -183,6 +199,7 @@ pub async fn adapters() -> Vec<Adapter> {
             max_buffer_bytes: limits.max_buffer_size,
             memory_bytes: heap.map(|heap| heap.bytes),
             free_bytes: heap.and_then(|heap| heap.free_bytes),
+            matrix_units: has_matrix_units(&adapter, adapter.features()),
             selector: (selector(info.device_type, nth), api),
         });
     }
@@ -207,6 +224,8 @@ pub async fn adapters() -> Vec<Adapter> {
         // A page is not told.
         memory_bytes: None,
         free_bytes: None,
+        // No browser has them yet.
+        matrix_units: false,
         selector: (),
     }]
 }

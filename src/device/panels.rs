@@ -201,14 +201,18 @@ impl Panels {
 
     /// x Mᵀ for `x` `(n, width)`: `(n, rows)`.
     pub fn times_transposed(&self, x: Tensor<2>) -> Tensor<2> {
+        let [n, _] = x.dims();
+        self.beside_each(n, |block| product(x.clone(), block.clone().transpose()))
+    }
+
+    /// What is made of every block, `(n, rows of the block)`, side by side: `(n, rows)`.
+    pub fn beside_each(&self, n: usize, made: impl Fn(&Tensor<2>) -> Tensor<2>) -> Tensor<2> {
         if let [only] = &self.blocks[..] {
-            return product(x, only.clone().transpose());
+            return made(only);
         }
-        let ([n, _], [rows, _]) = (x.dims(), self.dims());
-        let of = |(first, block): (usize, &Tensor<2>)| {
-            (first..first + block.dims()[0], product(x.clone(), block.clone().transpose()))
-        };
-        beside([n, rows], &x.device(), self.blocks().map(of))
+        let [rows, _] = self.dims();
+        let of = |(first, block): (usize, &Tensor<2>)| (first..first + block.dims()[0], made(block));
+        beside([n, rows], &self.device(), self.blocks().map(of))
     }
 
     /// x M for `x` `(n, rows)`: `(n, width)`. The sums go over all blocks, so that as many columns as are little

@@ -10,6 +10,7 @@ pub mod cholesky;
 pub mod dropout;
 pub mod eliminate;
 pub mod gather;
+pub mod half;
 pub mod hessian;
 mod kernel;
 pub mod reduce;
@@ -28,6 +29,9 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
+    half::ToHalf::KERNEL,
+    half::SplitColumns::KERNEL,
+    half::MultiplyHalf::KERNEL,
     eliminate::RemoveColumn::KERNEL,
     eliminate::RemovedColumns::KERNEL,
     eliminate::SubtractProduct::KERNEL,

@@ -4,10 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::activation::capped;
 use super::transfer::in_panels;
-use super::{RmsNorm, upload};
+use super::{RmsNorm, upload, weighted};
 use crate::checkpoint::OuterWeights;
 use crate::device::panels::{Panels, bindable};
-use crate::device::product::product;
 use crate::shape::ModelConfig;
 
 /// The last norm and the output matrix, which alone are needed behind the layers.
@@ -52,8 +51,8 @@ impl Head {
     pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
         let [vocab, _] = self.matrix.dims();
         let logits = match to - from == vocab {
-            true => self.matrix.times_transposed(normed.clone()),
-            false => product(normed.clone(), self.matrix.rows(from..to).transpose()),
+            true => weighted(normed.clone(), &self.matrix),
+            false => weighted(normed.clone(), &self.matrix.rows(from..to).into()),
         };
         capped(logits, self.cap)
     }

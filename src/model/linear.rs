@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
-use super::{LowRank, Table};
+use super::{LowRank, Table, weighted};
 use crate::device::panels::Panels;
 use crate::shape::ModelConfig;
 
@@ -40,7 +40,7 @@ impl Linear {
         let [b, t, n] = x.dims();
         // One large product instead of b small ones.
         let x = x.reshape([b * t, n]);
-        let y = self.weight.val().times_transposed(x.clone());
+        let y = weighted(x.clone(), &self.weight.val());
         let y = match &self.low_rank {
             // Beside W, which stays as it was read; two thin products also cost less than a sum as large as W.
             Some(adapter) => y + adapter.forward(x),

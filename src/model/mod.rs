@@ -21,6 +21,7 @@ mod positions;
 mod sampling;
 mod table;
 mod transfer;
+mod weighted;
 
 pub use attention::{Attention, LayerCache, SCORE_BYTES, pairs_per_token};
 pub use block::Block;
@@ -39,3 +40,4 @@ pub use positions::Positions;
 pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};
 pub use table::Table;
 pub use transfer::{flat, upload};
+pub use weighted::weighted;

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::activation::capped;
 use super::transfer::in_panels;
-use super::{RmsNorm, Table, upload};
+use super::{RmsNorm, Table, upload, weighted};
 use crate::checkpoint::OuterWeights;
 use crate::device::panels::{Panels, bindable};
 use crate::shape::ModelConfig;
@@ -60,7 +60,7 @@ impl Outer {
     /// `(b, t, d)` after the last layer to logits `(b·t, vocab)`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [b, t, d] = hidden.dims();
-        capped(self.matrix().times_transposed(self.norm.forward(hidden).reshape([b * t, d])), self.logit_cap)
+        capped(weighted(self.norm.forward(hidden).reshape([b * t, d]), &self.matrix()), self.logit_cap)
     }
 
     /// The output matrix `(vocab, d)`: the head, or the embedding where the model has no head of its own.

@@ -3,15 +3,16 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{HostTensor, LayerWeights};
+use crate::device::panels::Panels;
 use crate::device::product::product;
 use crate::device::readback::{ReadbackError, floats};
-use crate::model::{flat, upload};
+use crate::model::{flat, upload, weighted};
 use crate::shape::Projection;
 
 /// A site's new projection on the device, and how far it is from the old one.
 pub(super) struct NewProjection {
-    /// Ŵᵀ `(kept, out)`; `None` where the site has gone as a whole, or was never there.
-    transposed: Option<Tensor<2>>,
+    /// Ŵ `(out, kept)`; `None` where the site has gone as a whole, or was never there.
+    weight: Option<Panels>,
     /// The bias `(out)`, rounded as it will be saved; `None` where there is none.
     bias: Option<Tensor<1>>,
     /// Which inputs are kept; `None` for all.
@@ -34,7 +35,7 @@ impl NewProjection {
         device: &Device,
     ) -> Self {
         Self {
-            transposed: Some(upload::<2>(weights.weight(projection), device).transpose()),
+            weight: Some(upload::<2>(weights.weight(projection), device).into()),
             bias: weights.bias(projection).map(|b| upload(b, device)),
             // Gathering all columns would copy the input for nothing.
             columns: (columns.len() != inputs).then(|| indices(columns, device)),
@@ -46,7 +47,7 @@ impl NewProjection {
     /// No projection, of a site that goes as a whole. The `old` weight, if given, is all of the difference.
     pub fn left_out(old: Option<&HostTensor>, device: &Device) -> Self {
         let difference = old.map(|old| upload::<2>(old, device).transpose());
-        Self { transposed: None, bias: None, columns: None, difference, bias_change: None }
+        Self { weight: None, bias: None, columns: None, difference, bias_change: None }
     }
 
     /// The same projection, told how its bias differs from that of the old one.
@@ -65,7 +66,7 @@ impl NewProjection {
 
     /// Whether there is none.
     pub fn is_left_out(&self) -> bool {
-        self.transposed.is_none()
+        self.weight.is_none()
     }
 
     /// Which inputs are kept; `None` for all.
@@ -92,7 +93,7 @@ impl NewProjection {
     }
 
     fn of_rows(&self, input: Tensor<2>, [windows, tokens]: [usize; 2]) -> Option<Tensor<3>> {
-        let mut output = product(input, self.transposed.clone()?);
+        let mut output = weighted(input, self.weight.as_ref()?);
         if let Some(bias) = &self.bias {
             output = output + bias.clone().unsqueeze();
         }

@@ -5,6 +5,7 @@
 mod blocks;
 mod dropout;
 mod gather;
+mod half;
 mod hessian;
 mod panels;
 mod reduce;

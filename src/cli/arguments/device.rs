@@ -6,11 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use pollster::block_on;
-use slimgpt::device::{Device, DeviceChoice, DeviceError, adapters, typed};
+use slimgpt::device::{Device, DeviceChoice, DeviceError, Precision, adapters, typed};
 use slimgpt::format;
 use slimgpt::pipeline::{CAUTIOUS_DEVICE_BYTES, Limits};
 
-use crate::cli::choice::suggesting;
+use crate::cli::choice::{choice, suggesting};
 use crate::cli::exit::Usage;
 use crate::cli::{out, variables};
 
@@ -23,12 +23,22 @@ pub struct DeviceArgument {
     /// adapter's name.
     #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device_parser(), env = variables::DEVICE)]
     pub device: DeviceChoice,
+    #[command(flatten)]
+    precision: PrecisionArgument,
+}
+
+/// In what to compute: beside the device in every command.
+#[derive(Args, Clone)]
+pub struct PrecisionArgument {
+    /// In what the products of the model are computed; sums are in f32 in both
+    #[arg(long, value_name = "NAME", value_parser = choice::<Precision>(), default_value = "half", hide_short_help = true)]
+    precision: Precision,
 }
 
 impl DeviceArgument {
     /// Opens the device. `auto` takes a GPU that works, else the CPU, and says so in one line.
     pub fn open(&self) -> Result<Device> {
-        open(&self.device)
+        open(&self.device, self.precision.precision)
     }
 }
 
@@ -49,6 +59,8 @@ pub struct DevicesArgument {
         env = variables::DEVICE
     )]
     devices: Vec<DeviceChoice>,
+    #[command(flatten)]
+    precision: PrecisionArgument,
 }
 
 impl DevicesArgument {
@@ -57,7 +69,7 @@ impl DevicesArgument {
         if self.devices.len() > 1 && self.devices.contains(&DeviceChoice::Auto) {
             return Err(Usage(AUTO_AMONG_OTHERS.into()).into());
         }
-        let mut opened = self.devices.iter().map(open);
+        let mut opened = self.devices.iter().map(|device| open(device, self.precision.precision));
         // There is always one: the default.
         let first = opened.next().unwrap_or_else(|| Ok(Device::cpu()))?;
         Ok(first.with(opened.collect::<Result<_>>()?)?)
@@ -68,14 +80,15 @@ const AUTO_AMONG_OTHERS: &str = "--device auto is any device that works, so it s
 named, as in --device gpu:0 --device gpu:1";
 
 /// Opens a device, and says which it is.
-fn open(choice: &DeviceChoice) -> Result<Device> {
+fn open(choice: &DeviceChoice, precision: Precision) -> Result<Device> {
     let opened = block_on(Device::open_or_fall_back(choice))?;
     if let Some(error) = &opened.instead_of_gpu {
         // Standard output is for results, which programs may read.
         out::note(format_args!("note: {}", without_gpu(error)));
     }
-    told(&opened.device);
-    Ok(opened.device)
+    let device = opened.device.in_precision(precision);
+    told(&device);
+    Ok(device)
 }
 
 /// Says which device it is, and which there are besides, to those who want to know.
