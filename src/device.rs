@@ -27,7 +27,7 @@ pub use choice::{DeviceChoice, gpus, typed};
 pub use driver::adapters;
 use driver::{Handle, Selector};
 pub use memory::Peak;
-pub use precision::{Precision, multiplies_halves};
+pub use precision::{Precision, SPLIT_AT_ONCE, multiplies_halves};
 pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};

@@ -33,6 +33,10 @@ pub enum Precision {
     F32,
 }
 
+/// Tokens of a Hessian that are split in halves and summed at once: with more, the sums of matrix units lose digits, with
+/// fewer H is read and written more often.
+pub const SPLIT_AT_ONCE: usize = 1024;
+
 /// The devices that were told to multiply in half precision.
 static IN_HALVES: Mutex<Vec<TensorDevice>> = Mutex::new(Vec::new());
 

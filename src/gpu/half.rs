@@ -8,6 +8,7 @@ use burn::tensor::{Device as TensorDevice, Tensor};
 
 use super::buffer::Buffer;
 use super::kernel::{self, kernel, launch_over};
+use crate::device::SPLIT_AT_ONCE;
 use crate::device::panels::Panels;
 use crate::device::product::{in_steps, runs};
 
@@ -23,9 +24,6 @@ const TILE: usize = 128;
 const STEP: usize = 32;
 /// Side of the square that is transposed at once.
 const SIDE: usize = 32;
-/// Tokens that are split and summed at once: with more, the sums of the matrix units lose digits, with fewer H is read
-/// and written more often.
-const TOKENS_AT_ONCE: usize = 1024;
 /// Products of two numbers that are halves of their own: h hᵀ, h lᵀ and l hᵀ.
 const PRODUCTS_OF_SPLIT: u32 = 3;
 
@@ -97,7 +95,7 @@ fn product(x: &Halves, block: &Tensor<2>) -> Tensor<2> {
 /// Adds XᵀX to the lower triangle of `sum` `(features, features)`, with `x` `(tokens, features)`.
 pub fn accumulate(sum: Panels, x: &Tensor<2>) -> Panels {
     let [tokens, features] = x.dims();
-    in_steps(tokens, TOKENS_AT_ONCE).fold(sum, |sum, run| {
+    in_steps(tokens, SPLIT_AT_ONCE).fold(sum, |sum, run| {
         let x = x.clone().slice([run, 0..features]);
         // Twice, because no kernel binds a buffer twice.
         let both = [Halves::split_columns(&x), Halves::split_columns(&x)];

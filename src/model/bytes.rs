@@ -2,6 +2,7 @@
 
 use super::attention::SCORE_BYTES;
 use super::outer::LOGIT_BYTES;
+use crate::device::SPLIT_AT_ONCE;
 use crate::shape::{LayerShape, ModelConfig};
 
 const F32: u64 = 4;
@@ -23,6 +24,15 @@ pub fn batch_bytes(config: &ModelConfig, tokens: u64) -> u64 {
     let (d, q, c) = widths(config);
     // Scores twice: before and after the softmax.
     tokens * (3 * c + 4 * d + 4 * q) * F32 + 2 * SCORE_BYTES as u64
+}
+
+/// What a product in half precision takes beside its factors: their halves, or, where H is summed, tokens in two halves
+/// each, of which a kernel reads two copies.
+pub fn halves_bytes(config: &ModelConfig, tokens: u64) -> u64 {
+    const HALF: u64 = 2;
+    let (d, q, c) = widths(config);
+    let widest = q.max(c);
+    (HALF * (tokens * widest.max(d) + d * widest)).max(4 * HALF * SPLIT_AT_ONCE as u64 * widest)
 }
 
 /// The embedding, and the output head where it is another matrix.

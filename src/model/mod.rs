@@ -25,7 +25,7 @@ mod weighted;
 
 pub use attention::{Attention, LayerCache, SCORE_BYTES, pairs_per_token};
 pub use block::Block;
-pub use bytes::{batch_bytes, embedding_bytes, largest_layer_bytes, logit_bytes, widths};
+pub use bytes::{batch_bytes, embedding_bytes, halves_bytes, largest_layer_bytes, logit_bytes, widths};
 pub use decoder::{Decoder, KvCache};
 pub use dropout::Dropout;
 use feed_forward::FeedForward;

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use crate::device::{Device, room};
+use crate::device::{Device, multiplies_halves, room};
 
 /// What the device and the machine can hold. Unknown numbers are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Whether the device has memory of its own, apart from the host's.
     pub is_gpu: bool,
+    /// Whether its products are in half precision, which takes the halves' memory.
+    pub multiplies_halves: bool,
     /// The largest buffer a kernel can bind, in bytes.
     pub max_binding_bytes: Option<u64>,
     /// Memory of the device that may be used, where it can be asked for.
@@ -27,6 +29,7 @@ impl Limits {
     pub fn of(device: &Device, out: Option<&Path>) -> Self {
         Self {
             is_gpu: device.is_gpu(),
+            multiplies_halves: multiplies_halves(device.tensor_device()),
             max_binding_bytes: device.max_binding_bytes(),
             device_bytes: device.usable_bytes(),
             host_bytes: room::host_bytes(),

@@ -11,7 +11,7 @@
 //! activations               N (D + q) · 4             hidden states and attention contexts: on the
 //!                                                     device, else in host memory, else on disk
 //! kept inner activations    M c · 4                   of the M tokens that are measured, where there is room to spare
-//! one batch                 B (3c + 4D + 4q) · 4 + attention's scores
+//! one batch                 B (3c + 4D + 4q) · 4 + attention's scores; in half precision also (B + D) max(c, q) · 2
 //! ```
 //!
 //! Solving and passing batches through take turns: a GPU holds H and a batch, or the solver. The new o_proj and how
@@ -20,7 +20,7 @@
 
 use super::bindings::extra_bytes;
 use super::{F32, Limits, Request};
-use crate::model::{batch_bytes, embedding_bytes, largest_layer_bytes, widths};
+use crate::model::{batch_bytes, embedding_bytes, halves_bytes, largest_layer_bytes, widths};
 use crate::pipeline::measure::most_tokens;
 use crate::shape::ModelConfig;
 
@@ -77,7 +77,8 @@ impl Needs {
             projections: [2 * d * q * F32, 4 * d * c * F32],
             activations: tokens * ((1 + streams) * d + q) * F32,
             inner: kept_tokens * c * F32,
-            batch: batch_bytes(config, batch_tokens),
+            batch: batch_bytes(config, batch_tokens)
+                + if limits.multiplies_halves { halves_bytes(config, batch_tokens) } else { 0 },
             outer: embedding + head,
             beside,
             ranks: limits.ranks.max(1) as u64,
