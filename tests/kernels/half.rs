@@ -1,7 +1,6 @@
 //! Products on matrix units, which the software adapter has not: there the kernel's own text runs with the squares of a
 //! subgroup spelled out, one invocation in the place of a subgroup. What the units themselves compute is tried on a card.
 
-use burn::tensor::{Tensor, TensorData};
 use half::f16;
 use pollster::block_on;
 use slimgpt::device::panels::Panels;
@@ -165,12 +164,9 @@ fn run(a: &Factor, b: &Factor, c: &[f32], launch: Launch) -> Vec<f64> {
         compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     });
-    let entry = |(binding, buffer): (usize, &wgpu::Buffer)| wgpu::BindGroupEntry {
-        binding: binding as u32,
-        resource: buffer.as_entire_binding(),
-    };
-    let entries: Vec<_> = bound.iter().enumerate().map(|(i, buffer)| (i, buffer)).collect();
-    let entries: Vec<_> = entries.into_iter().map(entry).collect();
+    let resources = bound.iter().map(wgpu::Buffer::as_entire_binding);
+    let entries: Vec<_> =
+        (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     let group =
         wgpu::BindGroupDescriptor { label: None, layout: &pipeline.get_bind_group_layout(0), entries: &entries };
     let group = device.create_bind_group(&group);
