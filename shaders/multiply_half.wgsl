@@ -50,9 +50,8 @@ fn main(
     @builtin(subgroup_size) lanes: u32,
 ) {
     let corner = vec2<u32>(params.origin + (params.band + group.y) * TILE, group.x * TILE);
-    if params.gram == 1u && corner.y > corner.x {
-        return; // above the diagonal
-    }
+    // Above the diagonal nothing is summed, and nothing written.
+    let parts = select(params.parts, 0u, params.gram == 1u && corner.y > corner.x);
     let packs = params.inner / 8u;
     // Cards differ in how many subgroups a workgroup has: where they are few, each computes several slots.
     for (var turn = 0u; turn < SLOTS; turn += subgroups) {
@@ -63,7 +62,7 @@ fn main(
         for (var i = 0u; i < 8u; i++) {
             sums[i] = Sum();
         }
-        for (var part = 0u; part < params.parts; part++) {
+        for (var part = 0u; part < parts; part++) {
             // The halves of A that are multiplied with those of B: near and near, near and left, left and near.
             let a0 = select(0u, params.rows, part == 2u);
             let b0 = select(0u, params.columns, part == 1u);

@@ -46,8 +46,8 @@ fn main(
         let word = token0 / 2u + pair;
         if feature < params.features && word < params.words {
             let exponent = scaling_exponent(largest[feature]);
-            let from = 2u * pair * PITCH + feature - feature0;
-            let whole = bitcast<f32>(exponent << 23u) * vec2<f32>(square[from], square[from + PITCH]);
+            let first = 2u * pair * PITCH + feature - feature0;
+            let whole = bitcast<f32>(exponent << 23u) * vec2<f32>(square[first], square[first + PITCH]);
             let near = pack2x16float(whole);
             halves[feature * params.words + word] = near;
             halves[(params.features + feature) * params.words + word] = pack2x16float(whole - unpack2x16float(near));
