@@ -8,7 +8,7 @@ use slimgpt::gpu::{Field, KERNELS, Kernel};
 
 /// What the kernels begin with that need matrix units. No browser has those, and the cards that do have more memory.
 const ON_MATRIX_UNITS: &str = "enable wgpu_cooperative_matrix;";
-const MOST_WORKGROUP_BYTES_OF_CARDS: u32 = 32 * 1024;
+const MOST_WORKGROUP_BYTES_OF_CARDS: u32 = 48 * 1024;
 
 /// WebGPU's guaranteed limits: a shader within them runs in every browser that has WebGPU.
 const MOST_INVOCATIONS: u32 = 256;

@@ -28,27 +28,38 @@ const SIDE: usize = 32;
 const PRODUCTS_OF_SPLIT: u32 = 3;
 
 /// A matrix in half precision, two numbers a word.
-struct Halves {
-    words: Buffer,
+pub(super) struct Halves {
+    pub words: Buffer,
     /// What takes the scaling of each row back.
-    scales: Buffer,
+    pub scales: Buffer,
     rows: usize,
     /// Numbers of a row, the last of which may be zeros.
     inner: usize,
 }
 
 impl Halves {
-    fn empty(rows: usize, width: usize, of_each: usize, on: &TensorDevice) -> Self {
-        let inner = width.next_multiple_of(STEP);
+    fn empty(rows: usize, inner: usize, of_each: usize, on: &TensorDevice) -> Self {
         Self { words: room(of_each * rows * inner / 2, on), scales: room(rows, on), rows, inner }
     }
 
-    /// The rows of `x` `(rows, width)`.
+    /// The rows of `x` `(rows, width)`, each scaled by itself.
     fn rows(x: &Tensor<2>) -> Self {
+        let [_, width] = x.dims();
+        Self::scaled(x, x.clone().max_abs_dim(1), width.next_multiple_of(STEP))
+    }
+
+    /// The rows of `x` `(rows, width)`, all scaled alike and filled up to `inner` numbers.
+    pub fn alike(x: &Tensor<2>, inner: usize) -> Self {
+        let [rows, _] = x.dims();
+        Self::scaled(x, x.clone().max_abs().expand([rows]), inner)
+    }
+
+    /// The rows of `x` `(rows, width)`, scaled to hold the largest magnitude that is told for each.
+    fn scaled<const D: usize>(x: &Tensor<2>, largest: Tensor<D>, inner: usize) -> Self {
         let [rows, width] = x.dims();
-        let made = Self::empty(rows, width, 1, &x.device());
-        let (x, largest) = (Buffer::read(x), Buffer::read(&x.clone().max_abs_dim(1)));
-        let words = made.inner / 2;
+        let made = Self::empty(rows, inner, 1, &x.device());
+        let (x, largest) = (Buffer::read(x), Buffer::read(&largest));
+        let words = inner / 2;
         let params = ToHalf { rows: rows as u32, width: width as u32, words: words as u32 };
         launch_over([words, rows, 1], &[&x, &largest, &made.words, &made.scales], params);
         made
@@ -57,7 +68,7 @@ impl Halves {
     /// The columns of `x` `(tokens, features)` as rows, and behind all of them what is left of each.
     fn split_columns(x: &Tensor<2>) -> Self {
         let [tokens, features] = x.dims();
-        let made = Self::empty(features, tokens, 2, &x.device());
+        let made = Self::empty(features, tokens.next_multiple_of(STEP), 2, &x.device());
         let (x, largest) = (Buffer::read(x), Buffer::read(&x.clone().max_abs_dim(0)));
         let params = SplitColumns { tokens: tokens as u32, features: features as u32, words: (made.inner / 2) as u32 };
         let groups = [made.inner.div_ceil(SIDE), features.div_ceil(SIDE), 1];

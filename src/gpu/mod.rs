@@ -4,6 +4,7 @@
 //! Kernels run on burn's own buffers through burn's own client, so nothing is copied between two
 //! worlds and the order of launches is the order of burn's operations.
 
+pub mod attend;
 pub mod block_cholesky;
 mod buffer;
 pub mod cholesky;
@@ -32,6 +33,7 @@ pub static KERNELS: &[&Kernel] = &[
     half::ToHalf::KERNEL,
     half::SplitColumns::KERNEL,
     half::MultiplyHalf::KERNEL,
+    attend::AttendHalf::KERNEL,
     eliminate::RemoveColumn::KERNEL,
     eliminate::RemovedColumns::KERNEL,
     eliminate::SubtractProduct::KERNEL,

@@ -35,6 +35,8 @@ struct Tables {
     /// How many tokens, itself included, a token sees; all where there is no number.
     window: Option<usize>,
     causality: Causality,
+    /// Whether a token sees all before it, and the tables begin with the first.
+    sees_all: bool,
 }
 
 impl Positions {
@@ -94,6 +96,11 @@ impl Positions {
         if reach.turns { self.of(reach).rotate(x) } else { x }
     }
 
+    /// Whether every token of a layer sees all before it, of which none is cached.
+    pub(super) fn sees_all(&self, reach: Reach) -> bool {
+        self.of(reach).sees_all
+    }
+
     pub(super) fn causality(&self, reach: Reach) -> &Causality {
         &self.of(reach).causality
     }
@@ -110,7 +117,13 @@ impl Tables {
             let values: Vec<f32> = (0..t * width).map(|i| (turn.factor * f(angle(i))) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, width]), device)
         };
-        Self { cos: table(f64::cos), sin: table(f64::sin), window, causality }
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+            window,
+            causality,
+            sees_all: offset == 0 && window.is_none_or(|n| n >= t),
+        }
     }
 
     fn first(&self, t: usize) -> Self {
@@ -120,7 +133,7 @@ impl Tables {
             Causality::BuiltIn => Causality::BuiltIn,
             Causality::Masked(mask) => Causality::Masked(mask.clone().slice([0..1, 0..1, 0..t, 0..t])),
         };
-        Self { cos: angles(&self.cos), sin: angles(&self.sin), window: self.window, causality }
+        Self { cos: angles(&self.cos), sin: angles(&self.sin), window: self.window, causality, sees_all: self.sees_all }
     }
 
     fn within(self, documents: &[Vec<u32>], device: &Device) -> Self {
@@ -131,7 +144,7 @@ impl Tables {
             .map(|(of, query, key)| if sees(query, key, self.window) && of[key] == of[query] { 0.0 } else { MASKED })
             .collect();
         let mask = Tensor::from_data(TensorData::new(mask, [documents.len(), 1, t, t]), device);
-        Self { causality: Causality::Masked(mask), ..self }
+        Self { causality: Causality::Masked(mask), sees_all: false, ..self }
     }
 
     fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
