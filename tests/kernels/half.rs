@@ -1,100 +1,14 @@
-//! Products on matrix units, which the software adapter has not: there the kernel's own text runs with the squares of a
-//! subgroup spelled out, one invocation in the place of a subgroup. What the units themselves compute is tried on a card.
+//! Products on matrix units: their tiles on the software adapter, with the units' squares spelled out, and what the units
+//! themselves compute on a card.
 
 use half::f16;
-use pollster::block_on;
 use slimgpt::device::panels::Panels;
 use slimgpt::gpu::half as on_units;
-use slimgpt::gpu::{KERNELS, Kernel};
-use wgpu::util::DeviceExt;
 
 use crate::support::rounding::{UNIT, assert_within};
 use crate::support::{activations, doubles, matrix, random, software_gpu};
-
-/// What stands in the place of a subgroup's squares: their elements, row by row.
-const SPELLED_OUT: &str = "
-fn half_of(pack: vec4<u32>, e: u32) -> f32 {
-    let pair = unpack2x16float(pack[e / 2u]);
-    return select(pair.x, pair.y, e % 2u == 1u);
-}
-
-fn left_square(at: u32) -> array<f32, 256> {
-    var m: array<f32, 256>;
-    for (var e = 0u; e < 256u; e++) {
-        m[e] = half_of(sh_a[at + e / 16u * PITCH + e % 16u / 8u], e % 8u);
-    }
-    return m;
-}
-
-fn right_square(at: u32) -> array<f32, 256> {
-    var m: array<f32, 256>;
-    for (var e = 0u; e < 256u; e++) {
-        m[e] = half_of(sh_b[at + e % 16u * PITCH + e / 16u / 8u], e / 16u % 8u);
-    }
-    return m;
-}
-
-fn multiplied(a: array<f32, 256>, b: array<f32, 256>, c: array<f32, 256>) -> array<f32, 256> {
-    var x = a;
-    var y = b;
-    var m = c;
-    for (var e = 0u; e < 256u; e++) {
-        for (var k = 0u; k < 16u; k++) {
-            m[e] += x[e / 16u * 16u + k] * y[k * 16u + e % 16u];
-        }
-    }
-    return m;
-}
-
-fn store_square(c: array<f32, 256>, at: u32) {
-    var m = c;
-    for (var e = 0u; e < 256u; e++) {
-        sh_c[at + e] = m[e];
-    }
-}
-";
-
-fn kernel() -> &'static Kernel {
-    KERNELS.iter().find(|kernel| kernel.name == "multiply_half").expect("the kernel has a host")
-}
-
-/// The kernel's text for so many subgroups of one invocation.
-fn spelled_out(subgroups: u32) -> String {
-    let changes = [
-        ("enable f16;\nenable wgpu_cooperative_matrix;\n", ""),
-        ("alias Left = coop_mat16x16<f16, A>;", "alias Left = array<f32, 256>;"),
-        ("alias Right = coop_mat16x16<f16, B>;", "alias Right = array<f32, 256>;"),
-        ("alias Sum = coop_mat16x16<f32, C>;", "alias Sum = array<f32, 256>;"),
-        ("coopLoad<Right>(&sh_b[", "right_square(("),
-        ("coopLoadT<Left>(&sh_a[", "left_square(("),
-        ("half], PITCH);", "half));"),
-        ("coopMultiplyAdd(", "multiplied("),
-        (
-            "coopStoreT(sums[i], &sh_c[slot * SQUARE * SQUARE], SQUARE);",
-            "store_square(sums[i], slot * SQUARE * SQUARE);",
-        ),
-        ("    @builtin(subgroup_id) subgroup: u32,\n", ""),
-        ("    @builtin(num_subgroups) subgroups: u32,\n", ""),
-        ("    @builtin(subgroup_invocation_id) lane: u32,\n", ""),
-        ("    @builtin(subgroup_size) lanes: u32,\n", ""),
-        (
-            ") {\n    let corner",
-            ") {\n    let subgroup = lid;\n    let lane = 0u;\n    let lanes = 1u;\n    let corner",
-        ),
-    ];
-    let mut text = changes.iter().fold(kernel().source.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "the kernel has no {from:?}");
-        text.replace(from, to)
-    });
-    for (from, to) in
-        [("const THREADS: u32 = 256u;", "const THREADS: u32 = N;"), ("workgroup_size(256)", "workgroup_size(N)")]
-    {
-        assert!(text.contains(from), "the kernel has no {from:?}");
-        text = text.replace(from, &to.replace('N', &format!("{subgroups}u")));
-    }
-    text = text.replace("turn += subgroups", &format!("turn += {subgroups}u"));
-    text + SPELLED_OUT
-}
+use crate::units::Bound::{Halves, Singles};
+use crate::units::{Bound, run, spelled_out};
 
 /// What is multiplied: numbers in half precision and the factors of their rows.
 struct Factor {
@@ -129,64 +43,13 @@ struct Launch {
 }
 
 /// What the kernel makes of `c`.
-fn run(a: &Factor, b: &Factor, c: &[f32], launch: Launch) -> Vec<f64> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let adapters = block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN));
-    let adapter = adapters.into_iter().find(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
-    let adapter = adapter.expect("GPU tests need the software Vulkan driver");
-    let limits = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
-    let (device, queue) = block_on(adapter.request_device(&limits)).expect("the adapter opens");
-    let buffer = |bytes: &[u8]| {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: None, contents: bytes, usage })
-    };
-    let words = |factor: &Factor| factor.halves.iter().map(|half| half.to_bits()).collect::<Vec<u16>>();
-    let params = [a.rows, b.rows, launch.inner, launch.parts, launch.band, launch.origin, launch.height]
-        .map(|n| n as u32)
-        .into_iter()
-        .chain([u32::from(launch.gram)])
-        .collect::<Vec<u32>>();
-    let bound = [
-        buffer(bytemuck::cast_slice(&words(a))),
-        buffer(bytemuck::cast_slice(&words(b))),
-        buffer(bytemuck::cast_slice(&a.scales)),
-        buffer(bytemuck::cast_slice(&b.scales)),
-        buffer(bytemuck::cast_slice(c)),
-        buffer(bytemuck::cast_slice(&params)),
-    ];
-    let source = wgpu::ShaderSource::Wgsl(spelled_out(launch.subgroups).into());
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: None,
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    });
-    let resources = bound.iter().map(wgpu::Buffer::as_entire_binding);
-    let entries: Vec<_> =
-        (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
-    let group =
-        wgpu::BindGroupDescriptor { label: None, layout: &pipeline.get_bind_group_layout(0), entries: &entries };
-    let group = device.create_bind_group(&group);
-    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &group, &[]);
-        let tiles = launch.height.div_ceil(128) - launch.band;
-        pass.dispatch_workgroups(b.rows.div_ceil(128) as u32, tiles as u32, 1);
-    }
-    let size = size_of_val(c) as u64;
-    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-    let read = device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
-    encoder.copy_buffer_to_buffer(&bound[4], 0, &read, 0, size);
-    queue.submit([encoder.finish()]);
-    read.slice(..).map_async(wgpu::MapMode::Read, |mapped| mapped.expect("the result is read"));
-    device.poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
-    let view = read.slice(..).get_mapped_range().expect("the result is mapped");
-    bytemuck::cast_slice::<u8, f32>(&view).iter().map(|&value| f64::from(value)).collect()
+fn made(a: &Factor, b: &Factor, c: &[f32], launch: Launch) -> Vec<f64> {
+    let Launch { inner, parts, band, origin, height, gram, subgroups } = launch;
+    let params = [a.rows, b.rows, inner, parts, band, origin, height, usize::from(gram)].map(|n| n as u32);
+    let [words, scales] = [[a, b].map(|f| Halves(&f.halves)), [a, b].map(|f| Singles(&f.scales))];
+    let bound: Vec<Bound> = words.into_iter().chain(scales).chain([Singles(c)]).collect();
+    let groups = [b.rows.div_ceil(128), height.div_ceil(128) - band, 1];
+    run(spelled_out("multiply_half", subgroups), &bound, &params, groups)
 }
 
 /// Σ over the products of parts that the kernel takes, for a row of A and one of B, and the sum of their magnitudes.
@@ -199,7 +62,7 @@ fn dot(a: &Factor, b: &Factor, [i, j]: [usize; 2], launch: Launch) -> [f64; 2] {
 
 fn check(a: &Factor, b: &Factor, launch: Launch) {
     let there: Vec<f32> = random(launch.height * b.rows, 3);
-    let got = run(a, b, &there, launch);
+    let got = made(a, b, &there, launch);
     let first = launch.origin + launch.band * 128;
     let of = |at: usize| {
         let [i, j] = [launch.origin + at / b.rows, at % b.rows];

@@ -2,6 +2,7 @@
 //! end, held entry by entry to f64 on the host. The steps of a removal, which nothing outside
 //! can launch alone, are tested beside their host file.
 
+mod attend;
 mod blocks;
 mod dropout;
 mod gather;
@@ -9,6 +10,7 @@ mod half;
 mod hessian;
 mod panels;
 mod reduce;
+mod units;
 
 #[path = "../support/mod.rs"]
 mod support;
