@@ -107,7 +107,7 @@ impl Recover {
         let taught_by = teacher.as_ref().map(Checkpoint::config);
         // What cannot work anywhere is refused before a device is opened or a text is read.
         plan(&settings, checkpoint.config(), taught_by, &Limits::default())?;
-        let device = self.device.open()?;
+        let device = self.device.open_for_training()?;
         let limits = shared::limits(&device, &self.out, self.memory);
         let plan = plan(&settings, checkpoint.config(), taught_by, &limits)?;
         let data = self.examples.read(&checkpoint, &tokenizer, &settings)?;

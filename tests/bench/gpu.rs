@@ -5,7 +5,7 @@ use slimgpt::device::Device;
 use slimgpt::device::panels::Panels;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
-use slimgpt::gpu::{Launched, block_cholesky, gather, hessian, launched, reduce};
+use slimgpt::gpu::{Launched, attend, block_cholesky, gather, half, hessian, launched, reduce};
 
 use crate::clock::{Bench, Work};
 
@@ -25,6 +25,7 @@ struct On<'a> {
 
 /// Every kernel at side `n`.
 pub fn run(bench: &Bench, device: &Device, n: usize, tokens: usize) {
+    let has_matrix_units = device.has_matrix_units();
     let device = device.tensor_device();
     let square = random(device, [n, n]);
     let matmul = bench.rate(Work::Flops(2.0 * (n as f64).powi(3)), || {
@@ -35,6 +36,9 @@ pub fn run(bench: &Bench, device: &Device, n: usize, tokens: usize) {
     println!("| *burn's matmul* | {n} | | {matmul:.2} GFLOP/s | | |");
     println!("| *copy* | {n} | | {copy:.2} GB/s | | |");
     on.accumulation(tokens);
+    if has_matrix_units {
+        on.halves(tokens);
+    }
     on.factorisation();
     on.groups();
     on.reductions(&square);
@@ -73,6 +77,31 @@ impl On<'_> {
     fn positive(&self) -> Tensor<2> {
         let a = random(self.device, [self.n, self.n]);
         a.clone().matmul(a.transpose()) / self.n as f64 + Tensor::eye(self.n, self.device)
+    }
+
+    /// Products on matrix units: what a linear layer computes, a Hessian of split numbers, and attention.
+    fn halves(&self, tokens: usize) {
+        let n = self.n;
+        let x = random(self.device, [tokens, n]);
+        let weight = Panels::from(random(self.device, [n, n]));
+        let flops = Work::Flops(2.0 * tokens as f64 * (n as f64).powi(2));
+        let size = format!("{tokens} x {n}");
+        self.row("halves: x Wᵀ", &size, (flops, self.matmul), || half::times_transposed(&x, &weight));
+        let mut sum = Some(Panels::zeros([n, n], self.device));
+        // What is asked for, whatever it takes: three products of halves for each.
+        let flops = Work::Flops(tokens as f64 * (n as f64).powi(2));
+        self.row("halves: H += XᵀX", &size, (flops, self.matmul), || {
+            let done = half::accumulate(sum.take().expect("the sum of the run before"), &x);
+            let corner = done.rows(0..1);
+            sum = Some(done);
+            corner
+        });
+        let heads = (n / GROUP).max(1);
+        let qkv: [Tensor<4>; 3] = std::array::from_fn(|_| random(self.device, [1, heads, tokens, GROUP]));
+        // Of the pairs that are seen, scores and values.
+        let flops = Work::Flops(2.0 * (tokens as f64).powi(2) * (heads * GROUP) as f64);
+        let size = format!("{heads} heads, {tokens}");
+        self.row("halves: attention", &size, (flops, self.matmul), || attend::causal(qkv.each_ref(), 0.1));
     }
 
     fn accumulation(&self, tokens: usize) {

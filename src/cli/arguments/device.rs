@@ -40,6 +40,11 @@ impl DeviceArgument {
     pub fn open(&self) -> Result<Device> {
         open(&self.device, self.precision.precision)
     }
+
+    /// Opens the device for a training, whose gradients are in f32 and so is what they are taken of.
+    pub fn open_for_training(&self) -> Result<Device> {
+        open(&self.device, Precision::F32)
+    }
 }
 
 /// Where to compute, for commands whose work several devices can share.
