@@ -17,9 +17,9 @@ struct Params {
     scale: f32, // of the scores
 }
 
-@group(0) @binding(0) var<storage, read_write> q: array<vec4<u32>>;   // (sequences · heads, tokens, PACKS), zeros behind a head
-@group(0) @binding(1) var<storage, read_write> k: array<vec4<u32>>;   // (sequences · K/V heads, tokens, PACKS)
-@group(0) @binding(2) var<storage, read_write> v: array<vec4<u32>>;   // (sequences · K/V heads, tokens, PACKS)
+@group(0) @binding(0) var<storage, read_write> q: array<vec4<f16>>;   // (sequences · heads, tokens, PACKS), zeros behind a head
+@group(0) @binding(1) var<storage, read_write> k: array<vec4<f16>>;   // (sequences · K/V heads, tokens, PACKS)
+@group(0) @binding(2) var<storage, read_write> v: array<vec4<f16>>;   // (sequences · K/V heads, tokens, PACKS)
 @group(0) @binding(3) var<storage, read_write> q_scale: array<f32>;   // what takes the scaling back, the same for all
 @group(0) @binding(4) var<storage, read_write> k_scale: array<f32>;
 @group(0) @binding(5) var<storage, read_write> v_scale: array<f32>;
@@ -29,16 +29,16 @@ struct Params {
 const THREADS: u32 = 128u;
 const QUERIES: u32 = 64u;
 const KEYS: u32 = 32u;
-const PACKS: u32 = 16u; // of eight numbers
-const PITCH: u32 = 17u; // one more, so that neighbouring tokens begin in different banks
+const PACKS: u32 = 32u; // of four numbers
+const PITCH: u32 = 34u; // two more, so that neighbouring tokens begin in different banks
 const SLOTS: u32 = 4u;
 const SQUARE: u32 = 16u;
 const LOWEST: f32 = -3e38;
 
-var<workgroup> sh_q: array<vec4<u32>, 1088>; // (QUERIES, PITCH)
-var<workgroup> sh_kv: array<vec4<u32>, 544>; // (KEYS, PITCH)
+var<workgroup> sh_q: array<vec4<f16>, 2176>; // (QUERIES, PITCH)
+var<workgroup> sh_kv: array<vec4<f16>, 1088>; // (KEYS, PITCH)
 var<workgroup> sh_s: array<f32, 2048>;       // (SLOTS, SQUARE, KEYS)
-var<workgroup> sh_p: array<u32, 1024>;       // (SLOTS, SQUARE, KEYS / 2)
+var<workgroup> sh_p: array<vec2<f16>, 1024>; // (SLOTS, SQUARE, KEYS / 2)
 var<workgroup> sh_most: array<f32, 128>;     // (SLOTS, SQUARE, 2), of either half of the keys
 var<workgroup> sh_sum: array<f32, 128>;
 
@@ -63,7 +63,7 @@ fn bring_values(head: u32, k0: u32, lid: u32) {
 fn score(slot: u32) {
     var left = Sum();
     var right = Sum();
-    for (var i = 0u; i < PACKS; i += 2u) {
+    for (var i = 0u; i < PACKS; i += 4u) {
         let of_q = coopLoadT<Left>(&sh_q[slot * SQUARE * PITCH + i], PITCH);
         left = coopMultiplyAdd(of_q, coopLoad<Right>(&sh_kv[i], PITCH), left);
         right = coopMultiplyAdd(of_q, coopLoad<Right>(&sh_kv[SQUARE * PITCH + i], PITCH), right);
@@ -150,14 +150,14 @@ fn main(
                 for (var c = 0u; c < SQUARE; c += 2u) {
                     let s = vec2<f32>(sh_s[begin + c], sh_s[begin + c + 1u]);
                     let weights = select(vec2<f32>(0.0), exp(min(factor * s - most, vec2<f32>(0.0))), vec2<u32>(c, c + 1u) < vec2<u32>(count));
-                    sh_p[(begin + c) / 2u] = pack2x16float(weights);
+                    sh_p[(begin + c) / 2u] = vec2<f16>(weights);
                 }
             }
             workgroupBarrier();
             for (var half = 0u; half < 2u; half++) {
                 let weights = coopLoadT<Left>(&sh_p[slot * SQUARE * KEYS / 2u + half * 8u], SQUARE);
                 for (var i = 0u; i < 8u; i++) {
-                    let values = coopLoadT<Right>(&sh_kv[half * SQUARE * PITCH + 2u * i], PITCH);
+                    let values = coopLoadT<Right>(&sh_kv[half * SQUARE * PITCH + 4u * i], PITCH);
                     sums[i] = coopMultiplyAdd(weights, values, sums[i]);
                 }
             }

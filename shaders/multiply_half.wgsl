@@ -17,8 +17,8 @@ struct Params {
     gram: u32,   // 1: added to C, and only on and below its diagonal
 }
 
-@group(0) @binding(0) var<storage, read_write> a: array<vec4<u32>>;  // (halves, rows, inner / 8)
-@group(0) @binding(1) var<storage, read_write> b: array<vec4<u32>>;  // (halves, columns, inner / 8)
+@group(0) @binding(0) var<storage, read_write> a: array<vec4<f16>>;  // (halves, rows, inner / 4)
+@group(0) @binding(1) var<storage, read_write> b: array<vec4<f16>>;  // (halves, columns, inner / 4)
 @group(0) @binding(2) var<storage, read_write> a_scales: array<f32>; // (rows)
 @group(0) @binding(3) var<storage, read_write> b_scales: array<f32>; // (columns)
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;        // (rows from `origin` on, columns)
@@ -26,15 +26,15 @@ struct Params {
 
 const THREADS: u32 = 256u;
 const TILE: u32 = 128u;
-const PACKS: u32 = 4u;  // of eight numbers, in a STEP of 32
-const PITCH: u32 = 5u;  // one more, so that neighbouring rows begin in different banks
+const PACKS: u32 = 8u;  // of four numbers, in a STEP of 32
+const PITCH: u32 = 10u; // two more, so that neighbouring rows begin in different banks
 const SLOTS: u32 = 8u;  // two rows of four, each with squares in four rows of two
 const SQUARE: u32 = 16u;
 const BROUGHT: u32 = TILE * PACKS / THREADS; // packs of A, and of B, that an invocation brings
 
-var<workgroup> sh_a: array<vec4<u32>, 640>; // (TILE, PITCH)
-var<workgroup> sh_b: array<vec4<u32>, 640>; // (TILE, PITCH)
-var<workgroup> sh_c: array<f32, 2048>;      // (SLOTS, SQUARE, SQUARE)
+var<workgroup> sh_a: array<vec4<f16>, 1280>; // (TILE, PITCH)
+var<workgroup> sh_b: array<vec4<f16>, 1280>; // (TILE, PITCH)
+var<workgroup> sh_c: array<f32, 2048>;       // (SLOTS, SQUARE, SQUARE)
 
 alias Left = coop_mat16x16<f16, A>;
 alias Right = coop_mat16x16<f16, B>;
@@ -52,7 +52,7 @@ fn main(
     let corner = vec2<u32>(params.origin + (params.band + group.y) * TILE, group.x * TILE);
     // Above the diagonal nothing is summed, and nothing written.
     let parts = select(params.parts, 0u, params.gram == 1u && corner.y > corner.x);
-    let packs = params.inner / 8u;
+    let packs = params.inner / 4u;
     // Cards differ in how many subgroups a workgroup has: where they are few, each computes several slots.
     for (var turn = 0u; turn < SLOTS; turn += subgroups) {
         let slot = min(turn + subgroup, SLOTS - 1u);
@@ -68,8 +68,8 @@ fn main(
             let b0 = select(0u, params.columns, part == 1u);
             var from_a: array<u32, BROUGHT>;
             var from_b: array<u32, BROUGHT>;
-            var next_a: array<vec4<u32>, BROUGHT>;
-            var next_b: array<vec4<u32>, BROUGHT>;
+            var next_a: array<vec4<f16>, BROUGHT>;
+            var next_b: array<vec4<f16>, BROUGHT>;
             for (var i = 0u; i < BROUGHT; i++) {
                 let e = lid + i * THREADS;
                 // Behind the last row comes the last again: what is made of it is not written.
@@ -90,7 +90,7 @@ fn main(
                     next_a[i] = a[from_a[i] + ahead];
                     next_b[i] = b[from_b[i] + ahead];
                 }
-                for (var half = 0u; half < PACKS; half += 2u) {
+                for (var half = 0u; half < PACKS; half += 4u) {
                     let left = coopLoad<Right>(&sh_b[col * PITCH + half], PITCH);
                     let right = coopLoad<Right>(&sh_b[(col + SQUARE) * PITCH + half], PITCH);
                     for (var i = 0u; i < 4u; i++) {

@@ -47,9 +47,11 @@ fn objections(kernel: &Kernel) -> Vec<String> {
 
 fn validated(source: &str) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
+    // What every WebGPU device has: pairs of halves in a word.
+    let everywhere = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let capabilities = match source.contains(ON_MATRIX_UNITS) {
-        true => Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP,
-        false => Capabilities::empty(),
+        true => everywhere | Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP,
+        false => everywhere,
     };
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info = validator.validate(&module).map_err(|e| e.emit_to_string(source))?;

@@ -1,25 +1,35 @@
 //! Kernels for matrix units on an adapter that has none: their own text runs with the squares of a subgroup spelled out,
-//! element by element, and one invocation in the place of a subgroup.
+//! element by element.
 
 use half::f16;
 use pollster::block_on;
 use slimgpt::gpu::{KERNELS, Kernel};
 use wgpu::util::DeviceExt;
 
-/// Products and stores of spelled-out squares, which are their elements row by row.
+/// Squares of a subgroup of 256 invocations: of a sum each holds its own element, and of a factor all know where it lies
+/// (the array, whether a line of it is a row, its first word, and the words of a line).
 const MULTIPLIED: &str = "
-fn multiplied(a: array<f32, 256>, b: array<f32, 256>, c: array<f32, 256>) -> array<f32, 256> {
-    var x = a;
-    var y = b;
-    var m = c;
-    for (var e = 0u; e < 256u; e++) {
-        for (var k = 0u; k < 16u; k++) {
-            m[e] += x[e / 16u * 16u + k] * y[k * 16u + e % 16u];
-        }
+fn multiplied(a: vec4<u32>, b: vec4<u32>, c: f32) -> f32 {
+    var sum = c;
+    for (var k = 0u; k < 16u; k++) {
+        sum += element(a, own / 16u, k) * element(b, k, own % 16u);
     }
-    return m;
+    return sum;
+}
+
+fn element(square: vec4<u32>, row: u32, column: u32) -> f32 {
+    let by_rows = square.y == 1u;
+    let line = select(column, row, by_rows);
+    let within = select(row, column, by_rows);
+    let begin = square.z + line * square.w;
+    var pair = vec2<f32>(0.0);
+    READ
+    return select(pair.x, pair.y, within % 2u == 1u);
 }
 ";
+
+/// The invocations of a subgroup.
+const LANES: u32 = 256;
 
 /// The arguments of the call that begins `text`, and what follows it.
 fn arguments(text: &str) -> (Vec<String>, &str) {
@@ -47,52 +57,14 @@ fn place(pointer: &str) -> (&str, &str) {
     (name, at)
 }
 
-/// How an array of halves is read as a square, by rows or by columns.
-fn reading(name: &str, by_rows: bool, of_vectors: bool) -> String {
-    let (line, within) = if by_rows { ("e / 16u", "e % 16u") } else { ("e % 16u", "e / 16u") };
-    let (halves, word) = match of_vectors {
-        true => (8, format!("{name}[place][i % 8u / 2u]")),
-        false => (2, format!("{name}[place]")),
-    };
-    let order = if by_rows { "rows" } else { "columns" };
-    format!(
-        "
-fn {order}_of_{name}(at: u32, stride: u32) -> array<f32, 256> {{
-    var m: array<f32, 256>;
-    for (var e = 0u; e < 256u; e++) {{
-        let i = {within};
-        let place = at + {line} * stride + i / {halves}u;
-        let pair = unpack2x16float({word});
-        m[e] = select(pair.x, pair.y, i % 2u == 1u);
-    }}
-    return m;
-}}
-"
-    )
-}
-
-fn storing(name: &str) -> String {
-    format!(
-        "
-fn store_in_{name}(c: array<f32, 256>, at: u32, stride: u32) {{
-    var m = c;
-    for (var e = 0u; e < 256u; e++) {{
-        {name}[at + e / 16u * stride + e % 16u] = m[e];
-    }}
-}}
-"
-    )
-}
-
-/// Of a kernel's text every operation on squares as a call of a function, and those functions.
+/// Of a kernel's text every operation on squares as one on their elements.
 fn without_squares(source: &str) -> String {
-    let (mut text, mut rest, mut made) = (String::new(), source, std::collections::BTreeSet::new());
+    let (mut text, mut rest, mut arrays) = (String::new(), source, Vec::<String>::new());
     while let Some(at) = rest.find("coop") {
         text += &rest[..at];
         let name = rest[at..].split(['(', '<', '_']).next().unwrap_or_default();
         let call = &rest[at + rest[at..].find('(').expect("a call")..];
         let (arguments, behind) = arguments(call);
-        let by_rows = name.ends_with('T');
         match name {
             "coopMultiplyAdd" => {
                 // Its arguments may hold calls of their own.
@@ -102,52 +74,64 @@ fn without_squares(source: &str) -> String {
             }
             "coopLoad" | "coopLoadT" => {
                 let (array, place) = place(&arguments[0]);
-                let of_vectors = source.contains(&format!("{array}: array<vec4<u32>"));
-                made.insert(reading(array, by_rows, of_vectors));
-                let order = if by_rows { "rows" } else { "columns" };
-                text += &format!("{order}_of_{array}({place}, {})", arguments[1]);
+                let known = arrays.iter().position(|known| known == array);
+                let number = known.unwrap_or_else(|| {
+                    arrays.push(array.to_owned());
+                    arrays.len() - 1
+                });
+                text += &format!("vec4<u32>({number}u, {}u, {place}, {})", u8::from(name.ends_with('T')), arguments[1]);
             }
             "coopStoreT" => {
                 let (array, place) = place(&arguments[1]);
-                made.insert(storing(array));
-                text += &format!("store_in_{array}({}, {place}, {})", arguments[0], arguments[2]);
+                text += &format!("{array}[{place} + own / 16u * ({}) + own % 16u] = {}", arguments[2], arguments[0]);
             }
             other => panic!("{other} is not spelled out"),
         }
         rest = behind;
     }
-    text + rest + MULTIPLIED + &made.into_iter().collect::<String>()
+    let read = |(number, array): (usize, &String)| {
+        let word = match source.contains(&format!("{array}: array<vec2<u32>")) {
+            true => format!("{array}[begin + within / 4u][within % 4u / 2u]"),
+            false => format!("{array}[begin + within / 2u]"),
+        };
+        format!("if square.x == {number}u {{ pair = unpack2x16float({word}); }}\n    ")
+    };
+    let reads: String = arrays.iter().enumerate().map(read).collect();
+    text + rest + &MULTIPLIED.replace("READ", &reads)
 }
 
-/// A kernel's text for so many subgroups of one invocation each.
+/// A kernel's text for so many subgroups of [`LANES`] invocations each.
 pub fn spelled_out(kernel: &str, subgroups: u32) -> String {
     let kernel: &Kernel = KERNELS.iter().find(|k| k.name == kernel).expect("the kernel has a host");
-    let replaced = |text: String, (from, to): (String, String)| {
-        assert!(text.contains(&from), "{} has no {from:?}", kernel.name);
-        text.replace(&from, &to)
-    };
     let threads = kernel.workgroup[0];
-    let squares = ["Left = coop_mat16x16<f16, A>", "Right = coop_mat16x16<f16, B>", "Sum = coop_mat16x16<f32, C>"];
-    let squares =
-        squares.map(|alias| (alias.to_owned(), alias.split(" = ").next().unwrap().to_owned() + " = array<f32, 256>"));
-    let builtins = [
-        ("subgroup_id", "subgroup"),
-        ("num_subgroups", "subgroups"),
-        ("subgroup_invocation_id", "lane"),
-        ("subgroup_size", "lanes"),
-    ];
-    let builtins = builtins.map(|(builtin, name)| (format!("    @builtin({builtin}) {name}: u32,\n"), String::new()));
-    let begin = format!(
-        ") {{\n    let subgroup = lid;\n    let subgroups = {subgroups}u;\n    let lane = 0u;\n    let lanes = 1u;\n"
-    );
+    let all = subgroups * LANES;
     let changes = [
-        ("enable f16;\nenable wgpu_cooperative_matrix;\n".to_owned(), String::new()),
-        (format!("const THREADS: u32 = {threads}u;"), format!("const THREADS: u32 = {subgroups}u;")),
-        (format!("@workgroup_size({threads})"), format!("@workgroup_size({subgroups})")),
+        ("enable f16;\nenable wgpu_cooperative_matrix;\n", "var<private> own: u32;\n".to_owned()),
+        (&format!("const THREADS: u32 = {threads}u;"), format!("const THREADS: u32 = {all}u;")),
+        (&format!("@workgroup_size({threads})"), format!("@workgroup_size({all})")),
+        ("coop_mat16x16<f16, A>", "vec4<u32>".to_owned()),
+        ("coop_mat16x16<f16, B>", "vec4<u32>".to_owned()),
+        ("coop_mat16x16<f32, C>", "f32".to_owned()),
+        ("    @builtin(subgroup_id) subgroup: u32,\n", String::new()),
+        ("    @builtin(num_subgroups) subgroups: u32,\n", String::new()),
+        ("    @builtin(subgroup_invocation_id) lane: u32,\n", String::new()),
+        ("    @builtin(subgroup_size) lanes: u32,\n", String::new()),
+        // The entry point is the only function whose parameters stand below each other.
+        (
+            "\n) {\n",
+            format!(
+                "\n) {{\n    let lanes = {LANES}u;\n    let subgroups = {subgroups}u;\n    let subgroup = lid / lanes;\n    let lane = lid % lanes;\n    own = lane;\n"
+            ),
+        ),
+        // Halves are read from whole words.
+        ("vec4<f16>", "vec2<u32>".to_owned()),
     ];
-    let text = changes.into_iter().chain(squares).chain(builtins).fold(kernel.source.to_owned(), replaced);
-    // The entry point is the only function whose parameters stand below each other.
-    without_squares(&text.replacen("\n) {\n", &format!("\n{begin}"), 1))
+    let text = changes.iter().fold(kernel.source.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{} has no {from:?}", kernel.name);
+        text.replace(from, to)
+    });
+    let text = text.replace("array<vec2<f16>", "array<u32").replace("vec2<f16>(", "pack2x16float(");
+    without_squares(&text)
 }
 
 /// What a buffer holds before a launch.
