@@ -77,6 +77,20 @@ fn seen(query: u32, key: u32) -> u32 {
     return min(SQUARE, query + 1u - min(query + 1u, key));
 }
 
+// A square of the context from workgroup memory: `first` is its first number of the head.
+fn write(head: u32, q0: u32, slot: u32, first: u32, lane: u32, lanes: u32, elements: u32) {
+    for (var e = lane; e < elements; e += lanes) {
+        let row = slot * SQUARE + e / SQUARE;
+        let column = first + e % SQUARE;
+        if q0 + row < params.tokens && column < params.width {
+            let sequence = head / params.heads;
+            let place = (sequence * params.tokens + q0 + row) * params.heads + head % params.heads;
+            let sum = sh_s[slot * SQUARE * KEYS + e] * v_scale[0];
+            context[place * params.width + column] = sum / sh_sum[2u * row];
+        }
+    }
+}
+
 @compute @workgroup_size(128)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -132,10 +146,15 @@ fn main(
             sh_sum[at] = sh_sum[at] * exp(sh_most[at] - most) + sh_sum[at + 1u] * exp(sh_most[at + 1u] - most);
             sh_most[at] = most;
         }
-        var sums: array<Sum, 8>;
-        for (var i = 0u; i < 8u; i++) {
-            sums[i] = Sum();
-        }
+        // Named one by one: NVIDIA's compiler moves an array of squares to memory.
+        var sum_0 = Sum();
+        var sum_1 = Sum();
+        var sum_2 = Sum();
+        var sum_3 = Sum();
+        var sum_4 = Sum();
+        var sum_5 = Sum();
+        var sum_6 = Sum();
+        var sum_7 = Sum();
         for (var k0 = 0u; k0 < end; k0 += KEYS) {
             workgroupBarrier();
             bring_keys(kv_head, k0, lid);
@@ -156,26 +175,48 @@ fn main(
             workgroupBarrier();
             for (var half = 0u; half < 2u; half++) {
                 let weights = coopLoadT<Left>(&sh_p[slot * SQUARE * KEYS / 2u + half * 8u], SQUARE);
-                for (var i = 0u; i < 8u; i++) {
-                    let values = coopLoadT<Right>(&sh_kv[half * SQUARE * PITCH + 4u * i], PITCH);
-                    sums[i] = coopMultiplyAdd(weights, values, sums[i]);
-                }
+                let at = half * SQUARE * PITCH;
+                sum_0 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 0u], PITCH), sum_0);
+                sum_1 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 4u], PITCH), sum_1);
+                sum_2 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 8u], PITCH), sum_2);
+                sum_3 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 12u], PITCH), sum_3);
+                sum_4 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 16u], PITCH), sum_4);
+                sum_5 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 20u], PITCH), sum_5);
+                sum_6 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 24u], PITCH), sum_6);
+                sum_7 = coopMultiplyAdd(weights, coopLoadT<Right>(&sh_kv[at + 28u], PITCH), sum_7);
             }
         }
-        for (var i = 0u; i < 8u; i++) {
-            workgroupBarrier();
-            coopStoreT(sums[i], &sh_s[slot * SQUARE * KEYS], SQUARE);
-            workgroupBarrier();
-            for (var e = lane; e < units * 8u; e += lanes) {
-                let row = slot * SQUARE + e / SQUARE;
-                let column = SQUARE * i + e % SQUARE;
-                if q0 + row < params.tokens && column < params.width {
-                    let sequence = head / params.heads;
-                    let place = (sequence * params.tokens + q0 + row) * params.heads + head % params.heads;
-                    let sum = sh_s[slot * SQUARE * KEYS + e] * v_scale[0];
-                    context[place * params.width + column] = sum / sh_sum[2u * row];
-                }
-            }
-        }
+        workgroupBarrier();
+        coopStoreT(sum_0, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 0u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_1, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 16u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_2, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 32u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_3, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 48u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_4, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 64u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_5, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 80u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_6, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 96u, lane, lanes, units * 8u);
+        workgroupBarrier();
+        coopStoreT(sum_7, &sh_s[slot * SQUARE * KEYS], SQUARE);
+        workgroupBarrier();
+        write(head, q0, slot, 112u, lane, lanes, units * 8u);
     }
 }

@@ -5,6 +5,7 @@ struct Params {
     rows: u32,
     width: u32,
     words: u32, // of a row of the result, zeros after the last number
+    first: u32, // rows that other launches make before this one
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;       // (rows, width)
@@ -28,7 +29,7 @@ fn number(row: u32, column: u32) -> f32 {
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) at: vec3<u32>) {
     let word = at.x;
-    let row = at.y;
+    let row = params.first + at.y;
     if word >= params.words || row >= params.rows {
         return;
     }

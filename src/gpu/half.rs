@@ -12,7 +12,9 @@ use crate::device::SPLIT_AT_ONCE;
 use crate::device::panels::Panels;
 use crate::device::product::{in_steps, runs};
 
-kernel!(ToHalf = "to_half", [64, 4, 1], { rows: u32, width: u32, words: u32 }, |_| 64 * 4);
+kernel!(RowLargest = "row_largest", [64, 1, 1], { width: u32, first: u32 }, |p| u64::from(p.width));
+kernel!(ColumnLargest = "column_largest", [32, 8, 1], { rows: u32, width: u32 }, |p| 32 * u64::from(p.rows));
+kernel!(ToHalf = "to_half", [64, 4, 1], { rows: u32, width: u32, words: u32, first: u32 }, |_| 64 * 4);
 kernel!(SplitColumns = "split_columns", [32, 8, 1], { tokens: u32, features: u32, words: u32 }, |_| (SIDE * SIDE) as u64);
 kernel!(MultiplyHalf = "multiply_half", [256, 1, 1], {
     rows: u32, columns: u32, inner: u32, parts: u32, band: u32, origin: u32, height: u32, gram: u32,
@@ -23,7 +25,9 @@ const TILE: usize = 128;
 /// Numbers of a row that are multiplied at once: rows are filled up with zeros to a multiple of it.
 const STEP: usize = 32;
 /// Side of the square that is transposed at once.
-const SIDE: usize = 32;
+pub(super) const SIDE: usize = 32;
+/// Rows that one launch looks at: WebGPU has no more workgroups in a line.
+pub(super) const ROWS_AT_ONCE: usize = 65535;
 /// Products of two numbers that are halves of their own: h hᵀ, h lᵀ and l hᵀ.
 const PRODUCTS_OF_SPLIT: u32 = 3;
 
@@ -45,23 +49,26 @@ impl Halves {
     /// The rows of `x` `(rows, width)`, each scaled by itself.
     fn rows(x: &Tensor<2>) -> Self {
         let [_, width] = x.dims();
-        Self::scaled(x, x.clone().max_abs_dim(1), width.next_multiple_of(STEP))
+        Self::scaled(x, &row_largest(x), width.next_multiple_of(STEP))
     }
 
     /// The rows of `x` `(rows, width)`, all scaled alike and filled up to `inner` numbers.
     pub fn alike(x: &Tensor<2>, inner: usize) -> Self {
         let [rows, _] = x.dims();
-        Self::scaled(x, x.clone().max_abs().expand([rows]), inner)
+        Self::scaled(x, &row_largest(x).max().expand([rows]), inner)
     }
 
     /// The rows of `x` `(rows, width)`, scaled to hold the largest magnitude that is told for each.
-    fn scaled<const D: usize>(x: &Tensor<2>, largest: Tensor<D>, inner: usize) -> Self {
+    fn scaled(x: &Tensor<2>, largest: &Tensor<1>, inner: usize) -> Self {
         let [rows, width] = x.dims();
         let made = Self::empty(rows, inner, 1, &x.device());
-        let (x, largest) = (Buffer::read(x), Buffer::read(&largest));
+        let (x, largest) = (Buffer::read(x), Buffer::read(largest));
         let words = inner / 2;
-        let params = ToHalf { rows: rows as u32, width: width as u32, words: words as u32 };
-        launch_over([words, rows, 1], &[&x, &largest, &made.words, &made.scales], params);
+        let params = ToHalf { rows: rows as u32, width: width as u32, words: words as u32, first: 0 };
+        for run in in_steps(rows, ROWS_AT_ONCE) {
+            let params = ToHalf { first: run.start as u32, ..params };
+            launch_over([words, run.len(), 1], &[&x, &largest, &made.words, &made.scales], params);
+        }
         made
     }
 
@@ -69,12 +76,32 @@ impl Halves {
     fn split_columns(x: &Tensor<2>) -> Self {
         let [tokens, features] = x.dims();
         let made = Self::empty(features, tokens.next_multiple_of(STEP), 2, &x.device());
-        let (x, largest) = (Buffer::read(x), Buffer::read(&x.clone().max_abs_dim(0)));
+        let (x, largest) = (Buffer::read(x), Buffer::read(&column_largest(x)));
         let params = SplitColumns { tokens: tokens as u32, features: features as u32, words: (made.inner / 2) as u32 };
         let groups = [made.inner.div_ceil(SIDE), features.div_ceil(SIDE), 1];
         kernel::launch(groups, &[&x, &largest, &made.words, &made.scales], params);
         made
     }
+}
+
+/// The largest magnitude of every row of `x`.
+fn row_largest(x: &Tensor<2>) -> Tensor<1> {
+    let [rows, width] = x.dims();
+    let (largest, x) = (room(rows, &x.device()), Buffer::read(x));
+    for run in in_steps(rows, ROWS_AT_ONCE) {
+        let params = RowLargest { width: width as u32, first: run.start as u32 };
+        kernel::launch([run.len(), 1, 1], &[&x, &largest], params);
+    }
+    largest.tensor()
+}
+
+/// The largest magnitude of every column of `x`.
+fn column_largest(x: &Tensor<2>) -> Tensor<1> {
+    let [rows, width] = x.dims();
+    let (largest, x) = (room(width, &x.device()), Buffer::read(x));
+    // One line of workgroups, each of which goes through all rows.
+    launch_over([width, 1, 1], &[&x, &largest], ColumnLargest { rows: rows as u32, width: width as u32 });
+    largest.tensor()
 }
 
 /// Room for so many words of 32 bits, in which nothing is written yet.

@@ -30,6 +30,8 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
+    half::RowLargest::KERNEL,
+    half::ColumnLargest::KERNEL,
     half::ToHalf::KERNEL,
     half::SplitColumns::KERNEL,
     half::MultiplyHalf::KERNEL,
@@ -43,6 +45,7 @@ pub static KERNELS: &[&Kernel] = &[
 mod tests {
     use super::kernel::{groups_over, work};
     use super::*;
+    use crate::device::SPLIT_AT_ONCE;
     use crate::device::product::MOST_WORK;
 
     fn check<P: Params>(groups: [usize; 3], params: P) {
@@ -69,6 +72,13 @@ mod tests {
             let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
             check_over([n, 1, 1], removal);
             check_over([out, 1, 1], eliminate::RemovedColumns { rows, columns, width, block, first: 0, depth });
+            check([half::ROWS_AT_ONCE, 1, 1], half::RowLargest { width: columns, first: 0 });
+            let tokens = SPLIT_AT_ONCE as u32;
+            check_over([n, 1, 1], half::ColumnLargest { rows: tokens, width: columns });
+            let words = columns / 2;
+            check_over([n / 2, half::ROWS_AT_ONCE, 1], half::ToHalf { rows: 0, width: columns, words, first: 0 });
+            let (squares, words) = (SPLIT_AT_ONCE / half::SIDE, tokens / 2);
+            check([squares, n / half::SIDE, 1], half::SplitColumns { tokens, features: columns, words });
             // Heads of 128 columns, scored together.
             let heads = n / 128;
             let (blocks, size) = (heads as u32, 128);

@@ -3,16 +3,16 @@
 use burn::tensor::Tensor;
 use pollster::block_on;
 use slimgpt::device::panels::Panels;
-use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::device::Device;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
 use slimgpt::gpu::{gather, hessian};
 
-use crate::support::{activations, doubles, matrix, random, software_gpu};
+use crate::support::{activations, doubles, gpu_choice, matrix, random, software_gpu};
 
 /// The software adapter, of which no more than a megabyte is bound at once.
 fn narrow() -> Device {
-    block_on(Device::open_binding(&DeviceChoice::Named("llvmpipe".into()), 1 << 20)).expect("the software adapter")
+    block_on(Device::open_binding(&gpu_choice(), 1 << 20)).expect("the software adapter")
 }
 
 fn floats(a: Panels) -> Vec<f32> {

@@ -50,11 +50,14 @@ pub fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny_model")
 }
 
-/// The software Vulkan adapter. A machine without one fails the test: it is never skipped. `SLIMGPT_TEST_GPU` names
-/// another, so that a card can be held to the same tests.
+/// The software adapter, or the one that `SLIMGPT_TEST_GPU` names, so that a card can be held to the same tests.
+pub fn gpu_choice() -> DeviceChoice {
+    DeviceChoice::Named(std::env::var("SLIMGPT_TEST_GPU").unwrap_or_else(|_| "llvmpipe".into()))
+}
+
+/// The software Vulkan adapter. A machine without one fails the test: it is never skipped.
 pub fn software_gpu() -> Device {
-    let name = std::env::var("SLIMGPT_TEST_GPU").unwrap_or_else(|_| "llvmpipe".into());
-    pollster::block_on(Device::open(&DeviceChoice::Named(name)))
+    pollster::block_on(Device::open(&gpu_choice()))
         .expect("GPU tests need the software Vulkan driver: apt-get install mesa-vulkan-drivers, or run tests/run")
 }
 
