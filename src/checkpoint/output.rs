@@ -88,10 +88,14 @@ pub fn encode_tensors(named: &[Named<&HostTensor>]) -> Result<Vec<u8>, WriteErro
 
 fn encode<T: Borrow<HostTensor>>(named: &[Named<T>]) -> Result<Vec<u8>, WriteError> {
     let narrow = |(name, tensor, dtype): &Named<T>| {
-        let tensor: &HostTensor = tensor.borrow();
-        dtype.narrow(name, &tensor.values)
+        let values: &[f32] = &tensor.borrow().values;
+        match dtype {
+            // As they stand in memory: a copy would be as large as the layer.
+            Dtype::F32 if cfg!(target_endian = "little") => Ok(Cow::Borrowed(bytemuck::cast_slice(values))),
+            _ => dtype.narrow(name, values).map(Cow::Owned),
+        }
     };
-    let narrowed: Vec<Vec<u8>> = named.iter().map(narrow).collect::<Result<_, _>>()?;
+    let narrowed: Vec<Cow<'_, [u8]>> = named.iter().map(narrow).collect::<Result<_, _>>()?;
     let views = named.iter().zip(&narrowed).map(|((name, tensor, dtype), bytes)| {
         let tensor: &HostTensor = tensor.borrow();
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))

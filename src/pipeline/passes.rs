@@ -33,6 +33,8 @@ impl<E: Shared> Run<'_, E> {
         let mut channels = self.select(index, Site::Channels, &weights, hessian).await?;
         self.output_pass(index, &block, &mut channels).await?;
 
+        // Before another layer is finished: the plan has room for one that is on its way.
+        self.wait_for_stored()?;
         let (weights, record) = self.cut(index, &weights, heads, channels);
         Ok(FinishedLayer { weights, record, seconds: (self.job.clock)() - started })
     }

@@ -16,6 +16,7 @@ mod sampled;
 mod scored;
 mod settled;
 mod sizes;
+mod stored;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;
