@@ -13,6 +13,7 @@ pub mod gather;
 pub mod hessian;
 mod kernel;
 pub mod reduce;
+pub mod widen;
 
 use kernel::Params;
 pub use kernel::{Field, Kernel, Launched, launched};
@@ -28,6 +29,7 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
+    widen::Widen::KERNEL,
     eliminate::RemoveColumn::KERNEL,
     eliminate::RemovedColumns::KERNEL,
     eliminate::SubtractProduct::KERNEL,
@@ -59,6 +61,8 @@ mod tests {
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
             let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
             check_over([n, n, 1], whole);
+            let extent @ [stride, ..] = widen::extent(out * n / 2);
+            check_over(extent, widen::Widen { count: rows * columns, stride: stride as u32, is_bf16: 0 });
             let (first, parts) = (0, 14);
             let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
             check_over([n, 1, 1], removal);

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
+
 use super::aside::{Aside, Pending};
 use super::cut::with_zero_biases;
 use super::{Job, PipelineError};
-use crate::checkpoint::{Checkpoint, LayerWeights, Types, round_layer};
-use crate::shape::{LayerShape, ModelConfig};
+use crate::checkpoint::{Checkpoint, Halves, LayerWeights, Types, round_layer};
+use crate::model::widens;
+use crate::shape::{Layer, LayerShape, ModelConfig};
 
 /// Reads layers as they will be saved if nothing goes.
 struct Reader {
@@ -68,6 +71,15 @@ impl Layers {
         };
         self.begin(layer + 1);
         Ok(weights)
+    }
+
+    /// Those of a layer's matrices that the device is better given as they are stored: of the same numbers as in
+    /// [`Self::take`], which has looked at them.
+    pub fn halves(&self, layer: usize, device: &Device) -> Layer<Halves<'_>> {
+        match self.reader.rounds || !widens(device) {
+            true => Layer::default(),
+            false => self.reader.checkpoint.halves(layer),
+        }
     }
 
     fn begin(&mut self, layer: usize) {

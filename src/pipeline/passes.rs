@@ -91,8 +91,9 @@ impl<E: Shared> Run<'_, E> {
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
     pub(super) fn load(&mut self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
         let weights = self.layers.take(index)?;
-        let shape = self.job.plan.layers[index].before;
-        let block = Block::load(index, &weights, shape, self.config, self.job.device.tensor_device());
+        let (shape, device) = (self.job.plan.layers[index].before, self.job.device.tensor_device());
+        let halves = self.layers.halves(index, device);
+        let block = Block::load_with(index, &halves, &weights, shape, self.config, device);
         Ok((weights, block))
     }
 

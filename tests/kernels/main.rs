@@ -8,6 +8,7 @@ mod gather;
 mod hessian;
 mod panels;
 mod reduce;
+mod widen;
 
 #[path = "../support/mod.rs"]
 mod support;
