@@ -10,10 +10,10 @@ pub mod cholesky;
 pub mod dropout;
 pub mod eliminate;
 pub mod gather;
+pub mod halves;
 pub mod hessian;
 mod kernel;
 pub mod reduce;
-pub mod widen;
 
 use kernel::Params;
 pub use kernel::{Field, Kernel, Launched, launched};
@@ -29,7 +29,8 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
-    widen::Widen::KERNEL,
+    halves::Widen::KERNEL,
+    halves::Narrow::KERNEL,
     eliminate::RemoveColumn::KERNEL,
     eliminate::RemovedColumns::KERNEL,
     eliminate::SubtractProduct::KERNEL,
@@ -61,8 +62,10 @@ mod tests {
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
             let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
             check_over([n, n, 1], whole);
-            let extent @ [stride, ..] = widen::extent(out * n / 2);
-            check_over(extent, widen::Widen { count: rows * columns, stride: stride as u32, is_bf16: 0 });
+            let extent @ [stride, ..] = halves::extent(out * n / 2);
+            let (count, stride) = (rows * columns, stride as u32);
+            check_over(extent, halves::Widen { count, stride, is_bf16: 0 });
+            check_over(extent, halves::Narrow { count, stride });
             let (first, parts) = (0, 14);
             let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
             check_over([n, 1, 1], removal);

@@ -38,4 +38,4 @@ pub use outer::{Outer, logit_rows, token_tensor};
 pub use positions::Positions;
 pub use sampling::{Sampler, SamplerOptions, likeliest, penalise, probabilities};
 pub use table::Table;
-pub use transfer::{flat, upload, widens};
+pub use transfer::{flat, upload};

@@ -3,9 +3,10 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
-use super::transfer::{download, halves_in_panels, in_panels, upload, widens};
+use super::transfer::{download, halves_in_panels, in_panels, upload};
 use super::{Attention, Block, Dropout, FeedForward, Linear, LowRank, Outer, RmsNorm, Table};
 use crate::checkpoint::{Checkpoint, Halves, HostTensor, LayerWeights, OuterWeights, ReadError};
+use crate::device::has_kernels;
 use crate::device::panels::Panels;
 use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Norms, Part, Projection, Site};
@@ -17,7 +18,7 @@ impl Block {
     /// When a weight is not finite.
     pub fn read(i: usize, checkpoint: &Checkpoint, device: &Device) -> Result<Self, ReadError> {
         let (config, shape) = (checkpoint.config(), checkpoint.config().layers[i]);
-        let (halves, weights) = match widens(device) {
+        let (halves, weights) = match has_kernels(device) {
             true => checkpoint.layer_in_halves(i)?,
             false => (Layer::default(), checkpoint.layer(i)?),
         };

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::{Halves, HostTensor};
+#[cfg(feature = "gpu")]
+use crate::device::has_kernels;
 use crate::device::panels::Panels;
 use crate::device::readback::{ReadbackError, floats};
 
@@ -16,20 +18,16 @@ pub(super) fn in_panels(matrix: &HostTensor, device: &Device) -> Panels {
     Panels::upload(&matrix.values, [matrix.shape[0], matrix.shape[1]], device)
 }
 
-/// Whether matrices of halves go to the device as they are stored: it has a kernel that widens them.
-pub fn widens(device: &Device) -> bool {
-    cfg!(feature = "gpu") && !device.is_autodiff() && *device != Device::flex()
-}
-
 /// A matrix of halves in singles on the device, in blocks that it can bind; the same numbers wherever it is widened.
 pub(super) fn halves_in_panels(matrix: &Halves<'_>, device: &Device) -> Panels {
     #[cfg(feature = "gpu")]
-    if widens(device) {
+    if has_kernels(device) {
         let [_, width] = matrix.shape;
         let row = width * 2;
         return Panels::made(matrix.shape, device, |rows| {
             let bytes = &matrix.bytes[rows.start * row..rows.end * row];
-            crate::gpu::widen::widen(matrix.half, bytes, [rows.len(), width], device)
+            let words = crate::gpu::halves::words(bytes, device);
+            crate::gpu::halves::widen(matrix.half, &words, [rows.len(), width])
         });
     }
     in_panels(&matrix.widened(), device)

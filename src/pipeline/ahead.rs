@@ -9,7 +9,7 @@ use super::aside::{Aside, Pending};
 use super::cut::with_zero_biases;
 use super::{Job, PipelineError};
 use crate::checkpoint::{Checkpoint, Halves, LayerWeights, Types, round_layer};
-use crate::model::widens;
+use crate::device::has_kernels;
 use crate::shape::{Layer, LayerShape, ModelConfig};
 
 /// Reads layers as they will be saved if nothing goes.
@@ -76,7 +76,7 @@ impl Layers {
     /// Those of a layer's matrices that the device is better given as they are stored: of the same numbers as in
     /// [`Self::take`], which has looked at them.
     pub fn halves(&self, layer: usize, device: &Device) -> Layer<Halves<'_>> {
-        match self.reader.rounds || !widens(device) {
+        match self.reader.rounds || !has_kernels(device) {
             true => Layer::default(),
             false => self.reader.checkpoint.halves(layer),
         }

@@ -64,7 +64,10 @@ impl<E: Shared> Run<'_, E> {
         for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
             let hidden = match block.context(hidden.clone(), self.positions(batch)) {
-                Some(context) => self.add(&block, Site::Heads, &o, hidden, context),
+                Some(context) => {
+                    let context = self.as_kept(index, context).await?;
+                    self.as_kept(index, self.add(&block, Site::Heads, &o, hidden, context)).await?
+                }
                 None => hidden,
             };
             // As the batch was computed at first.
@@ -104,6 +107,7 @@ impl<E: Shared> Run<'_, E> {
             // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
             if let Some(context) = block.context(hidden.clone(), self.positions(batch)) {
+                let context = self.as_kept(index, context).await?;
                 self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
                 if self.dense.is_some() {
                     // Behind the projection as it was: what is missing there was lost in layers before, not at this site.
@@ -134,6 +138,7 @@ impl<E: Shared> Run<'_, E> {
             }
             let hidden = self.take_hidden(index, batch)?;
             let hidden = self.measured_behind((index, Site::Heads, batch), block, heads, hidden, context).await?;
+            let hidden = self.as_kept(index, hidden).await?;
             let inner = block.inner(hidden.clone());
             if let Some(inner) = &inner {
                 self.accumulate(index, Site::Channels, &mut hessian, inner).await?;

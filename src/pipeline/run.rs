@@ -72,10 +72,12 @@ impl<'a, E> Run<'a, E> {
         // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
-        let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
+        let waiting = |name| cache(name).keeping(job.plan.request.activations);
+        // The inner ones are made of hidden states as these are kept: to be the same as if made anew they stay as they are.
+        let (hidden, context, inner) = (waiting("hidden"), waiting("context"), cache("inner"));
         let sizes: Vec<(usize, usize)> =
             batches.iter().map(|batch| (batch.len(), batch.len() * job.windows[batch.start].len())).collect();
-        let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
+        let dense = job.plan.request.options.needs_draw().then(|| waiting("dense"));
         let own = ranks.share(batches.len());
         Ok(Self {
             job,

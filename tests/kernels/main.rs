@@ -5,10 +5,10 @@
 mod blocks;
 mod dropout;
 mod gather;
+mod halves;
 mod hessian;
 mod panels;
 mod reduce;
-mod widen;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,7 @@
 //! The pipeline from request to folder: plans, the order of the driver's steps, predicted against
 //! measured loss, and runs that are interrupted and go on.
 
+mod activations;
 mod allocate;
 mod driver;
 mod exhausted;
