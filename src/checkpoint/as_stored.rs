@@ -1,10 +1,16 @@
-//! A layer of which those matrices are left as they are stored that have two bytes an element.
+//! What is read as it is stored; and a layer of which those matrices stay so that have two bytes an element.
 
 use super::names;
-use super::{Checkpoint, Halves, LayerWeights, ReadError};
+use super::{Checkpoint, Element, Halves, LayerWeights, ReadError, Types};
 use crate::shape::{Layer, Part};
 
 impl Checkpoint {
+    /// Whether every tensor is read as it is stored, in these types: to round it to them would change nothing.
+    pub fn holds_exactly(&self, types: &Types) -> bool {
+        let is_exact = |tensor| matches!(self.element(&tensor), Some(Element::Plain(_)));
+        !self.is_added_to() && self.types(None) == *types && names::all(self.config()).all(is_exact)
+    }
+
     /// The matrices of layer `i` that are stored in two bytes an element, and are read as they are stored; nobody has
     /// looked whether they are finite.
     pub fn halves(&self, i: usize) -> Layer<Halves<'_>> {

@@ -201,12 +201,6 @@ impl Checkpoint {
         asked.map_or_else(|| self.types.clone(), Types::all)
     }
 
-    /// Whether every tensor is read as it is stored, in these types: to round it to them would change nothing.
-    pub fn holds_exactly(&self, types: &Types) -> bool {
-        let is_exact = |tensor| matches!(self.element(&tensor), Some(Element::Plain(_)));
-        !self.is_added_to() && self.types == *types && names::all(&self.config).all(is_exact)
-    }
-
     /// Whether something is added to what is stored; on a page nothing is.
     pub(super) fn is_added_to(&self) -> bool {
         #[cfg(not(target_arch = "wasm32"))]
