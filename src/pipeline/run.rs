@@ -155,10 +155,8 @@ impl<'a, E> Run<'a, E> {
     }
 
     fn tell_if_stored(&mut self) -> Result<(), PipelineError> {
-        match &mut self.storing {
-            Some((_, storing)) if storing.is_done() => self.wait_for_stored(),
-            _ => Ok(()),
-        }
+        let is_stored = self.storing.as_mut().is_some_and(|(_, storing)| storing.is_done());
+        if is_stored { self.wait_for_stored() } else { Ok(()) }
     }
 
     /// Waits for the layer that is on its way, and counts it.
