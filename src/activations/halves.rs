@@ -20,6 +20,7 @@ pub(super) struct Halves {
     numbers: Numbers,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a few live at a time; the numbers behind them are what is large")]
 enum Numbers {
     /// Two in a word.
     #[cfg(feature = "gpu")]
