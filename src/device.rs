@@ -32,6 +32,11 @@ pub use trouble::{caught, caught_async};
 
 use crate::remedy::{Remedied, Remedy};
 
+/// Whether our kernels take tensors that burn has there: on every device but its CPU, and not under autodiff.
+pub fn has_kernels(on: &TensorDevice) -> bool {
+    cfg!(feature = "gpu") && !on.is_autodiff() && *on != TensorDevice::flex()
+}
+
 /// Why no device could be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

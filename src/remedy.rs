@@ -52,6 +52,8 @@ pub enum Remedy {
     WiderType,
     /// Store the weights in a type with a larger range, afresh: what is finished has the other type.
     WiderTypeAfresh,
+    /// Keep activations in single precision, afresh: what is finished was made of others.
+    WiderActivations,
     /// Work on the CPU.
     Cpu,
     /// Work on another device that is listed, or on the CPU.

@@ -44,6 +44,7 @@ const REACHED: &[&str] = &[
     "MemoryPart",
     "MemoryPlan",
     "FinishedLayer",
+    "Storing",
     "Spill",
     "Timing",
     "Seconds",

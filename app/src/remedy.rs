@@ -45,6 +45,7 @@ fn words(remedy: Remedy) -> String {
         | Remedy::NoChat
         | Remedy::SkipRows
         | Remedy::Online
+        | Remedy::WiderActivations
         | Remedy::MeasureTimes => "use the command line for it".into(),
     }
 }

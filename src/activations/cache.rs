@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{CacheError, Placement, Spill};
+use super::halves::Halves;
+use super::{CacheError, Elements, Placement, Spill};
 use crate::device::readback::floats;
 
 /// Where activations go that no memory can hold; `None` where there is no such place.
@@ -14,6 +15,7 @@ pub type SharedSpill = Option<Arc<dyn Spill>>;
 pub struct Cache {
     name: &'static str,
     place: Placement,
+    elements: Elements,
     spill: SharedSpill,
     device: Device,
     slots: Vec<Option<Slot>>,
@@ -23,14 +25,36 @@ pub struct Cache {
 enum Slot {
     Device(Tensor<3>),
     Host(TensorData),
-    Disk { name: String, shape: [usize; 3] },
+    /// On the device or on the host.
+    Halves(Halves),
+    Disk {
+        name: String,
+        shape: [usize; 3],
+    },
 }
 
 impl Cache {
-    /// Room for `slots` tensors of `device`, kept in `place` under `name`.
+    /// Room for `slots` tensors of `device`, kept as they are in `place` under `name`.
     pub fn new(name: &'static str, slots: usize, place: Placement, spill: &SharedSpill, device: &Device) -> Self {
         let slots = std::iter::repeat_with(|| None).take(slots).collect();
-        Self { name, place, spill: spill.clone(), device: device.clone(), slots }
+        Self { name, place, elements: Elements::F32, spill: spill.clone(), device: device.clone(), slots }
+    }
+
+    /// The same in these numbers.
+    #[must_use]
+    pub fn keeping(self, elements: Elements) -> Self {
+        Self { elements, ..self }
+    }
+
+    /// What comes back of a tensor that is kept: itself, or its nearest in the numbers that are kept.
+    ///
+    /// # Errors
+    /// When a number is too large for these, or the device lost the work.
+    pub async fn as_kept(&self, tensor: Tensor<3>) -> Result<Tensor<3>, CacheError> {
+        match self.elements {
+            Elements::F32 => Ok(tensor),
+            Elements::F16 => Ok(Halves::of(tensor).await?.widened(&self.device)),
+        }
     }
 
     /// The same under another name.
@@ -42,24 +66,41 @@ impl Cache {
     /// Keeps a tensor in a slot in place of the one before.
     ///
     /// # Errors
-    /// When the tensor cannot be read back or the disk refuses.
+    /// When the tensor cannot be read back or the disk refuses, or a number is too large for those that are kept.
     pub async fn put(&mut self, slot: usize, tensor: Tensor<3>) -> Result<(), CacheError> {
-        self.slots[slot] = Some(match self.place {
-            // A tensor is a handle; keeping it copies nothing.
-            Placement::Device => Slot::Device(tensor),
-            Placement::Host => {
-                // Copied into memory of our own: what a readback returns may still be the device's.
-                let shape = tensor.dims();
-                Slot::Host(TensorData::new(floats(tensor).await?, shape))
-            }
-            Placement::Disk => {
-                // One name for a slot: each tensor replaces the file of the one before.
-                let (name, shape) = (format!("{}-{slot:05}", self.name), tensor.dims());
-                self.spill()?.write(&name, bytemuck::cast_slice(&floats(tensor).await?))?;
-                Slot::Disk { name, shape }
-            }
-        });
+        let kept = match self.elements {
+            Elements::F32 => self.kept(slot, tensor).await?,
+            Elements::F16 => self.kept_halves(slot, tensor).await?,
+        };
+        self.slots[slot] = Some(kept);
         Ok(())
+    }
+
+    async fn kept(&self, slot: usize, tensor: Tensor<3>) -> Result<Slot, CacheError> {
+        let shape = tensor.dims();
+        match self.place {
+            // A tensor is a handle; keeping it copies nothing.
+            Placement::Device => Ok(Slot::Device(tensor)),
+            // Copied into memory of our own: what a readback returns may still be the device's.
+            Placement::Host => Ok(Slot::Host(TensorData::new(floats(tensor).await?, shape))),
+            Placement::Disk => self.spilt(slot, bytemuck::cast_slice(&floats(tensor).await?), shape),
+        }
+    }
+
+    async fn kept_halves(&self, slot: usize, tensor: Tensor<3>) -> Result<Slot, CacheError> {
+        let (shape, halves) = (tensor.dims(), Halves::of(tensor).await?);
+        match self.place {
+            Placement::Device => Ok(Slot::Halves(halves)),
+            Placement::Host => Ok(Slot::Halves(Halves::on_host(halves.into_bytes().await?, shape))),
+            Placement::Disk => self.spilt(slot, &halves.into_bytes().await?, shape),
+        }
+    }
+
+    fn spilt(&self, slot: usize, bytes: &[u8], shape: [usize; 3]) -> Result<Slot, CacheError> {
+        // One name for a slot: each tensor replaces the file of the one before.
+        let name = format!("{}-{slot:05}", self.name);
+        self.spill()?.write(&name, bytes)?;
+        Ok(Slot::Disk { name, shape })
     }
 
     /// Takes what is kept in a slot out of the cache.
@@ -72,6 +113,7 @@ impl Cache {
             None => Ok(None),
             Some(Slot::Device(tensor)) => Ok(Some(tensor)),
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data, &self.device))),
+            Some(Slot::Halves(halves)) => Ok(Some(halves.widened(&self.device))),
             Some(Slot::Disk { name, shape }) => self.read(&name, shape).map(Some),
         }
     }
@@ -86,6 +128,7 @@ impl Cache {
             Some(Slot::Device(tensor)) => Ok(Some(tensor.clone())),
             // Copied, because the tensor takes the bytes over.
             Some(Slot::Host(data)) => Ok(Some(Tensor::from_data(data.clone(), &self.device))),
+            Some(Slot::Halves(halves)) => Ok(Some(halves.widened(&self.device))),
             Some(Slot::Disk { name, shape }) => self.read(name, *shape).map(Some),
         }
     }
@@ -109,8 +152,12 @@ impl Cache {
     }
 
     fn read(&self, name: &str, shape: [usize; 3]) -> Result<Tensor<3>, CacheError> {
+        let bytes = self.spill()?.read(name)?;
+        if self.elements == Elements::F16 {
+            return Ok(Halves::on_host(bytes, shape).widened(&self.device));
+        }
         // The bytes need not lie at a multiple of four, so they are copied and not cast.
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.spill()?.read(name)?);
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 

@@ -9,6 +9,12 @@ pub enum CacheError {
     /// They could not be read back from the device.
     #[error(transparent)]
     Readback(#[from] ReadbackError),
+    /// They are to be kept in half precision, and one is too large for it.
+    #[error("an activation of {value} does not fit f16 (largest 65504)")]
+    Overflow {
+        /// The largest, or the first that does not fit.
+        value: f32,
+    },
     /// They were not kept, or were taken before.
     #[error("activations were asked for that are not kept")]
     Missing,

@@ -3,6 +3,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod adapter;
+mod as_stored;
 mod classes;
 mod config;
 mod dtype;
@@ -13,6 +14,7 @@ mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod generation;
 mod gguf;
+mod halves;
 mod head;
 #[cfg(not(target_arch = "wasm32"))]
 mod locate;
@@ -38,6 +40,7 @@ pub use error::{ReadError, WriteError};
 pub use folder::read_config;
 #[cfg(not(target_arch = "wasm32"))]
 pub use generation::generation_ends;
+pub use halves::Halves;
 #[cfg(not(target_arch = "wasm32"))]
 pub use locate::{Located, locate};
 pub use open::{Checkpoint, decode_layer, decode_tensors};

@@ -201,14 +201,16 @@ impl Checkpoint {
         asked.map_or_else(|| self.types.clone(), Types::all)
     }
 
-    /// Whether every tensor is read as it is stored, in these types: to round it to them would change nothing.
-    pub fn holds_exactly(&self, types: &Types) -> bool {
+    /// Whether something is added to what is stored; on a page nothing is.
+    pub(super) fn is_added_to(&self) -> bool {
         #[cfg(not(target_arch = "wasm32"))]
-        let is_added_to = !self.adapters.is_empty();
+        {
+            !self.adapters.is_empty()
+        }
         #[cfg(target_arch = "wasm32")]
-        let is_added_to = false;
-        let is_exact = |tensor| matches!(self.element(&tensor), Some(Element::Plain(_)));
-        !is_added_to && self.types == *types && names::all(&self.config).all(is_exact)
+        {
+            false
+        }
     }
 
     fn stored_types(&self) -> Types {
@@ -318,7 +320,7 @@ impl Checkpoint {
         })
     }
 
-    fn read(&self, wanted: impl Into<Stored>) -> Result<HostTensor, ReadError> {
+    pub(super) fn read(&self, wanted: impl Into<Stored>) -> Result<HostTensor, ReadError> {
         let wanted = wanted.into();
         self.shard(&wanted.tensor)?.read(&wanted)
     }

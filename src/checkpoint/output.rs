@@ -87,11 +87,7 @@ pub fn encode_tensors(named: &[Named<&HostTensor>]) -> Result<Vec<u8>, WriteErro
 }
 
 fn encode<T: Borrow<HostTensor>>(named: &[Named<T>]) -> Result<Vec<u8>, WriteError> {
-    let narrow = |(name, tensor, dtype): &Named<T>| {
-        let tensor: &HostTensor = tensor.borrow();
-        dtype.narrow(name, &tensor.values)
-    };
-    let narrowed: Vec<Vec<u8>> = named.iter().map(narrow).collect::<Result<_, _>>()?;
+    let narrowed: Vec<Cow<'_, [u8]>> = named.iter().map(narrowed).collect::<Result<_, _>>()?;
     let views = named.iter().zip(&narrowed).map(|((name, tensor, dtype), bytes)| {
         let tensor: &HostTensor = tensor.borrow();
         TensorView::new(dtype.stored(), tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
@@ -99,6 +95,16 @@ fn encode<T: Borrow<HostTensor>>(named: &[Named<T>]) -> Result<Vec<u8>, WriteErr
     let refused = |e: safetensors::SafeTensorError| WriteError::Format(e.to_string());
     let views: Vec<_> = views.collect::<Result<_, _>>().map_err(refused)?;
     safetensors::serialize(views, metadata()).map_err(refused)
+}
+
+/// The bytes of a tensor in its type.
+fn narrowed<T: Borrow<HostTensor>>((name, tensor, dtype): &Named<T>) -> Result<Cow<'_, [u8]>, WriteError> {
+    let tensor: &HostTensor = tensor.borrow();
+    match dtype {
+        // As they stand in memory: a copy would be as large as the layer.
+        Dtype::F32 if cfg!(target_endian = "little") => Ok(Cow::Borrowed(bytemuck::cast_slice(&tensor.values))),
+        _ => dtype.narrow(name, &tensor.values).map(Cow::Owned),
+    }
 }
 
 /// transformers refuses files that do not say which framework they are for.

@@ -3,8 +3,9 @@
 use safetensors::SafeTensors;
 
 use super::names::{Expected, Stored, complete};
-use super::{Element, HostTensor, ReadError};
+use super::{Element, Halves, HostTensor, ReadError};
 use crate::gguf::side_by_side;
+use crate::quant::Half;
 
 /// The bytes of a file: mapped, or held (in a browser, or compiled in).
 pub(super) enum Bytes {
@@ -166,6 +167,29 @@ impl Shard {
 
     /// What is wanted of a tensor, in singles; an element that is not finite is an error.
     pub fn read(&self, wanted: &Stored) -> Result<HostTensor, ReadError> {
+        let (entry, skipped, bytes) = self.run_of(wanted)?;
+        let values = entry.element.widen(bytes);
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let tensor = wanted.tensor.name.clone();
+            return Err(ReadError::NotFinite { tensor, index: skipped + at, value: values[at] });
+        }
+        let read = HostTensor { shape: wanted.shape.clone(), values };
+        Ok(match entry.heads_of {
+            Some(rows) => in_halves(&read, rows),
+            None => read,
+        })
+    }
+
+    /// What is wanted of a matrix as it stands here, where its elements have two bytes and are in our order.
+    pub fn halves(&self, wanted: &Stored) -> Option<Halves<'_>> {
+        let (entry, _, bytes) = self.run_of(wanted).ok()?;
+        let Element::Plain(dtype) = entry.element else { return None };
+        let shape = <[usize; 2]>::try_from(&wanted.shape[..]).ok()?;
+        Some(Halves { half: Half::of(dtype.into())?, shape, bytes }).filter(|_| entry.heads_of.is_none())
+    }
+
+    /// Where the elements stand that are wanted of a tensor: its entry, how many elements are before them, their bytes.
+    fn run_of(&self, wanted: &Stored) -> Result<(&Entry, usize, &[u8]), ReadError> {
         self.check(&wanted.tensor)?;
         let name = &wanted.tensor.name;
         let missing = || ReadError::MissingTensor { tensor: name.clone() };
@@ -179,15 +203,7 @@ impl Shard {
             return Err(missing());
         };
         let bytes = self.bytes_of(entry).get(start..start + length).ok_or_else(missing)?;
-        let values = entry.element.widen(bytes);
-        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-            return Err(ReadError::NotFinite { tensor: name.clone(), index: skipped + at, value: values[at] });
-        }
-        let read = HostTensor { shape: wanted.shape.clone(), values };
-        Ok(match entry.heads_of {
-            Some(rows) => in_halves(&read, rows),
-            None => read,
-        })
+        Ok((entry, skipped, bytes))
     }
 
     /// Every tensor by its name, in singles.

@@ -93,7 +93,7 @@ impl Progress {
         let channels_gone = format::arrow(before.channels, after.channels);
         let error = heads.measured_loss + channels.measured_loss;
         let (speed, seconds) =
-            (self.meter.tokens_per_second(second), format::seconds(self.meter.layer_seconds(second)));
+            (self.meter.tokens_per_second_of(*layer, second), format::seconds(self.meter.seconds_of(*layer, second)));
         // After the last layer only the writing is left, of which no rate tells.
         let left = if layer + 1 < self.layers { self.left(second) } else { String::new() };
         let line = format!(
@@ -121,8 +121,13 @@ impl Progress {
     /// left where they change.
     fn stamped(&self, event: &Event, second: f64) -> Value {
         let mut value = stamped(event, second);
-        if matches!(event, Event::Batch { .. } | Event::LayerDone { .. }) {
-            value["tokens_per_second"] = json!(self.meter.tokens_per_second(second));
+        let speed = match event {
+            Event::Batch { .. } => Some(self.meter.tokens_per_second(second)),
+            Event::LayerDone { record } => Some(self.meter.tokens_per_second_of(record.layer, second)),
+            _ => None,
+        };
+        if speed.is_some() {
+            value["tokens_per_second"] = json!(speed);
             value["seconds_left"] = json!(self.meter.seconds_left(second));
         }
         value

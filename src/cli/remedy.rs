@@ -53,6 +53,7 @@ pub(super) fn flags(remedy: Remedy) -> String {
         Remedy::SkipRows => "correct them, or leave them out with --skip-bad-rows".into(),
         Remedy::WiderType => "use the next wider --dtype: bf16 after f16, f32 after bf16".into(),
         Remedy::WiderTypeAfresh => "start afresh with the next wider --dtype (bf16 after f16, f32 after bf16), and --overwrite".into(),
+        Remedy::WiderActivations => "start afresh with --activations f32, and --overwrite".into(),
         Remedy::OtherPlace => "choose another --out".into(),
         Remedy::Replace => "choose another --out, or replace it with --overwrite".into(),
         Remedy::StartAfresh => {

@@ -75,7 +75,8 @@ impl Panels {
         Self::made(shape, on, |rows| Tensor::from_data(block(rows), on))
     }
 
-    fn made(shape: [usize; 2], on: &TensorDevice, block: impl Fn(Range<usize>) -> Tensor<2>) -> Self {
+    /// Of this shape, with each block made of the numbers of its rows.
+    pub fn made(shape: [usize; 2], on: &TensorDevice, block: impl Fn(Range<usize>) -> Tensor<2>) -> Self {
         let step = block_rows(shape, driver::binding_limit(on));
         let [rows, _] = shape;
         if rows <= step { block(0..rows).into() } else { Self::stacked(in_steps(rows, step).map(block).collect()) }

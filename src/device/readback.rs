@@ -37,7 +37,15 @@ pub async fn doubles<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, Read
 /// # Errors
 /// When the device lost the work.
 pub async fn indices(tensor: Tensor<1, Int>) -> Result<Vec<usize>, ReadbackError> {
-    Ok(elements::<i32>(tensor.into_data_async().await)?.into_iter().map(|i| i as usize).collect())
+    Ok(words(tensor).await?.into_iter().map(|i| i as usize).collect())
+}
+
+/// A tensor of words as they stand.
+///
+/// # Errors
+/// When the device lost the work.
+pub async fn words(tensor: Tensor<1, Int>) -> Result<Vec<i32>, ReadbackError> {
+    elements(tensor.into_data_async().await)
 }
 
 /// The elements of what was asked for, unless the driver has said that something was lost.

@@ -171,8 +171,8 @@ async fn states(
         outer.embed(token_tensor(&tokens, on))
     };
     let mut hidden: Vec<Tensor<3>> = group.iter().map(embedded).collect();
-    for (i, &shape) in config.layers.iter().enumerate() {
-        let block = Block::load(i, &checkpoint.layer(i)?, shape, config, on);
+    for i in 0..config.layers.len() {
+        let block = Block::read(i, checkpoint, on)?;
         for piece in &mut hidden {
             let [_, length, _] = piece.dims();
             let positions = Positions::new(config, 0, length, on);

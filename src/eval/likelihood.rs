@@ -242,8 +242,8 @@ async fn run_group(
     let positions = Positions::new(config, 0, group.first().map_or(0, |b| longest(b)), on);
     let mut hidden: Vec<Tensor<3>> = group.iter().map(|batch| outer.embed(filled_up(batch, on))).collect();
     // Layers outside, batches inside: each layer is read and uploaded once for the group.
-    for (i, &shape) in config.layers.iter().enumerate() {
-        let block = Block::load(i, &checkpoint.layer(i)?, shape, config, on);
+    for i in 0..config.layers.len() {
+        let block = Block::read(i, checkpoint, on)?;
         for (batch, rows) in hidden.iter_mut().zip(group) {
             *batch = block.forward(batch.clone(), &positions.first(longest(rows)));
             // Told when it is done: a GPU takes hours of work in seconds.

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::buffer::Buffer;
-use super::half::Halves;
 use super::kernel::{self, kernel};
+use super::products::Halves;
 use crate::device::product::runs;
 
 kernel!(AttendHalf = "attend_half", [128, 1, 1], {

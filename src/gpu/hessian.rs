@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use burn::tensor::ops::PadMode;
 
 use super::buffer::Buffer;
-use super::half;
 use super::kernel::{self, kernel, launch_over};
+use super::products;
 use crate::device::multiplies_halves;
 use crate::device::panels::Panels;
 use crate::device::product::{in_steps, runs};
@@ -54,7 +54,7 @@ struct Grid {
 /// Adds XᵀX to the lower triangle of `sum` `(features, features)`, with `x` `(tokens, features)`.
 pub fn accumulate(sum: Panels, x: &Tensor<2>) -> Panels {
     if multiplies_halves(&x.device()) {
-        return half::accumulate(sum, x);
+        return products::accumulate(sum, x);
     }
     let [tokens, features] = x.dims();
     in_steps(tokens, TOKENS_AT_ONCE).fold(sum, |sum, run| {

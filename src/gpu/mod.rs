@@ -11,9 +11,10 @@ pub mod cholesky;
 pub mod dropout;
 pub mod eliminate;
 pub mod gather;
-pub mod half;
+pub mod halves;
 pub mod hessian;
 mod kernel;
+pub mod products;
 pub mod reduce;
 
 use kernel::Params;
@@ -30,12 +31,14 @@ pub static KERNELS: &[&Kernel] = &[
     reduce::PivotScores::KERNEL,
     gather::Gather::KERNEL,
     dropout::DropoutMask::KERNEL,
-    half::RowLargest::KERNEL,
-    half::ColumnLargest::KERNEL,
-    half::ToHalf::KERNEL,
-    half::SplitColumns::KERNEL,
-    half::MultiplyHalf::KERNEL,
+    products::RowLargest::KERNEL,
+    products::ColumnLargest::KERNEL,
+    products::ToHalf::KERNEL,
+    products::SplitColumns::KERNEL,
+    products::MultiplyHalf::KERNEL,
     attend::AttendHalf::KERNEL,
+    halves::Widen::KERNEL,
+    halves::Narrow::KERNEL,
     eliminate::RemoveColumn::KERNEL,
     eliminate::RemovedColumns::KERNEL,
     eliminate::SubtractProduct::KERNEL,
@@ -68,17 +71,24 @@ mod tests {
             check_over([n, 1, 1], reduce::ColumnNorms { rows, columns });
             let whole = gather::Gather { blocks: 1, rows: columns, columns, width: columns, first: 0, height: columns };
             check_over([n, n, 1], whole);
+            let extent @ [stride, ..] = halves::extent(out * n / 2);
+            let (count, stride) = (rows * columns, stride as u32);
+            check_over(extent, halves::Widen { count, stride, is_bf16: 0 });
+            check_over(extent, halves::Narrow { count, stride });
             let (first, parts) = (0, 14);
             let removal = eliminate::RemoveColumn { columns, width, block, step, depth, first, rows: columns, parts };
             check_over([n, 1, 1], removal);
             check_over([out, 1, 1], eliminate::RemovedColumns { rows, columns, width, block, first: 0, depth });
-            check([half::ROWS_AT_ONCE, 1, 1], half::RowLargest { width: columns, first: 0 });
+            check([products::ROWS_AT_ONCE, 1, 1], products::RowLargest { width: columns, first: 0 });
             let tokens = SPLIT_AT_ONCE as u32;
-            check_over([n, 1, 1], half::ColumnLargest { rows: tokens, width: columns });
+            check_over([n, 1, 1], products::ColumnLargest { rows: tokens, width: columns });
             let words = columns / 2;
-            check_over([n / 2, half::ROWS_AT_ONCE, 1], half::ToHalf { rows: 0, width: columns, words, first: 0 });
-            let (squares, words) = (SPLIT_AT_ONCE / half::SIDE, tokens / 2);
-            check([squares, n / half::SIDE, 1], half::SplitColumns { tokens, features: columns, words });
+            check_over(
+                [n / 2, products::ROWS_AT_ONCE, 1],
+                products::ToHalf { rows: 0, width: columns, words, first: 0 },
+            );
+            let (squares, words) = (SPLIT_AT_ONCE / products::SIDE, tokens / 2);
+            check([squares, n / products::SIDE, 1], products::SplitColumns { tokens, features: columns, words });
             // Heads of 128 columns, scored together.
             let heads = n / 128;
             let (blocks, size) = (heads as u32, 128);

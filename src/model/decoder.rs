@@ -46,8 +46,8 @@ impl Decoder {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, ReadError> {
         let config = checkpoint.config();
-        let blocks = config.layers.iter().enumerate().map(|(i, &shape)| {
-            let block = Block::load(i, &checkpoint.layer(i)?, shape, config, device);
+        let blocks = (0..config.layers.len()).map(|i| {
+            let block = Block::read(i, checkpoint, device)?;
             progress(i + 1, config.layers.len());
             Ok(block)
         });

@@ -8,7 +8,7 @@ use crate::device::panels::Panels;
 pub fn weighted(x: Tensor<2>, weight: &Panels) -> Tensor<2> {
     #[cfg(feature = "gpu")]
     if crate::device::multiplies_halves(&x.device()) {
-        return crate::gpu::half::times_transposed(&x, weight);
+        return crate::gpu::products::times_transposed(&x, weight);
     }
     weight.times_transposed(x)
 }

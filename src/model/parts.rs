@@ -3,26 +3,53 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
-use super::transfer::{download, in_panels, upload};
+use super::transfer::{download, halves_in_panels, in_panels, upload};
 use super::{Attention, Block, Dropout, FeedForward, Linear, LowRank, Outer, RmsNorm, Table};
-use crate::checkpoint::{HostTensor, LayerWeights, OuterWeights};
+use crate::checkpoint::{Checkpoint, Halves, HostTensor, LayerWeights, OuterWeights, ReadError};
+use crate::device::has_kernels;
 use crate::device::panels::Panels;
 use crate::device::readback::ReadbackError;
 use crate::shape::{Layer, LayerShape, ModelConfig, Norm, Norms, Part, Projection, Site};
 
 impl Block {
-    /// Layer `i` of a checkpoint.
+    /// Layer `i` of a checkpoint, whose matrices of halves a GPU is given as they are stored.
+    ///
+    /// # Errors
+    /// When a weight is not finite.
+    pub fn read(i: usize, checkpoint: &Checkpoint, device: &Device) -> Result<Self, ReadError> {
+        let (config, shape) = (checkpoint.config(), checkpoint.config().layers[i]);
+        let (halves, weights) = match has_kernels(device) {
+            true => checkpoint.layer_in_halves(i)?,
+            false => (Layer::default(), checkpoint.layer(i)?),
+        };
+        Ok(Self::load_with(i, &halves, &weights, shape, config, device))
+    }
+
+    /// Layer `i` of these weights.
     pub fn load(i: usize, weights: &LayerWeights, shape: LayerShape, config: &ModelConfig, device: &Device) -> Self {
+        Self::load_with(i, &Layer::default(), weights, shape, config, device)
+    }
+
+    /// Layer `i` of `halves`, and of `weights` for all that these lack.
+    pub fn load_with(
+        i: usize,
+        halves: &Layer<Halves<'_>>,
+        weights: &LayerWeights,
+        shape: LayerShape,
+        config: &ModelConfig,
+        device: &Device,
+    ) -> Self {
         let matrix = |(part, tensor): (Part, &HostTensor)| match part {
-            Part::Weight(_) => Some((part, in_panels(tensor, device))),
+            Part::Weight(_) if halves.get(part).is_none() => Some((part, in_panels(tensor, device))),
             _ => None,
         };
+        let narrow = halves.iter().map(|(part, matrix)| (part, halves_in_panels(matrix, device)));
         let vector = |(part, tensor): (Part, &HostTensor)| match part {
             Part::Weight(_) => None,
             _ => Some((part, upload(tensor, device))),
         };
-        let (matrices, vectors) = (weights.iter().filter_map(matrix), weights.iter().filter_map(vector));
-        Self::of(i, &matrices.collect(), &vectors.collect(), shape, config)
+        let matrices = narrow.chain(weights.iter().filter_map(matrix)).collect();
+        Self::of(i, &matrices, &weights.iter().filter_map(vector).collect(), shape, config)
     }
 
     /// Layer `i` made of its parts. They lie flat, row-major, so that one type holds matrices and

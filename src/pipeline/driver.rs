@@ -7,7 +7,7 @@
 //!     feed-forward  h += X_K Ŵᵀ;  X = inner(h);  H += XᵀX;  measured ‖X(W − Ŵ)ᵀ‖² of the heads
 //!     channels      which go, new Ŵ of down_proj, rounded
 //!     output        h += X_K Ŵᵀ;  measured ‖X(W − Ŵ)ᵀ‖² of the channels
-//!     store         the cut layer, wholly or not at all
+//!     store         the cut layer, wholly or not at all, while the next one is worked on
 //! ```
 //!
 //! A run that goes on replays its stored layers: the same operations on the same weights in the
@@ -99,10 +99,9 @@ async fn in_step<E: Shared, S: LayerSink>(
         for layer in sink.finished()..job.plan.layers.len() {
             let finished = run.prune_layer(layer).await?;
             let record = Box::new(finished.record.clone());
-            // Stored before it is told: who stops at that event loses nothing.
-            sink.store(finished)?;
-            run.stored(record)?;
+            run.store(record, sink.store(finished))?;
         }
+        run.wait_for_stored()?;
     }
     // Read back from the sink, which has the layers of earlier sessions too.
     for layer in 0..job.plan.layers.len() {
@@ -123,3 +122,6 @@ async fn in_step<E: Shared, S: LayerSink>(
     run.finished(&report);
     Ok(report)
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,14 @@ pub enum PipelineError {
         /// What went wrong there.
         cause: Box<PipelineError>,
     },
+    /// Activations do not fit the numbers in which they are to be kept.
+    #[error("layer {layer}: {cause}")]
+    Kept {
+        /// Index of the layer, from 0.
+        layer: usize,
+        /// Which activation does not fit.
+        cause: CacheError,
+    },
     /// Activations are not where they should be.
     #[error(transparent)]
     Cache(CacheError),
@@ -151,7 +159,7 @@ impl From<CacheError> for PipelineError {
             CacheError::Readback(cause) => Self::Device(cause),
             #[cfg(not(target_arch = "wasm32"))]
             CacheError::Disk(error) => Self::Disk(error),
-            error @ (CacheError::NoDisk | CacheError::Missing) => Self::Cache(error),
+            error @ (CacheError::NoDisk | CacheError::Missing | CacheError::Overflow { .. }) => Self::Cache(error),
         }
     }
 }
@@ -161,6 +169,7 @@ impl PipelineError {
     pub(super) fn at(layer: usize) -> impl Fn(CacheError) -> Self {
         move |error| match error {
             CacheError::Readback(cause) => Self::Readback { layer, cause },
+            cause @ CacheError::Overflow { .. } => Self::Kept { layer, cause },
             error => error.into(),
         }
     }
@@ -195,6 +204,7 @@ impl Remedied for PipelineError {
             // Layers before this one may be finished, in the type that is too narrow.
             Self::Rounding { cause, .. } => cause.remedy().map(|_| Remedy::WiderTypeAfresh),
             Self::Readback { cause, .. } | Self::Device(cause) => cause.remedy(),
+            Self::Kept { .. } => Some(Remedy::WiderActivations),
             Self::NotFinite { .. } => Some(Remedy::Cpu),
             Self::Rank { cause, .. } => cause.remedy(),
             Self::Write(error) => error.remedy(),

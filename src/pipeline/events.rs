@@ -114,7 +114,8 @@ pub enum Event {
         /// The squared error that the tokens see.
         measured_loss: f64,
     },
-    /// A layer is finished and stored; from here an interrupted run goes on.
+    /// A layer is finished and stored whole; from here an interrupted run goes on. It is stored while the next one is
+    /// worked on, so this comes among the events of the next layer, before that one is finished.
     LayerDone {
         /// What went from it, and what that cost.
         record: Box<LayerRecord>,

@@ -21,7 +21,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Plan, Report};
+use super::aside::Aside;
+use super::{
+    Fingerprint, FinishedLayer, FolderError, Job, LayerRecord, LayerSink, PipelineError, Plan, Report, Storing,
+};
 use crate::activations::Spill;
 use crate::allocate::LayerPlan;
 use crate::checkpoint::{Checkpoint, LayerWeights, SHARD_BYTES, Types, decode_layer, encode_layer};
@@ -50,13 +53,14 @@ pub enum Opened {
 
 /// The working folder of a run.
 pub struct OutputFolder {
+    /// Where layers are hashed and written.
+    thread: Aside,
     work: Work,
     config: ModelConfig,
     /// Of the tensors as they are numbered in the result.
     types: Types,
     plan: Vec<LayerPlan>,
     shard_bytes: usize,
-    finished: usize,
 }
 
 impl OutputFolder {
@@ -80,13 +84,11 @@ impl OutputFolder {
             Begun::Work(work) => work,
         };
         let config = job.plan.biased_config(job.checkpoint.config());
-        // After the claim, which may have removed another run's layers.
-        let finished = count_finished(work.folder(), config.layers.len());
         let (plan, shard_bytes) = (job.plan.layers.clone(), SHARD_BYTES);
         let stay: Vec<usize> = (0..plan.len()).filter(|&layer| !plan[layer].after.is_empty()).collect();
         let types = job.types().of_layers(&stay);
         room::ask(work.folder(), job.plan, types.bulk())?;
-        Ok(Opened::Work(Self { work, config, plan, types, shard_bytes, finished }))
+        Ok(Opened::Work(Self { thread: Aside::named("finished layer"), work, config, plan, types, shard_bytes }))
     }
 
     /// The plan by which a run like `job` was begun at `out`, or finished there: its own, or one with
@@ -170,7 +172,7 @@ impl OutputFolder {
 
 impl LayerSink for OutputFolder {
     fn finished(&self) -> usize {
-        self.finished
+        count_finished(self.work.folder(), self.plan.len())
     }
 
     fn record(&self, layer: usize) -> Result<(LayerRecord, f64), PipelineError> {
@@ -190,14 +192,18 @@ impl LayerSink for OutputFolder {
         Ok(decode_layer(self.place(layer), bytes, &self.config, sidecar.record.after)?)
     }
 
-    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+    fn store(&mut self, finished: FinishedLayer) -> Storing {
         let layer = finished.record.layer;
-        let bytes = encode_layer(self.place(layer), &finished.weights, self.config.family, &self.types)?;
-        let sidecar = Sidecar::new(finished.seconds, &bytes, finished.record);
-        self.keep(layer, &bytes, &sidecar)?;
-        // Only now: a layer counts when its mark is on the disk.
-        self.finished = layer + 1;
-        Ok(())
+        let (place, family, types) = (self.place(layer), self.config.family, self.types.clone());
+        let folder = self.work.folder().to_owned();
+        self.thread.begin(move || -> Result<(), PipelineError> {
+            let FinishedLayer { weights, record, seconds } = finished;
+            let bytes = encode_layer(place, &weights, family, &types)?;
+            // The bytes alone are what is left to write.
+            drop(weights);
+            let sidecar = Sidecar::new(seconds, &bytes, record);
+            Ok(keep(&folder, layer, &bytes, &sidecar)?)
+        })
     }
 
     fn finish(&mut self, checkpoint: &Checkpoint, report: &Report) -> Result<(), PipelineError> {
@@ -227,12 +233,10 @@ impl LayerSink for OutputFolder {
     }
 }
 
-impl OutputFolder {
-    /// Keeps a layer; its mark of wholeness comes last.
-    fn keep(&self, layer: usize, weights: &[u8], sidecar: &Sidecar) -> Result<(), DiskError> {
-        disk::write(&self.work.folder().join(weights_name(layer)), weights)?;
-        disk::write_json(&self.work.folder().join(sidecar_name(layer)), sidecar)
-    }
+/// Keeps a layer; its mark of wholeness comes last.
+fn keep(folder: &Path, layer: usize, weights: &[u8], sidecar: &Sidecar) -> Result<(), DiskError> {
+    disk::write(&folder.join(weights_name(layer)), weights)?;
+    disk::write_json(&folder.join(sidecar_name(layer)), sidecar)
 }
 
 /// Layers from the first that are marked whole.

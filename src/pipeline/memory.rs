@@ -109,9 +109,9 @@ fn batch_windows(request: &Request, config: &ModelConfig, limits: &Limits) -> Re
 fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.device_bytes.unwrap_or(CAUTIOUS_DEVICE_BYTES);
     let working = needs.weights + needs.busy() + needs.beside;
-    // Three times: the layer as it was read, what is left of it until it is stored, and the next, which is read meanwhile.
-    // Each device reads for itself.
-    let (weights, outer) = (needs.ranks * 3 * needs.weights, needs.ranks * needs.outer);
+    // Three times: the layer as it was read, what is left of it, and the next, which is read meanwhile. Each device reads
+    // for itself. While the one before is written, which one device does, there are what is left of it and its file.
+    let (weights, outer) = ((needs.ranks * 3 + 1) * needs.weights, needs.ranks * needs.outer);
     let (activations, inner) = (needs.shared_activations(), needs.shared_inner());
     let place = match working + activations <= budget {
         true => Placement::Device,
@@ -127,7 +127,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
             part("Hessian with its inverse, or with one batch", Placement::Device, needs.busy()),
             part(BESIDE, Placement::Device, needs.beside),
             part(ACTIVATIONS, place, activations + if keep_inner { inner } else { 0 }),
-            part("a layer's weights, read and cut, and the next", Placement::Host, weights),
+            part("a layer's weights, read and cut, the next, and the one before", Placement::Host, weights),
             part("embeddings", Placement::Host, outer),
         ],
         place,
@@ -139,8 +139,9 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
     let ranks = needs.ranks;
-    // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile.
-    let (weights, batch, outer) = (ranks * 4 * needs.weights, ranks * needs.batch, ranks * needs.outer);
+    // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile; and once
+    // more for the one before, as on a GPU.
+    let (weights, batch, outer) = ((ranks * 4 + 1) * needs.weights, ranks * needs.batch, ranks * needs.outer);
     // One solves; the others have a sum.
     let solver = needs.solver_on_cpu + (ranks - 1) * needs.sum;
     let fixed = weights + solver + batch + outer + needs.beside;
@@ -150,7 +151,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
         place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
     summed(
         vec![
-            part("one layer's weights, read, cut and running, and the next", Placement::Host, weights),
+            part("one layer's weights, read, cut and running, the next, and the one before", Placement::Host, weights),
             part("Hessian, its inverse and their workspace", Placement::Host, solver),
             part("one batch", Placement::Host, batch),
             part(BESIDE, Placement::Host, needs.beside),

@@ -19,6 +19,8 @@ pub struct Meter {
     start: Option<(usize, f64)>,
     layer_started: f64,
     layer_position: usize,
+    /// The layer before the one at work, which is stored meanwhile, and the seconds that it took.
+    before: Option<(usize, f64)>,
 }
 
 impl Meter {
@@ -33,6 +35,7 @@ impl Meter {
             start: None,
             layer_started: 0.0,
             layer_position: 0,
+            before: None,
         }
     }
 
@@ -43,13 +46,17 @@ impl Meter {
             Event::Batch { pass, done, total, .. } => {
                 self.position = self.layer_position + passed(*pass) * self.batches + self.share(*pass, *done, *total);
             }
-            Event::LayerDone { .. } => self.position = self.layer_position + PASSES * self.batches,
+            // The next layer may be on its way by now.
+            Event::LayerDone { record } => {
+                self.position = self.position.max((record.layer + 1) * PASSES * self.batches)
+            }
             Event::Writing => self.position = self.length(),
             _ => {}
         }
     }
 
     fn layer_starts(&mut self, layer: usize, replayed: bool, second: f64) {
+        self.before = layer.checked_sub(1).map(|before| (before, self.layer_seconds(second)));
         self.layer_position = layer * PASSES * self.batches;
         self.position = self.layer_position;
         self.layer_started = second;
@@ -82,8 +89,21 @@ impl Meter {
         share * self.tokens as f64 / self.layer_seconds(second).max(1e-9)
     }
 
-    /// Seconds since the layer began.
-    pub fn layer_seconds(&self, second: f64) -> f64 {
+    /// Calibration tokens that a finished layer took each second.
+    pub fn tokens_per_second_of(&self, layer: usize, second: f64) -> f64 {
+        self.tokens as f64 / self.seconds_of(layer, second).max(1e-9)
+    }
+
+    /// Seconds that a finished layer took: the one at work, or the one before it.
+    pub fn seconds_of(&self, layer: usize, second: f64) -> f64 {
+        match self.before {
+            Some((before, seconds)) if before == layer => seconds,
+            _ => self.layer_seconds(second),
+        }
+    }
+
+    /// Seconds since the layer at work began.
+    fn layer_seconds(&self, second: f64) -> f64 {
         second - self.layer_started
     }
 
@@ -109,16 +129,39 @@ fn passed(pass: Pass) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::obs::HeadUnit;
+    use crate::pipeline::{LayerRecord, SiteRecord};
     use crate::shape::LayerShape;
 
     /// Four layers of 2 batches: 24 steps; 100 tokens.
     fn meter() -> Meter {
-        Meter { batches: 2, layers: 4, tokens: 100, position: 0, start: None, layer_started: 0.0, layer_position: 0 }
+        let (position, layer_started, layer_position) = (0, 0.0, 0);
+        let (start, before) = (None, None);
+        Meter { batches: 2, layers: 4, tokens: 100, position, start, layer_started, layer_position, before }
     }
 
     fn started(layer: usize, replayed: bool) -> Event {
         let shape = LayerShape { heads: 1, kv_heads: 1, channels: 1 };
         Event::LayerStarted { layer, layers: 4, replayed, ratio: Default::default(), before: shape, after: shape }
+    }
+
+    fn stored(layer: usize) -> Event {
+        let shape = LayerShape { heads: 0, kv_heads: 0, channels: 0 };
+        let (unit, none) = (HeadUnit::KeyValue, Vec::new);
+        Event::LayerDone {
+            record: Box::new(LayerRecord {
+                layer,
+                ratio: Default::default(),
+                unit,
+                before: shape,
+                after: shape,
+                kept_heads: none(),
+                kept_kv_heads: none(),
+                kept_channels: none(),
+                heads: SiteRecord::default(),
+                channels: SiteRecord::default(),
+            }),
+        }
     }
 
     fn batch(layer: usize, pass: Pass, done: usize) -> Event {
@@ -153,6 +196,20 @@ mod tests {
         meter.note(&started(1, false), 1.0);
         meter.note(&batch(1, Pass::Attention, 2), 3.0);
         assert_eq!(meter.seconds_left(3.0), Some(16.0));
+    }
+
+    #[test]
+    fn a_layer_that_is_stored_while_the_next_is_worked_on_has_its_own_rate() {
+        let mut meter = meter();
+        meter.note(&started(1, false), 5.0);
+        meter.note(&batch(1, Pass::Output, 2), 9.0);
+        meter.note(&started(2, false), 10.0);
+        meter.note(&batch(2, Pass::Attention, 1), 12.0);
+        meter.note(&stored(1), 12.0);
+        assert_eq!((meter.position(), meter.seconds_of(1, 12.0), meter.tokens_per_second_of(1, 12.0)), (13, 5.0, 20.0));
+        // Where nothing is worked on meanwhile it is the layer at work.
+        meter.note(&stored(2), 30.0);
+        assert_eq!((meter.position(), meter.seconds_of(2, 30.0)), (18, 20.0));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! done ([`Plan`]), and [`prune`] does it, layer by layer, telling an observer ([`Event`]) and
 //! handing every finished layer to a [`LayerSink`].
 //!
-//! Nothing here reads a clock or prints, and the only thread reads the next layer. Files are touched only by
+//! Nothing here reads a clock or prints, and the only threads read the next layer and write the finished one. Files are touched only by
 //! [`OutputFolder`], which does not exist on the web; there a [`MemorySink`] takes its place.
 
 mod ahead;
+mod aside;
 mod batches;
 mod beside;
 mod cost;
@@ -60,5 +61,5 @@ pub use request::{Measure, Propagate, Request};
 pub use resume::Fingerprint;
 pub use scores::UnitScores;
 pub use sharing::Sharing;
-pub use sink::{FinishedLayer, LayerSink, MemorySink};
+pub use sink::{FinishedLayer, LayerSink, MemorySink, Storing};
 pub use walk::{Between, Walk};

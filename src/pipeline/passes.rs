@@ -33,6 +33,8 @@ impl<E: Shared> Run<'_, E> {
         let mut channels = self.select(index, Site::Channels, &weights, hessian).await?;
         self.output_pass(index, &block, &mut channels).await?;
 
+        // Before another layer is finished: the plan has room for one that is on its way.
+        self.wait_for_stored()?;
         let (weights, record) = self.cut(index, &weights, heads, channels);
         Ok(FinishedLayer { weights, record, seconds: (self.job.clock)() - started })
     }
@@ -62,7 +64,10 @@ impl<E: Shared> Run<'_, E> {
         for batch in self.own.clone() {
             let hidden = self.take_hidden(index, batch)?;
             let hidden = match block.context(hidden.clone(), self.positions(batch)) {
-                Some(context) => self.add(&block, Site::Heads, &o, hidden, context),
+                Some(context) => {
+                    let context = self.as_kept(index, context).await?;
+                    self.as_kept(index, self.add(&block, Site::Heads, &o, hidden, context)).await?
+                }
                 None => hidden,
             };
             // As the batch was computed at first.
@@ -89,8 +94,9 @@ impl<E: Shared> Run<'_, E> {
     /// A layer's weights as they will be saved if nothing goes, on the host and on the device.
     pub(super) fn load(&mut self, index: usize) -> Result<(LayerWeights, Block), PipelineError> {
         let weights = self.layers.take(index)?;
-        let shape = self.job.plan.layers[index].before;
-        let block = Block::load(index, &weights, shape, self.config, self.job.device.tensor_device());
+        let (shape, device) = (self.job.plan.layers[index].before, self.job.device.tensor_device());
+        let halves = self.layers.halves(index, device);
+        let block = Block::load_with(index, &halves, &weights, shape, self.config, device);
         Ok((weights, block))
     }
 
@@ -101,6 +107,7 @@ impl<E: Shared> Run<'_, E> {
             // Left in place: the new o_proj is added to the same hidden states.
             let hidden = self.hidden.get(batch)?.ok_or(PipelineError::NotStored { layer: index })?;
             if let Some(context) = block.context(hidden.clone(), self.positions(batch)) {
+                let context = self.as_kept(index, context).await?;
                 self.accumulate(index, Site::Heads, &mut hessian, &context).await?;
                 if self.dense.is_some() {
                     // Behind the projection as it was: what is missing there was lost in layers before, not at this site.
@@ -131,6 +138,7 @@ impl<E: Shared> Run<'_, E> {
             }
             let hidden = self.take_hidden(index, batch)?;
             let hidden = self.measured_behind((index, Site::Heads, batch), block, heads, hidden, context).await?;
+            let hidden = self.as_kept(index, hidden).await?;
             let inner = block.inner(hidden.clone());
             if let Some(inner) = &inner {
                 self.accumulate(index, Site::Channels, &mut hessian, inner).await?;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{FinishedLayer, LayerRecord, LayerSink, PipelineError, Report};
+use super::{FinishedLayer, LayerRecord, LayerSink, PipelineError, Report, Storing};
 use crate::activations::Spill;
 use crate::allocate::LayerPlan;
 use crate::checkpoint::{Checkpoint, Dtype, HostTensor, LayerWeights, decode_tensors, encode_tensors};
@@ -55,7 +55,7 @@ impl<S: LayerSink> LayerSink for Leading<'_, S> {
         Ok(weights)
     }
 
-    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+    fn store(&mut self, finished: FinishedLayer) -> Storing {
         self.sink.store(finished)
     }
 
@@ -120,9 +120,9 @@ impl LayerSink for Following<'_> {
         Ok(decoded(self.hear()?)?.0)
     }
 
-    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+    fn store(&mut self, finished: FinishedLayer) -> Storing {
         self.finished = finished.record.layer + 1;
-        Ok(())
+        Storing::done(Ok(()))
     }
 
     fn finish(&mut self, _: &Checkpoint, _: &Report) -> Result<(), PipelineError> {

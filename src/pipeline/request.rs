@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::activations::Elements;
 use crate::allocate::{Allocation, Rounding, Target};
 use crate::checkpoint::Dtype;
 use crate::obs::{ChannelSteps, Options, Score, Selection};
@@ -77,6 +78,8 @@ pub struct Request {
     pub propagate: Propagate,
     /// Which tokens the losses are measured on.
     pub measure: Measure,
+    /// In which numbers hidden states and attention contexts wait between two passes.
+    pub activations: Elements,
     /// How many calibration windows are cut from the text.
     pub windows: usize,
     /// Tokens of one window.
@@ -94,6 +97,7 @@ impl Default for Request {
             dtype: None,
             propagate: Propagate::default(),
             measure: Measure::default(),
+            activations: Elements::default(),
             // The paper's calibration: 256 windows of 2048 tokens.
             windows: 256,
             window_tokens: 2048,

@@ -7,7 +7,7 @@ use super::ahead::Layers;
 use super::batches::{batches, digest, embed};
 use super::measure::measured;
 use super::report::{LayerRecord, Report, Timing};
-use super::{Event, Flow, Job, Pass, PipelineError};
+use super::{Event, Flow, Job, Pass, PipelineError, Storing};
 use crate::activations::{Cache, Placement, SharedSpill};
 use crate::checkpoint::Types;
 use crate::device::Peak;
@@ -44,6 +44,8 @@ pub(super) struct Run<'a, E> {
     positions: BTreeMap<usize, Positions>,
     on_event: &'a mut dyn FnMut(Event) -> Flow,
     stored: usize,
+    /// The layer that is finished and on its way to where it is kept.
+    storing: Option<(Box<LayerRecord>, Storing)>,
     /// The most memory seen at an event.
     pub peak: Peak,
 }
@@ -70,10 +72,12 @@ impl<'a, E> Run<'a, E> {
         // One table for each length serves all layers.
         let lengths: BTreeSet<usize> = job.windows.iter().map(Vec::len).collect();
         let cache = |name| Cache::new(name, batches.len(), place, spill, job.device.tensor_device());
-        let (hidden, context, inner) = (cache("hidden"), cache("context"), cache("inner"));
+        let waiting = |name| cache(name).keeping(job.plan.request.activations);
+        // The inner ones are made of hidden states as these are kept: to be the same as if made anew they stay as they are.
+        let (hidden, context, inner) = (waiting("hidden"), waiting("context"), cache("inner"));
         let sizes: Vec<(usize, usize)> =
             batches.iter().map(|batch| (batch.len(), batch.len() * job.windows[batch.start].len())).collect();
-        let dense = job.plan.request.options.needs_draw().then(|| cache("dense"));
+        let dense = job.plan.request.options.needs_draw().then(|| waiting("dense"));
         let own = ranks.share(batches.len());
         Ok(Self {
             job,
@@ -92,6 +96,7 @@ impl<'a, E> Run<'a, E> {
             positions: lengths.into_iter().map(|t| (t, tables(t))).collect(),
             on_event,
             stored,
+            storing: None,
             peak: Peak::unknown(),
         })
     }
@@ -134,10 +139,32 @@ impl<'a, E> Run<'a, E> {
         self.tell(Event::Batch { layer, pass, done, total, tokens })
     }
 
-    /// Tells that a layer is stored.
-    pub fn stored(&mut self, record: Box<LayerRecord>) -> Result<(), PipelineError> {
+    /// Takes a finished layer that is on its way to where it is kept, and tells as soon as it is there.
+    pub fn store(&mut self, record: Box<LayerRecord>, storing: Storing) -> Result<(), PipelineError> {
+        self.storing = Some((record, storing));
+        self.tell_if_stored()
+    }
+
+    /// Waits for the layer that is on its way, if one is, and tells that it is stored.
+    pub fn wait_for_stored(&mut self) -> Result<(), PipelineError> {
+        match self.settle_stored()? {
+            // Told only now: who stops at that event loses nothing.
+            Some(record) => self.tell(Event::LayerDone { record }),
+            None => Ok(()),
+        }
+    }
+
+    fn tell_if_stored(&mut self) -> Result<(), PipelineError> {
+        let is_stored = self.storing.as_mut().is_some_and(|(_, storing)| storing.is_done());
+        if is_stored { self.wait_for_stored() } else { Ok(()) }
+    }
+
+    /// Waits for the layer that is on its way, and counts it.
+    fn settle_stored(&mut self) -> Result<Option<Box<LayerRecord>>, PipelineError> {
+        let Some((record, storing)) = self.storing.take() else { return Ok(None) };
+        storing.wait()?;
         self.stored += 1;
-        self.tell(Event::LayerDone { record })
+        Ok(Some(record))
     }
 
     /// Tells that the output is whole; there is nothing left to stop.
@@ -150,11 +177,17 @@ impl<'a, E> Run<'a, E> {
     pub fn tell(&mut self, event: Event) -> Result<(), PipelineError> {
         // Whoever works on for nothing is stopped here, at the end of a batch, and not only by the next message.
         self.ranks.check()?;
+        // What came before is told before.
+        self.tell_if_stored()?;
         // At every event, because nobody tells when the most is in use.
         self.peak = self.peak.or_more((self.job.memory)());
         match (self.on_event)(event) {
             Flow::Continue => Ok(()),
-            Flow::Stop => Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() }),
+            Flow::Stop => {
+                // Who stops keeps what is on its way.
+                self.settle_stored()?;
+                Err(PipelineError::Stopped { finished: self.stored, layers: self.job.plan.layers.len() })
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aside::Pending;
 use super::beside::{Source, beside};
 use super::{LayerRecord, PipelineError, Report};
 use crate::activations::Spill;
@@ -18,6 +19,9 @@ pub struct FinishedLayer {
     /// How long it took, by the caller's clock.
     pub seconds: f64,
 }
+
+/// A layer on its way to where it is kept, and in the end why it is not there.
+pub type Storing = Pending<Result<(), PipelineError>>;
 
 /// Keeps finished layers, so that an interrupted run goes on, and in the end the whole.
 pub trait LayerSink {
@@ -36,11 +40,9 @@ pub trait LayerSink {
     /// When they cannot be read.
     fn weights(&self, layer: usize) -> Result<LayerWeights, PipelineError>;
 
-    /// Keeps the next layer, wholly or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError>;
+    /// Begins to keep the next layer, wholly or not at all. It counts when that has ended, and the one after it is
+    /// handed over only then.
+    fn store(&mut self, finished: FinishedLayer) -> Storing;
 
     /// Puts the finished layers, what `checkpoint` has besides layers, and the report together.
     ///
@@ -124,9 +126,9 @@ impl LayerSink for MemorySink {
         self.layer(layer).map(|l| l.weights.clone())
     }
 
-    fn store(&mut self, finished: FinishedLayer) -> Result<(), PipelineError> {
+    fn store(&mut self, finished: FinishedLayer) -> Storing {
         self.layers.push(finished);
-        Ok(())
+        Storing::done(Ok(()))
     }
 
     fn finish(&mut self, _: &Checkpoint, report: &Report) -> Result<(), PipelineError> {

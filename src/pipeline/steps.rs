@@ -167,6 +167,12 @@ impl<E: Shared> Run<'_, E> {
         Ok(self.add(block, site, &selected.projection, hidden, input))
     }
 
+    /// Hidden states or contexts as they come back where they are kept. What is computed with before they are kept must be
+    /// the same as afterwards: a replay keeps less.
+    pub async fn as_kept(&self, layer: usize, states: Tensor<3>) -> Result<Tensor<3>, PipelineError> {
+        self.hidden.as_kept(states).await.map_err(PipelineError::at(layer))
+    }
+
     /// Takes a batch's hidden states out of the cache.
     pub fn take_hidden(&mut self, layer: usize, batch: usize) -> Result<Tensor<3>, PipelineError> {
         self.hidden.take(batch)?.ok_or(PipelineError::NotStored { layer })

@@ -6,6 +6,7 @@
 
 mod block;
 mod error;
+mod halves;
 mod k;
 mod parallel;
 mod plain;
@@ -14,6 +15,7 @@ mod small;
 
 pub use block::BlockType;
 pub use error::QuantError;
+pub use halves::Half;
 
 /// The values of stored blocks, in single precision and ggml's order of operations; bytes after the
 /// last whole block are ignored.

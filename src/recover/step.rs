@@ -180,8 +180,7 @@ impl<'a> Trainer<'a> {
         let base = match &self.resident[layer] {
             Some(block) => block.clone(),
             None => {
-                let (config, weights) = (self.checkpoint.config(), self.checkpoint.layer(layer)?);
-                let block = Block::load(layer, &weights, config.layers[layer], config, self.device);
+                let block = Block::read(layer, self.checkpoint, self.device)?;
                 // The layer as it was read; what is learnt is put into it anew, since it changes with every step.
                 if self.plan.is_resident {
                     self.resident[layer] = Some(block.clone());

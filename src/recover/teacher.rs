@@ -36,9 +36,9 @@ impl<'a> Teacher<'a> {
         let config = self.checkpoint.config();
         let mut pass = Pass::new(config, batches, self.device, Keep::Nothing, place, spill)?.named("taught");
         pass.embed(&self.embedding).await?;
-        for (layer, &shape) in config.layers.iter().enumerate() {
+        for layer in 0..config.layers.len() {
             // Brought for every step: what the plan lets stay on the device are the layers of the model that learns.
-            let block = Block::load(layer, &self.checkpoint.layer(layer)?, shape, config, self.device);
+            let block = Block::read(layer, self.checkpoint, self.device)?;
             pass.forward(layer, &block).await?;
         }
         Ok(pass)

@@ -36,6 +36,7 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Windows that run together", plan.batch_windows.to_string()),
         set("Fitted to", fitted(request)),
         set("Losses measured on", format!("calibration tokens: {}", request.measure.about())),
+        set("Activations kept in", request.activations.about().into()),
         set("Calibration", calibration(report)),
         set("Calibration tokens, SHA-256", report.calibration_sha256.clone()),
         set("Element type", report.dtype.to_string()),

@@ -160,6 +160,5 @@ pub(super) fn rows(states: States) -> Tensor<2> {
 
 /// A layer as it is.
 pub(super) fn block(checkpoint: &Checkpoint, layer: usize, device: &Device) -> Result<Block, SearchError> {
-    let config = checkpoint.config();
-    Ok(Block::load(layer, &checkpoint.layer(layer)?, config.layers[layer], config, device))
+    Ok(Block::read(layer, checkpoint, device)?)
 }

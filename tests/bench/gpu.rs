@@ -5,7 +5,7 @@ use slimgpt::device::Device;
 use slimgpt::device::panels::Panels;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
-use slimgpt::gpu::{Launched, attend, block_cholesky, gather, half, hessian, launched, reduce};
+use slimgpt::gpu::{Launched, attend, block_cholesky, gather, hessian, launched, products, reduce};
 
 use crate::clock::{Bench, Work};
 
@@ -86,12 +86,12 @@ impl On<'_> {
         let weight = Panels::from(random(self.device, [n, n]));
         let flops = Work::Flops(2.0 * tokens as f64 * (n as f64).powi(2));
         let size = format!("{tokens} x {n}");
-        self.row("halves: x Wᵀ", &size, (flops, self.matmul), || half::times_transposed(&x, &weight));
+        self.row("halves: x Wᵀ", &size, (flops, self.matmul), || products::times_transposed(&x, &weight));
         let mut sum = Some(Panels::zeros([n, n], self.device));
         // What is asked for, whatever it takes: three products of halves for each.
         let flops = Work::Flops(tokens as f64 * (n as f64).powi(2));
         self.row("halves: H += XᵀX", &size, (flops, self.matmul), || {
-            let done = half::accumulate(sum.take().expect("the sum of the run before"), &x);
+            let done = products::accumulate(sum.take().expect("the sum of the run before"), &x);
             let corner = done.rows(0..1);
             sum = Some(done);
             corner

@@ -143,7 +143,9 @@ fn what_is_given_beside_the_paper_preset_holds() {
     let preset = plan(&[]);
     assert_eq!(preset["request"]["options"]["score"], "grouped-cholesky");
     assert_eq!(preset["request"]["channel_steps"]["dynamic"]["floor"], 8);
-    let other = plan(&["--channels", "dynamic:64", "--score", "diagonal"]);
+    assert_eq!(preset["request"]["activations"], "f32");
+    let other = plan(&["--channels", "dynamic:64", "--score", "diagonal", "--activations", "f16"]);
+    assert_eq!(other["request"]["activations"], "f16");
     assert_eq!(other["request"]["options"]["score"], "diagonal");
     assert_eq!(other["request"]["channel_steps"]["dynamic"]["floor"], 64);
 }

@@ -6,6 +6,7 @@ mod halves;
 mod support;
 
 mod families;
+mod stored;
 
 use burn::tensor::Tensor;
 use pollster::block_on;

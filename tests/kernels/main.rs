@@ -6,9 +6,10 @@ mod attend;
 mod blocks;
 mod dropout;
 mod gather;
-mod half;
+mod halves;
 mod hessian;
 mod panels;
+mod products;
 mod reduce;
 mod units;
 

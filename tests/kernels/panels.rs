@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 use pollster::block_on;
-use slimgpt::device::panels::Panels;
 use slimgpt::device::Device;
+use slimgpt::device::panels::Panels;
 use slimgpt::gpu::cholesky::inverse_factor;
 use slimgpt::gpu::eliminate::{self, Elimination};
 use slimgpt::gpu::{gather, hessian};

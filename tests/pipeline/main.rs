@@ -1,6 +1,7 @@
 //! The pipeline from request to folder: plans, the order of the driver's steps, predicted against
 //! measured loss, and runs that are interrupted and go on.
 
+mod activations;
 mod allocate;
 mod driver;
 mod exhausted;
@@ -16,6 +17,7 @@ mod sampled;
 mod scored;
 mod settled;
 mod sizes;
+mod stored;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;

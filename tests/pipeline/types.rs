@@ -7,12 +7,14 @@ use safetensors::{Dtype as Kind, SafeTensors};
 use serde_json::json;
 use slimgpt::checkpoint::{Checkpoint, Dtype, ReadError, WriteError};
 use slimgpt::device::Device;
+use slimgpt::gpu::launched;
 use slimgpt::pipeline::{Event, Flow, PipelineError, Report, Request};
 use slimgpt::remedy::{Remedied, Remedy};
 use slimgpt::session::{Pruned, SessionError, prune_to_folder};
 
 use crate::support::checkpoint::{Model, config};
-use crate::support::pruned::job;
+use crate::support::pruned::{job, to_folder};
+use crate::support::software_gpu;
 use crate::tiny::{LAYERS, planned, request, windows};
 
 /// The small LLaMA in bf16.
@@ -132,5 +134,33 @@ fn what_is_read_needs_no_rounding_to_the_types_that_it_has() {
         let mut rounded = layer.clone();
         slimgpt::checkpoint::round_layer(i, &mut rounded, &own).unwrap();
         assert_eq!(rounded, layer);
+    }
+}
+
+#[test]
+fn halves_that_a_gpu_widens_give_the_bytes_that_singles_give() {
+    let (gpu, windows) = (software_gpu(), windows());
+    for (kind, dtype) in [(Kind::F16, Dtype::F16), (Kind::BF16, Dtype::Bf16)] {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let mut model = model();
+        for value in model.tensors.iter_mut().flat_map(|tensor| &mut tensor.values) {
+            // Numbers that both types hold.
+            *value = half::f16::from_f32(half::bf16::from_f32(*value).to_f32()).to_f32();
+        }
+        let narrow = on_disk(&at("narrow"), &model, |_| kind);
+        // Rounded to the type that is asked for, they go to the device in singles.
+        let wide = on_disk(&at("wide"), &model, |_| Kind::F32);
+        let pruned = |checkpoint: &Checkpoint, asked: Option<Dtype>, name: &str| {
+            let plan = planned(checkpoint, &Request { dtype: asked, ..request() });
+            let before = launched().launches;
+            to_folder(&job(checkpoint, &windows, &plan, &gpu), &at(name));
+            (std::fs::read(at(name).join("model.safetensors")).unwrap(), launched().launches - before)
+        };
+        let (of_halves, launches) = pruned(&narrow, None, "of-halves");
+        let (of_singles, fewer) = pruned(&wide, Some(dtype), "of-singles");
+        assert!(of_halves == of_singles, "{dtype}");
+        // Seven matrices of each layer.
+        assert_eq!(launches, fewer + 7 * LAYERS as u64, "{dtype}");
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
+use slimgpt::activations::Elements;
 use slimgpt::allocate::{AllocateError, Allocation, FinalShape, Rounding, Schedule, SiteRatio, Target};
 use slimgpt::checkpoint::{Checkpoint, Dtype};
 use slimgpt::device::Device;
@@ -99,6 +100,9 @@ pub struct Pruning {
     /// Calibration tokens that the losses in the report are measured on
     #[arg(long, value_name = "WHICH", value_parser = choice::<Measure>(), default_value = "sample", hide_short_help = true)]
     measure: Measure,
+    /// Numbers in which activations wait between two passes over the calibration tokens
+    #[arg(long, value_name = "TYPE", value_parser = choice::<Elements>(), default_value = "f32", hide_short_help = true)]
+    activations: Elements,
     /// Element type of the output; by default the source's
     #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>())]
     dtype: Option<Dtype>,
@@ -328,6 +332,7 @@ impl Pruning {
             dtype: self.dtype,
             propagate: self.propagate,
             measure: self.measure,
+            activations: self.activations,
             options: Options { damping: self.damping, residual: self.residual, swaps: self.swaps, ..shared.options },
             seed,
             windows: size.samples,

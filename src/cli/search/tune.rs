@@ -297,7 +297,10 @@ fn is_of_the_setting(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
         Some(SessionError::Pruning(
-            error @ (PipelineError::Site { .. } | PipelineError::Rounding { .. } | PipelineError::NotFinite { .. })
+            error @ (PipelineError::Site { .. }
+            | PipelineError::Rounding { .. }
+            | PipelineError::NotFinite { .. }
+            | PipelineError::Kept { .. })
         )) if !error.is_out_of_memory()
     )
 }

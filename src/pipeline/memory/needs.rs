@@ -9,7 +9,8 @@
 //!                           + 384 max(n, D) · 4       left, and what is made of them (the CPU: 4 n² and 3 D n); what
 //!                                                     removals keep aside
 //! activations               N (D + q) · 4             hidden states and attention contexts: on the
-//!                                                     device, else in host memory, else on disk
+//!                                                     device, else in host memory, else on disk; · 2 where they are kept
+//!                                                     in half precision, of which a batch is widened
 //! kept inner activations    M c · 4                   of the M tokens that are measured, where there is room to spare
 //! one batch                 B (3c + 4D + 4q) · 4 + attention's scores; in half precision also (B + D) max(c, q) · 2
 //! ```
@@ -20,6 +21,7 @@
 
 use super::bindings::extra_bytes;
 use super::{F32, Limits, Request};
+use crate::activations::Elements;
 use crate::model::{batch_bytes, embedding_bytes, halves_bytes, largest_layer_bytes, widths};
 use crate::pipeline::measure::most_tokens;
 use crate::shape::ModelConfig;
@@ -68,6 +70,8 @@ impl Needs {
         let swaps = if request.options.swaps > 0 { 3 } else { 0 };
         // What layers are drawn to is two matrices more, and one more stream of hidden states.
         let solver = ((3 + swaps) * n * n + (4 + 2 * streams) * d * n + PAIRS * n.max(d)) * F32;
+        let halves = if limits.multiplies_halves { halves_bytes(config, batch_tokens) } else { 0 };
+        let widened = if request.activations == Elements::F32 { 0 } else { batch_tokens * (d + q) * F32 };
         Self {
             // One layer is on the device at a time.
             weights: largest_layer_bytes(config),
@@ -75,10 +79,9 @@ impl Needs {
             solver_on_cpu: ((4 + swaps) * n * n + (3 + streams) * d * n + PAIRS * n.max(d)) * F32,
             sum: n * n * F32,
             projections: [2 * d * q * F32, 4 * d * c * F32],
-            activations: tokens * ((1 + streams) * d + q) * F32,
+            activations: tokens * ((1 + streams) * d + q) * request.activations.bytes(),
             inner: kept_tokens * c * F32,
-            batch: batch_bytes(config, batch_tokens)
-                + if limits.multiplies_halves { halves_bytes(config, batch_tokens) } else { 0 },
+            batch: batch_bytes(config, batch_tokens) + widened + halves,
             outer: embedding + head,
             beside,
             ranks: limits.ranks.max(1) as u64,

@@ -3,7 +3,7 @@
 
 use half::f16;
 use slimgpt::device::panels::Panels;
-use slimgpt::gpu::half as on_units;
+use slimgpt::gpu::products;
 
 use crate::support::rounding::{UNIT, assert_within};
 use crate::support::{activations, doubles, matrix, random, software_gpu};
@@ -116,7 +116,7 @@ fn matrix_units_multiply_and_sum() {
     for (n, rows, width) in [(1, 1, 1), (100, 130, 77), (300, 200, 4096)] {
         let (x, w) = (random(n * width, 1), random(rows * width, 2));
         let weight = Panels::from(matrix(&w, [rows, width], &device));
-        let got = doubles(on_units::times_transposed(&matrix(&x, [n, width], &device), &weight));
+        let got = doubles(products::times_transposed(&matrix(&x, [n, width], &device), &weight));
         let (mut want, mut size) = (vec![0.0; n * rows], vec![0.0; n * rows]);
         for i in 0..n {
             for j in 0..rows {
@@ -140,7 +140,7 @@ fn gram_is_as_good_as_in_single_precision(device: &slimgpt::device::Device) {
     let x = activations(tokens, features, 7);
     let on = matrix(&x, [tokens, features], device);
     let zeros = || Panels::zeros([features; 2], device.tensor_device());
-    let halves = doubles(on_units::accumulate(zeros(), &on).whole());
+    let halves = doubles(products::accumulate(zeros(), &on).whole());
     let singles = doubles(slimgpt::gpu::hessian::accumulate(zeros(), &on).whole());
     let error = |got: &[f64]| {
         let mut worst = 0f64;
