@@ -16,6 +16,7 @@ mod gguf;
 mod head;
 #[cfg(not(target_arch = "wasm32"))]
 mod locate;
+mod model_file;
 mod names;
 mod open;
 mod output;
@@ -40,12 +41,13 @@ pub use folder::read_config;
 pub use generation::generation_ends;
 #[cfg(not(target_arch = "wasm32"))]
 pub use locate::{Located, locate};
+pub use model_file::ModelFile;
 pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 #[cfg(not(target_arch = "wasm32"))]
-pub use packed::{unpacked, unpacked_here};
+pub use packed::{OnBytes, unpacked, unpacked_here};
 pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};
