@@ -44,6 +44,7 @@ impl Head {
     /// From where to where the vocabulary is gone through.
     pub fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let [vocab, d] = self.matrix.dims();
+        // A row at least, however wide it is.
         let step = (self.chunk / (d * size_of::<f32>())).clamp(1, vocab);
         (0..vocab).step_by(step).map(move |from| (from, vocab.min(from + step)))
     }
@@ -52,6 +53,7 @@ impl Head {
     pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
         let [vocab, _] = self.matrix.dims();
         let logits = match to - from == vocab {
+            // Without a slice, which would be a copy.
             true => self.matrix.times_transposed(normed.clone()),
             false => product(normed.clone(), self.matrix.rows(from..to).transpose()),
         };
