@@ -92,6 +92,7 @@ pub trait Ranks {
         }
         let messages = self.gather(bytemuck::cast_slice::<f32, u8>(values).to_vec())?;
         if messages.is_empty() {
+            // Only the first has messages; the others' values are in its sum.
             return Ok(());
         }
         let mut sums: Vec<f64> = values.iter().copied().map(f64::from).collect();
@@ -106,6 +107,7 @@ pub trait Ranks {
     /// The rank's share of `count` things in their order: all shares together are all of them, and where there are
     /// fewer than ranks the first ranks have one each.
     fn share(&self, count: usize) -> Range<usize> {
+        // Both ends by one formula: no gap and no overlap, whatever the count.
         let from = |rank: usize| (rank * count).div_ceil(self.count());
         from(self.rank())..from(self.rank() + 1)
     }

@@ -66,6 +66,8 @@ pub enum Remedy {
     StartAfresh,
     /// Allow that it is downloaded, once.
     Online,
+    /// Have the model that low-rank factors were trained on where it is looked for.
+    GetBase,
     /// Measure what layers of the model take on this device, and search with that.
     MeasureTimes,
 }

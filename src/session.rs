@@ -32,6 +32,8 @@ mod climbing;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 #[cfg(not(target_arch = "wasm32"))]
+mod found;
+#[cfg(not(target_arch = "wasm32"))]
 mod ranks;
 #[cfg(feature = "gradients")]
 mod recovery;
@@ -49,6 +51,8 @@ use chosen::chosen;
 pub use climbing::{ClimbJob, climb_for};
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::{Pruned, SessionError, documents, move_to_folder, open, prune_to_folder, prune_to_folder_by, windows};
+#[cfg(not(target_arch = "wasm32"))]
+pub use found::{FindError, Found, fetched, found};
 #[cfg(feature = "gradients")]
 pub use recovery::{RecoverySessionError, examples, recover_to_folder};
 pub use remedy::remedy_of;

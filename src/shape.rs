@@ -39,6 +39,7 @@ impl LayerShape {
     /// Whether a layer can have these sizes.
     pub fn is_possible(&self) -> bool {
         let both_or_neither = (self.heads == 0) == (self.kv_heads == 0);
+        // Of 0 only 0 is a multiple, so that a layer without attention passes.
         both_or_neither && self.heads.is_multiple_of(self.kv_heads) && self.heads <= Self::MOST_HEADS
     }
 
@@ -77,6 +78,7 @@ impl LayerShape {
 
 /// Where each of these layers stands once those that have lost both halves have left the model; `None` for those.
 pub fn places(layers: impl IntoIterator<Item = LayerShape>) -> Vec<Option<usize>> {
+    // Checkpoints number their layers without gaps.
     let mut stay = 0..;
     layers.into_iter().map(|layer| if layer.is_empty() { None } else { stay.next() }).collect()
 }
@@ -183,9 +185,12 @@ pub struct ModelConfig {
     pub eos_tokens: Vec<u32>,
 }
 
-#[cfg(test)]
 impl ModelConfig {
-    /// A small LLaMA for tests, in which the heads share the hidden size and the head is the embedding.
+    /// Most layers that are read: far more than any model has.
+    pub const MOST_LAYERS: usize = 1 << 10;
+
+    /// A LLaMA with ten tokens, in which the heads share the hidden size and the head is the embedding: what the shipped
+    /// model and those of tests have in common.
     pub(crate) fn toy(hidden_size: usize, dense: LayerShape, layers: usize) -> Self {
         Self {
             family: Family::Llama,
@@ -207,11 +212,6 @@ impl ModelConfig {
             eos_tokens: Vec::new(),
         }
     }
-}
-
-impl ModelConfig {
-    /// Most layers that are read: far more than any model has.
-    pub const MOST_LAYERS: usize = 1 << 10;
 
     /// Parameters of all decoder layers as they are.
     pub fn decoder_parameters(&self) -> usize {

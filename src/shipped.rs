@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::shape::{Design, Family, LayerShape, ModelConfig, Rope};
+use crate::shape::{LayerShape, ModelConfig};
 use crate::text::Tokenizer;
 
 const CONFIG: &[u8] = include_bytes!("../examples/tiny_model/config.json");
@@ -30,23 +30,12 @@ pub fn open() -> Result<(Checkpoint, Tokenizer), Error> {
 pub fn config() -> ModelConfig {
     let dense = LayerShape { heads: 8, kv_heads: 4, channels: 352 };
     ModelConfig {
-        family: Family::Llama,
         vocab_size: 512,
-        hidden_size: 128,
-        head_dim: 16,
-        dense,
-        layers: vec![dense; 6],
         max_positions: 512,
         rms_norm_eps: 1e-5,
-        rope: Rope { theta: 1e4, scaling: None },
-        qkv_bias: false,
-        o_bias: false,
-        mlp_bias: false,
-        qk_norm: false,
-        design: Design::default(),
-        tied_head: true,
         bos_token: Some(1),
         eos_tokens: vec![2],
+        ..ModelConfig::toy(128, dense, 6)
     }
 }
 

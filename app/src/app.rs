@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, ScrollArea};
+use slimgpt::checkpoint::ModelFile;
 use slimgpt::device::Device;
 
 use crate::control::Wish;
 use crate::frames::Frames;
 use crate::mail::{Mail, Message, Pick};
 use crate::model::Origin;
+use crate::places::Places;
 use crate::saved::{self, Saved};
 use crate::screens::compare::Compare;
 use crate::screens::inspect::Inspect;
@@ -40,22 +42,18 @@ const WIDEST: f32 = 1560.0;
 /// What a start is given.
 #[derive(Default)]
 pub struct Options {
-    /// Where the program keeps what is its own.
-    pub data: Option<PathBuf>,
+    /// Where the program keeps what is its own, and the hub's cache.
+    pub places: Places,
     /// A folder to open at once.
     pub open: Option<PathBuf>,
     /// What was kept, where it is not read from the storage.
     pub saved: Option<Saved>,
-    /// Where the Hugging Face hub's cache is, if not where the environment says.
-    pub cache: Option<PathBuf>,
 }
 
 /// The window: its screens, what it keeps, and its way to the work behind it.
 pub struct App {
     saved: Saved,
-    data: Option<PathBuf>,
-    #[cfg(not(target_arch = "wasm32"))]
-    cache: Option<PathBuf>,
+    places: Places,
     mail: Mail,
     inbox: Receiver<Message>,
     start: Start,
@@ -88,9 +86,7 @@ impl App {
         // Until the answer is there, the Plan screen plans for the CPU.
         work::open::devices(&mail);
         let mut app = Self {
-            data: options.data,
-            #[cfg(not(target_arch = "wasm32"))]
-            cache: options.cache,
+            places: options.places,
             mail,
             inbox,
             start: Start::default(),
@@ -188,6 +184,18 @@ impl App {
         self.shared.as_ref()
     }
 
+    /// Whatever goes on ends, for nobody waits for it any more.
+    fn end_all(&self) {
+        self.run.control.set(Wish::Stop);
+        self.plan.searching.control.set(Wish::Stop);
+        self.compare.control.set(Wish::Stop);
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            self.recover.control.set(Wish::Stop);
+            self.start.hub.stop();
+        }
+    }
+
     fn screen(&mut self, ui: &mut egui::Ui) -> Option<Action> {
         match self.saved.screen {
             Screen::Start => self.start.ui(ui),
@@ -226,7 +234,13 @@ impl App {
         let dropped = ctx.input(|i| i.raw.dropped_files.first().map(|f| f.path().to_path_buf()));
         let Some(path) = dropped else { return };
         // A drop has no question before it, so the screen says what the folder is for.
-        let pick = if self.saved.screen == Screen::Inspect { Pick::Inspect } else { Pick::Model };
+        let pick = match self.saved.screen {
+            Screen::Inspect => Pick::Inspect,
+            Screen::Compare => Pick::Compare,
+            #[cfg(not(target_arch = "wasm32"))]
+            Screen::Recover => Pick::Recover,
+            Screen::Start | Screen::Plan | Screen::Run | Screen::Steps => Pick::Model,
+        };
         self.picked(pick, vec![meant_by(&path)]);
     }
 }
@@ -283,19 +297,14 @@ impl eframe::App for App {
 
     fn on_exit(&mut self) {
         // Finished layers are on the disk; the next start offers to go on.
-        self.run.control.set(Wish::Stop);
-        self.plan.searching.control.set(Wish::Stop);
-        #[cfg(not(target_arch = "wasm32"))]
-        self.recover.control.set(Wish::Stop);
+        self.end_all();
     }
 }
 
-/// The model that is meant by what was dropped: a file that holds weights itself, or else the folder that a file such
-/// as tokenizer.json lies in.
+/// The model that is meant by what was dropped: a file that stands for one, or else the folder that a file such as a
+/// card lies in.
 fn meant_by(path: &Path) -> PathBuf {
-    const OWN: [&str; 3] = ["gguf", "safetensors", "zip"];
-    let is_own = path.extension().is_some_and(|end| OWN.iter().any(|own| end.eq_ignore_ascii_case(own)));
-    path.parent().filter(|_| path.is_file() && !is_own).unwrap_or(path).to_owned()
+    path.parent().filter(|_| path.is_file() && ModelFile::of(path).is_none()).unwrap_or(path).to_owned()
 }
 
 /// The pruning kernels run on the device that draws the window, where it can compute. Where it
@@ -324,11 +333,7 @@ pub fn computing(setup: &mut eframe::egui_wgpu::WgpuSetup) {
 /// A clean end of a run that nobody waits for any more.
 impl Drop for App {
     fn drop(&mut self) {
-        self.run.control.set(Wish::Stop);
-        self.plan.searching.control.set(Wish::Stop);
-        #[cfg(not(target_arch = "wasm32"))]
-        self.recover.control.set(Wish::Stop);
-        self.compare.control.set(Wish::Stop);
+        self.end_all();
     }
 }
 
@@ -344,14 +349,14 @@ mod tests {
     #[test]
     fn what_is_dropped_is_a_file_of_weights_or_the_folder_of_another() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["m.gguf", "M.SAFETENSORS", "m.zip", "config.json"] {
+        for name in ["m.gguf", "M.SAFETENSORS", "m.zip", "config.json", "README.md"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let meant = |name: &str| meant_by(&folder.path().join(name));
-        for own in ["m.gguf", "M.SAFETENSORS", "m.zip", "no-such-folder"] {
+        for own in ["m.gguf", "M.SAFETENSORS", "m.zip", "config.json", "no-such-folder"] {
             assert_eq!(meant(own), folder.path().join(own));
         }
-        assert_eq!(meant("config.json"), folder.path());
+        assert_eq!(meant("README.md"), folder.path());
         assert_eq!(meant_by(folder.path()), folder.path());
     }
 }

@@ -7,6 +7,9 @@ use slimgpt::pipeline::Report;
 use slimgpt::shape::Site;
 use slimgpt::text::Windows;
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::control::Control;
+
 /// What decides the windows: while it stays the same they need not be cut again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
@@ -98,10 +101,12 @@ pub struct Lessons {
 pub enum HubNews {
     /// The models that its cache holds whole.
     Cached(Result<Vec<slimgpt::hub::Cached>, String>),
-    /// Of this name's download so many bytes are there, of so many.
-    Arrived(String, u64, u64),
-    /// This name's download is over: its folder.
-    Ended(String, Result<PathBuf, String>),
+    /// How far the download with this control is.
+    Arrived(Control, slimgpt::hub::Pace),
+    /// What the download with this control waits for.
+    HeldUp(Control, String),
+    /// The download with this control is over: the model's folder; without one it was stopped.
+    Ended(Control, Result<Option<PathBuf>, String>),
 }
 
 /// How a recovery ended.

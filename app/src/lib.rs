@@ -12,6 +12,7 @@ pub mod findings;
 mod frames;
 pub mod mail;
 pub mod model;
+pub mod places;
 pub mod platform;
 pub mod progress;
 mod remedy;

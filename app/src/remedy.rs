@@ -39,6 +39,7 @@ fn words(remedy: Remedy) -> String {
         }
         Remedy::OtherPlace => "choose another folder".into(),
         Remedy::Replace | Remedy::StartAfresh => "choose another folder, or check Replace what is there".into(),
+        Remedy::GetBase => "download it by its name, or put its folder beside this one".into(),
         // What the window does not offer cannot go wrong in it.
         Remedy::Stride(_)
         | Remedy::WindowProtocol

@@ -190,11 +190,7 @@ impl Settings {
 
     /// The folder to make.
     pub fn out(&self, model: &Model, ratio: f64) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let folder = model.folder().map_or_else(|| PathBuf::from("model"), PathBuf::from);
-            let name = folder.file_name().map_or("model".into(), |n| n.to_string_lossy().into_owned());
-            folder.with_file_name(format!("{name}-slim-{:.0}", 100.0 * ratio))
-        })
+        self.out.clone().unwrap_or_else(|| model.beside(&format!("slim-{:.0}", 100.0 * ratio)))
     }
 }
 

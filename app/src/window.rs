@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use eframe::egui::ViewportBuilder;
+use slimgpt_app::places::Places;
 use slimgpt_app::{APP_ID, App, Options};
 
 /// Opens the window; 1 where there is none to open.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let open = arguments.next().map(PathBuf::from);
-    let options = Options { data: slimgpt_app::app::data_dir(), open, ..Options::default() };
+    let places = Places { data: slimgpt_app::app::data_dir(), ..Places::default() };
+    let options = Options { places, open, ..Options::default() };
     let shown = eframe::run_native(APP_ID, native(), Box::new(|cc| Ok(Box::new(App::new(cc, options)))));
     match shown {
         Ok(()) => ExitCode::SUCCESS,

@@ -44,6 +44,7 @@ pub fn parse_config(raw: &Value) -> Result<ModelConfig, ReadError> {
         // The default of its class in transformers, which does not depend on the other sizes.
         Family::Qwen3 => 128,
         Family::Gemma2 | Family::Gemma3 => 256,
+        // 0 where there are more heads than dimensions, which `check` tells.
         _ => hidden_size / heads,
     });
     let (design, rope) = design::design(&config, family, layers.len(), head_dim)?;
@@ -186,6 +187,7 @@ impl Reader<'_> {
     /// The longest sequence that is computed as the model was made: where attention slides, the
     /// window, within which every token sees all before it.
     fn context(&self, family: Family) -> Result<usize, ReadError> {
+        // 2048 is the default of LLaMA's class in transformers.
         let context = self.optional_count("max_position_embeddings", LONGEST)?.unwrap_or(2048);
         let slides = match family {
             // Every layer of these slides where there is a window.

@@ -50,6 +50,7 @@ impl Dtype {
 
     /// The narrowest type that holds every value of both.
     pub fn wider(self, other: Self) -> Self {
+        // f16 has more digits and bf16 the wider range: only f32 holds what both hold.
         if self == other { self } else { Self::F32 }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{CONFIG, INDEX, SINGLE, is_named_by, set_of};
-use super::{Adapter, ReadError};
+use super::{Adapter, ModelFile, ReadError};
 use crate::{disk, gguf};
 
 const WEIGHTS: &str = ".safetensors";
@@ -35,15 +35,15 @@ pub fn locate(path: &Path) -> Result<Located, ReadError> {
         return if is_adapter { adapter(path) } else { Ok(Located::Model(path.to_owned())) };
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let small = name.to_lowercase();
-    match path.is_file() {
-        true if name == CONFIG => Ok(Located::Model(folder_of(path))),
-        true if [Adapter::CONFIG, Adapter::FACTORS].contains(&&*name) => locate(&folder_of(path)),
-        true if small.ends_with(WEIGHTS) => weights(path, &name),
-        true if small.ends_with(".zip") => Ok(Located::Packed(path.to_owned())),
+    match ModelFile::of(path).filter(|_| path.is_file()) {
+        // A folder has several of them, and is what is meant by each.
+        Some(ModelFile::Json) => locate(&folder_of(path)),
+        Some(ModelFile::Safetensors) if name == Adapter::FACTORS => locate(&folder_of(path)),
+        Some(ModelFile::Safetensors) => weights(path, &name),
+        Some(ModelFile::Zip) => Ok(Located::Packed(path.to_owned())),
         // The first has the keys. Where it is missing, whoever opens it says so.
-        true if small.ends_with(".gguf") => Ok(Located::Model(gguf::parts(path).swap_remove(0))),
-        _ => Ok(Located::Model(path.to_owned())),
+        Some(ModelFile::Gguf) => Ok(Located::Model(gguf::parts(path).swap_remove(0))),
+        None => Ok(Located::Model(path.to_owned())),
     }
 }
 

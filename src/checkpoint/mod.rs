@@ -18,6 +18,7 @@ mod halves;
 mod head;
 #[cfg(not(target_arch = "wasm32"))]
 mod locate;
+mod model_file;
 mod names;
 mod open;
 mod output;
@@ -43,12 +44,13 @@ pub use generation::generation_ends;
 pub use halves::Halves;
 #[cfg(not(target_arch = "wasm32"))]
 pub use locate::{Located, locate};
+pub use model_file::ModelFile;
 pub use open::{Checkpoint, decode_layer, decode_tensors};
 #[cfg(not(target_arch = "wasm32"))]
 pub use output::{SHARD_BYTES, assemble};
 pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 #[cfg(not(target_arch = "wasm32"))]
-pub use packed::{unpacked, unpacked_here};
+pub use packed::{OnBytes, unpacked, unpacked_here};
 pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

@@ -129,6 +129,7 @@ impl Checkpoint {
     fn from_shards(raw_config: Value, mut shards: Vec<Shard>, place: Option<PathBuf>) -> Result<Self, ReadError> {
         let mut config = parse_config(&raw_config)?;
         let Head { tied, note } = Head::find(&raw_config, &mut shards);
+        // What is stored decides, not config.json's flag.
         config.tied_head = tied;
         let shard_of = shard_of(&shards)?;
         let left_over = is_quantised(&raw_config).then(|| {

@@ -46,6 +46,7 @@ impl Types {
         let elements = |dtype: Dtype| tensors.iter().filter(|t| t.1 == dtype).map(|t| t.2).sum::<usize>();
         let mut bulk = tensors.first().map_or(Dtype::F32, |t| t.1);
         for (_, dtype, _) in tensors {
+            // More, and not as many: of two alike the one of the first tensor stays.
             if elements(*dtype) > elements(bulk) {
                 bulk = *dtype;
             }

@@ -32,6 +32,7 @@ impl HostTensor {
         let columns = self.shape[1];
         for (row, b) in self.values.chunks_exact_mut(columns).zip(b.chunks_exact(rank)) {
             for (j, value) in row.iter_mut().enumerate() {
+                // In f64 and rounded once, as if the weight had been trained itself.
                 let sum: f64 = b.iter().enumerate().map(|(r, &b)| f64::from(b) * f64::from(a[r * columns + j])).sum();
                 *value = (f64::from(*value) + scale * sum) as f32;
             }

@@ -46,6 +46,7 @@ pub fn open_weights(model: &Path) -> Result<Checkpoint> {
 /// Opens a folder of which only the sizes are needed: its weights need not be there.
 pub fn open_sizes(model: &Path) -> Result<Checkpoint> {
     match Checkpoint::open(model) {
+        // Weights that are there and damaged are told: sizes alone are for where none can be read.
         Err(ReadError::NoWeights(_) | ReadError::NotThere { .. } | ReadError::Pickle { .. }) => {
             let sizes = Checkpoint::without_weights(model)?;
             tell(model, sizes.notes());

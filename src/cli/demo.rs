@@ -86,6 +86,7 @@ fn pruned(dense: &Path, device: &Device, target: f64, interrupt: &Interrupt) -> 
     let (checkpoint, windows, plan) = (&checkpoint, &windows, &plan);
     let job = Job { checkpoint, windows, plan, scores: None, device, clock: &clock, memory: &memory, typed: None };
     let mut progress = Progress::new(false, plan);
+    // Beside the dense one, in the folder that goes when the demo ends.
     let out = dense.with_file_name(&name);
     out::note(format_args!("{name}:"));
     block_on(prune_to_folder(&job, &out, false, &mut |event| {

@@ -81,7 +81,8 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
         _ if matches!(error.downcast_ref(), Some(SearchError::Stopped { .. } | SearchError::ClimbStopped { .. })) => {
             INTERRUPTED
         }
-        _ if error.is::<Interrupted>() => INTERRUPTED,
+        // Within an error of the library's too, as where a model is found by its name.
+        _ if error.is::<Interrupted>() || is_of_hub(error, |e| matches!(e, HubError::Stopped)) => INTERRUPTED,
         _ if matches!(error.downcast_ref(), Some(CompareError::Stopped { .. })) => INTERRUPTED,
         _ if is_usage(error) => WRONG_USAGE,
         _ => FAILED,
@@ -99,7 +100,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(e) if !matches!(e, PlanError::Memory(_)))
         || matches!(error.downcast_ref(), Some(RecoverError::Setting { .. } | RecoverError::OtherTeacher { .. }))
         || matches!(error.downcast_ref(), Some(EvalError::Stride { .. }))
-        || matches!(error.downcast_ref(), Some(HubError::NoName(_) | HubError::WhichFile { .. } | HubError::NoText { .. }))
+        || is_of_hub(error, |e| matches!(e, HubError::NoName(_) | HubError::WhichFile { .. } | HubError::NoText { .. }))
         || matches!(
             error.downcast_ref(),
             Some(
@@ -120,6 +121,11 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(CompareError::OtherModel { .. }))
         || matches!(error.downcast_ref(), Some(TextError::NoBos | TextError::WindowTooShort(_)))
         || matches!(error.downcast_ref(), Some(ChatError::Missing | ChatError::Unknown { .. }))
+}
+
+/// Whether an error, or what lies within it, is such a one of the hub.
+fn is_of_hub(error: &anyhow::Error, such: impl Fn(&HubError) -> bool) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<HubError>().is_some_and(&such))
 }
 
 fn is_refusal(error: &PlaceError) -> bool {
@@ -153,6 +159,7 @@ fn causes(error: &anyhow::Error) -> String {
 mod tests {
     use slimgpt::allocate::AllocateError;
     use slimgpt::pipeline::FolderError;
+    use slimgpt::session::FindError;
 
     use super::*;
 
@@ -190,7 +197,9 @@ mod tests {
         assert_eq!(code_of(&PipelineError::Stopped { finished: 1, layers: 2 }.into()), 130);
         assert_eq!(code_of(&Interrupted.into()), 130);
         assert_eq!(code_of(&CompareError::Stopped { finished: 1, cells: 2 }.into()), 130);
+        assert_eq!(code_of(&FindError::from(HubError::Stopped).into()), 130);
         assert_eq!(code_of(&Usage("no".into()).into()), 2);
+        assert_eq!(code_of(&HubError::NoName("dataset:".into()).into()), 2);
         assert_eq!(code_of(&PlanError::from(AllocateError::NoTarget).into()), 2);
         assert_eq!(code_of(&TextError::NoBos.into()), 2);
         let refused = || PlaceError::Exists { path: "out".into() };

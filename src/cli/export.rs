@@ -121,6 +121,7 @@ fn to_gguf(places: &Places, dtype: Option<FileType>, modelfile: bool) -> Result<
         named("--modelfile", modelfile::place(&places.out).ask(std::slice::from_ref(&places.model)))?;
     }
     let checkpoint = places.adapter.on(arguments::open_weights(&places.model)?)?;
+    // Before anything is written: whoever wants other widths has lost no time.
     dtype.map_or(Ok(()), |dtype| hint_at_fallbacks(checkpoint.config(), dtype))?;
     let options = gguf::Options { dtype, overwrite: places.overwrite };
     let written = gguf::export(&checkpoint, &places.out, options, &mut counting("writing", places.json))?;
@@ -135,6 +136,7 @@ fn to_gguf(places: &Places, dtype: Option<FileType>, modelfile: bool) -> Result<
     if let Some(modelfile) = modelfile {
         out::line(format_args!("{}: for ollama create NAME -f", modelfile.display()))?;
     }
+    // Of a mixture it was said before.
     if !written.dtype.is_mixture() {
         hint_at_widths(checkpoint.config());
     }

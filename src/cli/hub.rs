@@ -3,17 +3,21 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use slimgpt::checkpoint::read_config;
-use slimgpt::export::huggingface::may_belong;
 use slimgpt::format;
-use slimgpt::hub::{Event, Hub, HubError, Name, Need, Settings, model_of_snapshot};
+use slimgpt::hub::{Event, Hub, HubError, Name, Need, Pace, Settings, model_of_snapshot};
+use slimgpt::session::{FindError, fetched};
 use slimgpt::text::is_readable;
 
+use super::interrupt::Interrupt;
 use super::located::located;
 use super::{out, progress};
+
+/// What is said when a download is asked to end.
+const KEPT: &str = "stopping; what has arrived is kept";
 
 /// Whether anything may be downloaded.
 #[derive(Args, Clone, Copy)]
@@ -59,10 +63,13 @@ impl<'a> Given<'a> {
         for model in self.models {
             if let Some(name) = model_name(model) {
                 let no_folder = || format!("{} is no folder here; as a name on the hub", model.display());
-                *model = source.model(&name, self.need).with_context(no_folder)?;
+                *model = match source.model(&name, self.need) {
+                    // That it is no folder has nothing to do with it.
+                    Err(stopped @ FindError::Hub(HubError::Stopped)) => return Err(stopped.into()),
+                    found => found.with_context(no_folder)?,
+                };
             }
-            let cached = |base: &str| Source::of_cache(self.json).model(&Name::of_model(base)?, Need::Whole).ok();
-            located(model, self.adapter.take(), &cached, self.json)?;
+            located(model, self.adapter.take(), &source.hub, self.json)?;
         }
         Ok(())
     }
@@ -87,6 +94,8 @@ fn is_nothing(path: &Path) -> bool {
 /// Where names are looked for.
 pub struct Source {
     hub: Hub,
+    /// Whether somebody wants a download to end.
+    interrupt: Interrupt,
     json: bool,
 }
 
@@ -95,60 +104,63 @@ impl Source {
     pub fn new(online: Online, json: bool) -> Self {
         let settings = Settings::of_environment();
         let offline = settings.offline || online.offline;
-        Self { hub: Hub::new(Settings { offline, ..settings }), json }
-    }
-
-    /// The cache alone: nothing is asked of anybody.
-    pub fn of_cache(json: bool) -> Self {
-        Self::new(Online { offline: true }, json)
+        // Nobody listens yet: before a download begins a signal ends the program.
+        let interrupt = Interrupt::default();
+        let pressed = interrupt.clone();
+        let hub = Hub::new(Settings { offline, ..settings }).until(move || pressed.is_pressed());
+        Self { hub, interrupt, json }
     }
 
     /// The folder of a model.
-    pub fn model(&self, name: &Name, need: Need) -> Result<PathBuf> {
-        let mut shown = shown(self.json);
-        // Its sizes first: of a model that is not supported no weights are downloaded.
-        let folder = self.hub.model(name, Need::Config, &may_belong, &mut shown)?;
-        if need == Need::Config {
-            return Ok(folder);
-        }
-        read_config(&folder).with_context(|| name.to_string())?;
-        let folder = self.hub.model(name, need, &may_belong, &mut shown)?;
-        out::detail(format_args!("{name}: {}", folder.display()));
-        Ok(folder)
+    pub fn model(&self, name: &Name, need: Need) -> Result<PathBuf, FindError> {
+        let folder = fetched(&self.hub, name, need, &mut self.shown())?;
+        Ok(self.here(name, folder)?)
     }
 
     /// The file of a data set.
     pub fn text(&self, name: &Name) -> Result<PathBuf, HubError> {
-        let file = self.hub.text(name, &is_readable, &mut shown(self.json))?;
-        out::detail(format_args!("{name}: {}", file.display()));
-        Ok(file)
+        let file = self.hub.text(name, &is_readable, &mut self.shown())?;
+        self.here(name, file)
+    }
+
+    /// Says where it is, unless somebody has asked to end in the last moment.
+    fn here(&self, name: &Name, path: PathBuf) -> Result<PathBuf, HubError> {
+        if self.interrupt.is_pressed() {
+            return Err(HubError::Stopped);
+        }
+        out::detail(format_args!("{name}: {}", path.display()));
+        Ok(path)
+    }
+
+    /// Says what is downloaded, and shows how far it is. From the first byte to the last a signal ends the download;
+    /// before and after, where nothing is to be kept, the program.
+    fn shown(&self) -> impl FnMut(Event<'_>) + use<> {
+        let (interrupt, json, began) = (self.interrupt.clone(), self.json, Instant::now());
+        let (mut pace, mut shown) = (Pace::default(), None);
+        move |event| {
+            pace.note(&event, began.elapsed().as_secs_f64());
+            match event {
+                Event::Begins { name, endpoint, cache, files, bytes } => {
+                    let files = if files == 1 { "1 file".into() } else { format!("{files} files") };
+                    let (size, cache) = (format::bytes(bytes), cache.display());
+                    out::note(format_args!("downloading {name} from {endpoint}: {files}, {size}, to {cache}"));
+                    // The one before first, or its end would be that of this one too.
+                    drop(shown.take());
+                    shown = Some((progress::bytes("downloading", json), interrupt.listening(KEPT)));
+                }
+                Event::Arrived { .. } => {
+                    shown.iter_mut().for_each(|(bar, _)| bar(pace.arrived(), pace.to_come));
+                }
+                Event::Waiting { file } => out::note(format_args!("another process downloads {file}: waiting for it")),
+                Event::Again { file, reason, seconds } => {
+                    out::note(format_args!("{file}: {reason}; trying again in {}", format::seconds(seconds)));
+                }
+            }
+        }
     }
 }
 
 /// What a model is called: by its name on the hub where it lies in the cache, else by its folder.
 pub fn model_called(folder: &Path) -> String {
     model_of_snapshot(folder).unwrap_or_else(|| folder.display().to_string())
-}
-
-/// Says what is downloaded, and shows how far it is.
-fn shown(json: bool) -> impl FnMut(Event<'_>) {
-    let mut bar = None;
-    move |event| match event {
-        Event::Begins { name, endpoint, cache, files, bytes } => {
-            let files = if files == 1 { "1 file".into() } else { format!("{files} files") };
-            let size = format::bytes(bytes);
-            out::note(format_args!("downloading {name} from {endpoint}: {files}, {size}, to {}", cache.display()));
-            bar = Some((bytes, progress::bytes("downloading", json)));
-        }
-        Event::Arrived { done, total } => {
-            if let Some((bytes, bar)) = &mut bar {
-                // What earlier tries brought says nothing about the rate of this one.
-                bar(done.saturating_sub(total.saturating_sub(*bytes)), *bytes);
-            }
-        }
-        Event::Waiting { file } => out::note(format_args!("another process downloads {file}: waiting for it")),
-        Event::Again { file, reason, seconds } => {
-            out::note(format_args!("{file}: {reason}; trying again in {}", format::seconds(seconds)));
-        }
-    }
 }

@@ -111,6 +111,7 @@ fn object(checkpoint: &Checkpoint, report: Option<&Report>) -> Value {
         "dense": config.dense, "dense_parameters": config.unpruned().parameters(),
         "layers": config.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),
         "report": report,
+        // A model that was never measured has none.
         "evaluation": checkpoint.folder().and_then(|folder| EvalRecord::read(folder).ok()).map(|record| record.entries),
     })
 }

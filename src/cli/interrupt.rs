@@ -1,8 +1,9 @@
 //! Being asked to end (Ctrl-C, SIGTERM, SIGHUP; on Windows also a closed console): the first time
-//! stops at the next event or token, with what is finished kept; the second at once.
+//! stops at the next event or token, with what is finished kept; the second at once. Several parts of a command may
+//! listen one after the other, as a download before the work.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use slimgpt::pipeline::Flow;
 
@@ -13,8 +14,49 @@ use super::out;
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
+/// Who is told that the end is asked for, and what is said of it then.
+type Listener = (Interrupt, &'static str);
+
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// Puts a listener in the place of the one before, which is returned.
+fn set_listener(listener: Option<Listener>) -> Option<Listener> {
+    // A handler can be set once in a program.
+    static HANDLER: Once = Once::new();
+    let before = std::mem::replace(&mut *LISTENER.lock().unwrap_or_else(PoisonError::into_inner), listener);
+    HANDLER.call_once(|| {
+        // No reason not to begin: the work can be gone on with all the same.
+        if let Err(error) = set_handler(on_signal) {
+            out::note(format_args!("note: Ctrl-C and signals will stop at once ({error})"));
+        }
+    });
+    before
+}
+
+/// What a signal does. It runs on a thread of its own, where everything may be called.
+fn on_signal() {
+    let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match listener {
+        // The second finds what the first left.
+        Some((pressed, kept)) if !pressed.0.swap(true, Ordering::SeqCst) => {
+            out::note(format_args!("\n{kept} (once more, with Ctrl-C or a signal, stops at once)"));
+        }
+        // Whatever has its name on the disk is whole.
+        _ => std::process::exit(INTERRUPTED.into()),
+    }
+}
+
+/// A part of a command that is told; once it is dropped, whoever was told before is told again.
+pub struct Listening(Option<Listener>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        set_listener(self.0.take());
+    }
+}
+
 impl Interrupt {
-    /// Listens from now on. Once in a program.
+    /// Listens from now on.
     pub fn listen() -> Self {
         Self::listen_saying("stopping; finished layers are kept")
     }
@@ -22,19 +64,13 @@ impl Interrupt {
     /// Listens from now on, and says this when the end is asked for.
     pub fn listen_saying(kept: &'static str) -> Self {
         let pressed = Self::default();
-        let flag = pressed.0.clone();
-        let listening = set_handler(move || {
-            // The second finds what the first left. Whatever has its name on the disk is whole.
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(INTERRUPTED.into());
-            }
-            out::note(format_args!("\n{kept} (once more, with Ctrl-C or a signal, stops at once)"));
-        });
-        // No reason not to begin: the work can be gone on with all the same.
-        if let Err(error) = listening {
-            out::note(format_args!("note: Ctrl-C and signals will stop at once ({error})"));
-        }
+        set_listener(Some((pressed.clone(), kept)));
         pressed
+    }
+
+    /// Listens as long as the answer lives, and says this when the end is asked for.
+    pub fn listening(&self, kept: &'static str) -> Listening {
+        Listening(set_listener(Some((self.clone(), kept))))
     }
 
     /// Whether it was asked for.
@@ -70,7 +106,7 @@ fn handle_hangups(by: nix::sys::signal::SigHandler) -> Option<nix::sys::signal::
 
 /// Begins to listen. A hangup that was to be ignored is ignored further.
 #[cfg(unix)]
-fn set_handler(on_signal: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
+fn set_handler(on_signal: fn()) -> Result<(), ctrlc::Error> {
     let ignored = hangups_are_ignored();
     ctrlc::set_handler(on_signal)?;
     if ignored {
@@ -81,6 +117,6 @@ fn set_handler(on_signal: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Er
 
 /// Begins to listen.
 #[cfg(not(unix))]
-fn set_handler(on_signal: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
+fn set_handler(on_signal: fn()) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(on_signal)
 }

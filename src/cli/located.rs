@@ -1,69 +1,54 @@
-//! What people have in place of a model's folder or its GGUF (one file of several, an archive, an adapter): before a
-//! command begins, each becomes the path that is opened.
+//! What people have in place of a model's folder or its GGUF: before a command begins, the path that is opened comes into
+//! its place, and what was done for that is said.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use slimgpt::checkpoint::{Located, locate, unpacked, unpacked_here};
+use anyhow::Result;
+use slimgpt::checkpoint::{Located, locate, unpacked_here};
+use slimgpt::hub::Hub;
+use slimgpt::session::{Found, found};
 
 use super::exit::Usage;
 use super::{out, progress};
 
 /// Puts the path that is opened in the place of a model's. An adapter goes into `adapter`, where the command takes one,
-/// and the model that it was trained on comes into its place, perhaps from the cache as `cached` finds it.
-pub fn located(
-    model: &mut PathBuf,
-    adapter: Option<&mut Option<PathBuf>>,
-    cached: &dyn Fn(&str) -> Option<PathBuf>,
-    json: bool,
-) -> Result<()> {
-    let (folder, base) = match locate(model)? {
-        Located::Model(path) => {
-            *model = path;
-            return Ok(());
-        }
-        Located::Packed(zip) => {
-            let folder = unpacked(&zip, &unpacked_here(), &mut progress::bytes("unpacking", json))?;
-            out::detail(format_args!("{}: unpacked in {}", zip.display(), folder.display()));
-            *model = folder;
-            return Ok(());
-        }
-        Located::Adapter { folder, base } => (folder, base),
-    };
-    let Some(adapter) = adapter else {
-        let what = "holds low-rank factors for";
-        let shown = folder.display();
-        return Err(Usage(format!(
-            "{shown} {what} {base} and no model; this command takes whole ones: make one with `slimgpt export padded {shown} --out DIR`"
-        ))
-        .into());
-    };
-    let shown = folder.display();
-    if let Some(other) = adapter {
-        let what = "holds low-rank factors, and so does --adapter";
-        return Err(Usage(format!("{shown} {what} {}: give one of them", other.display())).into());
+/// and the model that it was trained on comes into its place.
+pub fn located(model: &mut PathBuf, adapter: Option<&mut Option<PathBuf>>, hub: &Hub, json: bool) -> Result<()> {
+    let located = locate(model)?;
+    // Before their model is looked for, which need not be here where a command takes no factors.
+    if let Located::Adapter { folder, base } = &located {
+        refuse(folder, base, adapter.as_deref())?;
     }
-    // Nothing is downloaded, because nobody typed its name.
-    let Some(found) = beside(&folder, &base).or_else(|| cached(&base)) else {
-        bail!(
-            "{shown} holds low-rank factors for {base}, which is neither beside it nor in the cache; download it \
-             (`slimgpt inspect {base}` does), or give it in the place of MODEL and this folder as --adapter {shown}"
-        );
-    };
-    out::note(format_args!("{shown}: low-rank factors, added to {}", found.display()));
-    (*model, *adapter) = (found, Some(folder));
+    let found = found(located, hub, &unpacked_here(), &mut progress::bytes("unpacking", json))?;
+    tell(&found);
+    *model = found.model;
+    if let (Some(place), Some(folder)) = (adapter, found.adapter) {
+        *place = Some(folder);
+    }
     Ok(())
 }
 
-/// The model that an adapter was trained on, where the path leads that stands there, or beside the adapter.
-fn beside(folder: &Path, base: &str) -> Option<PathBuf> {
-    let around = folder.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let last = Path::new(base).file_name().map(|name| around.join(name));
-    let paths = [Some(folder.join(base)), last, Some(base.into())];
-    // A folder or a GGUF, not one more adapter.
-    let is_model = |path: &PathBuf| path.is_file() || path.join("config.json").is_file();
-    paths.into_iter().flatten().find_map(|path| match locate(&path) {
-        Ok(Located::Model(path)) => Some(path).filter(is_model),
-        _ => None,
-    })
+/// Refuses an adapter where the command takes none, or has one already.
+fn refuse(folder: &Path, base: &str, place: Option<&Option<PathBuf>>) -> Result<(), Usage> {
+    let shown = folder.display();
+    match place {
+        None => Err(Usage(format!(
+            "{shown} holds low-rank factors for {base} and no model; this command takes whole ones: make one with `slimgpt export padded {shown} --out DIR`"
+        ))),
+        Some(Some(other)) => Err(Usage(format!(
+            "{shown} holds low-rank factors, and so does --adapter {}: give one of them",
+            other.display()
+        ))),
+        Some(None) => Ok(()),
+    }
+}
+
+/// Says which model is opened, where it is not what was typed.
+fn tell(found: &Found) {
+    let (given, model) = (found.given.display(), found.model.display());
+    match &found.adapter {
+        Some(_) => out::note(format_args!("{given}: low-rank factors, added to {model}")),
+        None if found.given != found.model => out::detail(format_args!("{given}: unpacked in {model}")),
+        None => {}
+    }
 }

@@ -125,6 +125,7 @@ impl PlanCommand {
     /// A plan whose layers' sizes are not known yet has none to show.
     fn open(&self, plan: &Plan, config: &ModelConfig) -> Result<()> {
         if self.json {
+            // Sizes of layers would be a guess here.
             return out::json(&Plan { layers: Vec::new(), ..plan.clone() });
         }
         out::line(OPEN)?;

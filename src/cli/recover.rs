@@ -98,6 +98,7 @@ impl Recover {
         let settings = self.learning.settings(self.examples.counted(), self.teacher.is_some(), checkpoint.config())?;
         let read = self.examples.files().iter().chain(self.text.files()).chain(&self.teacher);
         let reads: Vec<PathBuf> = [&self.model].into_iter().chain(read).cloned().collect();
+        // What stands there may be this very run's, which only the run itself knows.
         Place::new(&self.out, Kind::Recovered, true).ask(&reads).map_err(FolderError::from)?;
         if let Some(adapter) = &self.adapter_out {
             exit::named("--adapter-out", Place::new(adapter, Kind::Adapter, self.overwrite).ask(&reads))?;
@@ -150,6 +151,7 @@ impl Recover {
                 }
                 interrupt.flow()
             }));
+        // A bar that stays would stand within whatever is said next, be it an error.
         progress.pause();
         let record = record?;
         let after = measure.after("after", &self.out, EvalEntry::PPL_BEFORE, &before)?;

@@ -63,6 +63,9 @@ pub(super) fn flags(remedy: Remedy) -> String {
             "measure this model on this device with `slimgpt bench MODEL --times FILE`, and search with --times FILE (`slimgpt search`, or --schedule search)".into()
         }
         Remedy::Online => "leave --offline out and HF_HUB_OFFLINE unset, once".into(),
+        Remedy::GetBase => {
+            "download it (`slimgpt inspect MODEL` with its name does), or give it in the place of MODEL and the factors' folder as --adapter DIR".into()
+        }
         Remedy::Cpu => "use --device cpu".into(),
         Remedy::OtherDevice => "use --device cpu, or another adapter of `slimgpt devices`".into(),
     }

@@ -96,6 +96,7 @@ fn tell_apart(folders: &mut [Folder], paths: &[PathBuf]) {
     let names: Vec<String> = folders.iter().map(|f| f.name.clone()).collect();
     for (folder, path) in folders.iter_mut().zip(paths) {
         if names.iter().filter(|n| **n == folder.name).count() > 1 {
+            // Two folders of one name in different places would be one in tables and figures.
             folder.name = path.display().to_string();
         }
     }

@@ -150,6 +150,7 @@ impl SearchCommand {
         };
         place.may_go(&self.out)?;
         disk::write_json(&self.out, &plan)?;
+        // Last: until the file is whole the state is all there is.
         disk::remove_file(&state)?;
         if self.json {
             out::json_line(&serde_json::json!({ "event": "finished", "targets": plan.targets, "rise": plan.rise }))?;

@@ -50,14 +50,13 @@ impl Growing {
     /// Shows the bytes that are there, from the first.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub fn read(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), DiskError> {
+    /// When they cannot be read, or `each` wants no more of them.
+    pub fn read<E: From<DiskError>>(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         self.file.seek(SeekFrom::Start(0)).map_err(DiskError::at("read", &self.path))?;
-        pieces(&mut self.file, &self.path, &mut |bytes| {
-            each(bytes);
-            Ok(())
-        })?;
-        self.file.seek(SeekFrom::End(0)).map(drop).map_err(DiskError::at("read", &self.path))
+        let shown = pieces(&mut self.file, &self.path, each);
+        // Also where not all was shown: what is added belongs at the end.
+        self.file.seek(SeekFrom::End(0)).map_err(DiskError::at("read", &self.path))?;
+        shown
     }
 
     /// Adds bytes at the end. They are the system's at once: what a killed process had is there for the next.
@@ -134,14 +133,18 @@ fn copied(target: &Path, pointer: &Path) -> Result<(), DiskError> {
 }
 
 /// Shows the bytes of a file from where it stands to its end.
-fn pieces(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8]) -> Result<(), DiskError>) -> Result<(), DiskError> {
+fn pieces<E: From<DiskError>>(
+    file: &mut File,
+    path: &Path,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut buffer = vec![0; BUFFER];
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(n) => each(&buffer[..n])?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(DiskError::at("read", path)(error)),
+            Err(error) => return Err(DiskError::at("read", path)(error).into()),
         }
     }
 }

@@ -78,11 +78,13 @@ impl Zip {
         if entry.is_encrypted {
             return Err(wrong("is encrypted; unpack it with its password first"));
         }
+        // The list does not say it: what stands before the data may be longer than what the list has of it.
         let begin = data_of(&mut self.file, entry).map_err(DiskError::at("read", &path))?;
         if begin.checked_add(entry.packed).is_none_or(|end| end > self.length) {
             return Err(wrong("ends behind the end of the file; get it again"));
         }
         self.file.seek(SeekFrom::Start(begin)).map_err(DiskError::at("read", &path))?;
+        // Never into the next entry, whatever the packed bytes say.
         let packed = (&mut self.file).take(entry.packed);
         let mut bytes: Box<dyn Read + '_> = match entry.method {
             0 => Box::new(packed),
@@ -168,6 +170,7 @@ fn list(file: &mut File, length: u64) -> io::Result<Option<(u64, u64)>> {
         let record = Record(&end[at..]);
         end[at..].starts_with(b"PK\x05\x06") && record.u16(20) == Some((end.len() - at - LAST) as u64)
     };
+    // From the end: what looks like a mark before it is of a file that is packed.
     let Some(at) =
         (0..=end.len().saturating_sub(LAST)).rev().filter(|at| at + LAST <= end.len()).find(|&at| is_last(at))
     else {

@@ -141,6 +141,7 @@ fn head(checkpoint: &Checkpoint, on: &TensorDevice) -> Result<Head, EvalError> {
 fn groups<'a>(inputs: &[&'a [u32]]) -> Vec<Vec<Vec<&'a [u32]>>> {
     let mut groups: Vec<Vec<Vec<&[u32]>>> = vec![Vec::new()];
     let mut held = 0;
+    // A piece is one tensor, whose windows are of one length.
     for piece in inputs.chunk_by(|a, b| a.len() == b.len()) {
         for piece in piece.chunks((PIECE_TOKENS / piece[0].len()).max(1)) {
             let tokens = piece.len() * piece[0].len();

@@ -61,6 +61,7 @@ pub fn rouge_l(prediction: &str, reference: &str) -> f64 {
             union.extend(common(&words(own), &words(other)));
         }
     }
+    // As the package counts them: a word that is said twice is one.
     let different =
         |sentences: &[String]| sentences.iter().flat_map(|s| s.split(' ')).collect::<HashSet<_>>().len() as f64;
     let (precision, recall) = (union.len() as f64 / different(&prediction), union.len() as f64 / different(&reference));
@@ -94,6 +95,7 @@ fn common(x: &[String], y: &[String]) -> Vec<String> {
         if x[i - 1] == y[j - 1] {
             found.push(x[i - 1].clone());
             (i, j) = (i - 1, j - 1);
+        // Where both are as long the package goes this way, and another way has other words.
         } else if longest[(i - 1) * width + j] > longest[i * width + j - 1] {
             i -= 1;
         } else {

@@ -94,6 +94,7 @@ fn layer(i: usize, config: &ModelConfig, layer: &LayerWeights, types: &Types) ->
     let tensor = |part| {
         let parts = beginning_with(part, [Projection::QKV, Projection::GATE_UP]);
         let name = format!("transformer.layers.{i}.{}.weight", name(*parts.first()?)?);
+        // One tensor has one type: the widest, or what was stored more exactly would be rounded.
         Some((name, HostTensor::of_parts(&parts, layer), types.widest(i, &parts)?))
     };
     config.parts().filter_map(tensor).collect()

@@ -69,6 +69,7 @@ impl<R: Read> Cursor<R> {
         if found > most {
             return Err(GgufError::TooMany { what: format!("the number of {what}"), found, most });
         }
+        // It does not overflow: both are small.
         match found * bytes <= self.left() {
             true => Ok(found as usize),
             false => Err(GgufError::Ends(what.to_owned())),

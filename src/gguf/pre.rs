@@ -106,6 +106,7 @@ impl Rule {
             Cut::DigitsAndWords => steps(json!({ "type": "Digits", "individual_digits": true }), bytes(true)),
             Cut::Split(pattern) => steps(
                 json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false }),
+                // The words are cut already; GPT-2's expression would cut them again.
                 bytes(false),
             ),
         }

@@ -14,6 +14,7 @@ const TENSORS: &str = "split.tensors.count";
 /// The names of the files of a model, the first one first, where `name` is one of several by its form.
 #[cfg(not(target_arch = "wasm32"))]
 fn names(name: &str) -> Option<impl Iterator<Item = String>> {
+    // llama.cpp finds the others by exactly this form.
     const DIGITS: usize = 5;
     let number = |digits: &str| digits.parse::<u32>().ok().filter(|_| digits.len() == DIGITS);
     let (numbered, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
@@ -40,6 +41,7 @@ impl Header {
     /// # Errors
     /// When the key is not a whole number.
     pub fn parts(&self) -> Result<u64, GgufError> {
+        // A model in one file has no such key.
         Ok(self.whole(COUNT)?.unwrap_or(1).max(1))
     }
 
@@ -53,6 +55,7 @@ impl Header {
         for (part, other) in (1..).zip(others) {
             other.is_part(part, count)?;
             let part = part as usize;
+            // Where a tensor begins is counted in its own file.
             self.tensors.extend(other.tensors.into_iter().map(|tensor| TensorInfo { part, ..tensor }));
         }
         let found = self.tensors.len() as u64;

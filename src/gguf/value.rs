@@ -45,6 +45,7 @@ fn scalar<R: Read>(cursor: &mut Cursor<R>, kind: Kind, key: &str) -> Result<Valu
         Kind::I16 => Value::Whole(i16::from_le_bytes(cursor.array(key)?).into()),
         Kind::U32 => Value::Whole(cursor.u32(key)?.into()),
         Kind::I32 => Value::Whole(i32::from_le_bytes(cursor.array(key)?).into()),
+        // What no i64 holds is beyond every bound that a number is held to.
         Kind::U64 => Value::Whole(i64::try_from(cursor.u64(key)?).unwrap_or(i64::MAX)),
         Kind::I64 => Value::Whole(i64::from_le_bytes(cursor.array(key)?)),
         Kind::F32 => Value::Float(decimal(f32::from_le_bytes(cursor.array(key)?))),

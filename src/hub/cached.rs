@@ -30,6 +30,7 @@ fn of(cache: &Path, folder: &str) -> Option<Cached> {
     let name = Name::of_model(&id)?;
     let repository = Repository::of(cache, &name, true);
     let others = disk::names(&cache.join(folder).join("snapshots")).unwrap_or_default();
+    // The branch's own goes before what older downloads left.
     let commits =
         repository.commit(&name.revision).into_iter().chain(others.into_iter().filter(|name| is_commit(name)));
     let folder = commits.map(|commit| repository.snapshot(&commit)).find(|snapshot| is_whole(snapshot))?;

@@ -81,6 +81,7 @@ pub(super) fn weights<E>(
     index: impl FnOnce() -> Result<Option<BTreeSet<String>>, E>,
 ) -> Result<Vec<String>, E> {
     let has = |name: &str| files.iter().any(|file| file == name);
+    // The whole file goes before an index, as in transformers.
     if has(SINGLE) {
         return Ok(vec![SINGLE.into()]);
     }
@@ -89,6 +90,7 @@ pub(super) fn weights<E>(
     {
         return Ok(shards.into_iter().collect());
     }
+    // In folders lie other things, such as the model in its makers' own form.
     Ok(files.iter().filter(|file| file.ends_with(WEIGHTS) && !file.contains('/')).cloned().collect())
 }
 

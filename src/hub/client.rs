@@ -10,8 +10,9 @@ use ureq::{Agent, Body, ResponseExt as _};
 use super::error::HubError;
 use super::hash::Hash;
 use super::name::{Name, is_commit, is_inside};
-use super::retry;
+use super::retry::{self, Tries};
 use super::settings::{Settings, without_account};
+use super::waiting::Waiting;
 use crate::disk;
 
 /// Redirects that are followed.
@@ -48,6 +49,8 @@ pub(super) struct Listing {
 pub(super) struct Client<'a> {
     agent: Agent,
     settings: &'a Settings,
+    /// How answers are waited for.
+    pub waiting: Waiting<'a>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,27 +60,28 @@ enum Method {
 }
 
 impl<'a> Client<'a> {
-    pub fn new(settings: &'a Settings) -> Self {
+    pub fn new(settings: &'a Settings, waiting: Waiting<'a>) -> Self {
         let config = Agent::config_builder()
             .max_redirects(0)
+            // Headers of a refusal tell which it is.
             .http_status_as_error(false)
             .user_agent(concat!("slimgpt/", env!("CARGO_PKG_VERSION")))
             .timeout_resolve(Some(PATIENCE))
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
             .timeout_per_read(Some(STALLED));
-        Self { agent: config.build().into(), settings }
+        Self { agent: config.build().into(), settings, waiting }
     }
 
     /// The answer to a question, which is asked again where a connection broke or the hub is not well.
     pub fn patiently<T>(&self, ask: impl Fn() -> Result<T, HubError>) -> Result<T, HubError> {
-        for tried in 0..TRIES - 1 {
+        let mut tries = Tries::new(TRIES, self.settings.pause);
+        loop {
             match ask() {
-                Err(error) if error.may_pass() => std::thread::sleep(self.settings.pause * 2u32.pow(tried)),
+                Err(error) => self.waiting.pause(tries.failed(error)?)?,
                 answered => return answered,
             }
         }
-        ask()
     }
 
     /// The files of a repository at its revision.
@@ -85,8 +89,8 @@ impl<'a> Client<'a> {
         let (kind, id) = (name.holding.plural(), &name.id);
         let url = format!("{}/api/{kind}/{id}/revision/{}", self.settings.endpoint, encoded(&name.revision, false));
         let response = self.found(name, self.follow(name, Method::Get, url, 0)?, None)?;
-        let limit = response.into_body().into_with_config().limit(disk::SETTINGS);
-        let json = limit.read_to_vec().map_err(|error| match error {
+        let read = move || response.into_body().into_with_config().limit(disk::SETTINGS).read_to_vec();
+        let json = self.waiting.answer(read)?.map_err(|error| match error {
             ureq::Error::BodyExceedsLimit(_) => self.nonsense(name, "a list of files that does not end"),
             error => self.unreachable(name, &error),
         })?;
@@ -98,6 +102,7 @@ impl<'a> Client<'a> {
         let response = self.follow(name, Method::Head, self.address(name, revision, file), 0)?;
         let response = self.found(name, response, Some(file))?;
         let text = |key: &str| response.headers().get(key).and_then(|value| value.to_str().ok());
+        // Where the bytes lie elsewhere, the etag itself is that of what stands in their place.
         let etag = text("x-linked-etag").or_else(|| text("etag")).map(plain_etag);
         // It names a file in the cache: anything but a hash could lead elsewhere.
         let etag = etag.filter(|etag| Hash::of(etag, 0).is_some());
@@ -127,7 +132,7 @@ impl<'a> Client<'a> {
     /// The last answer behind all redirects; to a HEAD the last one of the hub itself, which alone tells of the file.
     fn follow(&self, name: &Name, method: Method, mut url: String, from: u64) -> Result<Response<Body>, HubError> {
         for _ in 0..=REDIRECTS {
-            let response = self.send(method, &url, from).map_err(|error| self.unreachable(name, &error))?;
+            let response = self.send(method, &url, from)?.map_err(|error| self.unreachable(name, &error))?;
             let to = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection());
             let Some(to) = to.and_then(|to| to.to_str().ok()) else { return Ok(response) };
             let next = absolute(&url, to).ok_or_else(|| self.nonsense(name, "a redirect to nowhere"))?;
@@ -146,7 +151,8 @@ impl<'a> Client<'a> {
         Err(self.nonsense(name, "one redirect after the other"))
     }
 
-    fn send(&self, method: Method, url: &str, from: u64) -> Result<Response<Body>, ureq::Error> {
+    /// The answer to one request, or why there is none.
+    fn send(&self, method: Method, url: &str, from: u64) -> Result<Result<Response<Body>, ureq::Error>, HubError> {
         let mut request = match method {
             Method::Head => self.agent.head(url),
             Method::Get => self.agent.get(url),
@@ -156,12 +162,12 @@ impl<'a> Client<'a> {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        match &self.settings.token {
-            Some(token) if origin(url) == origin(&self.settings.endpoint) => {
-                request.header(header::AUTHORIZATION, format!("Bearer {token}")).call()
-            }
-            _ => request.call(),
+        if let Some(token) = &self.settings.token
+            && origin(url) == origin(&self.settings.endpoint)
+        {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
+        self.waiting.answer(move || request.call())
     }
 
     /// The answer, unless it is a refusal.

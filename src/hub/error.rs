@@ -33,6 +33,9 @@ pub enum HubError {
         /// What went wrong.
         reason: String,
     },
+    /// Whoever waited for it did not want to wait any more. Not a fault.
+    #[error("the download was stopped; what has arrived is kept, and the next one goes on from there")]
+    Stopped,
     /// The connection broke, again and again.
     #[error(
         "{file} of {name} arrived only in part: {done} of {size} bytes ({reason}); the same command goes on from there"

@@ -1,7 +1,6 @@
 //! One file from the hub into the cache: what has arrived stays, the next try asks for the rest, and it gets its
 //! name only when its hash is that of the file.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,13 +10,13 @@ use super::error::HubError;
 use super::event::{Event, Observer};
 use super::hash::Hash;
 use super::name::Name;
+use super::retry::Tries;
 use super::settings::Settings;
+use super::waiting::{Waiting, pieces};
 use crate::disk::Growing;
 
-/// Tries in a row that bring nothing before it is given up.
-const TRIES: u32 = 5;
-/// Bytes that are read at once.
-const BUFFER: usize = 1 << 16;
+/// Tries in a row that bring nothing before it is given up: half a minute of pauses, in which a network comes back.
+const TRIES: u32 = 6;
 /// Between two looks whether another process has finished.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -88,7 +87,7 @@ impl Fetcher<'_> {
                 (told.observer)(Event::Waiting { file: wanted.file });
                 is_told = true;
             }
-            std::thread::sleep(LOOK);
+            self.client.waiting.pause(LOOK)?;
         }
     }
 
@@ -97,7 +96,7 @@ impl Fetcher<'_> {
         let Remote { etag, size, .. } = wanted.remote;
         let mut arriving =
             Arriving { part: Growing::open(&self.repository.incomplete(etag))?, hash: hash.clone(), anew: hash };
-        let was_begun = arriving.take_up(*size)?;
+        let was_begun = arriving.take_up(*size, self.client.waiting)?;
         let mut found = self.whole(wanted, &mut arriving, told)?;
         if found != *etag && was_begun {
             // What an earlier try left may be damaged, as after a power cut.
@@ -116,18 +115,17 @@ impl Fetcher<'_> {
     /// Downloads until all bytes are there, and returns their hash. Broken connections are tried again as long as
     /// they bring something.
     fn whole(&self, wanted: &Wanted<'_>, arriving: &mut Arriving, told: &mut Told<'_, '_>) -> Result<String, HubError> {
-        let mut fruitless = 0;
+        let mut tries = Tries::new(TRIES, self.settings.pause);
         while arriving.part.len() < wanted.remote.size {
             let before = arriving.part.len();
             let Err(error) = self.more(wanted, arriving, told) else { continue };
-            fruitless = if arriving.part.len() > before { 0 } else { fruitless + 1 };
-            if !error.may_pass() || fruitless >= TRIES {
-                return Err(error);
+            if arriving.part.len() > before {
+                tries.helped();
             }
-            let pause = self.settings.pause * 2u32.pow(fruitless);
-            let (file, seconds) = (wanted.file, pause.as_secs_f64());
-            (told.observer)(Event::Again { file, reason: &error.to_string(), seconds });
-            std::thread::sleep(pause);
+            let reason = error.to_string();
+            let pause = tries.failed(error)?;
+            (told.observer)(Event::Again { file: wanted.file, reason: &reason, seconds: pause.as_secs_f64() });
+            self.client.waiting.pause(pause)?;
         }
         Ok(arriving.hash.clone().finish())
     }
@@ -150,18 +148,15 @@ impl Fetcher<'_> {
                 return Err(broken(0, format!("no bytes from {from} on")));
             }
         }
-        let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; BUFFER];
+        let body = pieces(response.into_body().into_reader());
         while arriving.part.len() < remote.size {
-            let bytes = match body.read(&mut buffer) {
-                Ok(0) => return Err(broken(arriving.part.len(), "the connection ended".into())),
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(broken(arriving.part.len(), error.to_string())),
+            let piece = match self.client.waiting.next(&body)? {
+                None => return Err(broken(arriving.part.len(), "the connection ended".into())),
+                Some(piece) => piece.map_err(|error| broken(arriving.part.len(), error.to_string()))?,
             };
             // Never more than was told: a disk is not filled by a server that does not end.
             let missing = usize::try_from(remote.size - arriving.part.len()).unwrap_or(usize::MAX);
-            arriving.add(&buffer[..bytes.min(missing)])?;
+            arriving.add(&piece[..piece.len().min(missing)])?;
             told.arrived(arriving.part.len());
         }
         Ok(())
@@ -178,12 +173,16 @@ struct Arriving {
 
 impl Arriving {
     /// Takes up what an earlier try left of a file of so many bytes; whether that is anything.
-    fn take_up(&mut self, size: u64) -> Result<bool, HubError> {
+    fn take_up(&mut self, size: u64, waiting: Waiting<'_>) -> Result<bool, HubError> {
         if self.part.len() > size {
             self.restart()?;
         }
         let hash = &mut self.hash;
-        self.part.read(&mut |bytes| hash.update(bytes))?;
+        self.part.read(&mut |bytes| {
+            hash.update(bytes);
+            // Half of a large model takes half a minute.
+            waiting.go_on()
+        })?;
         Ok(!self.part.is_empty())
     }
 

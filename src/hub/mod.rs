@@ -14,8 +14,10 @@ mod event;
 mod fetch;
 mod hash;
 mod name;
+mod pace;
 mod retry;
 mod settings;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,8 +26,9 @@ pub use cache::model_of_snapshot;
 pub use cached::Cached;
 pub use choose::{Need, is_whole};
 pub use error::HubError;
-pub use event::Event;
+pub use event::{Event, Observer};
 pub use name::Name;
+pub use pace::Pace;
 pub use settings::Settings;
 
 use crate::device::room;
@@ -33,18 +36,26 @@ use crate::disk;
 use cache::Repository;
 use choose::{CONFIG, INDEX, TOKENIZER, lacking, shards, weights};
 use client::{Client, Listing, Remote};
-use event::Observer;
 use fetch::{Fetcher, Told, Wanted};
+use waiting::Waiting;
 
 /// A hub and its cache.
 pub struct Hub {
     settings: Settings,
+    is_stopped: Box<dyn Fn() -> bool>,
 }
 
 impl Hub {
     /// With these settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, is_stopped: Box::new(|| false) }
+    }
+
+    /// The same whose downloads end with [`HubError::Stopped`] soon after `is_stopped` says so, whatever is waited for.
+    /// It is asked several times a second.
+    #[must_use]
+    pub fn until(self, is_stopped: impl Fn() -> bool + 'static) -> Self {
+        Self { is_stopped: Box::new(is_stopped), ..self }
     }
 
     /// The folder of a model, with all that `need` asks for. Of files that are neither its config.json nor its
@@ -70,10 +81,12 @@ impl Hub {
             None if self.settings.offline => return Err(self.offline(name, &lacks.join(", "))),
             _ => {}
         }
-        let client = Client::new(&self.settings);
+        let client = self.client();
         let Listing { commit, files } = match usable {
             // A model without a tokenizer of that name is whole in the cache: whatever the hub refuses, it is used.
             Some(snapshot) => match client.list(name) {
+                // Whoever stops wants nothing opened afterwards.
+                Err(HubError::Stopped) => return Err(HubError::Stopped),
                 Err(_) => return Ok(snapshot),
                 Ok(listing) => listing,
             },
@@ -95,6 +108,7 @@ impl Hub {
             wanted.extend(weights);
         }
         download.files(&wanted, observer)?;
+        // Last, so that a branch leads to what is there.
         repository.refer(&name.revision, &commit)?;
         Ok(repository.snapshot(&commit))
     }
@@ -111,12 +125,13 @@ impl Hub {
         observer: &mut Observer<'_>,
     ) -> Result<PathBuf, HubError> {
         let repository = self.repository(name);
-        let client = Client::new(&self.settings);
+        let client = self.client();
         let (file, revision) = match &name.file {
             Some(file) => (file.clone(), name.revision.clone()),
             None if self.settings.offline => return Err(self.offline(name, "the list of its files; name one of them")),
             None => {
                 let Listing { commit, files } = client.patiently(|| client.list(name))?;
+                // At the commit of the list: the branch may move on meanwhile.
                 (only_text(name, files, is_text)?, commit)
             }
         };
@@ -134,9 +149,20 @@ impl Hub {
         Ok(repository.snapshot(&commit).join(file))
     }
 
+    /// The folder of a model that the cache holds whole. Nobody is asked.
+    pub fn held(&self, name: &Name) -> Option<PathBuf> {
+        let repository = self.repository(name);
+        let snapshot = repository.snapshot(&repository.commit(&name.revision)?);
+        is_whole(&snapshot).then_some(snapshot)
+    }
+
     /// The models that the cache holds whole, by their names. Nobody is asked.
     pub fn models(&self) -> Vec<Cached> {
         cached::models(&self.settings.cache)
+    }
+
+    fn client(&self) -> Client<'_> {
+        Client::new(&self.settings, Waiting { is_stopped: &*self.is_stopped })
     }
 
     fn repository(&self, name: &Name) -> Repository {
@@ -195,6 +221,7 @@ impl Download<'_> {
             let wanted = Wanted { name: self.name, file, remote };
             let is_new = fetcher.fetch(&wanted, &mut Told { observer: &mut *observer, before, total })?;
             brought.push((is_new, file, &remote.etag));
+            // What was there before is in no total.
             before = before.saturating_add(if is_absent { remote.size } else { 0 });
         }
         // Together at the end: a snapshot has all weights or none. Where there are no links bytes move to the file

@@ -1,10 +1,42 @@
-//! What a server says of when it may be asked again.
+//! When something is tried again: pauses that double, and what a server says of when it may be asked.
 
 use std::time::{Duration, SystemTime};
+
+use super::error::HubError;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Farthest year that is believed.
 const LAST_YEAR: u64 = 9999;
+
+/// Tries at one thing, each after a pause twice as long as that before: what is down for a second is asked soon, and what
+/// is down for longer not by everybody at once.
+pub(super) struct Tries {
+    pause: Duration,
+    most: u32,
+    failed: u32,
+}
+
+impl Tries {
+    /// At most so many in a row, of which the second comes after `pause`.
+    pub fn new(most: u32, pause: Duration) -> Self {
+        Self { pause, most, failed: 0 }
+    }
+
+    /// The pause before the next one. The error itself is all where there have been enough, or the next would end like
+    /// this one.
+    pub fn failed(&mut self, error: HubError) -> Result<Duration, HubError> {
+        self.failed += 1;
+        if !error.may_pass() || self.failed >= self.most {
+            return Err(error);
+        }
+        Ok(self.pause * 2u32.pow(self.failed - 1))
+    }
+
+    /// The last one has brought something, if not all: they are counted anew.
+    pub fn helped(&mut self) {
+        self.failed = 0;
+    }
+}
 
 /// Seconds from `now` until the time of a `Retry-After`: a number, or a date (RFC 9110, section 10.2.3).
 pub(super) fn seconds(said: &str, now: SystemTime) -> Option<u64> {
@@ -42,6 +74,19 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_double_until_there_were_enough() {
+        let broken = || HubError::Unreachable { name: String::new(), endpoint: String::new(), reason: String::new() };
+        let mut tries = Tries::new(4, Duration::from_secs(3));
+        let mut pauses = || tries.failed(broken()).ok().map(|pause| pause.as_secs());
+        assert_eq!([pauses(), pauses(), pauses(), pauses()], [Some(3), Some(6), Some(12), None]);
+        tries.helped();
+        assert_eq!(tries.failed(broken()).unwrap().as_secs(), 3);
+        // Whoever is refused is refused again.
+        assert!(tries.failed(HubError::NoName(String::new())).is_err());
+        assert!(tries.failed(HubError::Stopped).is_err());
+    }
 
     #[test]
     fn days_are_those_of_the_calendar() {

@@ -16,6 +16,7 @@ const USUAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the cache is, which hub is asked, and by whom.
 // Without Debug, which would show the token.
+#[derive(Clone)]
 pub struct Settings {
     /// The folder of repositories: `$HF_HUB_CACHE`, else `hub` in `$HF_HOME`, else in `huggingface` in
     /// `$XDG_CACHE_HOME` or `~/.cache`.
@@ -49,6 +50,7 @@ impl Settings {
             caches.join("huggingface")
         });
         let is_true = |name: &str| text(name).is_some_and(|value| is_true(&value));
+        // The second of two names is the older one, which huggingface_hub still reads.
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let kept = || {

@@ -43,6 +43,7 @@ impl Head {
     /// From where to where the vocabulary is gone through.
     pub fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let [vocab, d] = self.matrix.dims();
+        // A row at least, however wide it is.
         let step = (self.chunk / (d * size_of::<f32>())).clamp(1, vocab);
         (0..vocab).step_by(step).map(move |from| (from, vocab.min(from + step)))
     }
@@ -51,6 +52,7 @@ impl Head {
     pub fn logits(&self, normed: &Tensor<2>, (from, to): (usize, usize)) -> Tensor<2> {
         let [vocab, _] = self.matrix.dims();
         let logits = match to - from == vocab {
+            // Without a slice, which would be a copy.
             true => weighted(normed.clone(), &self.matrix),
             false => weighted(normed.clone(), &self.matrix.rows(from..to).into()),
         };

@@ -82,6 +82,7 @@ impl Block {
             Norms::Behind => (norm(Norm::PostAttention), None),
             Norms::Around => (norm(Norm::PostAttention), norm(Norm::PreFeedForward)),
         };
+        // Called only where the layer has the half: otherwise its parts are not there.
         let attention = || {
             let projections = [Projection::Q, Projection::K, Projection::V, Projection::O].map(linear);
             let [q_norm, k_norm] =
@@ -193,6 +194,7 @@ impl Block {
                 Norms::Before => feed_forward?.norm.as_ref(),
                 Norms::Behind | Norms::Around => attention?.added_norm.as_ref(),
             },
+            // The module is there in every model, and has this name only where norms stand around.
             Norm::PreFeedForward => feed_forward?.norm.as_ref().filter(|_| self.norms == Norms::Around),
             Norm::PostFeedForward => feed_forward?.added_norm.as_ref(),
         }

@@ -141,6 +141,7 @@ pub async fn prune_channels<E: Executor>(
             Selection::Elimination(_) => eliminate_channels(&site, &units, remove, steps).await?,
             Selection::Ranking(ranking) => {
                 let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
+                // All channels are one set, which gives all that goes.
                 Chosen::ranked(&units, scores, Quota::new(present, present, remove))?
             }
         };

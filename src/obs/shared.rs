@@ -25,6 +25,7 @@ pub trait Shared: Executor {
 impl<T: Real> Shared for CpuExecutor<T> {
     async fn rows(&self, sum: &Self::Sum, rows: Range<usize>) -> Result<Vec<f32>, ObsError> {
         let end = rows.end;
+        // Only the lower triangle is kept.
         let element = |i: usize, j: usize| if j <= i { sum[(i, j)].single() } else { 0.0 };
         Ok(rows.flat_map(|i| (0..end).map(move |j| element(i, j))).collect())
     }

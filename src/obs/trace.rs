@@ -169,7 +169,9 @@ impl Trace {
 /// # Errors
 /// As [`prune_heads`].
 pub async fn trace(x: &Matrix, weight: &Matrix, what: TraceTarget, options: &Options) -> Result<Trace, ObsError> {
+    // In f64, because what is shown is compared with what a reader computes by hand.
     let (inner, device) = (CpuExecutor::<f64>::new(), Device::flex());
+    // A swap brings columns back, which a row of removals does not show.
     let options = &Options { swaps: 0, ..*options };
     let executor = Traced::new(&inner, [weight.rows, weight.columns]);
     let mut hessian = Hessian::new(&executor, x.columns);

@@ -169,6 +169,9 @@ pub struct Report {
     pub run_id: Option<String>,
     /// The folder or the file that was pruned.
     pub source: Option<String>,
+    /// The folder of the low-rank factors that were added to it, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// In which types the weights of a quantised source are stored, in words; `None` where it is not
     /// quantised.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -203,6 +203,10 @@ impl<'a, E> Run<'a, E> {
             version: env!("CARGO_PKG_VERSION").into(),
             run_id,
             source: job.checkpoint.folder().map(|p| p.display().to_string()),
+            #[cfg(not(target_arch = "wasm32"))]
+            adapter: job.checkpoint.adapter().map(|p| p.display().to_string()),
+            #[cfg(target_arch = "wasm32")]
+            adapter: None,
             quantisation: job.checkpoint.quantisation(),
             device: job.device.name().into(),
             dtype: self.types.bulk(),

@@ -89,6 +89,7 @@ impl Kind {
             ),
             Self::Adapter => path.join("adapter_config.json").is_file(),
             Self::Checkpoint => path.join("config.json").is_file(),
+            // Others are added to it, and nothing in it is taken away.
             Self::Results => true,
             Self::Gguf => begins(path, b"GGUF"),
             Self::Modelfile => begins(path, b"# Made by slimgpt"),
@@ -113,6 +114,7 @@ pub(super) fn is_of_a_checkpoint(name: &str, path: &Path) -> bool {
     NAMES.contains(&name)
         || is_shard(name)
         || name.starts_with("slimgpt-eval.json")
+        // LICENSE, License.txt and license.md all occur.
         || LEGAL.iter().any(|legal| name.to_uppercase().starts_with(legal))
         || ["configuration_", "modeling_", "tokenization_"].iter().any(|code| name.starts_with(code))
             && name.ends_with(".py")
@@ -161,6 +163,7 @@ const NAMES: [&str; 28] = [
 /// `model-00001-of-00002.safetensors`.
 fn is_shard(name: &str) -> bool {
     let numbers = name.strip_prefix("model-").and_then(|rest| rest.strip_suffix(".safetensors"));
+    // Five digits, or more where there are more files.
     let is_number = |n: &str| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit());
     numbers.and_then(|n| n.split_once("-of-")).is_some_and(|(i, n)| is_number(i) && is_number(n))
 }

@@ -62,6 +62,7 @@ impl BlockType {
             Self::F16 => 1,
             Self::Q4_0 => 2,
             Self::Q4_1 => 3,
+            // 4 and 5 are no longer in ggml; 9 and 15 are what it multiplies with, and stand in no file.
             Self::Q5_0 => 6,
             Self::Q5_1 => 7,
             Self::Q8_0 => 8,

@@ -49,6 +49,7 @@ pub fn dequantise(kind: BlockType, bytes: &[u8]) -> Vec<f32> {
 pub fn quantise(kind: BlockType, values: &[f32]) -> Result<Vec<u8>, QuantError> {
     let uneven = QuantError::Uneven { kind, values: values.len() };
     let length = kind.size_of(values.len()).ok_or(uneven)?;
+    // A block shares its scale, so one such value would spoil all of it.
     if let Some(index) = values.iter().position(|v| !v.is_finite()) {
         return Err(QuantError::NotFinite { index, value: values[index] });
     }
@@ -65,6 +66,7 @@ pub fn quantise(kind: BlockType, values: &[f32]) -> Result<Vec<u8>, QuantError> 
         BlockType::Q5K => k::write_q5_k,
         BlockType::Q6K => k::write_q6_k,
     };
+    // Zeros, because codes of less than a byte are added to what stands there.
     let mut bytes = vec![0; length];
     match parallel::blocks(values, kind.elements(), &mut bytes, kind.bytes(), write) {
         None => Ok(bytes),

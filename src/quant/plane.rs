@@ -27,6 +27,7 @@ impl Plane {
         for (bytes, codes) in bytes.chunks_exact(self.span).zip(codes.chunks_exact_mut(self.run())) {
             for (i, stretch) in codes.chunks_exact_mut(self.span).enumerate() {
                 for (code, byte) in stretch.iter_mut().zip(bytes) {
+                    // Or-ed, because the other bits of a code lie in another plane.
                     *code |= (byte >> (self.bits * i) & self.mask()) << shift;
                 }
             }

@@ -62,6 +62,7 @@ fn five_bits(bytes: &[u8]) -> [u8; VALUES] {
 /// The largest magnitude becomes 127; halves are rounded away from zero.
 pub(super) fn write_q8_0(values: &[f32], block: &mut [u8]) -> bool {
     let d = largest(values).abs() / 127.0;
+    // One division for the block, as in ggml: to divide each value would round some of them otherwise.
     let inverse = inverse(d);
     block[2..].iter_mut().zip(values).for_each(|(code, value)| *code = (value * inverse).round() as i8 as u8);
     put_half(block, 0, d).1
@@ -76,6 +77,7 @@ pub(super) fn write_q4_0(values: &[f32], block: &mut [u8]) -> bool {
 pub(super) fn write_q4_1(values: &[f32], block: &mut [u8]) -> bool {
     let (d, m, codes) = from_minimum(values, 15);
     LOW.write(&codes, 0, &mut block[4..]);
+    // Not `&&`: the second is stored even where the first does not fit.
     put_half(block, 0, d).1 & put_half(block, 2, m).1
 }
 
@@ -100,8 +102,10 @@ fn put_five_bits(codes: &[u8], bytes: &mut [u8]) {
 /// Scale and codes 0 to 2·`zero` − 1, of which `zero` means 0: the value farthest from it becomes
 /// code 0, because there is one more of them on that side.
 fn with_sign(values: &[f32], zero: u8) -> (f32, [u8; VALUES]) {
+    // Of the other sign, so that code 0, which is `zero` steps below, stands for the largest.
     let d = largest(values) / -f32::from(zero);
     let inverse = inverse(d);
+    // What is cut off is never negative, so that adding a half before rounds.
     let code = |value: f32| ((value * inverse + (f32::from(zero) + 0.5)) as u8).min(2 * zero - 1);
     (d, std::array::from_fn(|i| code(values[i])))
 }

@@ -182,6 +182,7 @@ impl Learnt {
                 What::Head => matrix.take().unwrap_or_default(),
                 What::Embedding => {
                     let mut sum = embedding.take().unwrap_or_default();
+                    // A tied head is the embedding, which then learns from both ends.
                     if let Some(matrix) = matrix.take_if(|_| !has_head) {
                         sum.iter_mut().zip(matrix).for_each(|(sum, more)| *sum += more);
                     }
@@ -270,6 +271,7 @@ fn factors(config: &ModelConfig, shape: LayerShape, settings: &Settings, random:
     // A before B and layer after layer: the generator is one for all.
     let of = |projection: Projection| {
         let [out, input] = projection.axes().map(|axis| axis.entries(config, shape));
+        // As peft draws them. B is zero, so that the model begins as it was.
         let bound = 1.0 / (input as f32).sqrt();
         let a = (0..settings.rank * input).map(|_| random.random_range(-bound..bound)).collect();
         [

@@ -45,10 +45,12 @@ pub fn settings(report: &Report) -> Vec<Setting> {
         set("Memory, planned peak", memory(plan)),
         set("Made by", format!("slimgpt {}", report.version)),
     ];
+    // Said only where there is such a thing: most models have neither.
+    let adapter = report.adapter.iter().map(|folder| set("With the low-rank factors in", folder.clone()));
     let quantised = report.quantisation.iter().map(|types| set("Quantised source, stored in", types.clone()));
     let run = report.run_id.iter().map(|run| set("Run", run.clone()));
     let typed = report.timing.typed.iter().map(|typed| set("Typed", command_line(&typed.command)));
-    all.into_iter().chain(quantised).chain(run).chain(typed).collect()
+    all.into_iter().chain(adapter).chain(quantised).chain(run).chain(typed).collect()
 }
 
 /// Every setting as it was typed, or as it is when it is not typed.

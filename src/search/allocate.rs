@@ -54,6 +54,7 @@ fn priced(sites: &[Choices<'_>], target: usize) -> [Vec<usize>; 2] {
     while taken(sites, &at(high)) < target && high < 1e12 {
         high *= 4.0;
     }
+    // Until no number lies between the two.
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
         if taken(sites, &at(middle)) < target { low = middle } else { high = middle }
@@ -67,6 +68,7 @@ impl Choices<'_> {
         let worth = |choice: &Choice<'_>| choice.cost - price * choice.gone as f64;
         let mut best = 0;
         for (i, choice) in self.options.iter().enumerate() {
+            // Less, and not as little: of equal ones the first stays, so that equal searches end alike.
             if worth(choice) < worth(&self.options[best]) {
                 best = i;
             }

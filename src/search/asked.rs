@@ -91,6 +91,7 @@ pub(super) fn texts(asked: &Climb<'_>) -> Result<Texts, SearchError> {
     }
     let (probe, held_out) = (whole(asked.probe), whole(asked.held_out));
     for (windows, what) in [(&probe, "probe"), (&held_out, "held-out windows of a climb")] {
+        // A window of one token predicts nothing.
         if windows.first().is_none_or(|window| window.len() < 2) {
             return Err(SearchError::NoWindows(what));
         }

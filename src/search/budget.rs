@@ -76,6 +76,7 @@ impl<'a> Budget<'a> {
                 if !(most > 0.0 && most < now) {
                     return Err(SearchError::Time { asked: 1e3 * most, now: 1e3 * now });
                 }
+                // Rounded up, but for what rounding has put on a whole number.
                 let gone = (1e9 * (now - most) - 1e-3).ceil() as usize;
                 Ok(Self { config, measure: Measure::Nanoseconds(times), gone })
             }

@@ -89,6 +89,7 @@ impl<'a, 'e, E: Shared> Candidates<'a, 'e, E> {
     pub async fn judged(&mut self, plan: &Plan, look: &Look) -> Result<Outcome, SearchError> {
         let Self { asked, executor, config, windows, judge, kept, begun, on_event } = self;
         let (on, steps) = (asked.device.tensor_device(), look.steps);
+        // A GPU's memory is the pruning's; the CPU's is the host's already.
         let place = if asked.device.is_gpu() { Placement::Host } else { Placement::Device };
         let (first, behind) = kept.last(look.from);
         let mut states = match behind {
@@ -97,6 +98,7 @@ impl<'a, 'e, E: Shared> Candidates<'a, 'e, E> {
         };
         // Held-out states are kept nowhere: they go along from the first layer.
         states.truncate(judge.parts() + usize::from(look.with_held_out));
+        // Seconds and bytes stand in a report, and a candidate leaves none.
         let (clock, memory) = (|| 0.0, Peak::unknown);
         let job = Job {
             checkpoint: asked.checkpoint,

@@ -37,6 +37,7 @@ impl Choices<'_> {
     pub fn widest(&self) -> Option<usize> {
         let counts = self.options.iter().filter(|choice| !choice.is_whole());
         let mut gone: Vec<usize> = counts.map(|choice| choice.gone).collect();
+        // Of heads there may be two curves one behind the other, by key/value heads and by query heads.
         gone.sort_unstable();
         gone.windows(2).map(|pair| pair[1] - pair[0]).max().filter(|&step| step > 0)
     }
@@ -123,6 +124,7 @@ fn whole<'a>(map: &'a Map, layer: usize, site: Site, budget: &Budget<'_>, bounds
 fn counts<'a>(curve: &'a Curve, shape: LayerShape, measure: Measure<'_>, bounds: &Bounds) -> Vec<Choice<'a>> {
     let multiple = bounds.channel_multiple.filter(|_| curve.cut == Cut::Channels).unwrap_or(1);
     let is_whole = |removed: &usize| after(shape, curve.cut, *removed).channels.is_multiple_of(multiple);
+    // The last unit stays: a site of which nothing is left is a choice of its own, where that may be.
     let most = curve.most().min(units(shape, curve.cut).saturating_sub(1));
     let choice = |removed| Choice {
         what: Goes::Units(curve, removed),

@@ -129,6 +129,7 @@ impl Ground<'_> {
     /// Prunes what an earlier session went on from, for its states.
     async fn rebuild<E: Shared>(&self, all: &mut Candidates<'_, '_, E>, state: &Climbing) -> Result<(), SearchError> {
         let plan = all.plan(self.field.sizes(&state.chosen))?;
+        // It was judged before: only its states are wanted.
         let look = Look { from: 0, most: f64::NEG_INFINITY, with_held_out: false, steps: state.steps };
         let outcome = all.judged(&plan, &look).await?;
         all.take(outcome.before);
@@ -145,6 +146,7 @@ impl Ground<'_> {
                     // A pruning keeps some channels of every layer, of which the map knows nothing.
                     Err(_) => state.tried.push(made),
                 },
+                // Shorter moves may be left where all of this length were tried.
                 None if state.units > 1 => state.units /= 2,
                 None => return None,
             }

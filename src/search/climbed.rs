@@ -118,8 +118,10 @@ impl Climbing {
         self.chosen = made.made(&self.chosen);
         (self.best, self.held_out_best) = (judged, None);
         self.accepted += 1;
+        // From other sizes the same move costs something else.
         self.tried.clear();
         self.rejected = 0;
+        // What led down may lead on: every candidate costs a pruning, so longer steps are tried first.
         self.units = (2 * self.units).min(MOST_UNITS);
     }
 
@@ -127,6 +129,7 @@ impl Climbing {
     pub(super) fn reject(&mut self, made: Move) {
         self.tried.push(made);
         self.rejected += 1;
+        // Near the bottom only short steps lead down.
         if self.rejected >= PATIENCE && self.units > 1 {
             (self.units, self.rejected) = (self.units / 2, 0);
         }

@@ -55,9 +55,11 @@ impl Curve {
     pub fn divergence(&self, removed: usize) -> f64 {
         let Some(error) = self.error(removed) else { return 0.0 };
         let known = self.probed.iter().map(|&(units, kl)| (self.error(units).unwrap_or(0.0), kl));
+        // Of what is not above 0 there is no logarithm.
         let known: Vec<(f64, f64)> = known.filter(|&(error, kl)| error > 0.0 && kl > 0.0).collect();
         let above = known.iter().position(|&(known, _)| known >= error);
         let (low, high) = match above {
+            // Below all that was probed both go to nothing together.
             Some(0) => return known[0].1 * error / known[0].0,
             Some(i) => (known[i - 1], known[i]),
             None => match known.last() {

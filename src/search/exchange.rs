@@ -37,6 +37,7 @@ impl Cheapest {
         let mut order: Vec<usize> = (0..site.options.len()).collect();
         order.sort_by_key(|&i| site.options[i].gone);
         let mut from: Vec<(usize, usize)> = Vec::with_capacity(order.len());
+        // From the last on: what is best of those that take more is known by then.
         for &i in order.iter().rev() {
             let best =
                 from.last().map(|&(_, best)| best).filter(|&best| site.options[best].cost <= site.options[i].cost);

@@ -39,6 +39,7 @@ impl<'a> Judge<'a> {
         held_out: &[Vec<u32>],
         device: &Device,
     ) -> Result<Self, SearchError> {
+        // Rounded up: there is a first part however few windows there are.
         let (few, others) = probe.split_at(probe.len().div_ceil(FIRST));
         let tokens = |windows: &[Vec<u32>]| windows.iter().map(Vec::len).sum::<usize>();
         let texts: Vec<&[Vec<u32>]> = [few, others, held_out].into_iter().filter(|text| !text.is_empty()).collect();
@@ -84,6 +85,7 @@ impl<'a> Judge<'a> {
 
     /// The divergence on all tokens that are not held out, where it is known on the first few.
     pub async fn all(&self, few: f64, states: &[States]) -> Result<f64, SearchError> {
+        // The first few are among all, and measured already.
         let mut sum = few * self.tokens[0] as f64;
         for part in 1..self.parts() {
             sum += self.sum(part, states).await?;
@@ -103,6 +105,7 @@ impl<'a> Judge<'a> {
 
     async fn sum(&self, part: usize, states: &[States]) -> Result<f64, SearchError> {
         let sum = self.parts[part].expected.divergence(self.head, rows(states[part].clone())).await?;
+        // NaN is worse than nothing in every comparison, so that what is broken would look like a bad candidate.
         if sum.is_finite() { Ok(sum) } else { Err(SearchError::Judged(sum)) }
     }
 }

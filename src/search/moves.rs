@@ -46,11 +46,13 @@ impl Learnt {
     }
 
     fn cost(&self, site: usize, cost: f64) -> f64 {
+        // A factor above 0, however often it is corrected.
         cost * self.corrections[site].exp()
     }
 
     /// Takes note of what a move has gained, in nats a token.
     pub fn note(&mut self, made: &Move, worth: &Worth, gained: f64) {
+        // One candidate says at most that all that was moved was judged wrongly.
         let surprise = ((gained - worth.gain) / worth.moved.max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
         // Better than expected: what came back was dearer, or what went was cheaper.
         for (site, sign) in [(made.relieved.0, 1.0), (made.loaded.0, -1.0)] {

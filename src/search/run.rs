@@ -164,6 +164,7 @@ fn probe_windows(asked: &Search<'_>) -> Result<Vec<Vec<u32>>, SearchError> {
     if whole.first().is_none_or(|window| window.len() < 2) {
         return Err(SearchError::NoWindows("probe"));
     }
+    // On the text that it was fitted to, a cut looks cheaper than it is.
     if whole.iter().all(|window| asked.calibration.contains(window)) {
         return Err(SearchError::SameText);
     }

@@ -56,6 +56,7 @@ impl Shifts<'_, '_> {
         if full.is_whole() {
             return None;
         }
+        // In steps of the coarser site, or heads could never be traded for channels.
         let most = self.units.saturating_mul(gives.widest()?.max(takes.widest()?));
         let mut best: Option<(usize, f64, Move)> = None;
         for (back, rest) in gives.options.iter().enumerate().filter(|(_, rest)| rest.gone < full.gone) {
@@ -64,6 +65,7 @@ impl Shifts<'_, '_> {
                 continue;
             }
             let Some((cost, made)) = self.cheapest(pair, (back, rest), |option| !option.is_whole()) else { continue };
+            // The largest first, for every move costs a pruning; of those alike the one that the map finds cheapest.
             let is_better = |&(known, dear, _): &(usize, f64, Move)| given > known || (given == known && cost < dear);
             if best.as_ref().is_none_or(is_better) {
                 best = Some((given, cost, made));

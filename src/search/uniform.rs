@@ -17,6 +17,7 @@ struct Sum {
 /// The layers in the one shape that loses at least what the budget says at the least Σ KL, and that sum.
 pub(super) fn uniform(map: &Map, budget: &Budget<'_>, bounds: &Bounds) -> Result<(Vec<LayerShape>, f64), SearchError> {
     let sites = sites(map, budget, bounds);
+    // Heads and channels of a layer follow each other.
     let site = |which: usize| sites.iter().skip(which).step_by(2);
     let heads = common(site(0), map, |shape| (shape.heads, shape.kv_heads));
     let channels = common(site(1), map, |shape| shape.channels);

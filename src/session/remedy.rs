@@ -5,7 +5,7 @@ use std::error::Error;
 #[cfg(feature = "gradients")]
 use super::RecoverySessionError;
 #[cfg(not(target_arch = "wasm32"))]
-use super::SessionError;
+use super::{FindError, SessionError};
 use crate::allocate::AllocateError;
 use crate::checkpoint::WriteError;
 use crate::device::DeviceError;
@@ -44,6 +44,8 @@ pub fn remedy_of(error: &(dyn Error + 'static)) -> Option<Remedy> {
         of::<TimesError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<ExportError>,
+        #[cfg(not(target_arch = "wasm32"))]
+        of::<FindError>,
         #[cfg(not(target_arch = "wasm32"))]
         of::<HubError>,
         #[cfg(not(target_arch = "wasm32"))]

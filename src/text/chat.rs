@@ -264,6 +264,7 @@ fn syntax() -> Result<SyntaxConfig, minijinja::Error> {
 
 fn environment<'a>(steps: u64, now: Option<Moment>) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
+    // A stranger's template may go on for ever.
     environment.set_fuel(Some(steps));
     environment.set_syntax(syntax()?);
     // Templates call the methods of Python's strings and dictionaries.
@@ -316,6 +317,7 @@ fn failed(error: &minijinja::Error) -> ChatError {
             let reason = TOO_MUCH.into();
             ChatError::Template { line: error.line().unwrap_or(1), reason }
         }
+        // Without a moment the function is not there.
         ErrorKind::UnknownFunction if reason.contains(NOW) => ChatError::Date,
         _ => ChatError::Template { line: error.line().unwrap_or(1), reason },
     }

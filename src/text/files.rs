@@ -12,6 +12,7 @@ use super::{Message, TextError};
 use crate::device::room;
 
 mod csv;
+mod endings;
 mod input;
 mod listing;
 mod parquet;
@@ -20,8 +21,8 @@ mod row;
 mod table;
 mod zstd;
 
-pub use input::is_readable;
-pub(super) use input::is_text;
+pub(super) use endings::is_text;
+pub use endings::{has_rows, is_readable, text_endings};
 pub(super) use listing::{Listing, listing};
 use pass::{Found, Shown};
 pub(super) use row::under;

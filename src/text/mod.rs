@@ -25,7 +25,7 @@ pub use apart::apart;
 pub use begin::Before;
 pub use chat::{ChatError, ChatTemplate, Message, Moment, messages};
 #[cfg(not(target_arch = "wasm32"))]
-pub use files::{Documents, is_readable};
+pub use files::{Documents, has_rows, is_readable, text_endings};
 pub use held::{windows, windows_watched};
 pub use join::Join;
 #[cfg(not(target_arch = "wasm32"))]

@@ -117,6 +117,7 @@ impl<'a> Files<'a> {
             Some(drawn) => drawn,
             None => found.held(join, tokenizer, bos, which, progress)?,
         };
+        // How the files were found is said before what was read in them.
         cut.notes.splice(0..0, notes);
         Ok(cut)
     }
@@ -194,6 +195,7 @@ impl Found<'_> {
         which: &Windows,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Option<Cut>, TextError> {
+        // A joined text is another than that of the files, and drawing passes over them twice.
         if join.is_some() || which.sampling != Sampling::Random || !self.can_be_read_again() {
             return Ok(None);
         }
@@ -212,6 +214,7 @@ impl Found<'_> {
     fn first_bytes(&self, which: &Windows, most: usize) -> usize {
         match enough(which) {
             usize::MAX => most,
+            // What passes by once is read as far as memory holds it.
             _ if !self.can_be_read_again() => most,
             tokens => tokens.saturating_mul(BYTES_A_TOKEN).clamp(LEAST_BYTES.min(most), most),
         }

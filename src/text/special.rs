@@ -42,6 +42,7 @@ impl TokenizerSettings {
             return Self { settings, added };
         }
         if let Value::Object(map) = map {
+            // Its word counts, as in transformers.
             map.into_iter().for_each(|(name, token)| settings[name] = token);
         }
         let added = added_tokens(&settings, added);
@@ -60,6 +61,7 @@ impl TokenizerSettings {
             match beside::read(folder, name) {
                 Ok(json) => serde_json::from_slice(without_mark(&json))
                     .map_err(|e| wrong(&folder.join(name), format!("not JSON: {e}"))),
+                // Which of the three there are depends on the version that wrote them.
                 Err(e) if e.cause.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
                 Err(e) => Err(wrong(&e.path, e.cause.to_string())),
             }

@@ -70,6 +70,7 @@ impl Tokenizer {
             },
         })?;
         let tokenizer = Self { folder: Some(folder.to_owned()), ..Self::from_bytes(&json, vocab)? };
+        // Some models keep tokens that were added later in files of their own.
         Ok(tokenizer.with_added(TokenizerSettings::open(folder)?.added()))
     }
 
@@ -83,6 +84,7 @@ impl Tokenizer {
     #[must_use]
     pub fn with_added(mut self, tokens: &[AddedToken]) -> Self {
         for token in tokens {
+            // One that is there has its number already; added again it could get another meaning.
             if self.inner.token_to_id(&token.content).is_none() {
                 self.inner.add_tokens(&[tokenizers::AddedToken::from(&*token.content, token.special)]);
             }

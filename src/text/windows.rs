@@ -213,6 +213,7 @@ fn sequential(tokens: usize, which: &Windows) -> Result<Vec<usize>, TextError> {
     let mut at = 0;
     while which.count.is_none_or(|count| starts.len() < count) {
         let own = own_tokens(which, starts.len());
+        // What is left is shorter than a window, and all windows are of one length.
         if at + own > tokens {
             break;
         }

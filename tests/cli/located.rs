@@ -92,5 +92,5 @@ fn an_adapter_without_its_model_says_which_it_wants() {
     let folder = temporary();
     let adapter = adapter(folder.path(), "org/base");
     let refused = run(&["export", "padded", &adapter, "--out", &path(&folder.path().join("out"))]).with(1);
-    refused.saying(&["org/base", "neither beside it nor in the cache", "slimgpt inspect org/base", "--adapter"]);
+    refused.saying(&["org/base", "neither beside it nor in the cache", "slimgpt inspect", "--adapter"]);
 }

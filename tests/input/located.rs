@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use slimgpt::checkpoint::{Located, locate, unpacked};
 use slimgpt::gguf::{Header, Texts};
+use slimgpt::hub::{Hub, Settings};
 use slimgpt::quant::BlockType;
+use slimgpt::session::{FindError, Found, found};
 use slimgpt::text::Tokenizer;
 use tempfile::{TempDir, tempdir};
 
@@ -35,6 +37,9 @@ fn a_file_of_a_model_leads_to_its_folder() {
     let at = |name: &str| model.path().join(name);
     leads_to(&at("model.safetensors"), model.path());
     leads_to(&at("config.json"), model.path());
+    // Whichever of its settings it is.
+    fs::write(at("tokenizer.json"), "{}").unwrap();
+    leads_to(&at("tokenizer.json"), model.path());
     leads_to(model.path(), model.path());
     // Which of the two it is opened with is not for the second to say.
     assert_says(locate(&at("other.safetensors")), &["other.safetensors", "model.safetensors", "a folder of their own"]);
@@ -65,12 +70,57 @@ fn an_adapter_says_what_it_is_for() {
     let own = folder(&[("adapter_config.json", settings), ("adapter_model.safetensors", "")]);
     let found = Located::Adapter { folder: own.path().to_owned(), base: "org/base@v2".into() };
     assert_eq!(locate(own.path()).unwrap(), found);
-    assert_eq!(locate(&own.path().join("adapter_model.safetensors")).unwrap(), found);
+    for file in ["adapter_model.safetensors", "adapter_config.json"] {
+        assert_eq!(locate(&own.path().join(file)).unwrap(), found, "{file}");
+    }
     let silent = folder(&[("adapter_config.json", "{}")]);
     assert_says(locate(silent.path()), &["does not say which model"]);
     // A model's folder may hold one too.
     let both = folder(&[("adapter_config.json", settings), ("config.json", "{}")]);
     leads_to(both.path(), both.path());
+}
+
+/// What is opened for the factors in a folder of `place`, where the cache of the hub is too.
+fn base_of_factors(place: &Path) -> Result<Found, FindError> {
+    let hub = Hub::new(Settings { cache: place.join("hub"), ..Settings::of(&|_| None) });
+    found(locate(&place.join("factors")).unwrap(), &hub, &place.join("unpacked"), &mut |_, _| {})
+}
+
+#[test]
+fn factors_lead_to_the_model_that_they_were_trained_on() {
+    let settings = r#"{"base_model_name_or_path": "org/base"}"#;
+    let place = folder(&[("factors/adapter_config.json", settings)]);
+    let place = place.path();
+    let put = |name: &str, content: &str| {
+        fs::create_dir_all(place.join(name).parent().unwrap()).unwrap();
+        fs::write(place.join(name), content).unwrap();
+    };
+    let with = |model: PathBuf| Found { given: place.join("factors"), model, adapter: Some(place.join("factors")) };
+    assert_says(base_of_factors(place), &["factors", "org/base", "neither beside it nor in the cache"]);
+    // Sizes alone are no model that something could be added to.
+    let commit = "c".repeat(40);
+    let snapshot = format!("hub/models--org--base/snapshots/{commit}");
+    put("hub/models--org--base/refs/main", &commit);
+    put(&format!("{snapshot}/config.json"), "{}");
+    assert_says(base_of_factors(place), &["neither beside it nor in the cache"]);
+    put(&format!("{snapshot}/model.safetensors"), "");
+    assert_eq!(base_of_factors(place).unwrap(), with(place.join(&snapshot)));
+    // What lies beside them was put there for them. Other factors are no model.
+    put("base/adapter_config.json", settings);
+    assert_eq!(base_of_factors(place).unwrap(), with(place.join(&snapshot)));
+    put("base/config.json", "{}");
+    assert_eq!(base_of_factors(place).unwrap(), with(place.join("base")));
+}
+
+#[test]
+fn an_archive_is_what_leads_to_its_folder_again() {
+    let place = tempdir().unwrap();
+    let archive = place.path().join("m.zip");
+    fs::write(&archive, zip(&[("config.json", b"{}")], true)).unwrap();
+    let hub = Hub::new(Settings::of(&|_| None));
+    let found = found(locate(&archive).unwrap(), &hub, &place.path().join("unpacked"), &mut |_, _| {}).unwrap();
+    assert_eq!((found.given, found.adapter), (archive, None));
+    assert!(found.model.starts_with(place.path().join("unpacked")) && found.model.join("config.json").is_file());
 }
 
 /// What an archive of these files is unpacked into.

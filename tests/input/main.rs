@@ -2,6 +2,7 @@
 //! tensor, the value and the remedy.
 
 mod config;
+mod downloads;
 mod files;
 mod gguf;
 mod given;

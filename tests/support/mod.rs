@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod gguf;
+pub mod hub;
 pub mod oracle;
 pub mod parquet;
 pub mod pruned;

@@ -178,6 +178,8 @@ impl App {
             Action::Open(origin) => self.open(origin),
             #[cfg(not(target_arch = "wasm32"))]
             Action::Download(name) => self.download(name),
+            #[cfg(not(target_arch = "wasm32"))]
+            Action::StopDownload => self.start.hub.stop(),
             Action::Pick(pick) => platform::pick(&self.mail, pick),
             Action::Begin => self.begin_planned(),
             Action::GoOnHere => self.go_on_here(),
@@ -227,7 +229,7 @@ impl App {
         // Who chooses another model does not wait for an interrupted run any more.
         self.resuming = None;
         self.saved.screen = Screen::Start;
-        work::open::open(&self.mail, origin, self.data.clone());
+        work::open::open(&self.mail, origin, self.places.clone());
     }
 
     fn begin_planned(&mut self) {
@@ -281,7 +283,7 @@ impl App {
             request: self.plan.settings.searched(&model),
             bounds: self.plan.settings.bounds(),
             device: self.plan.settings.place.choice(),
-            folder: self.data.clone(),
+            folder: self.places.data.clone(),
             control: control.clone(),
             model,
         };
@@ -309,7 +311,7 @@ impl App {
 
     fn open_inspected(&mut self, folder: PathBuf) {
         self.inspect.opening = Some(folder.clone());
-        work::open::folder(&self.mail, folder, Message::Inspected);
+        work::open::folder(&self.mail, folder, self.places.clone(), Message::Inspected);
     }
 
     fn exporting(&mut self, folder: &Path) {
@@ -321,7 +323,7 @@ impl App {
         // While one goes on the screen is that one's: its model stays.
         if !self.recover.is_going() {
             self.recover.opening = Some(folder.clone());
-            work::open::folder(&self.mail, folder, Message::Recoverable);
+            work::open::folder(&self.mail, folder, self.places.clone(), Message::Recoverable);
         }
         self.show(Screen::Recover);
     }
@@ -343,6 +345,7 @@ impl App {
             data: lessons.data.clone(),
             files: screen.files.clone(),
             teacher: screen.teacher.clone(),
+            places: self.places.clone(),
             settings: screen.settings.clone(),
             device: self.plan.settings.place.choice(),
             out,
@@ -355,11 +358,8 @@ impl App {
 
     fn change(&mut self, layer: usize) {
         let Some(model) = self.inspect.model.clone() else { return };
-        let Some(report) = &model.report else { return };
-        let record = report.layers.iter().find(|l| l.layer == layer).cloned();
-        if let (Some(record), Some(source)) = (record, report.source.clone()) {
+        if work::change::start(&self.mail, model, layer) {
             self.inspect.changing = Some(layer);
-            work::change::start(&self.mail, model.clone(), record, source.into());
         }
     }
 
@@ -370,7 +370,7 @@ impl App {
 
     fn open_comparable(&mut self, folder: PathBuf) {
         self.compare.opening = Some(folder.clone());
-        work::open::folder(&self.mail, folder, Message::Comparable);
+        work::open::folder(&self.mail, folder, self.places.clone(), Message::Comparable);
     }
 
     fn write(&mut self) {

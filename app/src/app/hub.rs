@@ -1,6 +1,7 @@
 //! What is heard of the Hugging Face hub, and what is wanted of it.
 
 use super::App;
+use crate::control::Control;
 use crate::findings::HubNews;
 use crate::model::Origin;
 use crate::screens::Action;
@@ -17,12 +18,14 @@ impl App {
 
     /// Has a look at what the cache holds.
     pub(super) fn list_cached(&self) {
-        work::hub::list(&self.mail, self.cache.clone());
+        work::hub::list(&self.mail, self.places.clone());
     }
 
     /// Downloads what somebody pressed "Download" for.
     pub(super) fn download(&mut self, name: String) {
-        self.start.hub.begins(&name);
-        work::hub::download(&self.mail, name, self.cache.clone());
+        // A stop is for good, so every download has a control of its own.
+        let control = Control::default();
+        self.start.hub.begins(&name, control.clone());
+        work::hub::download(&self.mail, name, self.places.clone(), control);
     }
 }

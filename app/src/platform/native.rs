@@ -3,6 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use slimgpt::checkpoint::ModelFile;
+use slimgpt::text::text_endings;
+
 use crate::mail::{Mail, Message, Pick};
 
 /// Runs `work` on a thread of its own; what comes of it is sent as the message that `ended` makes of it. A panic is
@@ -30,8 +33,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 pub fn pick(mail: &Mail, what: Pick) {
     // Asynchronous: a dialog that blocks would stop the window behind it.
     let dialog = rfd::AsyncFileDialog::new();
-    let texts =
-        dialog.clone().add_filter("Text", &["txt", "md", "raw", "jsonl", "json", "csv", "tsv", "parquet", "gz", "zst"]);
+    let texts = dialog.clone().add_filter("Text", &text_endings());
     let picked = move |paths| Message::Picked(what, paths);
     // Some systems want a dialog to be made on the thread of the window.
     match what {
@@ -44,8 +46,7 @@ pub fn pick(mail: &Mail, what: Pick) {
             spawn(mail, picked, move || async move { Ok(paths(chosen.await.as_slice())) });
         }
         Pick::ModelFile => {
-            let chosen =
-                dialog.add_filter("Model", &["gguf", "safetensors", "zip", "json"]).set_title(title(what)).pick_file();
+            let chosen = dialog.add_filter("Model", &ModelFile::endings()).set_title(title(what)).pick_file();
             spawn(mail, picked, move || async move { Ok(paths(chosen.await.as_slice())) });
         }
         Pick::Model | Pick::Out | Pick::Inspect | Pick::Compare | Pick::Recover | Pick::Teacher => {
@@ -65,7 +66,7 @@ fn title(what: Pick) -> &'static str {
         Pick::Inspect | Pick::Compare | Pick::Recover => "A pruned model's folder",
         Pick::Calibration => "Calibration texts",
         Pick::Lessons => "What it learns from",
-        Pick::ModelFile => "A GGUF file, a file of weights, or a zip of a model's folder",
+        Pick::ModelFile => "A GGUF file, a file of weights or factors, or a zip of a model's folder",
         _ => "A checkpoint's folder",
     }
 }

@@ -77,6 +77,9 @@ pub enum Action {
     /// Download a model of this name from the Hugging Face hub.
     #[cfg(not(target_arch = "wasm32"))]
     Download(String),
+    /// Stop that download; what has arrived stays.
+    #[cfg(not(target_arch = "wasm32"))]
+    StopDownload,
     /// Ask for a folder or files.
     Pick(Pick),
     /// Begin the planned run.

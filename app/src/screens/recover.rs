@@ -146,9 +146,7 @@ impl Recover {
 
     /// The folder that is made: beside the model.
     pub fn out(&self) -> Option<PathBuf> {
-        let folder = self.model.as_ref()?.folder()?;
-        let name = folder.file_name()?.to_string_lossy().into_owned();
-        Some(folder.with_file_name(format!("{name}-recovered")))
+        self.model.as_ref().filter(|model| model.folder().is_some()).map(|model| model.beside("recovered"))
     }
 
     /// It begins, with nothing of the one before.

@@ -44,7 +44,7 @@ impl Start {
             ui,
             "Start",
             "Choose the model that is to become smaller: a Hugging Face folder with config.json and safetensors, a GGUF \
-             file, or a zip of such a folder.",
+             file, a zip of such a folder, or low-rank factors (LoRA) of a model that is here.",
         );
         if let Some(words) = &self.failed
             && trouble(ui, "This folder cannot be used", words)
@@ -71,7 +71,10 @@ impl Start {
                 if primary(ui, "Open folder…", true).clicked() {
                     action = Some(Action::Pick(Pick::Model));
                 }
-                if ui.button("Open file…").on_hover_text("A GGUF, a file of weights, or a zip of a folder").clicked()
+                if ui
+                    .button("Open file…")
+                    .on_hover_text("A GGUF, a file of weights or factors, or a zip of a folder")
+                    .clicked()
                 {
                     action = Some(Action::Pick(Pick::ModelFile));
                 }

@@ -1,6 +1,5 @@
 //! How much the weights of a pruned layer differ from those it was pruned from.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use slimgpt::checkpoint::HostTensor;
@@ -12,24 +11,28 @@ use crate::mail::{Mail, Message};
 use crate::model::Model;
 use crate::platform;
 
-/// Compares a layer of a pruned model with the folder it was made from.
-pub fn start(mail: &Mail, pruned: Arc<Model>, record: LayerRecord, source: PathBuf) {
-    let (of, layer) = (pruned.clone(), record.layer);
+/// Compares a layer of a pruned model with what it was made from; whether both are known.
+pub fn start(mail: &Mail, pruned: Arc<Model>, layer: usize) -> bool {
+    let report = pruned.report.as_ref().filter(|report| report.source.is_some());
+    let record = report.and_then(|report| report.layers.iter().find(|record| record.layer == layer).cloned());
+    let Some(record) = record else { return false };
+    let of = pruned.clone();
     let ended = move |change| Message::Changed(of, layer, change);
-    platform::spawn(mail, ended, move || async move { compare(&pruned, &record, source) });
+    platform::spawn(mail, ended, move || async move { compare(&pruned, &record) });
+    true
 }
 
-fn compare(pruned: &Model, record: &LayerRecord, source: PathBuf) -> Result<Change, String> {
+fn compare(pruned: &Model, record: &LayerRecord) -> Result<Change, String> {
     let words = |e: slimgpt::checkpoint::ReadError| e.to_string();
-    let dense = super::open::read(&crate::model::Origin::Folder(source), None)?;
+    let dense = super::open::source(pruned.report.as_ref().ok_or("it has no report")?)?;
     // The folder may have been replaced since.
-    if dense.checkpoint.config().layers.get(record.layer) != Some(&record.before) {
+    if dense.config().layers.get(record.layer) != Some(&record.before) {
         return Err("the folder it was pruned from holds another model now".into());
     }
     let places = pruned.report.as_ref().map(Report::places).unwrap_or_default();
     // A layer that has left the model has nothing that could have changed.
     let Some(place) = places.get(record.layer).copied().flatten() else { return Ok(Change::default()) };
-    let old = dense.checkpoint.layer(record.layer).map_err(words)?;
+    let old = dense.layer(record.layer).map_err(words)?;
     let new = pruned.checkpoint.layer(place).map_err(words)?;
     let width = pruned.checkpoint.config().head_dim;
     let of = |projection: Projection, kept: &[usize], width: usize| {

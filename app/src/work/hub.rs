@@ -2,51 +2,80 @@
 
 use std::path::PathBuf;
 
-use slimgpt::checkpoint::read_config;
-use slimgpt::export::huggingface::may_belong;
-use slimgpt::hub::{Event, Hub, Name, Need, Settings};
+use slimgpt::format;
+use slimgpt::hub::{Event, HubError, Name, Need, Pace};
+use slimgpt::session::{FindError, fetched};
+use web_time::Instant;
 
+use crate::control::{Control, Wish};
 use crate::findings::HubNews;
 use crate::mail::{Mail, Message};
+use crate::places::Places;
 use crate::platform;
 use crate::remedy::told;
 
 /// Parts of a download after each of which the window is told.
 const PARTS: u64 = 200;
 
-/// The hub with this machine's settings, and the cache in another folder if one is given.
-fn hub(cache: Option<PathBuf>) -> Hub {
-    let usual = Settings::of_environment();
-    Hub::new(Settings { cache: cache.unwrap_or_else(|| usual.cache.clone()), ..usual })
-}
-
 /// Looks which models the cache holds.
-pub fn list(mail: &Mail, cache: Option<PathBuf>) {
+pub fn list(mail: &Mail, places: Places) {
     let ended = |found| Message::Hub(HubNews::Cached(found));
-    platform::spawn(mail, ended, move || async move { Ok(hub(cache).models()) });
+    platform::spawn(mail, ended, move || async move { Ok(places.hub().models()) });
 }
 
-/// Downloads a model into the cache.
-pub fn download(mail: &Mail, name: String, cache: Option<PathBuf>) {
-    let (of, teller) = (name.clone(), mail.clone());
+/// Downloads a model into the cache, until the control says stop.
+pub fn download(mail: &Mail, name: String, places: Places, control: Control) {
+    let (of, teller) = (control.clone(), mail.clone());
     let ended = move |done| Message::Hub(HubNews::Ended(of, done));
-    platform::spawn(mail, ended, move || async move { fetched(&teller, &name, cache) });
+    platform::spawn(mail, ended, move || async move { brought(&teller, &name, &places, &control) });
 }
 
-fn fetched(mail: &Mail, name: &str, cache: Option<PathBuf>) -> Result<PathBuf, String> {
+/// The folder of the model; `None` if it was stopped.
+fn brought(mail: &Mail, name: &str, places: &Places, control: &Control) -> Result<Option<PathBuf>, String> {
     let wanted = Name::of_model(name).ok_or_else(|| format!("{name} is no name of a model: such is org/name"))?;
-    let mut part = 0;
-    let mut tell = |event: Event<'_>| {
-        let Event::Arrived { done, total } = event else { return };
-        // Every message draws the window anew, and pieces are small.
-        let now = done / (total / PARTS).max(1);
-        if std::mem::replace(&mut part, now) != now {
-            mail.send(Message::Hub(HubNews::Arrived(name.to_owned(), done, total)));
+    let stopped = control.clone();
+    let hub = places.hub().until(move || stopped.wish() == Wish::Stop);
+    let mut teller = Teller { mail, control, began: Instant::now(), pace: Pace::default(), part: 0 };
+    match fetched(&hub, &wanted, Need::Whole, &mut |event| teller.tell(&event)) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(FindError::Hub(HubError::Stopped)) => Ok(None),
+        Err(error) => Err(told(error)),
+    }
+}
+
+/// Tells the window how far a download is.
+struct Teller<'a> {
+    mail: &'a Mail,
+    control: &'a Control,
+    began: Instant,
+    pace: Pace,
+    part: u64,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, event: &Event<'_>) {
+        self.pace.note(event, self.began.elapsed().as_secs_f64());
+        match event {
+            Event::Arrived { done, total } => {
+                // Every message draws the window anew, and pieces are small.
+                let part = done / (total / PARTS).max(1);
+                if std::mem::replace(&mut self.part, part) != part {
+                    self.send(HubNews::Arrived(self.control.clone(), self.pace));
+                }
+            }
+            Event::Begins { .. } => self.send(HubNews::Arrived(self.control.clone(), self.pace)),
+            Event::Waiting { .. } => self.held_up("Another program downloads the same file: waiting for it".into()),
+            Event::Again { reason, seconds, .. } => {
+                self.held_up(format!("{reason}; trying again in {}", format::seconds(*seconds)));
+            }
         }
-    };
-    let hub = hub(cache);
-    // Its sizes first: of a model that is not supported no weights are downloaded.
-    let folder = hub.model(&wanted, Need::Config, &may_belong, &mut tell).map_err(told)?;
-    read_config(&folder).map_err(told)?;
-    hub.model(&wanted, Need::Whole, &may_belong, &mut tell).map_err(told)
+    }
+
+    fn held_up(&self, words: String) {
+        self.send(HubNews::HeldUp(self.control.clone(), words));
+    }
+
+    fn send(&self, news: HubNews) {
+        self.mail.send(Message::Hub(news));
+    }
 }

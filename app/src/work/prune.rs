@@ -90,7 +90,7 @@ async fn into(job: &Job<'_>, order: &Order, observe: &mut dyn FnMut(Event) -> Fl
     use slimgpt::pipeline::FolderError;
     use slimgpt::place::{Kind, Place};
     use slimgpt::session::{SessionError, prune_to_folder};
-    let reads: Vec<PathBuf> = order.model.folder().map(PathBuf::from).into_iter().chain(order.files.clone()).collect();
+    let reads: Vec<PathBuf> = order.model.reads().chain(order.files.clone()).collect();
     // An earlier result may be this very run's, which only the run itself knows.
     let asked = Place::new(&order.out, Kind::Pruned, true).ask(&reads);
     asked.map_err(|refused| Failure::Told(told(FolderError::from(refused))))?;

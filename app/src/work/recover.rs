@@ -12,11 +12,12 @@ use slimgpt::session::{RecoverySessionError, examples, recover_to_folder};
 use slimgpt::text::{Files, Tokenizer};
 use web_time::Instant;
 
-use super::open::device;
+use super::open::{device, found};
 use crate::control::Control;
 use crate::findings::{Asked, Ended, Lessons};
 use crate::mail::{Mail, Message};
 use crate::model::Model;
+use crate::places::Places;
 use crate::platform;
 use crate::remedy::told;
 
@@ -33,6 +34,8 @@ pub struct Order {
     pub files: Vec<PathBuf>,
     /// The folder of the dense model that teaches, if one does.
     pub teacher: Option<PathBuf>,
+    /// Where its model may lie.
+    pub places: Places,
     /// What is asked for.
     pub settings: Settings,
     /// Where it is computed.
@@ -86,18 +89,11 @@ pub fn start(mail: &Mail, order: Order) {
 async fn run(mail: &Mail, order: &Order) -> Result<Ended, String> {
     let device = device(&order.device).await?;
     let checkpoint = &order.model.checkpoint;
-    let reads: Vec<PathBuf> = order
-        .model
-        .folder()
-        .map(PathBuf::from)
-        .into_iter()
-        .chain(order.files.clone())
-        .chain(order.teacher.clone())
-        .collect();
+    let reads: Vec<PathBuf> = order.model.reads().chain(order.files.clone()).chain(order.teacher.clone()).collect();
     // Whether it may be replaced only the run itself knows: what stands there may be its own.
     let asked = Place::new(&order.out, Kind::Recovered, true).ask(&reads);
     asked.map_err(|refused| told(FolderError::from(refused)))?;
-    let teacher = order.teacher.as_deref().map(Checkpoint::open).transpose().map_err(told)?;
+    let teacher = order.teacher.as_deref().map(|path| found(path, &order.places)?.open().map_err(told)).transpose()?;
     let taught_by = teacher.as_ref().map(Checkpoint::config);
     let limits = Limits::of(&device, Some(&order.out));
     let plan = plan(&order.settings, checkpoint.config(), taught_by, &limits).map_err(told)?;

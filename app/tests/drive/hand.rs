@@ -1,17 +1,34 @@
 //! A hand on the program: opens it in a window that is not there, presses what has a label, waits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Theme, Vec2, vec2};
+use eframe::egui::{DroppedFile, Theme, Vec2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use slimgpt::hub::Settings;
+use slimgpt_app::places::Places;
 use slimgpt_app::saved::{Look, Saved};
 use slimgpt_app::{App, Options};
 
 /// Looks at the window before a wait is given up: some minutes, far beyond what anything takes.
 const LOOKS: usize = 9000;
+
+/// What is dropped on the window. Only where it is counts.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("a model is not read through the window".into())
+    }
+}
 
 /// The program and a hand on it.
 pub struct Hand {
@@ -32,9 +49,22 @@ impl Hand {
 
     /// The program in a window of this size.
     pub fn sized(data: &Path, saved: Saved, size: Vec2) -> Self {
+        Self::knowing(data, Settings::of_environment(), saved, size)
+    }
+
+    /// The program that asks the hub at this address.
+    pub fn asking(data: &Path, endpoint: &str) -> Self {
+        let settings = Settings::of_environment();
+        let hub = Settings { endpoint: endpoint.into(), token: None, offline: false, ..settings };
+        Self::knowing(data, hub, Saved { look: Look::Light, ..Saved::default() }, vec2(1280.0, 1400.0))
+    }
+
+    /// The program with a hub, whose cache is in `data` like everything that it keeps.
+    fn knowing(data: &Path, hub: Settings, saved: Saved, size: Vec2) -> Self {
         let theme = if saved.look == Look::Dark { Theme::Dark } else { Theme::Light };
-        let options =
-            Options { data: Some(data.into()), open: None, saved: Some(saved), cache: Some(data.join("hub")) };
+        let hub = Some(Settings { cache: data.join("hub"), ..hub });
+        let places = Places { data: Some(data.into()), hub, unpacked: Some(data.join("unpacked")) };
+        let options = Options { places, open: None, saved: Some(saved) };
         let mut setup = egui_kittest::wgpu::default_wgpu_setup();
         slimgpt_app::app::computing(&mut setup);
         let builder = Harness::builder().with_size(size).with_theme(theme).wgpu_setup(setup);
@@ -60,6 +90,21 @@ impl Hand {
         self.window.get_by_role_and_label(Role::Button, name).click_accesskit();
         // The press is taken in one frame, what comes of it is drawn in the next.
         self.look();
+        self.look();
+    }
+
+    /// Writes into the field with this name.
+    pub fn write(&mut self, name: &str, text: &str) {
+        self.window.get_by_role_and_label(Role::TextInput, name).focus();
+        self.look();
+        self.window.get_by_role_and_label(Role::TextInput, name).type_text(text);
+        self.look();
+        self.look();
+    }
+
+    /// Drops a file or a folder on the window.
+    pub fn drop_on_it(&mut self, path: &Path) {
+        self.window.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
         self.look();
     }
 

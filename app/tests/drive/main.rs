@@ -1,8 +1,12 @@
 //! The program as a person uses it: everything is found by its label, and nothing is mocked but
 //! the screen.
 
+mod downloads;
 #[allow(dead_code, reason = "the maker of pictures uses the rest")]
 mod hand;
+#[allow(dead_code, reason = "the tests of the command line use the rest")]
+#[path = "../../../tests/support/hub.rs"]
+mod hub;
 mod mistakes;
 mod opened;
 mod pictures;
@@ -11,3 +15,5 @@ mod resume;
 mod search;
 mod steps;
 mod whole;
+#[path = "../../../tests/support/zip.rs"]
+mod zip;

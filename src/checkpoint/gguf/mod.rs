@@ -71,6 +71,7 @@ fn whole(
         return Ok((header, files));
     }
     files.extend(others()?);
+    // A file that is missing would be told as the first of its tensors.
     if files.len() as u64 != count {
         return Err(refused(&files[0].0, &GgufError::Split(count)));
     }
@@ -83,6 +84,7 @@ fn divisors(header: &Header, arch: Arch, files: &[(String, Bytes)]) -> Result<Op
     let Some(info) = header.tensor(key::tensor::DIVISORS).filter(|_| arch.pairs_lie_side_by_side()) else {
         return Ok(None);
     };
+    // Before they are made numbers: a stranger's tensor may be of any size.
     match info.shape.iter().product::<usize>() <= MOST_DIVISORS {
         true => {
             let (_, bytes) = &files[info.part];
@@ -108,6 +110,7 @@ fn entries(
             key::tensor::EMBEDDING => EMBEDDING,
             key::tensor::FINAL_NORM => FINAL_NORM,
             key::tensor::HEAD => HEAD,
+            // A name that belongs nowhere is told with its file where all tensors are held to what is expected.
             own => own,
         };
         match inside.remove(&*info.name) {

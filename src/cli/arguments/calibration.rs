@@ -107,7 +107,12 @@ command once with a connection, without --offline and HF_HUB_OFFLINE: the 319 MB
 /// That nothing may be downloaded was typed; that it could not be was not.
 fn no_text(error: HubError) -> anyhow::Error {
     let said = format!("no calibration text: {error}. {WAYS}");
-    if matches!(error, HubError::Offline { .. }) { Usage(said).into() } else { anyhow!(said) }
+    match error {
+        // Whoever stopped it needs no other way.
+        HubError::Stopped => error.into(),
+        HubError::Offline { .. } => Usage(said).into(),
+        _ => anyhow!(said),
+    }
 }
 
 impl Calibration {

@@ -52,6 +52,7 @@ impl TargetArgument {
             let target = self.target.map(Target::Ratio).or(self.target_params.map(Target::Parameters));
             return Ok(target.or(self.target_time.map(Target::Time)));
         };
+        // What is written counts, biases that the method adds included.
         let written = method.written_config(checkpoint.config());
         let target = Target::within(bytes, &checkpoint.types(method.dtype), &written).map_err(PlanError::from)?;
         Ok(Some(target))

@@ -168,6 +168,7 @@ impl Compare {
     /// methods are to be told apart and not the widths.
     pub fn base(&self) -> Request {
         let request = self.knobs.request();
+        // Single channels, so that all rows of one target are of one size.
         let channel_multiple = request.allocation.channel_multiple.or(Some(1));
         Request { allocation: Allocation { channel_multiple, ..request.allocation }, ..request }
     }

@@ -75,6 +75,7 @@ impl Measures {
         let settings = Settings { tokenizer, max_positions, begin: self.task_bos, limit: self.limit, hidden };
         let mut sets = Vec::new();
         for task in chosen {
+            // The others were refused when they were chosen.
             let Loaded::Choices { task, what, prepared } = task.load(&settings)? else { continue };
             match prepared.bad.is_empty() || self.skip_bad_rows {
                 true => prepared.bad.iter().for_each(|row| out::note(format_args!("skipped {row}"))),

@@ -65,6 +65,7 @@ impl Recovering {
         }
         let settings = Settings {
             train: self.recover_train,
+            // Only factors drop something.
             dropout: if self.recover_train == Train::Lora { Settings::default().dropout } else { 0.0 },
             length: self.recover_steps.map_or(Length::Epochs(1.0), Length::Steps),
             batch: self.recover_batch,

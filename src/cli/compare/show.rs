@@ -140,5 +140,6 @@ fn seeds(comparison: &Comparison, varying: &[Choice]) -> comfy_table::Table {
 
 /// Four decimals where they mean something, powers of ten where the model is broken.
 fn number(perplexity: f64) -> String {
+    // Where a model was cut to pieces a fixed form has a dozen digits that say nothing.
     if perplexity < 1e5 { format!("{perplexity:.4}") } else { format!("{perplexity:.3e}") }
 }

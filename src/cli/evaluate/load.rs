@@ -49,6 +49,7 @@ impl Chosen {
                 let ((dev, examples), (test, questions)) = (read(dev)?, read(test)?);
                 let rows = mmlu((&dev, &examples), (&test, &questions), settings.limit);
                 let of_each = settings.limit.map_or_else(String::new, |n| format!("first {n} of each subject of "));
+                // Other examples make another protocol, so both files are named.
                 let what = format!("mmlu, {of_each}{test}, five-shot from {dev}, {}", begin(settings.begin));
                 Loaded::Choices { task: None, what, prepared: settings.prepare("mmlu", rows)? }
             }

@@ -33,6 +33,7 @@ impl Generate {
         let interrupt = Interrupt::listen_saying("stopping");
         let mut written = Vec::new();
         for writer in &mut writers {
+            // What the first wrote is still shown.
             if !interrupt.is_pressed() {
                 written.push(self.continuation(writer, &device, &interrupt)?);
                 writer.unload();
@@ -93,6 +94,7 @@ impl Generate {
 /// Whether two models have the same tokenizer, byte for byte.
 fn same(a: &std::path::Path, b: &std::path::Path) -> bool {
     let read = |model: &std::path::Path| beside::read_within(model, "tokenizer.json", disk::TOKENIZER).ok();
+    // By what is in them: a pruned folder has a copy of the dense one's.
     read(a) == read(b)
 }
 

@@ -153,6 +153,7 @@ impl<'a> Page<'a> {
         let (shown, stop) = self.stops.push(&piece);
         self.ended = stop.map(|stop| Ended::Stop(stop.to_owned()));
         self.text.push_str(&shown);
+        // A wish to stop goes before a stop text: whoever asked is told that it was heard.
         if !on_text(&shown) {
             self.ended = Some(Ended::Interrupted);
         }

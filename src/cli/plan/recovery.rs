@@ -61,6 +61,7 @@ impl Recovery {
         let usual = Settings::default();
         let window = window.unwrap_or(usual.window.min(config.max_positions));
         let settings = Settings { train, rank, batch, micro_batch, window, ..usual };
+        // Its weights need not be there for a plan.
         let teacher = self.teacher.as_deref().map(open_sizes).transpose()?;
         let plan = plan(&settings, config, teacher.as_ref().map(Checkpoint::config), limits)?;
         match as_json {

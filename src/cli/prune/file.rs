@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use slimgpt::checkpoint::Checkpoint;
+use slimgpt::checkpoint::{Checkpoint, ModelFile};
 use slimgpt::disk;
 use slimgpt::export::gguf::{self, FileType};
 use slimgpt::pipeline::Plan;
@@ -30,7 +30,7 @@ pub struct GgufFile<'a> {
 impl<'a> GgufFile<'a> {
     /// The file, if `out` is the name of one.
     pub fn asked(out: &'a Path, dtype: Option<FileType>, overwrite: bool) -> Result<Option<Self>> {
-        let is_file = out.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")) && !out.is_dir();
+        let is_file = ModelFile::of(out) == Some(ModelFile::Gguf) && !out.is_dir();
         match (is_file, dtype) {
             (true, dtype) => Ok(Some(Self { out, dtype, overwrite })),
             (false, Some(_)) => Err(Usage("--gguf-dtype needs an --out that ends with .gguf".into()).into()),

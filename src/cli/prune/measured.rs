@@ -130,6 +130,7 @@ impl Measured<'_> {
         if earlier.is_empty() {
             return Ok(Vec::new());
         }
+        // From the disk: measured is what people get.
         let figures = Checkpoint::open(folder).map_err(anyhow::Error::from);
         let figures = figures.and_then(|made| self.figures(name, &made));
         let whole = || format!("{} is whole, but it could not be measured", folder.display());

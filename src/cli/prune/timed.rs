@@ -32,6 +32,7 @@ impl Timing<'_> {
     /// Measures the model of a folder that was pruned from one of the sizes `dense`, keeps the figures there, and says
     /// them.
     pub fn run(&self, dense: &ModelConfig, folder: &Path) -> Result<()> {
+        // The folder is finished: what fails from here on must not read as if it were lost.
         let whole = || format!("{} is whole, but its time could not be measured", folder.display());
         let checkpoint = Checkpoint::open(folder).with_context(whole)?;
         let [before, predicted] = [dense, checkpoint.config()].map(|config| 1e3 * self.times.seconds(&config.layers));

@@ -43,6 +43,7 @@ impl Progress {
                 self.line(&format!("going on after {done} of {steps} steps"));
             }
             Event::OutOfMemory { micro_batch, from_the_first_step: true } => {
+                // It begins anew, those of an earlier session among them.
                 (self.before, self.done) = (0, 0);
                 self.line(&format!(
                     "the device ran out of memory: starting again with {micro_batch} sequences through a layer together"
@@ -68,6 +69,7 @@ impl Progress {
     fn step(&mut self, record: &StepRecord, second: f64) {
         self.done = record.step;
         self.bar.set_position((record.step * PARTS) as u64);
+        // Steps of an earlier session took none of this one's time.
         let each = second / (self.done - self.before).max(1) as f64;
         let left = eta(each * self.steps.saturating_sub(self.done) as f64);
         let text = format!("step {}/{}  loss {:.4}  {each:.1} s a step  {left}", record.step, self.steps, record.loss);

@@ -98,6 +98,7 @@ impl Searching<'_> {
         }
         let best = rise.best();
         let chosen = best.map(|best| made.swap_remove(best));
+        // Not before: a command that was interrupted finds whole candidates and does not prune them again.
         made.iter().for_each(|(_, folder)| disk::discard(folder));
         let (found, folder) = chosen.ok_or_else(|| none_within(&rise))?;
         // What is known now, so that the sizes are found by it in the file.
@@ -183,6 +184,7 @@ impl Searching<'_> {
 }
 
 fn none_within(rise: &Rise) -> SearchError {
+    // The largest is the nearest to the dense model, so that none rises by less.
     let largest = rise.trials.iter().max_by_key(|trial| trial.parameters);
     let (parameters, least) = largest.map_or((0, 0.0), |trial| (trial.parameters, rise.of(trial)));
     SearchError::NoneWithin { most: 100.0 * rise.most, parameters, least: 100.0 * least }

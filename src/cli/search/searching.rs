@@ -179,6 +179,7 @@ impl Searching<'_> {
             files: &self.probe.probe,
             size: self.probe_size()?,
             label: "reading the probe",
+            // Whoever draws windows has a number of its own, or they would be the same: 0 is the calibration.
             draw: 1,
             used: &[calibration],
         })?;

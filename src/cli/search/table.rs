@@ -40,6 +40,7 @@ pub fn targets(plan: &SearchPlan) -> Table {
         cells
     };
     let mut heading = vec!["target", "removed", "parameters", "predicted divergence"];
+    // Without a table of times there is no such column.
     heading.extend(is_timed.then_some("predicted time"));
     table(&heading, &plan.targets.iter().map(row).collect::<Vec<_>>())
 }

@@ -76,6 +76,7 @@ impl Searching<'_> {
     pub fn tuned(&self, argument: &TuneArgument, request: &Request, place: &Place, overwrite: bool) -> Result<Tuned> {
         let request = &self.within_memory(request)?;
         let mut cuts = self.cuts(request.windows)?;
+        // Windows that any trial is fitted to would praise the settings that fit most to them.
         let held_out = self.free_windows(argument, &cuts)?;
         let state = place.out().with_added_extension("tuning.partial");
         let mut tuning =
@@ -105,8 +106,11 @@ impl Searching<'_> {
                 Err(error) => return Err(error),
             };
             tuning.trials.push(TuneTrial { damping, windows, perplexity });
+            // Before the folder that is worse goes: whoever goes on finds every trial, and at least the folder of the
+            // best.
             disk::write_json(&state, &tuning)?;
             keep_best(&tuning, earlier_best.as_ref(), place);
+            // Trials that were known from before took none of this time.
             let each = started.elapsed().as_secs_f64() / (tuning.trials.len() - known) as f64;
             self.tell_trial(&tuning, each)?;
         }
@@ -142,6 +146,7 @@ impl Searching<'_> {
                     }
                     return Ok(asked);
                 }
+                // Fewer windows may fit; the first refusal is of what was asked for.
                 Err(error @ PlanError::Memory(_)) => refused = refused.or(Some(error)),
                 Err(error) => return Err(error.into()),
             }
@@ -288,6 +293,7 @@ fn place_of(tuning: &Tuning, trial: &TuneTrial) -> Option<usize> {
 fn keep_best(tuning: &Tuning, before: Option<&TuneTrial>, place: &Place) {
     let last = tuning.trials.len().saturating_sub(1);
     let is_last_best = tuning.best().and_then(|best| place_of(tuning, best)) == Some(last);
+    // The disk holds one tried model beside the best so far, and not seven.
     let worse = if is_last_best { before.and_then(|before| place_of(tuning, before)) } else { Some(last) };
     worse.into_iter().for_each(|trial| disk::discard(&tried(place, trial)));
 }

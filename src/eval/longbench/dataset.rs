@@ -151,6 +151,7 @@ impl Dataset {
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let input = if self.prompt.contains("{input}") { row.text("input")? } else { "" };
         let is_class = self.measure == Measure::Class;
+        // With one class there would be nothing to choose.
         let classes = if is_class { owned(row.texts("all_classes", 2)?) } else { Vec::new() };
         let prompt = filled(self.prompt, row.text("context")?, input);
         Ok(Example { prompt, answers: owned(row.texts("answers", 1)?), classes })

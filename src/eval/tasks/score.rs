@@ -55,6 +55,7 @@ impl Score {
         let n = values.len();
         let value = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|x| (x - value).powi(2)).sum();
+        // One value has no spread.
         let stderr = (n > 1).then(|| (squares / (n - 1) as f64).sqrt() / (n as f64).sqrt());
         (n > 0).then_some(Self { value, stderr, n })
     }
@@ -148,6 +149,7 @@ fn scores(subjects: &[Subject]) -> Vec<Score> {
 /// HellaSwag, ARC-challenge and OpenBookQA, `acc` of the others. Nothing when a task is missing.
 pub fn seven_average(scores: &[TaskScore]) -> Option<f64> {
     let of = |task: &Task| scores.iter().find(|s| s.task == task.name)?.by(task.headline).map(|s| s.value);
+    // All or none: an average of fewer would be compared with one of seven.
     let values = ZERO_SHOT.into_iter().map(of).collect::<Option<Vec<f64>>>()?;
     Some(values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -194,6 +194,7 @@ fn sizes_digest(config: &ModelConfig) -> String {
         ..
     } = config;
     let sizes = [vocab_size, hidden_size, head_dim];
+    // Numbers such as ε, and how many positions there may be, cost no time.
     let flags = [qkv_bias, o_bias, mlp_bias, qk_norm, tied_head];
     let all = serde_json::json!([config.family, sizes, flags, design, layers]).to_string();
     hex(&Sha256::digest(all))[..16].to_owned()

@@ -83,6 +83,7 @@ pub(super) fn header(keys: &[(String, Value)], tensors: &[TensorInfo]) -> Vec<u8
     for tensor in tensors {
         write_string(&mut out, &tensor.name);
         out.extend((tensor.shape.len() as u32).to_le_bytes());
+        // Innermost first, as ggml has them.
         tensor.shape.iter().rev().for_each(|&n| out.extend((n as u64).to_le_bytes()));
         out.extend(tensor.kind.id().to_le_bytes());
         out.extend(u64::to_le_bytes(offset));

@@ -81,6 +81,7 @@ pub fn export(
 
     // Only now, when neither architecture nor tokenizer was refused.
     let mut new = NewExport::begin(checkpoint, out, Kind::Gguf, options.overwrite)?;
+    // Whole before any data: what a tensor takes follows from its shape and its type alone.
     let header = format::header(&keys, &infos);
     new.file.write(&header)?;
     let mut writer = Writer { file: &mut new.file, infos: &infos, written: 0, on_tensor };
@@ -167,6 +168,7 @@ impl Writer<'_> {
     }
 
     fn tensor(&mut self, values: &[f32]) -> Result<(), ExportError> {
+        // The header, which is written, has them in this order.
         let info = &self.infos[self.written];
         self.file.write(&stored(info, values)?)?;
         self.file.write(&[0; ALIGNMENT as usize][..padding(info.bytes) as usize])?;

@@ -69,6 +69,7 @@ fn gemma(arch: Arch, config: &ModelConfig) -> Option<&'static str> {
     let heads = config.layers.first().map_or(1, |layer| layer.heads);
     let by_width = BY_WIDTH.contains(&(arch, config.layers.len()));
     let share = if by_width { config.hidden_size / heads } else { config.head_dim };
+    // Root and quotient were rounded each.
     let is_scaled_so = score_scale.is_some_and(|scale| (scale * (share as f64).sqrt() - 1.0).abs() < 1e-6);
     let plain = Rope { theta: WINDOW_BASE, scaling: None };
     let (caps, is_capped) = (arch == Arch::Gemma2, [score_cap, logit_cap].map(Option::is_some));

@@ -48,6 +48,7 @@ impl Storage {
         match (shape, &self.mixture) {
             ([_, width], Some(mixture)) => mixture.blocks(role, *width),
             ([_, _], None) => Blocks::from(BlockType::from(own)),
+            // Vectors: llama.cpp adds and multiplies by them in f32 only.
             _ => BlockType::F32.into(),
         }
     }

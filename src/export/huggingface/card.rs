@@ -108,6 +108,7 @@ pub(super) fn load_lines(config: &ModelConfig, tokenizer_has_code: bool) -> Stri
             ("All its layers are of one size: it opens wherever its class is known, without code of its own.", "")
         }
     };
+    // transformers asks for each by itself: a tokenizer may have code where the model has none.
     let of_tokenizer = if tokenizer_has_code { ", trust_remote_code=True" } else { "" };
     format!(
         "## Loading\n\n{remark}\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\

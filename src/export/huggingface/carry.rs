@@ -108,8 +108,10 @@ fn code(source: &Path, whole: &Path) -> BTreeSet<PathBuf> {
     let settings = NAME_CODE.map(|name| source.join(name)).into_iter().chain([whole.join("config.json")]);
     let mut wanted: Vec<String> = settings.flat_map(|path| modules(&json(&path)["auto_map"])).collect();
     let mut found = BTreeSet::new();
+    // Modules import others, perhaps each other.
     while let Some(module) = wanted.pop() {
         let file = PathBuf::from(format!("{module}.py"));
+        // What was written for the pruned model goes before what its source has under the name.
         if whole.join(&file).exists() || found.contains(&file) {
             continue;
         }

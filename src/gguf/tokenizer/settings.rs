@@ -123,6 +123,7 @@ pub(in crate::gguf) fn generation(header: &Header) -> Result<Option<Json>, GgufE
     let mut ends: Vec<u32> = special.eos.into_iter().collect();
     for end in ENDS {
         let id = number(header, &format!("{}{end}", key::START), texts.len())?;
+        // One token may end both a text and an answer.
         ends.extend(id.filter(|id| !ends.contains(id)));
     }
     let mut json = json!({ "eos_token_id": ends });

@@ -17,6 +17,7 @@ pub(in crate::quant) fn read_q3_k(block: &[u8], values: &mut [f32]) {
     TWO.read(&block[32..96], 0, &mut codes);
     ONE.read(&block[..32], 2, &mut codes);
     let d = half(block, 108);
+    // Six bits without a sign: 32 stands for 0.
     let scales = read_sixteen(&block[96..108]).map(|scale| d * (f32::from(scale) - 32.0));
     around_zero(scales, 4.0, &codes, values);
 }
@@ -54,6 +55,7 @@ fn above_minima(groups: impl ExactSizeIterator<Item = (f32, f32)>, codes: &[u8],
     let size = VALUES / groups.len();
     let stretches = codes.chunks_exact(size).zip(values.chunks_exact_mut(size));
     for ((scale, min), (codes, values)) in groups.zip(stretches) {
+        // Rounded twice, as by ggml: a fused multiplication has other bits.
         values.iter_mut().zip(codes).for_each(|(value, &code)| *value = scale * f32::from(code) - min);
     }
 }

@@ -117,6 +117,7 @@ fn worth(weights: &LayerWeights, trainer: &Trainer<'_>, layer: usize, quota: &Qu
         };
         let lines = lines(weights, projection, [a, b], trainer.settings.scale());
         let worths: Vec<f64> = lines.chunks(width).map(|unit| unit.iter().sum()).collect();
+        // Without gradients nothing is worth anything, and there is nothing to divide by.
         let norm = worths.iter().map(|worth| worth * worth).sum::<f64>().sqrt() + 1e-8;
         sums[site].iter_mut().zip(worths).for_each(|(sum, worth)| *sum += worth / norm);
     }

@@ -90,6 +90,7 @@ pub(super) fn share_gone(step: usize) -> f64 {
 /// The `count` lowest; of equals the first.
 fn lowest(scores: &[f64], count: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
+    // Stable: of units alike the first goes.
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     let mut goes = vec![false; scores.len()];
     order.iter().take(count).for_each(|&unit| goes[unit] = true);

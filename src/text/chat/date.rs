@@ -41,6 +41,7 @@ impl Moment {
             is_number.then(|| part.parse::<u64>().ok()).flatten()
         });
         let [year, month, day] = [numbers.next()??, numbers.next()??, numbers.next()??];
+        // Moments are counted from 1970, and %Y is written with four digits.
         let is_right = numbers.next().is_none() && (1970..10_000).contains(&year) && (1..=12).contains(&month);
         let is_right = is_right && (1..=length(year, month)).contains(&day);
         let days = (1970..year).map(days_of).sum::<u64>() + (1..month).map(|m| length(year, m)).sum::<u64>() + day - 1;
@@ -79,8 +80,10 @@ impl Moment {
     fn field(self, after: &mut std::str::Chars<'_>) -> Result<String, String> {
         let parts = self.parts();
         let (hour, minute, second) = (self.0 % DAY / 3600, self.0 % 3600 / 60, self.0 % 60);
+        // Noon and midnight are 12.
         let half = |hour: u64| (hour + 11) % 12 + 1;
         let mut code = after.next();
+        // As the C library of most machines has it: %-d is a day without a zero before it.
         let plain = code == Some('-');
         if plain {
             code = after.next();

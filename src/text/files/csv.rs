@@ -77,6 +77,7 @@ impl<'a> Table<'a> {
                 ReadRecordResult::InputEmpty if is_end => return Ok(None),
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if self.bytes.len() < self.held => {
+                    // Twice as many, so that a long record is copied a few times only.
                     let longer = self.bytes.len().max(FIRST).saturating_mul(2).min(self.held);
                     self.bytes.resize(longer, 0);
                 }

@@ -4,25 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
+use super::endings::{self, Kind, PACKED, Packing};
 use super::parquet;
 use super::zstd::Frames;
 use crate::disk;
 use crate::format::without_mark;
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// One text.
-    Text,
-    /// An object a line.
-    Lines,
-    /// A list of objects.
-    List,
-    /// A header and records, with this byte between fields.
-    Separated(u8),
-    /// Parquet.
-    Columns,
-}
 
 /// A file, opened.
 pub(super) enum Opened {
@@ -32,27 +18,10 @@ pub(super) enum Opened {
     Columns(File),
 }
 
-/// How a file is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-/// Endings of packed files, and the bytes that such files begin with.
-const PACKED: [(&str, &[u8], Packing); 2] =
-    [(".gz", &[0x1f, 0x8b], Packing::Gzip), (".zst", &[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd)];
-/// Bytes of the longest of them.
+/// How the name of a Parquet file ends.
+const PARQUET: &str = ".parquet";
+/// Bytes of the longest mark of a packed file.
 const LONGEST_MARK: u64 = 4;
-/// Endings of files that hold a text and no rows.
-const TEXTS: [&str; 3] = ["txt", "md", "raw"];
-/// Endings of files that hold rows.
-const ROWS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", PARQUET];
-const PARQUET: &str = "parquet";
-/// What can be read, in words.
-pub(super) const READABLE_ENDINGS: &str = "give .txt, .jsonl (one object a line), .json (Alpaca rows), .csv, .tsv or \
-.parquet, each but the last with .gz or .zst too";
 /// Bytes at the beginning that tell what a text is whose name says nothing.
 const HEAD: u64 = 512;
 /// Bytes that are read at once.
@@ -64,15 +33,16 @@ pub(super) fn open(path: &Path, key: &str) -> io::Result<Opened> {
     let mut file = disk::open_named(path).map_err(|e| e.cause)?;
     let is_nameless = disk::is_pipe(path);
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    if !is_nameless && ending(&name) == Some(PARQUET) {
+    // One that is packed as a whole has no parts to be read where they lie.
+    if !is_nameless && name.ends_with(PARQUET) {
         return Ok(Opened::Columns(file));
     }
     // Until there are as many: a pipe may give the first bytes one by one.
     let mut mark = Vec::new();
     (&mut file).take(if is_nameless { LONGEST_MARK } else { 0 }).read_to_end(&mut mark)?;
     let (name, packing) = match is_nameless {
-        true => (name, begins_as(&mark)),
-        false => ends_as(&name),
+        true => (&*name, begins_as(&mark)),
+        false => endings::unpacked(&name),
     };
     let packed = BufReader::with_capacity(BUFFER, Cursor::new(mark).chain(file));
     let mut text: Box<dyn Read> = match packing {
@@ -88,35 +58,9 @@ pub(super) fn open(path: &Path, key: &str) -> io::Result<Opened> {
     let mut text = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(text));
     let kind = match kind_of_nameless {
         Some(kind) => Some(kind),
-        None => kind(&name, &mut text)?,
+        None => kind(name, &mut text)?,
     };
     Ok(Opened::Passing(kind, Box::new(text)))
-}
-
-/// Whether a file's name says that it holds a text and no rows.
-pub(in crate::text) fn is_text(path: &Path) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    ending(&ends_as(&name).0).is_some_and(|ending| TEXTS.contains(&ending))
-}
-
-/// Whether a file's name says that it can be read.
-pub(super) fn is_known(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| is_readable(&name.to_string_lossy()))
-}
-
-fn ending(name: &str) -> Option<&str> {
-    name.rsplit_once('.').map(|(_, ending)| ending)
-}
-
-/// Whether a file's name says that it is read here.
-pub fn is_readable(name: &str) -> bool {
-    ending(&ends_as(name).0).is_some_and(|ending| TEXTS.contains(&ending) || ROWS.contains(&ending))
-}
-
-/// The name without the ending of a packed file, and how it is packed.
-fn ends_as(name: &str) -> (String, Packing) {
-    let known = PACKED.iter().find_map(|&(ending, _, packing)| Some((name.strip_suffix(ending)?.to_owned(), packing)));
-    known.unwrap_or((name.to_owned(), Packing::Plain))
 }
 
 fn begins_as(head: &[u8]) -> Packing {
@@ -143,16 +87,11 @@ fn header_with(head: &[u8], key: &str) -> Option<u8> {
     [b'\t', b','].into_iter().find(|&separator| line.contains(&separator) && names(separator).any(is_key))
 }
 
-/// What the ending of a name says.
+/// What the ending of a name says; of a .json also its beginning, for some hold an object a line.
 fn kind(name: &str, input: &mut impl BufRead) -> io::Result<Option<Kind>> {
-    Ok(match ending(name) {
-        Some(ending) if TEXTS.contains(&ending) => Some(Kind::Text),
-        Some("json") if first_sign(input)? == Some(b'[') => Some(Kind::List),
-        Some("jsonl" | "ndjson" | "json") => Some(Kind::Lines),
-        Some("csv") => Some(Kind::Separated(b',')),
-        Some("tsv") => Some(Kind::Separated(b'\t')),
-        Some(PARQUET) => Some(Kind::Columns),
-        _ => None,
+    Ok(match endings::kind(name) {
+        Some(Kind::List) if first_sign(input)? != Some(b'[') => Some(Kind::Lines),
+        known => known,
     })
 }
 

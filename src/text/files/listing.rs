@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::input::is_known;
+use super::endings::{is_readable, told};
 use super::row::listed;
 use crate::disk;
 use crate::text::TextError;
@@ -42,10 +42,7 @@ pub(in crate::text) fn listing<'a>(named: impl IntoIterator<Item = &'a Path>) ->
         if taken.is_empty() {
             let seen = if left_out.is_empty() { String::new() } else { format!("; there is {}", listed(&left_out)) };
             let what = if name.is_dir() { "a folder without" } else { "it fits no" };
-            return Err(wrong(format!(
-                "{what} file that can be read as text{seen}; {}",
-                super::input::READABLE_ENDINGS
-            )));
+            return Err(wrong(format!("{what} file that can be read as text{seen}; {}", told())));
         }
         if !left_out.is_empty() {
             let count = taken.len();
@@ -68,7 +65,7 @@ impl Sorted {
     /// Takes a file, or leaves it out.
     fn sort(&mut self, path: PathBuf, within: &Path) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_text = path.is_file() && is_known(&path) && !name.starts_with('.') && !ABOUT.contains(&name.as_str());
+        let is_text = path.is_file() && is_readable(&name) && !name.starts_with('.') && !ABOUT.contains(&name.as_str());
         match is_text {
             true => self.taken.push(path),
             false => self.left_out.push(path.strip_prefix(within).unwrap_or(&path).display().to_string()),

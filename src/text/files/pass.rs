@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::input::{self, Kind, Opened, READABLE_ENDINGS};
+use super::endings::{self, Kind};
+use super::input::{self, Opened};
 use super::row::{Text, alpaca, listed, plain, root};
 use super::table::{NoTable, Rows};
 use super::{Bounds, How, csv, parquet};
@@ -126,10 +127,9 @@ impl<'a> Pass<'a> {
     fn passing(&mut self, kind: Option<Kind>, input: &mut Box<dyn BufRead>, odd: &mut Odd) -> Result<(), BadRow> {
         let wrong = |reason: String| Err(BadRow::Wrong(reason));
         match kind {
-            Some(Kind::Text) if matches!(self.shown, Shown::Rows(_)) => wrong(
-                "a plain text has no rows; give .jsonl (one object a line), .json (a list of them), .csv, .tsv or .parquet"
-                    .into(),
-            ),
+            Some(Kind::Text) if matches!(self.shown, Shown::Rows(_)) => {
+                wrong(format!("a plain text has no rows; {}", endings::told_rows()))
+            }
             Some(Kind::Text) => self.whole(input).map_err(BadRow::Wrong),
             Some(Kind::Lines) => self.lines(input, odd),
             Some(Kind::List) => self.list(input, odd),
@@ -148,7 +148,7 @@ impl<'a> Pass<'a> {
                 let length = bytes.len() as u64;
                 self.parquet(Box::new(Cursor::new(bytes)), length, odd)
             }
-            None => wrong(format!("the ending says nothing known; {READABLE_ENDINGS}")),
+            None => wrong(format!("the ending says nothing known; {}", endings::told())),
         }
     }
 
@@ -167,6 +167,7 @@ impl<'a> Pass<'a> {
     fn opened<T>(&self, open: impl FnOnce(Option<&[&str]>, usize) -> Result<T, NoTable>) -> Result<T, BadRow> {
         let key = self.how.key;
         let wanted: Option<Vec<&str>> = match (&self.shown, self.how.columns) {
+            // A column may be called a.b, or have a part b.
             (Shown::Documents(_), _) => Some(vec![key, root(key)]),
             (Shown::Rows(_), columns) => columns.map(|all| all.iter().flat_map(|key| [*key, root(key)]).collect()),
         };
@@ -243,6 +244,7 @@ impl<'a> Pass<'a> {
             let place = || format!("line {number}");
             let wrong = |e: &dyn std::fmt::Display| BadRow::Wrong(format!("{}: {e}", place()));
             let most = self.left.min(self.held);
+            // One byte more, as where all is read: a row that ends there is told from one that goes on.
             let mut limited = (&mut *input).take(most.saturating_add(1) as u64);
             let count = limited.read_until(b'\n', &mut bytes);
             let count = count.map_err(|e| BadRow::Wrong(format!("{}: {}", place(), unreadable(&e))))?;

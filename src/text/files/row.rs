@@ -35,6 +35,7 @@ pub fn plain(row: &Value, key: &str) -> Text {
     match under(row, key) {
         Some(Value::String(text)) => Text::There(text.clone()),
         Some(Value::Null) => Text::Null,
+        // A conversation in which nothing is said is as good as none.
         Some(Value::Array(list)) if list.is_empty() => Text::Null,
         Some(Value::Array(list)) if list[0].is_object() => match messages(list) {
             Ok(said) => Text::Said(said),

@@ -48,6 +48,7 @@ impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         while !bytes.is_empty() && self.enter()? {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                // Not more: a frame may be as long as the file.
                 let one = BlockDecodingStrategy::UptoBlocks(1);
                 self.decoder.decode_blocks(&mut self.packed, one).map_err(io::Error::other)?;
             }

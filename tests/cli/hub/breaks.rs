@@ -1,6 +1,7 @@
 //! Downloads that break: what arrived is used, and only what is the file gets its name.
 
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,8 @@ fn a_connection_that_breaks_goes_on_where_it_was() {
     assert!(!names(&repository(folder.path()).join("blobs")).contains(&incomplete()));
 }
 
-#[test]
-fn a_killed_download_is_gone_on_with() {
+/// A hub whose storage stops in the middle of the weights and says nothing more, once; and how many bytes that are.
+fn halting() -> (Server, usize) {
     let half = weights().len() / 2;
     let times = AtomicUsize::new(0);
     let twist = move |asked: &Asked, answer: &mut Answer| {
@@ -40,15 +41,26 @@ fn a_killed_download_is_gone_on_with() {
             (answer.cut, answer.held) = (Some(half), true);
         }
     };
-    let (folder, server) = (temporary(), Server::with(tiny(), twist));
-    let mut child =
-        asking(&server, folder.path(), &INSPECT).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let part = repository(folder.path()).join("blobs").join(incomplete());
+    (Server::with(tiny(), twist), half)
+}
+
+/// The program when half of the weights have arrived.
+fn at_half(server: &Server, home: &Path, half: usize) -> Child {
+    let mut command = asking(server, home, &INSPECT);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let part = repository(home).join("blobs").join(incomplete());
     let since = Instant::now();
     while part.metadata().map_or(0, |data| data.len()) < half as u64 {
         assert!(since.elapsed() < Duration::from_secs(60), "half of it never arrived");
         std::thread::sleep(Duration::from_millis(20));
     }
+    child
+}
+
+#[test]
+fn a_killed_download_is_gone_on_with() {
+    let (folder, (server, half)) = (temporary(), halting());
+    let mut child = at_half(&server, folder.path(), half);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!snapshot(folder.path()).join("model.safetensors").exists());
@@ -56,6 +68,34 @@ fn a_killed_download_is_gone_on_with() {
     assert_eq!(server.ranges(), [0, half]);
     // Of what is to come, only what is still to come is told.
     assert!(second.err.contains("downloading org/tiny") && second.err.contains("1 file"), "{}", second.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_a_download_at_once_and_says_what_is_kept() {
+    for signal in ["-INT", "-TERM"] {
+        let (folder, (server, half)) = (temporary(), halting());
+        let child = at_half(&server, folder.path(), half);
+        let since = Instant::now();
+        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(130), "{signal}: {said}");
+        // The server would say nothing for two minutes.
+        assert!(since.elapsed() < Duration::from_secs(20), "{signal}: {:?}", since.elapsed());
+        assert!(said.contains("what has arrived is kept") && said.contains("goes on from there"), "{said}");
+        assert!(!said.contains("no folder"), "{said}");
+        ended_whole(&server, folder.path(), half);
+    }
+}
+
+/// Fails unless the next download goes on from the bytes that are there.
+#[cfg(unix)]
+fn ended_whole(server: &Server, home: &Path, from: usize) {
+    ended(&mut asking(server, home, &INSPECT)).with(0);
+    assert_eq!(server.ranges(), [0, from]);
+    assert_eq!(std::fs::read(snapshot(home).join("model.safetensors")).unwrap(), weights());
 }
 
 /// The program with something that an earlier download is to have left.

@@ -2,6 +2,7 @@
 
 mod breaks;
 mod refused;
+#[path = "../../support/hub.rs"]
 mod server;
 mod texts;
 mod whole;

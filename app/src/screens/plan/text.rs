@@ -1,5 +1,7 @@
 //! The calibration text: files, how much of them, and what the first windows say.
 
+use std::path::Path;
+
 use eframe::egui::{self, DragValue, RichText, ScrollArea, Ui};
 
 use crate::findings::Calibration;
@@ -63,18 +65,25 @@ fn files(ui: &mut Ui, settings: &mut Settings, model: &Model) -> Option<Action> 
     }
     // After the loop, which walks the list.
     gone.map(|i| settings.files.remove(i));
-    // Rows and tables, packed or not; other texts have no keys.
-    let has_keys = |file: &std::path::PathBuf| {
-        let name = file.to_string_lossy();
-        [".json", ".csv", ".tsv", ".parquet"].iter().any(|ending| name.contains(ending))
-    };
-    if settings.files.iter().any(has_keys) {
+    if settings.files.iter().any(|file| has_rows(file)) {
         ui.horizontal(|ui| {
             let label = ui.label("Key of the text");
             ui.add(egui::TextEdit::singleline(&mut settings.text_key).desired_width(100.0)).labelled_by(label.id);
         });
     }
     action
+}
+
+/// Whether a file holds rows, which have keys.
+#[cfg(not(target_arch = "wasm32"))]
+fn has_rows(file: &Path) -> bool {
+    slimgpt::text::has_rows(file)
+}
+
+/// A page reads no files.
+#[cfg(target_arch = "wasm32")]
+fn has_rows(_: &Path) -> bool {
+    false
 }
 
 fn size(ui: &mut Ui, settings: &mut Settings, model: &Model) {

@@ -4,24 +4,35 @@
 use std::path::PathBuf;
 
 use eframe::egui::{self, ProgressBar, RichText, ScrollArea, Ui};
-use slimgpt::format::{bytes, percent};
-use slimgpt::hub::{Cached, Name};
+use slimgpt::format::{bytes, percent, whole_seconds};
+use slimgpt::hub::{Cached, Name, Pace};
 
+use crate::control::{Control, Wish};
 use crate::findings::HubNews;
 use crate::model::Origin;
 use crate::screens::Action;
 use crate::theme::palette;
 use crate::widgets::card::{card, quiet};
-use crate::widgets::trouble::problem;
+use crate::widgets::trouble::{problem, remark};
 
 /// What is known of the hub's cache, and what is sought.
 #[derive(Default)]
 pub struct HubCard {
     cached: Vec<Cached>,
-    /// What is downloaded: its name, bytes that are there, and of how many.
-    arriving: Option<(String, u64, u64)>,
-    failed: Option<String>,
+    arriving: Option<Arriving>,
+    /// How the last download ended, where it brought no model: whether that is a fault, and what there is to say.
+    ended: Option<(bool, String)>,
     sought: String,
+}
+
+/// What is being downloaded.
+struct Arriving {
+    name: String,
+    /// By which it is stopped, and its news are told from those of one before.
+    control: Control,
+    pace: Pace,
+    /// What it waits for, until something comes again.
+    held_up: Option<String>,
 }
 
 impl HubCard {
@@ -29,27 +40,44 @@ impl HubCard {
     pub fn note(&mut self, news: HubNews) -> Option<PathBuf> {
         match news {
             HubNews::Cached(Ok(cached)) => self.cached = cached,
-            HubNews::Cached(Err(words)) => self.failed = Some(words),
-            HubNews::Arrived(name, done, total) => {
-                if let Some(arriving) = self.arriving.as_mut().filter(|(of, ..)| *of == name) {
-                    (arriving.1, arriving.2) = (done, total);
+            HubNews::Cached(Err(words)) => self.ended = Some((true, words)),
+            HubNews::Arrived(of, pace) => {
+                if let Some(arriving) = self.awaited(&of) {
+                    (arriving.pace, arriving.held_up) = (pace, None);
                 }
             }
-            HubNews::Ended(name, ended) => {
+            HubNews::HeldUp(of, words) => {
+                if let Some(arriving) = self.awaited(&of) {
+                    arriving.held_up = Some(words);
+                }
+            }
+            HubNews::Ended(of, ended) => {
                 // Another may be on its way since.
-                self.arriving.take_if(|(of, ..)| *of == name)?;
+                let arriving = self.arriving.take_if(|arriving| arriving.control == of)?;
                 match ended {
-                    Ok(folder) => return Some(folder),
-                    Err(words) => self.failed = Some(words),
+                    Ok(Some(folder)) => return Some(folder),
+                    Ok(None) => self.ended = Some((false, arriving.left())),
+                    Err(words) => self.ended = Some((true, words)),
                 }
             }
         }
         None
     }
 
+    /// The download with this control, while its end is waited for.
+    fn awaited(&mut self, of: &Control) -> Option<&mut Arriving> {
+        self.arriving.as_mut().filter(|arriving| arriving.control == *of)
+    }
+
     /// A download begins.
-    pub fn begins(&mut self, name: &str) {
-        (self.arriving, self.failed) = (Some((name.to_owned(), 0, 0)), None);
+    pub fn begins(&mut self, name: &str, control: Control) {
+        let arriving = Arriving { name: name.to_owned(), control, pace: Pace::default(), held_up: None };
+        (self.arriving, self.ended) = (Some(arriving), None);
+    }
+
+    /// The download is to end.
+    pub fn stop(&self) {
+        self.arriving.iter().for_each(|arriving| arriving.control.set(Wish::Stop));
     }
 
     /// Those of the cache whose names have all that was typed, whatever the case.
@@ -85,18 +113,17 @@ impl HubCard {
                     }
                 }
             });
-            self.failed.iter().for_each(|words| problem(ui, words));
+            self.ended
+                .iter()
+                .for_each(|(is_fault, words)| if *is_fault { problem(ui, words) } else { remark(ui, words) });
             action = self.download(ui).or(action.take());
         });
         action
     }
 
     fn download(&self, ui: &mut Ui) -> Option<Action> {
-        if let Some((name, done, total)) = &self.arriving {
-            let share = if *total == 0 { 0.0 } else { *done as f64 / *total as f64 };
-            quiet(ui, format!("{name}: {} of {}", bytes(*done), bytes(*total)));
-            ui.add(ProgressBar::new(share as f32).text(percent(share)));
-            return None;
+        if let Some(arriving) = &self.arriving {
+            return arriving.ui(ui);
         }
         let name = self.absent()?;
         let pressed = ui.button("Download").on_hover_text("From the hub into the shared cache").clicked();
@@ -105,8 +132,49 @@ impl HubCard {
     }
 }
 
+impl Arriving {
+    /// Draws how far it is; returns whether it is to end.
+    fn ui(&self, ui: &mut Ui) -> Option<Action> {
+        let Pace { done, total, .. } = self.pace;
+        let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+        quiet(ui, self.progress());
+        ui.add(ProgressBar::new(share as f32).text(percent(share)));
+        self.held_up.iter().for_each(|words| remark(ui, words));
+        if self.control.wish() == Wish::Stop {
+            quiet(ui, "Stopping…");
+            return None;
+        }
+        let stop =
+            ui.button("Stop the download").on_hover_text("What has arrived stays, and the next one goes on from it");
+        stop.clicked().then_some(Action::StopDownload)
+    }
+
+    /// How much is there, how fast it comes, and when all will be there.
+    fn progress(&self) -> String {
+        let Pace { done, total, .. } = self.pace;
+        let rate = self.pace.rate().map(|rate| format!(", {}/s", bytes(rate as u64)));
+        let left = self.pace.seconds_left().map(|seconds| format!(", {} left", whole_seconds(seconds)));
+        format!(
+            "{}: {} of {}{}{}",
+            self.name,
+            bytes(done),
+            bytes(total),
+            rate.unwrap_or_default(),
+            left.unwrap_or_default()
+        )
+    }
+
+    /// What is left of a download that was stopped.
+    fn left(&self) -> String {
+        let (name, done) = (&self.name, bytes(self.pace.done));
+        format!("The download of {name} was stopped. {done} are there, and the next one goes on from them")
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use slimgpt::hub::Event;
+
     use super::*;
 
     fn card(sought: &str) -> HubCard {
@@ -126,15 +194,43 @@ mod tests {
         assert_eq!(card("../etc").absent(), None);
     }
 
+    fn pace(done: u64, total: u64) -> Pace {
+        let mut pace = Pace::default();
+        pace.note(&Event::Arrived { done, total }, 0.0);
+        pace
+    }
+
     #[test]
     fn only_the_download_that_is_waited_for_counts() {
-        let mut card = card("");
-        card.begins("org/new");
-        assert_eq!(card.note(HubNews::Arrived("org/old".into(), 3, 4)), None);
-        assert_eq!(card.note(HubNews::Ended("org/old".into(), Ok("old".into()))), None);
-        assert_eq!(card.arriving, Some(("org/new".into(), 0, 0)));
-        assert_eq!(card.note(HubNews::Arrived("org/new".into(), 1, 4)), None);
-        assert_eq!(card.note(HubNews::Ended("org/new".into(), Ok("new".into()))), Some("new".into()));
-        assert_eq!((card.arriving, card.failed), (None, None));
+        let (mut card, old, new) = (card(""), Control::default(), Control::default());
+        card.begins("org/new", old.clone());
+        card.begins("org/new", new.clone());
+        assert_eq!(card.note(HubNews::Arrived(old.clone(), pace(3, 4))), None);
+        assert_eq!(card.note(HubNews::Ended(old, Ok(Some("old".into())))), None);
+        assert_eq!(card.arriving.as_ref().unwrap().pace, Pace::default());
+        assert_eq!(card.note(HubNews::HeldUp(new.clone(), "the connection broke".into())), None);
+        assert!(card.arriving.as_ref().unwrap().held_up.is_some());
+        assert_eq!(card.note(HubNews::Arrived(new.clone(), pace(1, 4))), None);
+        assert!(card.arriving.as_ref().unwrap().held_up.is_none(), "it is not held up any more");
+        assert_eq!(card.note(HubNews::Ended(new, Ok(Some("new".into())))), Some("new".into()));
+        assert!(card.arriving.is_none() && card.ended.is_none());
+    }
+
+    #[test]
+    fn a_stopped_download_is_no_fault_and_says_what_is_left() {
+        let (mut card, control) = (card(""), Control::default());
+        card.stop();
+        card.begins("org/new", control.clone());
+        card.stop();
+        assert_eq!(control.wish(), Wish::Stop);
+        card.note(HubNews::Arrived(control.clone(), pace(1536, 4096)));
+        assert_eq!(card.note(HubNews::Ended(control.clone(), Ok(None))), None);
+        let (is_fault, words) = card.ended.clone().unwrap();
+        assert!(!is_fault && words.contains("org/new") && words.contains("1.50 KiB are there"), "{words}");
+        // The next begins without the words of the last.
+        card.begins("org/new", Control::default());
+        assert!(card.ended.is_none());
+        assert_eq!(card.note(HubNews::Ended(control, Err("gone".into()))), None);
+        assert!(card.ended.is_none());
     }
 }

@@ -50,6 +50,7 @@ fn first_ranks(merges: &[(&str, &str)]) -> Result<HashMap<String, usize>, String
     for (i, (left, right)) in merges.iter().enumerate() {
         let token = format!("{left}{right}");
         let first = *rank.entry(token).or_insert(i);
+        // A score puts a token in one place: one that comes back would need two.
         if first < last {
             return Err(format!("its merges come back to \"{left}{right}\" after later tokens"));
         }

@@ -67,6 +67,7 @@ impl Hybrid {
         let bytes = bytes.get(..self.end).ok_or(ENDS_EARLY)?;
         let head = varint(bytes, &mut self.at).ok_or(ENDS_EARLY)?;
         let count = head >> 1;
+        // The lowest bit tells packed values, eight to a group, from one value that is repeated.
         if head & 1 == 1 {
             let length = usize::try_from(count).ok().and_then(|groups| groups.checked_mul(self.width as usize));
             self.run = Run::Packed(self.at * 8);
@@ -117,6 +118,7 @@ impl Delta {
         let (size, blocks, left, first) = (number()?, number()?, number()?, number()?);
         let is_right = (1..=BLOCK).contains(&size) && (1..=size).contains(&blocks) && size % blocks == 0;
         let each = if is_right { size / blocks } else { 1 };
+        // Whole bytes, because the next stretch begins with one.
         if each % 8 != 0 {
             return Err("differences are in blocks of an impossible size");
         }

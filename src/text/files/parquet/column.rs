@@ -62,6 +62,7 @@ impl Column {
         }
         let end = chunk.start.checked_add(chunk.bytes).filter(|&end| end <= length);
         let end = end.ok_or_else(|| format!("it goes beyond the end of the file; {DAMAGED}"))?;
+        // A page of nothing, so that the first value that is asked for turns to the first page.
         let values = Values::Plain { at: 0, bit: 0, end: 0 };
         let page = Page { bytes: Vec::new(), left: 0, repeated: None, defined: None, values };
         let (at, left) = (chunk.start, chunk.values);
@@ -75,6 +76,7 @@ impl Column {
 
     /// The levels of the next value; `None` behind the last.
     pub fn levels(&mut self, leaf: &Leaf, file: &mut dyn Source) -> Result<Option<Levels>, String> {
+        // Levels are looked at before their value is taken, perhaps several times.
         if self.next.is_some() {
             return Ok(self.next);
         }
@@ -88,6 +90,7 @@ impl Column {
         let page = &mut self.page;
         let level = |stream: &mut Option<Hybrid>, most: u32| -> Result<u32, String> {
             match stream {
+                // Where there is one level alone, none is written.
                 None => Ok(most),
                 Some(stream) => match u32::try_from(stream.next(&page.bytes)?) {
                     Ok(level) if level <= most => Ok(level),
@@ -127,6 +130,7 @@ impl Column {
         if after > self.end {
             return Err(format!("a page goes beyond the end of its column; {DAMAGED}"));
         }
+        // Indexes, and kinds that are still to be thought of: no values stand in them.
         if header.what == What::Other {
             self.at = after;
             return Ok(());
@@ -156,6 +160,7 @@ impl Column {
                     self.at += length as u64;
                     return Ok(header);
                 }
+                // Only what ends early may be whole in a longer stretch, and only while the column has one.
                 Err(Broken::Short) if most == window && window < LONGEST_HEADER => window *= 8,
                 Err(e) => return Err(format!("the header of a page: {e}; {DAMAGED}")),
             }
@@ -184,6 +189,7 @@ impl Column {
                 (bytes, count, number, repeated, defined)
             }
             What::ValuesBeside { count, encoding: number, repeated, defined, is_packed } => {
+                // Levels of such a page stand before what is packed, and are never packed themselves.
                 let levels =
                     repeated.checked_add(defined).filter(|&levels| levels <= header.unpacked.min(header.packed));
                 let levels = levels.ok_or_else(|| format!("its levels are longer than a page; {DAMAGED}"))? as usize;

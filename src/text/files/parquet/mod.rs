@@ -114,6 +114,7 @@ impl Rows for Table {
         for (name, shape) in &schema.columns {
             value.insert(name.clone(), reading.value(shape)?);
         }
+        // What is left behind the last row of a group would belong to none.
         if is_last {
             reading.ends()?;
         }
@@ -191,6 +192,7 @@ impl Reading<'_> {
             Shape::Value(place) => self.take(*place),
             Shape::Group(parts) => {
                 let names: usize = parts.iter().map(|(name, _)| name.len() + STRUCTURE.1).sum();
+                // Paid before it is made: few bytes of a file tell of many structures.
                 self.spend(first(shape), STRUCTURE.0 + names)?;
                 self.around += STRUCTURE.0 + names;
                 let mut all = Map::new();
@@ -199,6 +201,7 @@ impl Reading<'_> {
                 }
                 Ok(Value::Object(all))
             }
+            // What is not there has an entry in each of its columns all the same.
             Shape::Optional(defined, of) if self.levels(first(of))?.defined < *defined => {
                 self.pass(of)?;
                 Ok(Value::Null)

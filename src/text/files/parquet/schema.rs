@@ -162,6 +162,7 @@ impl Walk<'_> {
 
     fn leaf(&mut self, element: &Element, own: &Above, is_wanted: bool) -> Option<Shape> {
         let index = self.seen;
+        // Wanted or not: a group of rows has a chunk for each.
         self.seen += 1;
         let stored = stored(element, self.is_named).filter(|_| is_wanted)?;
         let Above { path: name, defined, repeated, .. } = own.clone();

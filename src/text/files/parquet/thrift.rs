@@ -52,6 +52,8 @@ impl<'a> Compact<'a> {
             return Ok(None);
         }
         let next = match head >> 4 {
+            // Fields mostly follow each other closely: a small step stands in the same byte, and any number behind
+            // it.
             0 => i16::try_from(self.zigzag()?).ok(),
             step => number.checked_add(i16::from(step)),
         };
@@ -130,6 +132,7 @@ impl<'a> Compact<'a> {
             }
             Kind::Map => {
                 let count = self.length()?;
+                // An empty map says nothing of its kinds.
                 let kinds = if count > 0 { self.byte()? } else { return Ok(()) };
                 let (key, value) = (kind_of_element(kinds >> 4)?, kind_of_element(kinds & 0xf)?);
                 for _ in 0..count {
@@ -161,6 +164,7 @@ impl<'a> Compact<'a> {
         }
         let head = self.byte()?;
         let count = match head >> 4 {
+            // A count that four bits do not hold follows.
             15 => self.length()?,
             count => self.within(u64::from(count))?,
         };

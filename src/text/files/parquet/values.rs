@@ -55,6 +55,7 @@ impl Values {
             _ if start == end => Self::plain(within),
             0 => Self::plain(within),
             2 | 8 => {
+                // 8 has replaced 2, which older writers still call the same.
                 let width = u32::from(bytes[start]);
                 if width > 32 {
                     return Err(format!("places in the dictionary have {width} bits"));
