@@ -113,7 +113,7 @@ impl Device {
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&device);
-        let device = Self { tensor, name, max_binding_bytes, handle, members: Vec::new() };
+        let device = Self::alone(tensor, name, max_binding_bytes, handle);
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -151,8 +151,7 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(most_bound(&setup.device.limits()));
-        let (name, handle) = (adapter.name.clone(), Some(setup.adapter));
-        Ok(Self { tensor, name, max_binding_bytes, handle, members: Vec::new() })
+        Ok(Self::alone(tensor, adapter.name.clone(), max_binding_bytes, Some(setup.adapter)))
     }
 }
 
