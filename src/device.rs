@@ -8,6 +8,8 @@ mod driver;
 #[cfg(not(feature = "gpu"))]
 #[path = "device/no_driver.rs"]
 mod driver;
+#[cfg(not(target_arch = "wasm32"))]
+mod elsewhere;
 #[cfg(feature = "gpu")]
 mod heaps;
 mod lost;
@@ -26,6 +28,8 @@ use choice::chosen;
 pub use choice::{DeviceChoice, gpus, typed};
 pub use driver::adapters;
 use driver::{Handle, Selector};
+#[cfg(not(target_arch = "wasm32"))]
+use elsewhere::Elsewhere;
 pub use memory::Peak;
 pub use precision::{Precision, SPLIT_AT_ONCE, multiplies_halves};
 pub use trouble::{caught, caught_async};
@@ -78,6 +82,17 @@ pub enum DeviceError {
         /// The first of another kind.
         other: String,
     },
+    /// Another process could not open its device.
+    #[error("process {rank} of those that share the work: {reason}")]
+    Elsewhere {
+        /// Its place among them, from 0.
+        rank: usize,
+        /// What it says.
+        reason: String,
+    },
+    /// Several processes share the work, and another one ended or is out of step.
+    #[error(transparent)]
+    Ranks(#[from] crate::ranks::RanksError),
     /// The driver refused to start.
     #[error("the adapter {name} could not be opened: {reason}")]
     Open {
@@ -92,7 +107,7 @@ impl Remedied for DeviceError {
     fn remedy(&self) -> Option<Remedy> {
         match self {
             Self::NoGpu { .. } | Self::Matrix { .. } => Some(Remedy::Cpu),
-            Self::NoSuchAdapter { .. } | Self::Mixed { .. } => None,
+            Self::NoSuchAdapter { .. } | Self::Mixed { .. } | Self::Elsewhere { .. } | Self::Ranks(_) => None,
             Self::Open { .. } => Some(Remedy::OtherDevice),
         }
     }
@@ -163,6 +178,9 @@ pub struct Device {
     handle: Option<Handle>,
     /// The devices that share the windows of a run, this one first; empty where it is alone.
     members: Vec<Device>,
+    /// The devices of other processes that share them.
+    #[cfg(not(target_arch = "wasm32"))]
+    elsewhere: Option<Elsewhere>,
 }
 
 /// A device, and why it is not the GPU that was hoped for.
@@ -177,13 +195,20 @@ pub struct Opened {
 impl Device {
     /// The CPU executor's device.
     pub fn cpu() -> Self {
+        Self::alone(TensorDevice::flex(), "cpu".into(), None, None)
+    }
+
+    /// A device that shares its work with nobody.
+    fn alone(tensor: TensorDevice, name: String, max_binding_bytes: Option<u64>, handle: Option<Handle>) -> Self {
         Self {
-            tensor: TensorDevice::flex(),
-            name: "cpu".into(),
-            max_binding_bytes: None,
+            tensor,
+            name,
+            max_binding_bytes,
             matrix_units: false,
-            handle: None,
+            handle,
             members: Vec::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            elsewhere: None,
         }
     }
 

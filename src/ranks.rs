@@ -3,12 +3,31 @@
 //!
 //! Every rank takes the same steps in the same order, so that a message needs no address: what one waits for is what
 //! the others send next. Sums are taken in the order of the ranks and are therefore the same on every run.
+//!
+//! Ranks are threads of one process, each with a device of its own, or processes, of this machine or of several, between
+//! which a [`Post`] carries messages (MPI with the feature `mpi`).
 
+#[cfg(not(target_arch = "wasm32"))]
+mod crew;
+#[cfg(not(target_arch = "wasm32"))]
+mod launch;
+#[cfg(all(feature = "mpi", unix))]
+mod mpi;
+#[cfg(not(target_arch = "wasm32"))]
+mod post;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 
 use std::ops::Range;
 
+#[cfg(all(feature = "mpi", unix))]
+pub use self::mpi::World;
+#[cfg(not(target_arch = "wasm32"))]
+pub use crew::{Crew, Task, hear, reports, serve, tell};
+#[cfg(not(target_arch = "wasm32"))]
+pub use launch::{Launched, launched};
+#[cfg(not(target_arch = "wasm32"))]
+pub use post::{Kind, Machine, Post};
 #[cfg(not(target_arch = "wasm32"))]
 pub use threads::{ThreadRank, on_threads, outcome};
 
@@ -22,6 +41,18 @@ pub enum RanksError {
     /// A message that is not the one that was to come.
     #[error("the devices that share the work are out of step: a message was not {0}")]
     OutOfStep(&'static str),
+    /// Another process has a device that has no room for its work.
+    #[error("the device ran out of memory")]
+    OutOfMemory,
+    /// Another process failed, and this is what it says.
+    #[error("{0}")]
+    Failed(String),
+    /// A model that other processes cannot open.
+    #[error("a model that lies in memory cannot be shared with other processes: give them a folder or a file")]
+    InMemory,
+    /// Another process is not known to have ended its work.
+    #[error("a process that shares the work does not answer")]
+    Silent,
     /// The system has no thread for a rank.
     #[error("no thread could be started for device {rank}: {reason}")]
     Start {

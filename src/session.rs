@@ -33,6 +33,7 @@ mod climbing;
 mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod found;
+mod processes;
 #[cfg(not(target_arch = "wasm32"))]
 mod ranks;
 #[cfg(feature = "gradients")]
@@ -44,9 +45,13 @@ mod search_job;
 mod search_state;
 #[cfg(not(target_arch = "wasm32"))]
 mod searching;
+#[cfg(not(target_arch = "wasm32"))]
+mod serve;
 
 #[cfg(feature = "gradients")]
 use chosen::chosen;
+#[cfg(all(feature = "gradients", not(target_arch = "wasm32")))]
+use chosen::chosen_elsewhere;
 #[cfg(not(target_arch = "wasm32"))]
 pub use climbing::{ClimbJob, climb_for};
 #[cfg(not(target_arch = "wasm32"))]
@@ -60,6 +65,8 @@ pub use remedy::remedy_of;
 pub use search_job::{SearchJob, finished_search, probe_count, probe_size, search_for};
 #[cfg(not(target_arch = "wasm32"))]
 pub use searching::{searched, searched_model};
+#[cfg(not(target_arch = "wasm32"))]
+pub use serve::work_for_first;
 
 /// Carries a job out on the executor that goes with its device, or, where several devices share the work, on all of
 /// them.
@@ -93,4 +100,13 @@ async fn chosen(
     _: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<Option<(crate::checkpoint::Checkpoint, Vec<crate::pipeline::UnitScores>)>, PipelineError> {
     Ok(None)
+}
+
+/// Nor was anything chosen in another process.
+#[cfg(all(not(feature = "gradients"), not(target_arch = "wasm32")))]
+fn chosen_elsewhere(
+    _: Vec<u8>,
+    _: &crate::checkpoint::Checkpoint,
+) -> Result<(crate::checkpoint::Checkpoint, Vec<crate::pipeline::UnitScores>), PipelineError> {
+    Err(crate::ranks::RanksError::OutOfStep("of a program without gradients").into())
 }

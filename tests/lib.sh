@@ -20,3 +20,12 @@ install_packages() {
 has_target() {
     compgen -G "$(rustc --print sysroot)/lib/rustlib/$1/lib/libstd-*.rlib" > /dev/null
 }
+
+# linted COMMAND...: clippy-driver compiles as rustc does and lints meanwhile. As the compiler of our own packages it makes
+# what the tests run and checks it in one go; `cargo clippy` would check all dependencies a second time, and us twice.
+linted() {
+    local driver
+    driver="$(rustc --print sysroot)/bin/clippy-driver"
+    [ -x "$driver" ] || rustup component add clippy || fail "clippy is missing and rustup could not add it"
+    RUSTC_WORKSPACE_WRAPPER="$driver" CLIPPY_ARGS="-Dwarnings__CLIPPY_HACKERY__" "$@"
+}

@@ -18,6 +18,12 @@ pub trait Spill: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     fn read(&self, name: &str) -> Result<Vec<u8>, CacheError>;
+
+    /// The folder by which another process keeps bytes beside these, if there is one.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn folder(&self) -> Option<&std::path::Path> {
+        None
+    }
 }
 
 /// A folder of activations, made when the first arrive.
@@ -44,5 +50,9 @@ impl Spill for FolderSpill {
 
     fn read(&self, name: &str) -> Result<Vec<u8>, CacheError> {
         Ok(read(&self.folder.join(name))?)
+    }
+
+    fn folder(&self) -> Option<&std::path::Path> {
+        Some(&self.folder)
     }
 }

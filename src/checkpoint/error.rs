@@ -30,6 +30,14 @@ pub enum ReadError {
         /// What does not fit.
         reason: String,
     },
+    /// A process that shares the work has another model in the same place.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(
+        "{}: another model is there than where the work began; put it, or a copy of it, where all machines see it under this \
+         path",
+        .0.display()
+    )]
+    OtherThere(PathBuf),
     /// A file of weights was given, and nothing beside it says what model they are of.
     #[cfg(not(target_arch = "wasm32"))]
     #[error("{}: there is no config.json beside it, which says what model its weights are of; get it from where the file is from", .0.display())]

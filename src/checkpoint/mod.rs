@@ -27,6 +27,8 @@ mod output_config;
 mod packed;
 mod scan;
 mod shard;
+#[cfg(not(target_arch = "wasm32"))]
+mod source;
 mod types;
 mod weights;
 
@@ -52,5 +54,7 @@ pub use output::{encode_layer, encode_model, encode_outer, encode_tensors};
 pub use output_config::{ModelClass, output_config, plain_config};
 #[cfg(not(target_arch = "wasm32"))]
 pub use packed::{OnBytes, unpacked, unpacked_here};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::Source;
 pub use types::{TypeShare, Types};
 pub use weights::{HostTensor, LayerWeights, OuterWeights, round_layer};

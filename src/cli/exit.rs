@@ -16,8 +16,8 @@ use slimgpt::text::{ChatError, TextError};
 
 use super::{out, remedy};
 
-const FAILED: u8 = 1;
-const WRONG_USAGE: u8 = 2;
+pub const FAILED: u8 = 1;
+pub const WRONG_USAGE: u8 = 2;
 /// Ctrl-C, or a signal that asks to end. One code for all of them: what it tells a script is that the
 /// same command goes on.
 // 128 + 2, what a shell reports of a program that Ctrl-C ended.

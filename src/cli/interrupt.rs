@@ -73,6 +73,13 @@ impl Interrupt {
         Listening(set_listener(Some((self.clone(), kept))))
     }
 
+    /// Listens, and does nothing about it: somebody else ends the program.
+    #[cfg(all(feature = "mpi", unix))]
+    pub fn ignore() {
+        // Where nobody can listen, a signal ends it at once.
+        let _ = set_handler(|| {});
+    }
+
     /// Whether it was asked for.
     pub fn is_pressed(&self) -> bool {
         self.0.load(Ordering::SeqCst)

@@ -22,6 +22,7 @@ mod parse;
 mod peak;
 mod plan;
 mod ppl;
+mod processes;
 mod progress;
 mod prune;
 mod recover;
@@ -146,9 +147,22 @@ impl Command {
     }
 }
 
-/// Runs what was typed.
+/// The program.
 pub fn main() -> ExitCode {
     headless::quiet_drivers();
+    // One of several processes goes on here; what the others do is done in there.
+    match processes::join() {
+        Ok(first) => {
+            let code = carried_out();
+            first.into_iter().for_each(processes::First::leave);
+            code
+        }
+        Err(code) => code,
+    }
+}
+
+/// Reads and runs what was typed.
+fn carried_out() -> ExitCode {
     let started = Instant::now();
     let typed = program().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     let cli = match typed {

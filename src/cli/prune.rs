@@ -64,7 +64,8 @@ that was measured.
 With --times the time of a token is told as the table predicts it and as it is measured in OUT.
 
 Several devices share the calibration windows. The result is that of as many devices, the same on every run; whatever
-ends one ends all, and the same command with as many devices goes on after the last whole layer.
+ends one ends all, and the same command with as many devices goes on after the last whole layer. A program that was built
+with MPI (cargo install --path . --features mpi) does so on several machines too: mpirun -n 16 slimgpt prune … is one run.
 
 With --text the perplexity of the model is measured before its first layer and that of OUT at the
 end, as `slimgpt ppl` measures them; both stay in OUT (slimgpt-eval.json and the page).

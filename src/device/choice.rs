@@ -3,7 +3,7 @@
 use super::{Adapter, DeviceError};
 
 /// What the user asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum DeviceChoice {
     /// A hardware GPU if there is one, else the CPU.
     #[default]

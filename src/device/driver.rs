@@ -128,7 +128,7 @@ impl Device {
         // After burn, which listens itself.
         #[cfg(not(target_arch = "wasm32"))]
         trouble::listen(&device);
-        let device = Self { tensor, name, max_binding_bytes, matrix_units, handle, members: Vec::new() };
+        let device = Self { matrix_units, ..Self::alone(tensor, name, max_binding_bytes, handle) };
         open.push((None, device.clone()));
         Ok(device)
     }
@@ -167,8 +167,8 @@ impl Device {
         trouble::listen(&setup.device);
         let max_binding_bytes = Some(most_bound(&setup.device.limits()));
         let matrix_units = has_matrix_units(&setup.adapter, setup.device.features());
-        let (name, handle) = (adapter.name.clone(), Some(setup.adapter));
-        Ok(Self { tensor, name, max_binding_bytes, matrix_units, handle, members: Vec::new() })
+        let alone = Self::alone(tensor, adapter.name.clone(), max_binding_bytes, Some(setup.adapter));
+        Ok(Self { matrix_units, ..alone })
     }
 }
 

@@ -51,6 +51,10 @@ impl Device {
     ///
     /// Of several that share the work it is what each may use, and those of one card share its memory.
     pub fn usable_bytes(&self) -> Option<u64> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(elsewhere) = &self.elsewhere {
+            return elsewhere.usable_beside(self.by_itself().usable_bytes());
+        }
         if self.is_shared() {
             let usable = |(device, times): (Self, u64)| device.usable_bytes().map(|bytes| bytes / times);
             return self.with_occurrences().filter_map(usable).min();

@@ -18,7 +18,7 @@ impl Device {
         }
         let members: Vec<Self> = self.each().into_iter().chain(others.iter().flat_map(Self::each)).collect();
         Ok(Self {
-            name: named(&members),
+            name: named(&members.iter().map(Self::name).collect::<Vec<_>>()),
             // What each can bind: all are given the same matrices.
             max_binding_bytes: members.iter().filter_map(|device| device.max_binding_bytes).min(),
             members,
@@ -26,14 +26,29 @@ impl Device {
         })
     }
 
-    /// Whether several devices share the work.
+    /// Whether several devices share the work, of this process or of several.
     pub fn is_shared(&self) -> bool {
-        !self.members.is_empty()
+        self.ranks() > 1
     }
 
-    /// The devices that share the work, each alone and the first first; a single device is the only one.
+    /// The devices of this process that share the work, each alone and the first first; a single device is the only one.
     pub fn each(&self) -> Vec<Self> {
-        if self.is_shared() { self.members.clone() } else { vec![self.clone()] }
+        if self.members.is_empty() { vec![self.by_itself()] } else { self.members.clone() }
+    }
+
+    /// How many devices share the work, those of other processes included.
+    pub fn ranks(&self) -> usize {
+        self.members.len().max(1) + self.names_elsewhere().len()
+    }
+
+    /// Most of them that are of one machine.
+    pub fn ranks_of_a_machine(&self) -> usize {
+        self.most_of_a_machine().unwrap_or(self.ranks())
+    }
+
+    /// The names of all that share the work, in the order of their shares.
+    pub fn names(&self) -> Vec<String> {
+        self.each().into_iter().map(|device| device.name).chain(self.names_elsewhere()).collect()
     }
 
     /// Each of them with how often it is there.
@@ -43,9 +58,24 @@ impl Device {
     }
 }
 
+/// On a page there is one process.
+#[cfg(target_arch = "wasm32")]
+impl Device {
+    fn by_itself(&self) -> Self {
+        self.clone()
+    }
+
+    fn names_elsewhere(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn most_of_a_machine(&self) -> Option<usize> {
+        None
+    }
+}
+
 /// "2 × llvmpipe", or all names where they differ.
-fn named(devices: &[Device]) -> String {
-    let names: Vec<&str> = devices.iter().map(Device::name).collect();
+pub(super) fn named(names: &[&str]) -> String {
     match names.iter().all(|&name| name == names[0]) {
         true => format!("{} × {}", names.len(), names[0]),
         false => names.join(" + "),

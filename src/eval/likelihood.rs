@@ -9,7 +9,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device as TensorDevice, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::shared::{Measurement, on_all};
 use super::{EvalError, Needs, room};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
@@ -29,7 +32,7 @@ const GPU_TOKENS: usize = 1 << 14;
 const CPU_TOKENS: usize = 1 << 11;
 
 /// A text and how it goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// At least one token. What does not fit the model's context is cut off from the left.
     pub context: Vec<u32>,
@@ -94,9 +97,12 @@ pub async fn log_likelihoods(
     let count = requests.len();
     let sums = match device.is_shared() {
         #[cfg(not(target_arch = "wasm32"))]
-        true => super::shared::on_all(device, progress, async |ranks, device, progress| {
-            share(ranks, checkpoint, count, &batches, device, progress).await
-        })?,
+        true => {
+            let measurement = || Measurement::of(checkpoint, (requests.to_vec(), batch_tokens));
+            on_all(device, measurement, progress, async |ranks, device, progress| {
+                share(ranks, checkpoint, count, &batches, device, progress).await
+            })?
+        }
         _ => share(&Alone, checkpoint, count, &batches, device, progress).await?,
     };
     // −∞ too: in range no log-softmax gives it.
@@ -104,6 +110,17 @@ pub async fn log_likelihoods(
         Some(request) => Err(EvalError::NotANumber { request, value: sums[request] }),
         None => Ok(sums),
     }
+}
+
+/// The part of a process that is not the first in [`log_likelihoods`] on several: its share of what the first is asked.
+///
+/// # Errors
+/// When the model cannot be opened here, or as [`log_likelihoods`].
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn log_likelihoods_following(ranks: &dyn Ranks, device: &Device) -> Result<(), EvalError> {
+    let (checkpoint, (requests, batch_tokens)) = Measurement::<(Vec<Request>, usize)>::heard(ranks)?;
+    let rows = rows(&requests, checkpoint.config().max_positions);
+    share(ranks, &checkpoint, requests.len(), &batches(&rows, batch_tokens), device, &mut |_, _| {}).await.map(drop)
 }
 
 /// Σ log p of each of `count` requests at the first rank, after each has computed those of its share of the batches.

@@ -35,6 +35,8 @@ mod wikitext;
 pub use divergence::{Expected, divergence, expected_bytes};
 pub use error::{BadRow, EvalError};
 pub use latency::{Seconds, Speed, Timed, speed};
+#[cfg(not(target_arch = "wasm32"))]
+pub use likelihood::log_likelihoods_following;
 pub use likelihood::{Request, log_likelihoods};
 pub use needs::Needs;
 pub use perplexity::{Perplexity, perplexity, perplexity_of};

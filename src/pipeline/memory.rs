@@ -1,7 +1,7 @@
 //! Bytes, counted before any work: where everything lies, and whether it fits.
 //!
-//! Of several devices that share the windows each holds its share of the activations and all the rest; this machine holds
-//! what all of them need of it.
+//! Of several devices that share the windows each holds its share of the activations and all the rest; a machine holds
+//! what all of its own need of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let working = needs.weights + needs.busy() + needs.beside;
     // Three times: the layer as it was read, what is left of it, and the next, which is read meanwhile. Each device reads
     // for itself. While the one before is written, which one device does, there are what is left of it and its file.
-    let (weights, outer) = ((needs.ranks * 3 + 1) * needs.weights, needs.ranks * needs.outer);
+    let (weights, outer) = ((needs.here * 3 + 1) * needs.weights, needs.here * needs.outer);
     let (activations, inner) = (needs.shared_activations(), needs.shared_inner());
     let place = match working + activations <= budget {
         true => Placement::Device,
@@ -119,8 +119,12 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     };
     // Where the activations did not fit there is no room to spare.
     let keep_inner = place == Placement::Device && working + activations + inner <= budget;
-    // Those of all devices come together where they leave their own.
-    let activations = if place == Placement::Device { activations } else { needs.activations };
+    // Those of all devices of a machine come together where they leave their own, and on a disk those of all machines.
+    let activations = match place {
+        Placement::Device => activations,
+        Placement::Host => needs.activations_here(),
+        Placement::Disk => needs.activations,
+    };
     summed(
         vec![
             part("one layer's weights", Placement::Device, needs.weights),
@@ -138,7 +142,7 @@ fn on_gpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// On the CPU everything is on the host, whatever computes.
 fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let budget = limits.host_bytes;
-    let ranks = needs.ranks;
+    let ranks = needs.here;
     // Four times: as it was read, what is left of it, the tensors that run, and the next, which is read meanwhile; and once
     // more for the one before, as on a GPU.
     let (weights, batch, outer) = ((ranks * 4 + 1) * needs.weights, ranks * needs.batch, ranks * needs.outer);
@@ -148,14 +152,16 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
     let place = host_or_disk(limits, budget, fixed, needs);
     let keep_inner =
         // They can be computed twice, so they may take only what leaves half of the memory alone.
-        place == Placement::Host && budget.is_some_and(|b| fixed + needs.activations + needs.inner <= b / 2);
+        place == Placement::Host
+            && budget.is_some_and(|b| fixed + needs.activations_here() + needs.inner_here() <= b / 2);
+    let activations = if place == Placement::Disk { needs.activations } else { needs.activations_here() };
     summed(
         vec![
             part("one layer's weights, read, cut and running, the next, and the one before", Placement::Host, weights),
             part("Hessian, its inverse and their workspace", Placement::Host, solver),
             part("one batch", Placement::Host, batch),
             part(BESIDE, Placement::Host, needs.beside),
-            part(ACTIVATIONS, place, needs.activations + if keep_inner { needs.inner } else { 0 }),
+            part(ACTIVATIONS, place, activations + if keep_inner { needs.inner_here() } else { 0 }),
             part("embeddings", Placement::Host, outer),
         ],
         place,
@@ -167,7 +173,7 @@ fn on_cpu(limits: &Limits, needs: &Needs) -> MemoryPlan {
 /// everything else, are known not to fit the host.
 fn host_or_disk(limits: &Limits, host: Option<u64>, fixed: u64, needs: &Needs) -> Placement {
     // An unknown budget refuses nothing.
-    let fits = host.is_none_or(|budget| fixed + needs.activations <= budget);
+    let fits = host.is_none_or(|budget| fixed + needs.activations_here() <= budget);
     if fits || limits.disk_bytes.is_none() { Placement::Host } else { Placement::Disk }
 }
 
@@ -203,24 +209,24 @@ fn refuse_beyond_budget(
         });
     }
     if let Some(budget) = limits.disk_bytes.filter(|&b| plan.disk_bytes > b) {
-        let would_fit = windows_within(request, needs, budget);
+        let would_fit = windows_within(request, needs.activations, budget);
         return Err(MemoryError::Disk { needed: plan.disk_bytes, budget, would_fit });
     }
     Ok(plan)
 }
 
 fn what_fits_the_host(request: &Request, needs: &Needs, plan: &MemoryPlan, budget: u64) -> WouldFit {
-    let on_host = if plan.activations == Placement::Host { needs.activations } else { 0 };
+    let on_host = if plan.activations == Placement::Host { needs.activations_here() } else { 0 };
     let fixed = plan.host_bytes.saturating_sub(on_host);
     match budget.checked_sub(fixed) {
-        Some(room) if on_host > 0 => windows_within(request, needs, room),
+        Some(room) if on_host > 0 => windows_within(request, on_host, room),
         _ => WouldFit::Nothing { fixed },
     }
 }
 
-/// So many windows that their activations take at most `room` bytes.
-fn windows_within(request: &Request, needs: &Needs, room: u64) -> WouldFit {
-    let per_window = (needs.activations / request.windows.max(1) as u64).max(1);
+/// So many windows that their activations, which take so many bytes for all, take at most `room` bytes.
+fn windows_within(request: &Request, activations: u64, room: u64) -> WouldFit {
+    let per_window = (activations / request.windows.max(1) as u64).max(1);
     match room / per_window {
         0 => WouldFit::NoWindow { tokens: request.window_tokens, bytes: per_window },
         windows => WouldFit::Windows(windows),

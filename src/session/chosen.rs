@@ -52,6 +52,16 @@ pub(super) async fn chosen(
     Ok(Some((choice.tuned(job.checkpoint)?, choice.scores)))
 }
 
+/// The same of what another process chose and kept, for the `checkpoint` as it is.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn chosen_elsewhere(
+    kept: Vec<u8>,
+    checkpoint: &Checkpoint,
+) -> Result<(Checkpoint, Vec<UnitScores>), PipelineError> {
+    let choice = Choice::decoded(kept, checkpoint.config().layers.len())?;
+    Ok((choice.tuned(checkpoint)?, choice.scores))
+}
+
 /// `None` if it was stopped.
 async fn computed(
     job: &Job<'_>,

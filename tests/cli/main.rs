@@ -4,6 +4,9 @@ mod advice;
 mod bench;
 mod compare;
 mod export;
+#[cfg(unix)]
+#[path = "../support/folders.rs"]
+mod folders;
 mod generate;
 mod gguf;
 mod halves;
@@ -12,6 +15,8 @@ mod located;
 mod loudness;
 mod measured;
 mod places;
+#[cfg(not(feature = "mpi"))]
+mod processes;
 mod progress;
 #[cfg(unix)]
 mod readme;

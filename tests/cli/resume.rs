@@ -1,13 +1,13 @@
 //! Interrupted and killed runs: the same command goes on, and the result has the same bytes.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::folders::assert_same;
 use crate::{ended, path, program, run, shipped, temporary};
 
 /// A run that takes some seconds, event by event.
@@ -35,33 +35,6 @@ fn end_run_at(arguments: &[&str], event: &str, nth: usize, signal: &str) -> Opti
 fn send(child: &Child, signal: &str) {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-}
-
-/// The files of a folder; of the report, what does not depend on the clock.
-fn contents(folder: &str) -> BTreeMap<String, Vec<u8>> {
-    // The page says how long it took; its other numbers are the report's.
-    let files =
-        std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).filter(|f| !f.ends_with("slimgpt-report.html"));
-    files.map(|file| (path(Path::new(file.file_name().unwrap())), comparable(&file))).collect()
-}
-
-fn comparable(file: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(file).unwrap();
-    if !file.ends_with("slimgpt-report.json") {
-        return bytes;
-    }
-    let mut report: Value = serde_json::from_slice(&bytes).unwrap();
-    report.as_object_mut().unwrap().remove("timing").expect("the report has a timing");
-    report.to_string().into_bytes()
-}
-
-#[track_caller]
-fn assert_same(whole: &str, resumed: &str) {
-    let (whole, resumed) = (contents(whole), contents(resumed));
-    assert!(whole.len() >= 4, "{:?}", whole.keys());
-    assert_eq!(whole.keys().collect::<Vec<_>>(), resumed.keys().collect::<Vec<_>>());
-    let differing: Vec<&String> = whole.keys().filter(|name| whole[*name] != resumed[*name]).collect();
-    assert!(differing.is_empty(), "{differing:?}");
 }
 
 #[test]

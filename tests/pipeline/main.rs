@@ -11,6 +11,7 @@ mod halves;
 mod panels;
 mod places;
 mod plan;
+mod processes;
 mod qwen2;
 mod ranks;
 mod sampled;

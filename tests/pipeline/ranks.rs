@@ -328,10 +328,12 @@ fn a_lost_device_ends_all_and_finished_layers_stay() {
 #[test]
 fn each_device_holds_its_share_of_the_activations_and_the_host_all_of_them() {
     let checkpoint = in_memory();
-    let of = |ranks: usize, device_bytes: Option<u64>| {
-        let limits = Limits { is_gpu: true, ranks, device_bytes, ..Limits::default() };
+    let within = |limits: Limits| {
         let request = Request { windows: 256, window_tokens: 64, ..request() };
         plan(&request, checkpoint.config(), &limits).unwrap().memory
+    };
+    let of = |ranks: usize, device_bytes: Option<u64>| {
+        within(Limits { is_gpu: true, ranks, device_bytes, ..Limits::default() })
     };
     let (one, eight) = (of(1, None), of(8, None));
     let activations = |memory: &slimgpt::pipeline::MemoryPlan| {
@@ -347,4 +349,17 @@ fn each_device_holds_its_share_of_the_activations_and_the_host_all_of_them() {
     let off = of(8, Some(eight.device_bytes - share));
     assert_eq!(activations(&off).0, Placement::Host);
     assert!(off.device_bytes < eight.device_bytes && off.host_bytes > eight.host_bytes);
+    // Of four machines each has what two devices need.
+    for is_gpu in [true, false] {
+        let of = |ranks, ranks_here| within(Limits { is_gpu, ranks, ranks_here, ..Limits::default() });
+        let (one, apart, eight) = (of(1, 1), of(8, 2), of(8, 8));
+        assert_eq!((apart.device_bytes, &eight), (eight.device_bytes, &of(8, 0)));
+        assert!(apart.host_bytes < eight.host_bytes, "{} {}", apart.host_bytes, eight.host_bytes);
+        if is_gpu {
+            assert_eq!(apart.host_bytes, 2 * one.host_bytes);
+        } else {
+            let (_, all) = activations(&eight);
+            assert_eq!(activations(&apart), (Placement::Host, all / 4));
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What several tests share: small models, the f64 oracle, seeded matrices, tolerances, the software adapter.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod channels;
 pub mod checkpoint;
+pub mod folders;
 pub mod gguf;
 pub mod hub;
 pub mod oracle;
@@ -16,6 +18,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use slimgpt::device::{Device, DeviceChoice};
+use slimgpt::ranks::{Kind, Machine, Post};
 
 /// Values in [−1, 1) from a seed.
 pub fn random(n: usize, seed: u64) -> Vec<f32> {

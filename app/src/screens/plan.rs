@@ -262,6 +262,7 @@ impl PlanScreen {
             host_bytes: self.host_bytes,
             disk_bytes: self.disk_bytes,
             ranks: 1,
+            ranks_here: 1,
         }
     }
 

@@ -6,13 +6,13 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use pollster::block_on;
-use slimgpt::device::{Device, DeviceChoice, DeviceError, Precision, adapters, typed};
+use slimgpt::device::{Device, DeviceChoice, DeviceError, Opened, Precision, adapters, typed};
 use slimgpt::format;
 use slimgpt::pipeline::{CAUTIOUS_DEVICE_BYTES, Limits};
 
 use crate::cli::choice::{choice, suggesting};
 use crate::cli::exit::Usage;
-use crate::cli::{out, variables};
+use crate::cli::{out, processes, variables};
 
 /// Where to compute: the same flag in every command.
 #[derive(Args, Clone)]
@@ -38,12 +38,19 @@ pub struct PrecisionArgument {
 impl DeviceArgument {
     /// Opens the device. `auto` takes a GPU that works, else the CPU, and says so in one line.
     pub fn open(&self) -> Result<Device> {
-        open(&self.device, self.precision.precision)
+        self.open_in(self.precision.precision)
     }
 
     /// Opens the device for a training, whose gradients are in f32 and so is what they are taken of.
     pub fn open_for_training(&self) -> Result<Device> {
-        open(&self.device, Precision::F32)
+        self.open_in(Precision::F32)
+    }
+
+    fn open_in(&self, precision: Precision) -> Result<Device> {
+        if let Some(crew) = processes::crew() {
+            out::note(format_args!("note: this command computes in the first of the {} processes alone", crew.count()));
+        }
+        open(&self.device, precision)
     }
 }
 
@@ -54,7 +61,8 @@ pub struct DevicesArgument {
     ///
     /// Besides the words below: gpu:1 (the second best GPU), vulkan:0, metal:0 or dx12:0, or part of an
     /// adapter's name. Given several times (--device gpu:0 --device gpu:1), the devices share the windows
-    /// of text: each computes with its share, and the first does what is left to be done once.
+    /// of text: each computes with its share, and the first does what is left to be done once. Of several
+    /// processes (mpirun) each has one device: its own of those that are given, or of the GPUs.
     #[arg(
         id = "device",
         long = "device",
@@ -74,7 +82,11 @@ impl DevicesArgument {
         if self.devices.len() > 1 && self.devices.contains(&DeviceChoice::Auto) {
             return Err(Usage(AUTO_AMONG_OTHERS.into()).into());
         }
-        let mut opened = self.devices.iter().map(|device| open(device, self.precision.precision));
+        let precision = self.precision.precision;
+        if let Some(crew) = processes::crew() {
+            return Ok(said(Device::open_everywhere(crew, &self.devices)?, precision));
+        }
+        let mut opened = self.devices.iter().map(|device| open(device, precision));
         // There is always one: the default.
         let first = opened.next().unwrap_or_else(|| Ok(Device::cpu()))?;
         Ok(first.with(opened.collect::<Result<_>>()?)?)
@@ -86,14 +98,18 @@ named, as in --device gpu:0 --device gpu:1";
 
 /// Opens a device, and says which it is.
 fn open(choice: &DeviceChoice, precision: Precision) -> Result<Device> {
-    let opened = block_on(Device::open_or_fall_back(choice))?;
+    Ok(said(block_on(Device::open_or_fall_back(choice))?, precision))
+}
+
+/// Says which device was opened, and why it is no GPU.
+fn said(opened: Opened, precision: Precision) -> Device {
     if let Some(error) = &opened.instead_of_gpu {
         // Standard output is for results, which programs may read.
         out::note(format_args!("note: {}", without_gpu(error)));
     }
     let device = opened.device.in_precision(precision);
     told(&device);
-    Ok(device)
+    device
 }
 
 /// Says which device it is, and which there are besides, to those who want to know.

@@ -19,8 +19,10 @@ pub struct Limits {
     pub host_bytes: Option<u64>,
     /// Room on the disk that the output goes to; `None` where activations cannot go to a disk.
     pub disk_bytes: Option<u64>,
-    /// Devices that share the windows and this machine's memory. None counts as one.
+    /// Devices that share the windows. None counts as one.
     pub ranks: usize,
+    /// Most of them that share one machine's memory. None counts as all.
+    pub ranks_here: usize,
 }
 
 impl Limits {
@@ -34,7 +36,8 @@ impl Limits {
             device_bytes: device.usable_bytes(),
             host_bytes: room::host_bytes(),
             disk_bytes: out.and_then(room::disk_bytes),
-            ranks: device.each().len(),
+            ranks: device.ranks(),
+            ranks_here: device.ranks_of_a_machine(),
         }
     }
 

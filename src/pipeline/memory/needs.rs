@@ -48,7 +48,9 @@ pub(super) struct Needs {
     /// What the caller holds meanwhile.
     pub beside: u64,
     /// Devices that share the batches.
-    pub ranks: u64,
+    ranks: u64,
+    /// Most of them that share one machine's memory.
+    pub here: u64,
     /// Batches of all windows.
     batches: u64,
     /// Inner activations of one batch that a device may keep beyond its share, where only some batches keep theirs.
@@ -69,6 +71,8 @@ impl Needs {
         // What is known of units that may come back: at most H's columns twice, and what they would be.
         let swaps = if request.options.swaps > 0 { 3 } else { 0 };
         // What layers are drawn to is two matrices more, and one more stream of hidden states.
+        let ranks = limits.ranks.max(1);
+        let here = if limits.ranks_here == 0 { ranks } else { limits.ranks_here.min(ranks) };
         let solver = ((3 + swaps) * n * n + (4 + 2 * streams) * d * n + PAIRS * n.max(d)) * F32;
         let halves = if limits.multiplies_halves { halves_bytes(config, batch_tokens) } else { 0 };
         let widened = if request.activations == Elements::F32 { 0 } else { batch_tokens * (d + q) * F32 };
@@ -84,7 +88,8 @@ impl Needs {
             batch: batch_bytes(config, batch_tokens) + widened + halves,
             outer: embedding + head,
             beside,
-            ranks: limits.ranks.max(1) as u64,
+            ranks: ranks as u64,
+            here: here as u64,
             batches: request.windows.div_ceil(batch_windows).max(1) as u64,
             uneven: if kept_tokens < tokens { batch_tokens * c * F32 } else { 0 },
         }
@@ -102,6 +107,21 @@ impl Needs {
             1 => self.inner,
             _ => (self.shared(self.inner) + self.uneven).min(self.inner),
         }
+    }
+
+    /// What the devices of one machine hold of the activations.
+    pub fn activations_here(&self) -> u64 {
+        self.of_a_machine(self.shared_activations(), self.activations)
+    }
+
+    /// What the devices of one machine keep of the inner activations.
+    pub fn inner_here(&self) -> u64 {
+        self.of_a_machine(self.shared_inner(), self.inner)
+    }
+
+    /// Of what a device holds `share` and all hold `all`, what those of one machine hold.
+    fn of_a_machine(&self, share: u64, all: u64) -> u64 {
+        if self.here == self.ranks { all } else { (share * self.here).min(all) }
     }
 
     /// What the device with most batches holds of anything that all batches have.
