@@ -30,7 +30,6 @@ const PACKS: u32 = 8u;  // of four numbers, in a STEP of 32
 const PITCH: u32 = 10u; // two more, so that neighbouring rows begin in different banks
 const SLOTS: u32 = 8u;  // two rows of four, each with squares in four rows of two
 const SQUARE: u32 = 16u;
-const BROUGHT: u32 = TILE * PACKS / THREADS; // packs of A, and of B, that an invocation brings
 
 var<workgroup> sh_a: array<vec4<f16>, 1280>; // (TILE, PITCH)
 var<workgroup> sh_b: array<vec4<f16>, 1280>; // (TILE, PITCH)
@@ -66,12 +65,18 @@ fn main(
     // Above the diagonal nothing is summed, and nothing written.
     let parts = select(params.parts, 0u, params.gram == 1u && corner.y > corner.x);
     let packs = params.inner / 4u;
+    // An invocation brings four packs of A and four of B. They, too, are named one by one: see below.
+    let brought = lid + THREADS * vec4<u32>(0u, 1u, 2u, 3u);
+    let of_row = brought / PACKS;
+    let of_pack = brought % PACKS;
+    let place = of_row * PITCH + of_pack;
     // Cards differ in how many subgroups a workgroup has: where they are few, each computes several slots.
     for (var turn = 0u; turn < SLOTS; turn += subgroups) {
         let slot = min(turn + subgroup, SLOTS - 1u);
         let row = 64u * (slot / 4u);
         let col = 32u * (slot % 4u);
-        // Named one by one: NVIDIA's compiler moves an array of squares to memory, which is six times as slow.
+        // Named one by one: NVIDIA's compiler moves arrays of squares, and of what is on its way, to memory, and is then
+        // three times as slow.
         var sum_00 = Sum();
         var sum_01 = Sum();
         var sum_10 = Sum();
@@ -84,30 +89,36 @@ fn main(
             // The halves of A that are multiplied with those of B: near and near, near and left, left and near.
             let a0 = select(0u, params.rows, part == 2u);
             let b0 = select(0u, params.columns, part == 1u);
-            var from_a: array<u32, BROUGHT>;
-            var from_b: array<u32, BROUGHT>;
-            var next_a: array<vec4<f16>, BROUGHT>;
-            var next_b: array<vec4<f16>, BROUGHT>;
-            for (var i = 0u; i < BROUGHT; i++) {
-                let e = lid + i * THREADS;
-                // Behind the last row comes the last again: what is made of it is not written.
-                from_a[i] = (a0 + min(corner.x + e / PACKS, params.rows - 1u)) * packs + e % PACKS;
-                from_b[i] = (b0 + min(corner.y + e / PACKS, params.columns - 1u)) * packs + e % PACKS;
-                next_a[i] = a[from_a[i]];
-                next_b[i] = b[from_b[i]];
-            }
+            // Behind the last row comes the last again: what is made of it is not written.
+            let in_a = (a0 + min(corner.x + of_row, vec4<u32>(params.rows - 1u))) * packs + of_pack;
+            let in_b = (b0 + min(corner.y + of_row, vec4<u32>(params.columns - 1u))) * packs + of_pack;
+            var ax = a[in_a.x];
+            var ay = a[in_a.y];
+            var az = a[in_a.z];
+            var aw = a[in_a.w];
+            var bx = b[in_b.x];
+            var by = b[in_b.y];
+            var bz = b[in_b.z];
+            var bw = b[in_b.w];
             for (var k = 0u; k < packs; k += PACKS) {
-                for (var i = 0u; i < BROUGHT; i++) {
-                    let e = lid + i * THREADS;
-                    sh_a[e / PACKS * PITCH + e % PACKS] = next_a[i];
-                    sh_b[e / PACKS * PITCH + e % PACKS] = next_b[i];
-                }
+                sh_a[place.x] = ax;
+                sh_a[place.y] = ay;
+                sh_a[place.z] = az;
+                sh_a[place.w] = aw;
+                sh_b[place.x] = bx;
+                sh_b[place.y] = by;
+                sh_b[place.z] = bz;
+                sh_b[place.w] = bw;
                 workgroupBarrier();
                 let ahead = select(k, k + PACKS, k + PACKS < packs);
-                for (var i = 0u; i < BROUGHT; i++) {
-                    next_a[i] = a[from_a[i] + ahead];
-                    next_b[i] = b[from_b[i] + ahead];
-                }
+                ax = a[in_a.x + ahead];
+                ay = a[in_a.y + ahead];
+                az = a[in_a.z + ahead];
+                aw = a[in_a.w + ahead];
+                bx = b[in_b.x + ahead];
+                by = b[in_b.y + ahead];
+                bz = b[in_b.z + ahead];
+                bw = b[in_b.w + ahead];
                 for (var half = 0u; half < PACKS; half += 4u) {
                     let b_0 = coopLoad<Right>(&sh_b[col * PITCH + half], PITCH);
                     let b_1 = coopLoad<Right>(&sh_b[(col + 16u) * PITCH + half], PITCH);

@@ -39,17 +39,16 @@ struct Launch {
     origin: usize,
     height: usize,
     gram: bool,
-    subgroups: u32,
 }
 
 /// What the kernel makes of `c`.
 fn made(a: &Factor, b: &Factor, c: &[f32], launch: Launch) -> Vec<f64> {
-    let Launch { inner, parts, band, origin, height, gram, subgroups } = launch;
+    let Launch { inner, parts, band, origin, height, gram } = launch;
     let params = [a.rows, b.rows, inner, parts, band, origin, height, usize::from(gram)].map(|n| n as u32);
     let [words, scales] = [[a, b].map(|f| Halves(&f.halves)), [a, b].map(|f| Singles(&f.scales))];
     let bound: Vec<Bound> = words.into_iter().chain(scales).chain([Singles(c)]).collect();
     let groups = [b.rows.div_ceil(128), height.div_ceil(128) - band, 1];
-    run(spelled_out("multiply_half", subgroups), &bound, &params, groups)
+    run(spelled_out("multiply_half", 1), &bound, &params, groups)
 }
 
 /// Σ over the products of parts that the kernel takes, for a row of A and one of B, and the sum of their magnitudes.
@@ -80,18 +79,16 @@ fn check(a: &Factor, b: &Factor, launch: Launch) {
     let want: Vec<[f64; 2]> = (0..there.len()).map(of).collect();
     let bound = |at: usize| (launch.inner * launch.parts + 2) as f64 * UNIT * 1.01 * want[at][1];
     let sums: Vec<f64> = want.iter().map(|[sum, _]| *sum).collect();
-    let Launch { inner, parts, band, origin, height, subgroups, .. } = launch;
-    let what = format!("{}x{}x{inner}, {parts} parts, {band}, {origin}+{height}, {subgroups}", a.rows, b.rows);
+    let Launch { inner, parts, band, origin, height, .. } = launch;
+    let what = format!("{}x{}x{inner}, {parts} parts, {band}, {origin}+{height}", a.rows, b.rows);
     assert_within(&got, &sums, bound, &what);
 }
 
 #[test]
 fn the_tiles_of_a_product_are_all_of_it() {
-    for (rows, columns, inner, subgroups) in
-        [(1, 1, 32, 2), (130, 200, 96, 2), (128, 128, 64, 1), (257, 17, 32, 4), (16, 129, 160, 1)]
-    {
+    for (rows, columns, inner) in [(1, 1, 32), (130, 200, 96), (128, 128, 64), (257, 17, 32), (16, 129, 160)] {
         let (a, b) = (Factor::random(1, rows, inner, 1), Factor::random(1, columns, inner, 2));
-        let whole = Launch { inner, parts: 1, band: 0, origin: 0, height: rows, gram: false, subgroups };
+        let whole = Launch { inner, parts: 1, band: 0, origin: 0, height: rows, gram: false };
         check(&a, &b, whole);
     }
 }
@@ -100,7 +97,7 @@ fn the_tiles_of_a_product_are_all_of_it() {
 fn a_gram_matrix_is_added_on_and_below_the_diagonal() {
     let (features, inner) = (300, 64);
     let x = Factor::random(2, features, inner, 5);
-    let whole = Launch { inner, parts: 3, band: 0, origin: 0, height: features, gram: true, subgroups: 4 };
+    let whole = Launch { inner, parts: 3, band: 0, origin: 0, height: features, gram: true };
     check(&x, &x, whole);
     // The last rows of a launch, and a block of rows of a matrix that the device does not bind whole.
     check(&x, &x, Launch { band: 1, ..whole });
