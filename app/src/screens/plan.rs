@@ -257,6 +257,8 @@ impl PlanScreen {
         let adapter = self.adapters.iter().flatten().find(|a| a.name == name);
         Limits {
             is_gpu: adapter.is_some(),
+            // The window computes in f32, which its trainings need and its runs are told apart by.
+            multiplies_halves: false,
             max_binding_bytes: adapter.map(|a| a.max_binding_bytes.min(a.max_buffer_bytes)),
             device_bytes: adapter.and_then(Adapter::usable_bytes),
             host_bytes: self.host_bytes,
