@@ -141,6 +141,7 @@ mod tests {
             max_buffer_bytes: 1 << 30,
             memory_bytes: None,
             free_bytes: None,
+            matrix_units: false,
             selector: (DeviceKind::DefaultDevice, WgpuBackend::Vulkan),
         }
     }
