@@ -33,6 +33,7 @@ mod climbing;
 mod folder;
 #[cfg(not(target_arch = "wasm32"))]
 mod found;
+#[cfg(not(target_arch = "wasm32"))]
 mod processes;
 #[cfg(not(target_arch = "wasm32"))]
 mod ranks;
