@@ -146,6 +146,18 @@ fn batches(vocab: usize, lengths: [usize; 2]) -> Vec<Batch> {
 /// Every gradient is that of the whole model, to 1e-5.
 #[track_caller]
 fn check(checkpoint: &Checkpoint, lengths: [usize; 2], device: &Device, with: impl Fn(usize, Block) -> Block) {
+    check_to(1e-5, checkpoint, lengths, device, with);
+}
+
+/// Every gradient is that of the whole model, to this tolerance.
+#[track_caller]
+fn check_to(
+    tolerance: f64,
+    checkpoint: &Checkpoint,
+    lengths: [usize; 2],
+    device: &Device,
+    with: impl Fn(usize, Block) -> Block,
+) {
     let blocks = layers(checkpoint, device, with);
     let batches = batches(checkpoint.config().vocab_size, lengths);
     let kept = Keep::Inputs(Placement::Host);
@@ -158,6 +170,6 @@ fn check(checkpoint: &Checkpoint, lengths: [usize; 2], device: &Device, with: im
     }
     assert_eq!(got.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>());
     for (name, gradient) in &got {
-        assert_near(gradient, &want[name], 1e-5, name);
+        assert_near(gradient, &want[name], tolerance, name);
     }
 }

@@ -26,7 +26,9 @@ fn every_kind_of_part_has_its_gradient() {
     let smollm3 = json!({ "model_type": "smollm3", "no_rope_layers": [0, 1] });
     let olmo2 = json!({ "model_type": "olmo2" });
     for changes in [json!({ "tie_word_embeddings": false }), qwen2, qwen3, gemma3, granite, smollm3, olmo2] {
-        check(&Model::llama(changes).open(), [11, 6], &Device::cpu(), |_, block| block);
+        // The four numbers of a head's norm have gradients that nearly cancel: what is left of their digits depends on the
+        // processor, and was 1.6e-5 on one.
+        check_to(4e-5, &Model::llama(changes).open(), [11, 6], &Device::cpu(), |_, block| block);
     }
 }
 
