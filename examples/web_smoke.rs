@@ -67,13 +67,13 @@ async fn answers<E: Executor>(executor: &E, device: &TensorDevice) -> Result<Vec
     Ok(answers)
 }
 
-/// The text of every shader by name, for the page to show what the browser's compiler says.
+/// The text of every shader of the browser's by name, for the page to show what the browser's compiler says.
 ///
 /// # Errors
 /// When they cannot be written as JSON: never, as things are.
 #[wasm_bindgen]
 pub fn shaders() -> Result<String, JsError> {
-    let texts: BTreeMap<_, _> = KERNELS.iter().map(|k| (k.name, k.source)).collect();
+    let texts: BTreeMap<_, _> = KERNELS.iter().filter(|k| !k.on_matrix_units()).map(|k| (k.name, k.source)).collect();
     Ok(serde_json::to_string(&texts)?)
 }
 

@@ -6,8 +6,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, TypeInner};
 use slimgpt::gpu::{Field, KERNELS, Kernel};
 
-/// What the kernels begin with that need matrix units. No browser has those, and the cards that do have more memory.
-const ON_MATRIX_UNITS: &str = "enable wgpu_cooperative_matrix;";
+/// What a kernel on matrix units may use: no browser has those, and the cards that do have more memory.
 const MOST_WORKGROUP_BYTES_OF_CARDS: u32 = 48 * 1024;
 
 /// WebGPU's guaranteed limits: a shader within them runs in every browser that has WebGPU.
@@ -17,7 +16,7 @@ const MOST_STORAGE_BUFFERS: usize = 8;
 
 /// Every way in which `kernel` is not what its host says.
 fn objections(kernel: &Kernel) -> Vec<String> {
-    let (module, info) = match validated(kernel.source) {
+    let (module, info) = match validated(kernel) {
         Ok(valid) => valid,
         Err(reason) => return vec![reason],
     };
@@ -37,19 +36,19 @@ fn objections(kernel: &Kernel) -> Vec<String> {
     wrong.extend(wrong_bindings(&module, &info));
     wrong.extend(wrong_params(&module, kernel.params));
     let bytes = workgroup_bytes(&module);
-    let most =
-        if kernel.source.contains(ON_MATRIX_UNITS) { MOST_WORKGROUP_BYTES_OF_CARDS } else { MOST_WORKGROUP_BYTES };
+    let most = if kernel.on_matrix_units() { MOST_WORKGROUP_BYTES_OF_CARDS } else { MOST_WORKGROUP_BYTES };
     if bytes > most {
         wrong.push(format!("its workgroup memory is {bytes} bytes; {most} are guaranteed"));
     }
     wrong
 }
 
-fn validated(source: &str) -> Result<(Module, ModuleInfo), String> {
+fn validated(kernel: &Kernel) -> Result<(Module, ModuleInfo), String> {
+    let source = kernel.source;
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     // What every WebGPU device has: pairs of halves in a word.
     let everywhere = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-    let capabilities = match source.contains(ON_MATRIX_UNITS) {
+    let capabilities = match kernel.on_matrix_units() {
         true => everywhere | Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP,
         false => everywhere,
     };

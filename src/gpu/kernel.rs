@@ -23,6 +23,13 @@ pub struct Kernel {
     pub params: &'static [Field],
 }
 
+impl Kernel {
+    /// Whether it multiplies on matrix units, which WebGPU does not have: no browser compiles its text.
+    pub fn on_matrix_units(&self) -> bool {
+        self.source.contains("\nenable wgpu_cooperative_matrix;\n")
+    }
+}
+
 /// One member of a kernel's `Params`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {

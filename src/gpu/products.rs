@@ -72,11 +72,12 @@ impl Halves {
         made
     }
 
-    /// The columns of `x` `(tokens, features)` as rows, and behind all of them what is left of each.
-    fn split_columns(x: &Tensor<2>) -> Self {
+    /// The columns of `x` `(tokens, features)` as rows, scaled to hold the `largest` magnitude of each, and behind all of
+    /// them what is left of each.
+    fn split_columns(x: &Tensor<2>, largest: &Tensor<1>) -> Self {
         let [tokens, features] = x.dims();
         let made = Self::empty(features, tokens.next_multiple_of(STEP), 2, &x.device());
-        let (x, largest) = (Buffer::read(x), Buffer::read(&column_largest(x)));
+        let (x, largest) = (Buffer::read(x), Buffer::read(largest));
         let params = SplitColumns { tokens: tokens as u32, features: features as u32, words: (made.inner / 2) as u32 };
         let groups = [made.inner.div_ceil(SIDE), features.div_ceil(SIDE), 1];
         kernel::launch(groups, &[&x, &largest, &made.words, &made.scales], params);
@@ -135,8 +136,9 @@ pub fn accumulate(sum: Panels, x: &Tensor<2>) -> Panels {
     let [tokens, features] = x.dims();
     in_steps(tokens, SPLIT_AT_ONCE).fold(sum, |sum, run| {
         let x = x.clone().slice([run, 0..features]);
+        let largest = column_largest(&x);
         // Twice, because no kernel binds a buffer twice.
-        let both = [Halves::split_columns(&x), Halves::split_columns(&x)];
+        let both = [(); 2].map(|()| Halves::split_columns(&x, &largest));
         sum.map(|origin, block| {
             let params = MultiplyHalf {
                 rows: features as u32,
@@ -226,7 +228,8 @@ mod tests {
             let sizes = [1.0, 1e-20, 2e7, 0.0];
             let values: Vec<f32> = numbers(tokens * features, 1.0);
             let values: Vec<f32> = values.iter().enumerate().map(|(i, v)| v * sizes[i % features % 4]).collect();
-            let halves = Halves::split_columns(&tensor(values.clone(), [tokens, features]));
+            let x = tensor(values.clone(), [tokens, features]);
+            let halves = Halves::split_columns(&x, &column_largest(&x));
             let inner = halves.inner;
             let (got, apart) = unpacked(halves);
             for feature in 0..features {

@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-use slimgpt::checkpoint::{Adapter, Dtype, HostTensor, encode_tensors};
-use slimgpt::shape::Projection;
+use serde_json::Value;
 
+use crate::adapter::write_adapter;
 use crate::zip::zip;
 use crate::{ended, path, program, run, shipped, temporary};
 
@@ -62,15 +61,7 @@ fn an_archive_is_its_model() {
 /// A folder of factors for the shipped model, which name it by `base`.
 fn adapter(folder: &Path, base: &str) -> String {
     let to = folder.join("adapter");
-    fs::create_dir(&to).unwrap();
-    let settings = json!({ "peft_type": "LORA", "r": 1, "lora_alpha": 1, "base_model_name_or_path": base });
-    fs::write(to.join(Adapter::CONFIG), settings.to_string()).unwrap();
-    // Of the first layer's queries: a column and a row of 128.
-    let ones = |shape: [usize; 2]| HostTensor { shape: shape.into(), values: vec![0.05; 128] };
-    let (a, b) = (ones([1, 128]), ones([128, 1]));
-    let named =
-        [('A', &a), ('B', &b)].map(|(letter, tensor)| (Adapter::name(0, Projection::Q, letter), tensor, Dtype::F32));
-    fs::write(to.join(Adapter::FACTORS), encode_tensors(&named).unwrap()).unwrap();
+    write_adapter(&to, base);
     path(&to)
 }
 

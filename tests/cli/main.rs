@@ -1,5 +1,7 @@
 //! The program as a user meets it: what is typed, what is printed, how it ends.
 
+#[path = "../support/adapter.rs"]
+mod adapter;
 mod advice;
 mod bench;
 mod compare;

@@ -242,15 +242,21 @@ fn several_chunks_of_attention() {
 #[test]
 fn what_was_seen_before_is_remembered() {
     let model = Model::llama(json!({ "model_type": "qwen2" }));
+    check_remembered(&model, &[vec![1; 23], vec![7, 1, 1, 13, 1], vec![23]]);
+}
+
+/// Fails unless tokens that are fed piece by piece, in these lengths, have the oracle's logits of all that was fed.
+#[track_caller]
+fn check_remembered(model: &Model, in_pieces: &[Vec<usize>]) {
     let (checkpoint, oracle) = (model.open(), Oracle::new(&model.config_json(), &model.safetensors()));
     let window = tokens(23, 32, 5);
     let want = oracle.logits(&window);
     let tolerance = oracle.tolerance(window.len(), &want);
     for device in devices() {
         let decoder = Decoder::load(&checkpoint, device.tensor_device()).unwrap();
-        for pieces in [vec![1; 23], vec![7, 1, 1, 13, 1], vec![23]] {
+        for pieces in in_pieces {
             let (mut cache, mut fed) = (KvCache::default(), 0);
-            for piece in &pieces {
+            for piece in pieces {
                 let ids = token_tensor(&[window[fed..fed + piece].to_vec()], device.tensor_device());
                 let got = host(decoder.forward_cached(ids, checkpoint.config(), &mut cache));
                 fed += piece;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,13 +75,7 @@ fn after_a_moment() -> impl Fn() -> bool {
 fn in_the_middle_of_a_file_what_has_arrived_stays_and_is_gone_on_from() {
     let weights = of_shipped("model.safetensors");
     let half = weights.len() / 2;
-    let times = AtomicUsize::new(0);
-    let twist = move |asked: &Asked, answer: &mut Answer| {
-        if !asked.is_hub && times.fetch_add(1, Ordering::SeqCst) == 0 {
-            (answer.cut, answer.held) = (Some(half), true);
-        }
-    };
-    let (home, server) = (tempdir().unwrap(), Server::with(tiny(), twist));
+    let (home, server) = (tempdir().unwrap(), Server::halting(tiny(), half));
     let repository = home.path().join("hub/models--org--tiny");
     let part = repository.join("blobs").join(format!("{}.incomplete", sha256(&weights)));
     let len = |part: &Path| part.metadata().map_or(0, |data| data.len());

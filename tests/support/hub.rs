@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -84,6 +85,16 @@ impl Server {
             });
         }
         Self { state, address }
+    }
+
+    /// One whose storage stops once after so many bytes and says nothing more.
+    pub fn halting(files: Files, bytes: usize) -> Self {
+        let times = AtomicUsize::new(0);
+        Self::with(files, move |asked, answer| {
+            if !asked.is_hub && times.fetch_add(1, Ordering::SeqCst) == 0 {
+                (answer.cut, answer.held) = (Some(bytes), true);
+            }
+        })
     }
 
     pub fn address(&self) -> &str {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::hand::Hand;
-use crate::hub::{Answer, Asked, Server, sha256};
+use crate::hub::{Server, sha256};
 
 const SEARCH: &str = "Search the models on this machine";
 
@@ -22,13 +21,7 @@ fn tiny() -> BTreeMap<String, Vec<u8>> {
 fn a_download_is_stopped_and_the_next_one_goes_on_from_it() {
     let weights = of_shipped("model.safetensors");
     let half = weights.len() / 2;
-    let times = AtomicUsize::new(0);
-    let twist = move |asked: &Asked, answer: &mut Answer| {
-        if !asked.is_hub && times.fetch_add(1, Ordering::SeqCst) == 0 {
-            (answer.cut, answer.held) = (Some(half), true);
-        }
-    };
-    let (data, server) = (tempfile::tempdir().unwrap(), Server::with(tiny(), twist));
+    let (data, server) = (tempfile::tempdir().unwrap(), Server::halting(tiny(), half));
     let mut hand = Hand::asking(data.path(), server.address());
     hand.write(SEARCH, "org/tiny");
     assert!(server.asked().is_empty(), "nobody is asked anything before the button is pressed");

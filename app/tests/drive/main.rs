@@ -1,6 +1,8 @@
 //! The program as a person uses it: everything is found by its label, and nothing is mocked but
 //! the screen.
 
+#[path = "../../../tests/support/adapter.rs"]
+mod adapter;
 mod downloads;
 #[allow(dead_code, reason = "the maker of pictures uses the rest")]
 mod hand;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use slimgpt::checkpoint::{Adapter, Checkpoint, Dtype, HostTensor, encode_tensors};
+use slimgpt::checkpoint::Checkpoint;
 use slimgpt::export::gguf;
 use slimgpt::shape::Projection;
 use slimgpt_app::model::{Model, Origin};
 use slimgpt_app::saved::Saved;
 use slimgpt_app::screens::Screen;
 
+use crate::adapter::write_adapter;
 use crate::hand::Hand;
 use crate::zip::zip;
 
@@ -90,15 +91,7 @@ fn an_archive_is_unpacked_and_stays_what_was_opened() {
 
 /// Low-rank factors for a model, named by `base`.
 fn factors(to: &Path, base: &str) -> PathBuf {
-    fs::create_dir_all(to).unwrap();
-    let settings = serde_json::json!({ "peft_type": "LORA", "r": 1, "lora_alpha": 1, "base_model_name_or_path": base });
-    fs::write(to.join(Adapter::CONFIG), settings.to_string()).unwrap();
-    // Of the first layer's queries: a column and a row of 128.
-    let ones = |shape: [usize; 2]| HostTensor { shape: shape.into(), values: vec![0.05; 128] };
-    let (a, b) = (ones([1, 128]), ones([128, 1]));
-    let named =
-        [('A', &a), ('B', &b)].map(|(letter, tensor)| (Adapter::name(0, Projection::Q, letter), tensor, Dtype::F32));
-    fs::write(to.join(Adapter::FACTORS), encode_tensors(&named).unwrap()).unwrap();
+    write_adapter(to, base);
     to.to_owned()
 }
 

@@ -35,13 +35,7 @@ fn a_connection_that_breaks_goes_on_where_it_was() {
 /// A hub whose storage stops in the middle of the weights and says nothing more, once; and how many bytes that are.
 fn halting() -> (Server, usize) {
     let half = weights().len() / 2;
-    let times = AtomicUsize::new(0);
-    let twist = move |asked: &Asked, answer: &mut Answer| {
-        if !asked.is_hub && times.fetch_add(1, Ordering::SeqCst) == 0 {
-            (answer.cut, answer.held) = (Some(half), true);
-        }
-    };
-    (Server::with(tiny(), twist), half)
+    (Server::halting(tiny(), half), half)
 }
 
 /// The program when half of the weights have arrived.
