@@ -107,10 +107,11 @@ fn a_recovery_holds_no_more_than_was_planned() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let small = Settings { length: Length::Steps(2), batch: 8, window: 96, hold_out: Some(4), ..Settings::default() };
     let all = Settings { train: Train::All, dropout: 0.0, ..small.clone() };
-    for settings in [&small, &all] {
-        // Everything stays; only the inputs of the layers do; nothing does.
+    // Everything stays; only the inputs of the layers do; nothing does.
+    let budgets = [8 << 30, 680 << 20, 658 << 20];
+    for (settings, budgets) in [(&small, &budgets[..]), (&all, &budgets[2..])] {
         let mut planned = u64::MAX;
-        for budget in [8 << 30, 680 << 20, 658 << 20] {
+        for &budget in budgets {
             let (most, plan) = measured(settings, Some(budget));
             assert!(most <= plan, "{most} bytes were in use, and {plan} planned within {budget}");
             assert!(most > 0 && plan <= planned, "a smaller budget plans less");
@@ -183,7 +184,7 @@ fn solving_takes_three_matrices_of_the_size_of_h() {
     let options = Options::default();
     for (what, steps) in [("one by one", ChannelSteps::OneByOne), ("in groups", ChannelSteps::Dynamic { floor: 64 })] {
         let taken = taken(&device, || {
-            drop(block_on(prune_channels(&executor, &weight, &hessian, n / 8, steps, &options)).unwrap());
+            drop(block_on(prune_channels(&executor, &weight, &hessian, n / 16, steps, &options)).unwrap());
         });
         assert!(taken <= planned * 115 / 100, "{what}: {taken} bytes, {planned} planned");
     }

@@ -31,12 +31,12 @@ pub fn opened() -> (Checkpoint, Tokenizer) {
 }
 
 fn request(method: Method, target: f64) -> Request {
-    method.of(Request {
-        allocation: pruned::rounded_by_layer(target),
-        windows: SAMPLES,
-        window_tokens: TOKENS,
-        ..Request::default()
-    })
+    of_windows(method, target, [SAMPLES, TOKENS])
+}
+
+fn of_windows(method: Method, target: f64, [windows, window_tokens]: [usize; 2]) -> Request {
+    let allocation = pruned::rounded_by_layer(target);
+    method.of(Request { allocation, windows, window_tokens, ..Request::default() })
 }
 
 fn report(method: Method, target: f64) -> Report {
@@ -45,10 +45,10 @@ fn report(method: Method, target: f64) -> Report {
     pruned::in_memory(&checkpoint, &windows, &request(method, target)).0
 }
 
-fn to_folder(method: Method, target: f64, out: &Path) -> Report {
+fn to_folder(request: &Request, out: &Path) -> Report {
     let (checkpoint, tokenizer) = opened();
-    let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
-    let plan = plan(&request(method, target), checkpoint.config(), &Limits::default()).unwrap();
+    let windows = cut(&tokenizer, "calibration.txt", request.windows, request.window_tokens);
+    let plan = plan(request, checkpoint.config(), &Limits::default()).unwrap();
     pruned::to_folder(&pruned::job(&checkpoint, &windows, &plan, &Device::cpu()), out)
 }
 
@@ -122,7 +122,7 @@ fn swaps_lower_the_error_of_a_site_and_keep_what_is_predicted() {
 fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let report = to_folder(Method::Flap, 0.3, &out);
+    let report = to_folder(&request(Method::Flap, 0.3), &out);
     let pruned = Checkpoint::open(&out).unwrap();
     let raw = pruned.raw_config();
     assert_eq!((&raw["attention_bias"], &raw["mlp_bias"]), (&true.into(), &true.into()));
@@ -153,7 +153,7 @@ fn a_flap_folder_is_a_llama_with_biases_and_runs_as_its_files_say() {
 fn a_flap_folder_is_pruned_again_by_another_method() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    to_folder(Method::Flap, 0.2, &out);
+    to_folder(&request(Method::Flap, 0.2), &out);
     let once = Checkpoint::open(&out).unwrap();
     let (_, tokenizer) = opened();
     let windows = cut(&tokenizer, "calibration.txt", SAMPLES, TOKENS);
@@ -188,7 +188,8 @@ fn importance_by_gradients_keeps_more_than_chance_does() {
     let perplexity_of = |method| {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
-        to_folder(method, 0.3, &out);
+        // 512 tokens, because two of them train 200 steps of all that there are.
+        to_folder(&of_windows(method, 0.3, [8, 64]), &out);
         let (_, tokenizer) = opened();
         let windows = cut(&tokenizer, "eval.txt", 8, 64);
         let pruned = Checkpoint::open(&out).unwrap();

@@ -42,6 +42,7 @@ fn by_scores_that_one_of_them_computes_from_gradients() {
     check(&["--method", "llm-pruner"]);
 }
 
+/// Some minutes: 200 steps of training, three times.
 #[test]
 fn by_training_that_one_of_them_does() {
     check(&["--method", "loraprune"]);
