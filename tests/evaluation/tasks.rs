@@ -108,7 +108,7 @@ fn every_choice_of_every_zero_shot_task_has_its_independent_likelihood() {
 }
 
 /// Published rows of each task: half a minute of the f64 oracle.
-const ROWS: usize = 20;
+const ROWS: usize = 10;
 
 #[test]
 fn the_published_rows_on_stories260k_have_their_independent_likelihoods() {

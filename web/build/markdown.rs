@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
 use super::section::Section;
-use super::{Formulas, LESSONS, Wrong};
+use super::{Formulas, LESSONS, Wrong, unbroken};
 
 /// HTML and what is known of it.
 pub struct Html {
@@ -41,8 +41,9 @@ pub fn html(section: &Section, formulas: &Formulas) -> Result<Html, Wrong> {
                     // lines around a formula whatever characters stand there.
                     Some(Event::InlineHtml(formula)) if follows && signs > 0 && matches!(event, Event::Text(_)) => {
                         *formula = format!("<span class=\"unbroken\">{formula}{}</span>", &text[..signs]).into();
-                        Event::Text(text[signs..].to_owned().into())
+                        Event::Text(unbroken(&text[signs..]).into())
                     }
+                    _ if matches!(event, Event::Text(_)) => Event::Text(unbroken(text).into()),
                     _ => event,
                 }
             }

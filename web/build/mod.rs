@@ -23,6 +23,11 @@ use lesson::Lesson;
 pub use math::Formulas;
 pub use wrong::Wrong;
 
+/// A number and its percent sign stay on one line.
+fn unbroken(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
+}
+
 /// Lessons of the page; each has a file that begins with its number.
 const LESSONS: usize = 9;
 

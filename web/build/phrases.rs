@@ -31,7 +31,7 @@ pub fn read(files: &Files, path: &str, phrases: &mut Vec<Phrase>) -> Result<(), 
 
 fn parse(line: &str) -> Result<Phrase, String> {
     let (key, text) = line.split_once('=').ok_or("not key = text")?;
-    let (key, text) = (named(key)?, text.trim().to_owned());
+    let (key, text) = (named(key)?, super::unbroken(text.trim()));
     if text.is_empty() {
         return Err(format!("{key} says nothing"));
     }

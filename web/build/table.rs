@@ -4,7 +4,7 @@ use pulldown_cmark::{Options, Parser, html};
 
 use super::markdown::{ends_table, unaligned};
 use super::section::Section;
-use super::{Files, Wrong};
+use super::{Files, Wrong, unbroken};
 
 /// The headings under which the tables stand, and what a reader with a screen reader is told of each.
 const TABLES: [(&str, &str); 2] = [
@@ -31,6 +31,7 @@ fn upto_table(section: &Section, label: &str) -> Result<String, Wrong> {
     let end = events.iter().position(ends_table).ok_or_else(|| section.amiss("no table here"))?;
     let mut out = String::new();
     html::push_html(&mut out, events.into_iter().take(end + 1));
+    let out = unbroken(&out);
     let scrolls = format!("<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{label}\"><table>");
     Ok(headed(&out).replace("<table>", &scrolls).replace("</table>", "</table></div>"))
 }

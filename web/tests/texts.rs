@@ -107,7 +107,8 @@ fn the_measured_tables_are_those_of_the_readme() {
     assert!(refused("README.md", "### Methods compared", "### Methods").what.contains("Methods compared"));
     let rust = generate(&root(), "en").unwrap().rust;
     let table = rust.lines().find(|line| line.contains("static TABLE")).unwrap();
-    for cell in ["128 calibration and 64 evaluation windows", "<td>6.286</td>", "<td>25.99</td>", "shipped, 50 %</th>"]
+    for cell in
+        ["128 calibration and 64 evaluation windows", "<td>6.286</td>", "<td>25.99</td>", r"shipped, 50\u{a0}%</th>"]
     {
         assert!(table.contains(cell), "{cell}");
     }

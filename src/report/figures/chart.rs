@@ -100,8 +100,9 @@ impl Chart {
         let mut svg = Svg::new(width, frame.top + PLOT_HEIGHT + BOTTOM, &self.title, &self.description);
         self.legend(&mut svg, &places);
         self.axes(&mut svg, &frame);
-        if let Some((name, value)) = &self.reference {
-            reference_line(&mut svg, &frame, name, *value);
+        if let Some(place) = self.reference.as_ref().and_then(|&(_, value)| frame.y.place(value)) {
+            let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
+            svg.line((LEFT, y), (frame.right, y), "reference");
         }
         // Curves last, so that no grid line covers a point.
         self.series.iter().for_each(|series| series.draw(&mut svg, &frame, self.y_percent));
@@ -110,13 +111,13 @@ impl Chart {
 
     /// Where each name of the legend begins, and in which row.
     fn legend_places(&self, room: f64) -> Vec<(f64, usize)> {
-        let named: Vec<&String> = self.series.iter().filter_map(|s| s.legend.as_ref()).collect();
+        let named: Vec<&str> = self.named().iter().map(|&(name, _)| name).collect();
         // A single curve is named by the title.
         if named.len() < 2 {
             return Vec::new();
         }
         let (mut x, mut row) = (LEFT, 0);
-        let place = |name: &String| {
+        let place = |name: &str| {
             // 26 for the line, 8 to the name, 18 to the next line.
             let width = 34.0 + CHARACTER * name.chars().count() as f64 + 18.0;
             if x + width > room && x > LEFT {
@@ -129,14 +130,26 @@ impl Chart {
         named.into_iter().map(place).collect()
     }
 
+    /// What the legend names, with its series. The line of reference has none; beside the line its name would lie on
+    /// curves that come near it.
+    fn named(&self) -> Vec<(&str, Option<&Series>)> {
+        let series = self.series.iter().filter_map(|s| Some((s.legend.as_deref()?, Some(s))));
+        series.chain(self.reference.iter().map(|(name, _)| (name.as_str(), None))).collect()
+    }
+
     fn legend(&self, svg: &mut Svg, places: &[(f64, usize)]) {
-        let named = self.series.iter().filter_map(|s| s.legend.as_ref().map(|name| (s, name)));
-        for ((series, name), &(x, row)) in named.zip(places) {
+        for ((name, series), &(x, row)) in self.named().into_iter().zip(places) {
             let y = 14.0 + row as f64 * LEGEND_ROW;
-            if series.marks != Marks::Rings {
-                svg.polyline(&[(x, y), (x + 26.0, y)], &series.line_class());
+            match series {
+                Some(series) if series.marks != Marks::Rings => {
+                    svg.polyline(&[(x, y), (x + 26.0, y)], &series.line_class());
+                }
+                Some(_) => {}
+                None => svg.line((x, y), (x + 26.0, y), "reference"),
             }
-            svg.circle((x + 13.0, y), 3.5, &series.mark_class(), "");
+            if let Some(series) = series {
+                svg.circle((x + 13.0, y), 3.5, &series.mark_class(), "");
+            }
             svg.text((x + 34.0, y + 4.0), Anchor::Start, "name", name);
         }
     }
@@ -168,13 +181,6 @@ impl Chart {
 /// "12 %", with digits only where they are needed.
 fn percent(share: f64) -> String {
     format!("{} %", label(100.0 * share))
-}
-
-fn reference_line(svg: &mut Svg, frame: &Frame, name: &str, value: f64) {
-    let Some(place) = frame.y.place(value) else { return };
-    let y = frame.top + (1.0 - place) * PLOT_HEIGHT;
-    svg.line((LEFT, y), (frame.right, y), "reference");
-    svg.text((frame.right - 4.0, y - 5.0), Anchor::End, "name", name);
 }
 
 impl Series {
@@ -245,7 +251,7 @@ mod tests {
 
     #[test]
     fn where_there_is_little_room_the_legend_takes_more_rows_and_nothing_stands_outside() {
-        for (width, rows) in [(340.0, 2), (WIDTH, 1)] {
+        for (width, rows) in [(340.0, 3), (WIDTH, 1)] {
             let legend = chart().legend_places(width);
             assert_eq!(legend.last().map(|place| place.1 + 1), Some(rows), "{width}");
             let svg = chart().draw_in(width).inline();

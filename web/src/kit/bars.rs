@@ -18,6 +18,8 @@ pub struct Bar {
 /// Bars whose longest fills the width. A list, so that it reads as one.
 #[component]
 pub fn Bars(
+    /// What they compare, and in which unit.
+    title: &'static str,
     /// The values, in order.
     #[prop(into)]
     bars: Signal<Vec<Bar>>,
@@ -37,6 +39,7 @@ pub fn Bars(
         }
     };
     view! {
+        <p class="compared">{title}</p>
         <ul class="bars">
             {move || {
                 let bars = bars.get();

@@ -88,8 +88,8 @@ pub fn Lesson(
                     heads=Signal::derive(move || seen.with(|seen| seen.scores.clone()))
                     deciding=Signal::derive(move || kept.with(|s| s.score))
                 />
-                <Shipped/>
             </Figure>
+            <Shipped/>
         </Section>
     }.into_any()
 }

@@ -217,10 +217,11 @@ pub fn Lesson(
                     <Grid symbol="l" name="L" id="four" matrix=look(|w, _| w.lower.clone()) gone=hatched marked=next square=true digits=3/>
                     <Grid symbol="hinv" name="H⁻¹" id="four" matrix=look(|w, gone| w.inverse(gone).clone()) gone=hatched marked=next square=true digits=3/>
                 </div>
-                <Bars bars=Signal::derive(move || bars(gone.get()))/>
+                <Bars title=say::four_bars() bars=Signal::derive(move || bars(gone.get()))/>
+            </Figure>
+            <Figure label=say::four_chart() says=Signal::derive(move || told(columns.get()))>
                 <Columns kept=kept/>
                 <Plot svg=Signal::derive(move || drawn(&chart(columns.get())))/>
-                <p class="readout">{move || told(columns.get())}</p>
             </Figure>
         </Section>
     }.into_any()

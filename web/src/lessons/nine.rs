@@ -94,7 +94,7 @@ pub fn Lesson(
             <Figure label=say::nine_figure() says=look(|w, _| w.sentence())>
                 <Controls kept=kept/>
                 <Why case=Memo::new(move |_| kept.with(|s| s.case))/>
-                <Bars bars=bars/>
+                <Bars title=say::error_bars() bars=bars/>
                 <Plot svg=look(|w, state| w.chart(TOKENS[state.tokens]))/>
             </Figure>
             <Measurements/>

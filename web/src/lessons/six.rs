@@ -19,6 +19,8 @@ const REMOVE: usize = 32;
 const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// By how much the task lets the error be larger than one by one.
 const ALLOWED: f64 = 0.01;
+/// The largest excess that the chart shows.
+const SEEN: f64 = 0.1;
 /// Inputs that are nearly the same: then all but a few channels are hardly needed.
 const MOST_ALIKE: f64 = 0.95;
 
@@ -161,15 +163,18 @@ impl Worked {
 
     fn chart(&self, place: usize) -> Chart {
         let point = |run: &Run| (100.0 * self.share(run), self.excess(run));
+        // The line that decides would lie on the axis if everything was seen.
+        let is_seen = |point: &(f64, f64)| point.1 <= SEEN;
         let ways = [(say::six_line_fixed(), 1, &self.fixed), (say::six_line_dynamic(), 0, &self.dynamic)];
         let line = |&(name, colour, runs): &(&str, usize, &Vec<Run>)| {
             // Less work comes with larger groups, and less stands to the left.
-            let points = runs.iter().rev().map(point).collect();
+            let points = runs.iter().rev().map(point).filter(is_seen).collect();
             Series { name: name.into(), legend: Some(name.into()), points, colour, marks: Marks::Line }
         };
         let yours = |&(name, colour, runs): &(&str, usize, &Vec<Run>)| {
             let name = format!("{}, {name}", say::six_yours());
-            Series { name, legend: None, points: vec![point(&runs[place])], colour, marks: Marks::Rings }
+            let points = [point(&runs[place])].into_iter().filter(is_seen).collect();
+            Series { name, legend: None, points, colour, marks: Marks::Rings }
         };
         Chart {
             title: say::six_chart().into(),
@@ -231,10 +236,8 @@ pub fn Lesson(
         <Section number=6 kept=kept outcome=outcome>
             <Figure label=say::six_figure(CHANNELS, REMOVE) says=says>
                 <Controls kept=kept/>
-                <p class="compared">{say::six_error()}</p>
-                <Bars bars=bars(Worked::errors)/>
-                <p class="compared">{say::six_work()}</p>
-                <Bars bars=bars(Worked::works)/>
+                <Bars title=say::six_error() bars=bars(Worked::errors)/>
+                <Bars title=say::six_work() bars=bars(Worked::works)/>
                 <Plot svg=plot/>
                 <llama::Groups kept=kept/>
             </Figure>

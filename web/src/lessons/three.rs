@@ -118,7 +118,7 @@ pub fn Lesson(
                     <Grid symbol="w" name="W" id="three" matrix=weight gone=gone/>
                     <Grid symbol="h" name="H" id="three" matrix=hessian gone=gone square=true/>
                 </div>
-                <Bars bars=bars/>
+                <Bars title=say::error_bars() bars=bars/>
             </Figure>
         </Section>
     }.into_any()

@@ -275,7 +275,7 @@ pub fn Lesson(
                     <Grid symbol="h" name="H" id="two" matrix=hessian marked=marked square=true/>
                     <Grid symbol="hinv" name="H⁻¹" id="two" matrix=inverse gone=gone marked=marked square=true digits=2/>
                 </div>
-                <Bars bars=bars/>
+                <Bars title=say::error_bars() bars=bars/>
             </Figure>
         </Section>
     }.into_any()

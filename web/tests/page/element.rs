@@ -53,7 +53,7 @@ impl Element<'_> {
         ));
     }
 
-    /// Its text.
+    /// Its text; its spaces may all break.
     pub fn text(&self) -> String {
         text(&self.call("function() { return this.innerText ?? this.textContent }"))
     }
@@ -91,5 +91,5 @@ impl Element<'_> {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    value.as_str().unwrap_or_default().replace('\u{a0}', " ")
 }

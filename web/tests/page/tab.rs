@@ -164,9 +164,9 @@ impl Tab {
         seen.filter_map(|node| node["backendDOMNodeId"].as_u64()).collect()
     }
 
-    /// All text that is shown.
+    /// All text that is shown; its spaces may all break.
     pub fn text(&self) -> String {
-        self.run("document.body.innerText").as_str().unwrap_or_default().to_owned()
+        self.run("document.body.innerText").as_str().unwrap_or_default().replace('\u{a0}', " ")
     }
 
     /// What a screen reader is told: a line for each role and name.
@@ -228,7 +228,7 @@ impl Tab {
 
     /// Waits until the page says this somewhere.
     pub fn says(&self, words: &str) {
-        self.wait(&format!("document.body.innerText.includes({})", json!(words)));
+        self.wait(&format!("document.body.innerText.replaceAll('\u{a0}', ' ').includes({})", json!(words)));
     }
 
     // --- What is done to it ----------------------------------------------------------------------

@@ -104,7 +104,7 @@ pub fn Lesson(
             <Figure label=say::eight_figure() says=Signal::derive(move || results.with(Results::says))>
                 <Controls kept=kept work=work prune=Callback::new(move |()| prune())/>
                 {work.view(prune)}
-                <Bars bars=Signal::derive(move || results.with(Results::bars))/>
+                <Bars title=say::perplexity_bars() bars=Signal::derive(move || results.with(Results::bars))/>
                 <Texts results=results/>
                 {move || results.with(|results| results.last().map(|found| view! { <Plot svg=figures::heads(&found.layers, room()).inline()/> }))}
                 <Remembered results=results/>

@@ -45,8 +45,8 @@ fn strip(ratio: usize) -> Svg {
     let place = |channels: usize| WIDTH * channels as f64 / CHANNELS as f64;
     let mut gone = 0;
     for (i, size) in sizes(ratio).into_iter().enumerate() {
-        // Two colours in turn: the groups of 64 are too narrow for gaps.
-        let class = if i % 2 == 0 { "dot s0" } else { "dot s1" };
+        // Two tones in turn: the groups of 64 are too narrow for gaps.
+        let class = if i % 2 == 0 { "dot s0" } else { "dot s0 pale" };
         let tooltip = say::six_strip_group(i + 1, size);
         svg.rect([place(gone), 4.0, place(size), HEIGHT - 8.0], class, &tooltip);
         gone += size;
