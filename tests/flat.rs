@@ -105,7 +105,7 @@ fn measured(settings: &Settings, bytes: Option<u64>) -> (u64, u64) {
 #[test]
 fn a_recovery_holds_no_more_than_was_planned() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let small = Settings { length: Length::Steps(2), batch: 8, window: 96, hold_out: Some(4), ..Settings::default() };
+    let small = Settings { length: Length::Steps(1), batch: 8, window: 96, hold_out: Some(4), ..Settings::default() };
     let all = Settings { train: Train::All, dropout: 0.0, ..small.clone() };
     // Everything stays; only the inputs of the layers do; nothing does.
     let budgets = [8 << 30, 680 << 20, 658 << 20];
@@ -172,7 +172,7 @@ fn solving_takes_three_matrices_of_the_size_of_h() {
     let device = software_gpu();
     let executor = WgpuExecutor::new(device.tensor_device());
     // Large enough that pages, of which the allocator takes whole ones, count less than a matrix.
-    let (out, n, count) = (192, 2048, 3072);
+    let (out, n, count) = (96, 1024, 1536);
     let mut hessian = Hessian::new(&executor, n);
     block_on(hessian.accumulate(&executor, &matrix(&activations(count, n, 3), [count, n], &device))).unwrap();
     let weight = matrix(&random(out * n, 4), [out, n], &device);
