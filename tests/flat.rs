@@ -172,7 +172,7 @@ fn solving_takes_three_matrices_of_the_size_of_h() {
     let device = software_gpu();
     let executor = WgpuExecutor::new(device.tensor_device());
     // Large enough that pages, of which the allocator takes whole ones, count less than a matrix.
-    let (out, n, count) = (96, 1024, 1536);
+    let (out, n, count) = (192, 2048, 3072);
     let mut hessian = Hessian::new(&executor, n);
     block_on(hessian.accumulate(&executor, &matrix(&activations(count, n, 3), [count, n], &device))).unwrap();
     let weight = matrix(&random(out * n, 4), [out, n], &device);

@@ -46,19 +46,9 @@ struct Parts {
     without_app: bool,
 }
 
-/// What the prunings that a page holds need of a stack, in bytes: this crate is compiled without optimisation, and a
-/// main thread has a mebibyte on Windows.
-const STACK: usize = 64 << 20;
-
 /// Does what was typed.
 pub fn main() -> ExitCode {
-    let command = Command::parse();
-    let started = std::thread::Builder::new().stack_size(STACK).spawn(|| run(command));
-    let ended = started.map_err(anyhow::Error::from).and_then(|thread| {
-        // A panic has said what it was about.
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    match ended {
+    match run(Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
