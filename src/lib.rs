@@ -8,6 +8,7 @@ pub mod allocate;
 pub mod beside;
 pub mod checkpoint;
 pub mod compare;
+pub mod cpu;
 pub mod device;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
@@ -25,6 +26,7 @@ pub mod hub;
 pub mod model;
 pub mod names;
 pub mod obs;
+mod parallel;
 pub mod pipeline;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod place;

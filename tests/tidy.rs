@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 /// The rooms of the library from the ground up, exactly those that there are. A room may use those
 /// on lines below its own; rooms on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
+    &["parallel"],
     &["shape", "format", "names", "remedy", "disk", "quant", "ranks"],
-    &["device", "gpu", "place", "gguf"],
+    &["device", "cpu", "gpu", "place", "gguf"],
     &["beside"],
     &["activations", "obs", "checkpoint", "text", "hub"],
     &["error", "allocate"],

@@ -9,34 +9,34 @@
 //!
 //! P is computed again, for so many heads at once as their scores may take.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
 
+use crate::cpu::{self, Scores};
 use crate::model::SCORE_BYTES;
 
-/// Largest score tensor on the CPU, in bytes, where scores that stay in its caches are gone through in half the time.
-const CPU_SCORE_BYTES: usize = 2 << 20;
-
-/// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from that at the contexts
-/// `(b, t, heads · d)`. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`; `scale` is the factor
-/// of the scores.
+/// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from the contexts
+/// `(b, t, heads · d)` and the gradient at them. The mask is `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)`; there is none
+/// where the CPU's attention was used on the way forward.
 pub(super) fn pull(
     of: [Tensor<4>; 3],
-    context: Tensor<3>,
-    at_context: Tensor<3>,
-    mask: &Tensor<4>,
-    scale: f64,
+    [context, at_context]: [Tensor<3>; 2],
+    mask: Option<&Tensor<4>>,
+    scores: Scores<'_>,
 ) -> [Tensor<4>; 3] {
-    let most = if context.device() == Device::flex() { CPU_SCORE_BYTES } else { SCORE_BYTES };
-    pull_within(most, of, context, at_context, mask, scale)
+    let [b, heads, t, d] = of[0].dims();
+    let [context, at_context] = [context, at_context].map(|x| x.reshape([b, t, heads, d]).swap_dims(1, 2));
+    match mask {
+        None => cpu::pull(of, context, at_context, scores),
+        Some(mask) => pull_within(SCORE_BYTES, of, [context, at_context], mask, scores.scale),
+    }
 }
 
 /// [`pull`] with score tensors of at most `most` bytes, or of one query of the heads that share keys.
 fn pull_within(
     most: usize,
     [q, k, v]: [Tensor<4>; 3],
-    context: Tensor<3>,
-    at_context: Tensor<3>,
+    [context, at_context]: [Tensor<4>; 2],
     mask: &Tensor<4>,
     scale: f64,
 ) -> [Tensor<4>; 3] {
@@ -44,13 +44,12 @@ fn pull_within(
     let (rows, group) = (b * kv, heads / kv);
     // The query heads that read one K/V head are neighbours, so they make one product with its keys.
     let of_queries = |x: Tensor<4>| x.reshape([rows, group, t, d]);
-    let of_context = |x: Tensor<3>| of_queries(x.reshape([b, t, heads, d]).swap_dims(1, 2));
     // Scaled before the product, as on the way forward: P must be the P that was used there.
     let queries = of_queries(q).mul_scalar(scale);
     let (keys, values) = (k.reshape([rows, t, d]), v.reshape([rows, t, d]));
-    let at_context = of_context(at_context);
+    let at_context = of_queries(at_context);
     // ⟨g, o⟩ of every query is Σ P ⊙ ∂P, without either.
-    let dot = (at_context.clone() * of_context(context)).sum_dim(3);
+    let dot = (at_context.clone() * of_queries(context)).sum_dim(3);
     // Several K/V heads together where their scores are few, and some queries of one where they are many.
     let of_query = group * t * size_of::<f32>();
     let step = (most / (of_query * t)).clamp(1, rows);
@@ -100,30 +99,34 @@ fn pull_within(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Distribution, TensorData};
+    use burn::tensor::{Device, Distribution, TensorData};
 
     use super::*;
+    use crate::cpu::Spans;
 
-    /// However few scores may stand in memory, the gradients are those of all at once.
+    /// However few scores may stand in memory, the gradients are those of all at once; and both ways have the same.
     #[test]
     fn queries_in_pieces_are_pulled_as_all_together() {
         let (device, [b, heads, kv, t, d]) = (Device::flex(), [2, 4, 2, 11, 3]);
         let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
         let of = [random([b, heads, t, d]), random([b, kv, t, d]), random([b, kv, t, d])];
-        let [context, at_context] = [(); 2].map(|()| random([1, b, t, heads * d]).reshape([b, t, heads * d]));
+        let spans = Spans::new(0, t, None);
+        let scores = Scores { spans: &spans, scale: 0.7, cap: None };
+        let contexts = [cpu::attend(of.clone(), scores), random([b, heads, t, d])];
         let forbidden = |i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { 0.0 };
         let mask: Vec<f32> = (0..t * t).map(|at| forbidden(at / t, at % t)).collect();
         let mask = Tensor::<4>::from_data(TensorData::new(mask, [1, 1, t, t]), &device);
-        let pulled = |most| {
-            let found = pull_within(most, of.clone(), context.clone(), at_context.clone(), &mask, 0.7);
-            found.map(|tensor| tensor.into_data().try_to_vec::<f32>().expect("floats"))
-        };
+        let numbers = |found: [Tensor<4>; 3]| found.map(|x| x.into_data().try_to_vec::<f32>().expect("floats"));
+        let pulled = |most| numbers(pull_within(most, of.clone(), contexts.clone(), &mask, 0.7));
         let whole = pulled(SCORE_BYTES);
         // One query of a K/V head's group, three of them, all of one, all of three.
         let of_query = heads / kv * t * size_of::<f32>();
-        for most in [1, 3 * of_query, t * of_query, 3 * t * of_query] {
-            for (piece, all) in pulled(most).iter().flatten().zip(whole.iter().flatten()) {
-                assert!((piece - all).abs() <= 1e-5 * (1.0 + all.abs()), "{most}: {piece} {all}");
+        let pieces = [1, 3 * of_query, t * of_query, 3 * t * of_query].map(pulled);
+        let [context, at_context] = contexts.clone();
+        let by_spans = numbers(cpu::pull(of.clone(), context, at_context, scores));
+        for found in pieces.iter().chain([&by_spans]) {
+            for (piece, all) in found.iter().flatten().zip(whole.iter().flatten()) {
+                assert!((piece - all).abs() <= 1e-5 * (1.0 + all.abs()), "{piece} {all}");
             }
         }
     }

@@ -113,10 +113,9 @@ impl Attended {
     ) -> Tensor<3> {
         let Self { hidden, projected, context, attended: [leaf, added] } = self;
         let at_context = found.pull(block, &leaf, [weighed(added, behind)]);
-        // On the CPU there was none on the way forward; computing P again needs one.
-        let mask = attention.score_mask(positions, &at_context.device());
         let of = projected.clone().map(Tensor::inner);
-        let at_projected = attention::pull(of, context, at_context, &mask, attention.scale());
+        let scores = attention.scores(positions);
+        let at_projected = attention::pull(of, [context, at_context], attention.mask(positions).as_ref(), scores);
         let [q, k, v] = projected;
         let [at_q, at_k, at_v] = at_projected;
         found.pull(block, &hidden, [weighed(q, at_q), weighed(k, at_k), weighed(v, at_v)])

@@ -1,16 +1,14 @@
 //! Causal self-attention with grouped key/value heads, up to the input of o_proj.
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor};
 
 use super::activation::capped;
 use super::halves::attended;
 use super::linear::normed;
-use super::positions::{Causality, of_rows};
 use super::{Linear, Positions, RmsNorm};
+use crate::cpu::{self, Scores};
 use crate::shape::{LayerShape, ModelConfig, Reach};
 
 /// Largest score tensor, in bytes: half of the smallest binding limit there is (128 MiB).
@@ -91,15 +89,15 @@ impl Attention {
         [&self.q_norm, &self.k_norm].map(|norm| norm.as_ref().filter(|_| self.binds_heads == together))
     }
 
-    /// Factor of the scores q kᵀ.
-    pub fn scale(&self) -> f64 {
-        self.scale
+    /// What its scores have in common.
+    pub fn scores<'a>(&self, positions: &'a Positions) -> Scores<'a> {
+        Scores { spans: positions.spans(self.reach), scale: self.scale, cap: self.cap }
     }
 
-    /// What is added to the scores of a sequence from its beginning: `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)` where
-    /// sequences have masks of their own.
-    pub fn score_mask(&self, positions: &Positions, device: &Device) -> Tensor<4> {
-        positions.score_mask(self.reach, self.kv_heads, device)
+    /// What is added to the scores: `(1, 1, t, offset + t)`, or `(b·kv_heads, 1, t, t)` where sequences have masks of
+    /// their own. None where attention is [`cpu::attend`], which needs none.
+    pub fn mask(&self, positions: &Positions) -> Option<Tensor<4>> {
+        positions.mask(self.reach, self.kv_heads)
     }
 
     /// The heads' contexts side by side, `(b, t, heads · head_dim)`, of the residual stream: the input of o_proj.
@@ -126,14 +124,14 @@ impl Attention {
     /// What queries make of keys and values, `(b, t, heads · head_dim)`.
     pub fn attended(&self, [q, k, v]: [Tensor<4>; 3], positions: &Positions) -> Tensor<3> {
         let [b, _, t, _] = q.dims();
-        let is_plain = self.cap.is_none() && positions.sees_all(self.reach);
+        let scores = self.scores(positions);
+        let is_plain = self.cap.is_none() && scores.spans.sees_all();
         if let Some(context) = is_plain.then(|| attended([&q, &k, &v], self.scale)).flatten() {
             return context;
         }
-        // Without a mask it has to be the attention that is causal by itself, or tokens would look ahead.
-        let context = match positions.causality(self.reach) {
-            Causality::BuiltIn => attend_fused(q, k, v, self.scale), // (b, heads, t, head_dim)
-            Causality::Masked(mask) => self.attend_masked(q, k, v, &of_rows(mask, self.kv_heads)), // (b·kv, group, t, head_dim)
+        let context = match self.mask(positions) {
+            None => cpu::attend([q, k, v], scores),           // (b, heads, t, head_dim)
+            Some(mask) => self.attend_masked(q, k, v, &mask), // (b·kv, group, t, head_dim)
         };
         context.reshape([b, self.heads, t, self.head_dim]).swap_dims(1, 2).reshape([b, t, self.heads * self.head_dim])
     }
@@ -191,21 +189,6 @@ impl Attention {
         let weights = softmax(capped(scores, self.cap) + mask, 3).reshape([rows, group * t, width]);
         weights.matmul(v.clone()).reshape([rows, group, t, d])
     }
-}
-
-/// burn's own, causal by itself: on the CPU it stores no scores, which are what takes longest
-/// there, and goes through the heads on all cores. `(b, heads, t, head_dim)`.
-fn attend_fused(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, scale: f64) -> Tensor<4> {
-    let ([b, heads, t, d], [_, kv, width, _]) = (q.dims(), k.dims());
-    // It takes the queries for the last of the tokens, and would compute all pairs.
-    let chunk = |from: usize| {
-        let to = t.min(from + QUERIES_AT_ONCE);
-        let part = |m: &Tensor<4>| m.clone().slice([0..b, 0..kv, 0..width - t + to, 0..d]);
-        let q = q.clone().slice([0..b, 0..heads, from..to, 0..d]);
-        let causal = AttentionModuleOptions { scale: Some(scale), is_causal: true, ..Default::default() };
-        attention(q, part(&k), part(&v), None, None, causal)
-    };
-    joined((0..t).step_by(QUERIES_AT_ONCE).map(chunk).collect(), 2)
 }
 
 /// How many K/V heads and how many queries at once keep the scores within [`SCORE_BYTES`].

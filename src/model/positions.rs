@@ -2,22 +2,12 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::cpu::Spans;
 use crate::shape::{Design, ModelConfig, Reach, Rope, RopeScaling};
 
 /// Added to the score of a pair that may not attend; its exponential is zero in single precision.
 /// Not −∞: WGSL lets a driver assume that there are no infinities.
 const MASKED: f32 = -1e9;
-
-/// How attention is kept from looking ahead.
-#[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "one of it exists for each length of windows")]
-pub(super) enum Causality {
-    /// By burn's fused attention, which is causal by itself: on the CPU.
-    BuiltIn,
-    /// By a mask `(1, 1, t, offset + t)` that is added to the scores: on a GPU, whose attention is ours. Or by
-    /// one for each sequence, `(b, 1, t, t)`, where documents share a sequence.
-    Masked(Tensor<4>),
-}
 
 /// The tables for `t` tokens that follow `offset` earlier ones.
 #[derive(Clone, Debug)]
@@ -32,27 +22,19 @@ pub struct Positions {
 struct Tables {
     cos: Tensor<4>, // (1, 1, t, dimensions that turn)
     sin: Tensor<4>, // (1, 1, t, dimensions that turn)
-    /// How many tokens, itself included, a token sees; all where there is no number.
-    window: Option<usize>,
-    causality: Causality,
-    /// Whether a token sees all before it, and the tables begin with the first.
-    sees_all: bool,
+    spans: Spans,
+    /// What is added to the scores, `(1, 1, t, offset + t)`, or one for each sequence, `(b, 1, t, t)`. None where
+    /// attention goes by the spans, which is on the CPU unless gradients are traced there.
+    mask: Option<Tensor<4>>,
 }
 
 impl Positions {
     /// Tables for tokens `offset .. offset + t` of a model.
     pub fn new(config: &ModelConfig, offset: usize, t: usize, device: &Device) -> Self {
         let (design, head_dim) = (&config.design, config.head_dim);
-        // burn's attention has no gradient where query heads share keys, and knows no windows.
-        let is_plain = design.window.is_none() && design.score_cap.is_none();
-        let is_fused = is_plain && *device == Device::flex() && !device.is_autodiff();
-        let causality = |window| match is_fused {
-            true => Causality::BuiltIn,
-            false => Causality::Masked(mask(offset, t, window, device)),
-        };
         let tables = |rope, window| {
             let turn = Turn::new(rope, design, head_dim);
-            Tables::new(&turn, offset, t, device, window, causality(window))
+            Tables::new(&turn, Spans::new(offset, t, window), offset, device)
         };
         Self {
             whole: tables(&config.rope, None),
@@ -64,17 +46,6 @@ impl Positions {
     /// The tables of a layer.
     fn of(&self, reach: Reach) -> &Tables {
         self.sliding.as_ref().filter(|_| reach.slides).unwrap_or(&self.whole)
-    }
-
-    /// What is added to the scores of `t` tokens that begin a sequence: `(1, 1, t, t)`, or `(b·kv_heads, 1, t, t)` where
-    /// sequences have masks of their own.
-    pub(super) fn score_mask(&self, reach: Reach, kv_heads: usize, device: &Device) -> Tensor<4> {
-        let tables = self.of(reach);
-        let [_, _, t, _] = tables.cos.dims();
-        match &tables.causality {
-            Causality::BuiltIn => mask(0, t, tables.window, device),
-            Causality::Masked(mask) => of_rows(mask, kv_heads),
-        }
     }
 
     /// The tables of the first `t` tokens alone, for tables that begin a sequence.
@@ -96,18 +67,21 @@ impl Positions {
         if reach.turns { self.of(reach).rotate(x) } else { x }
     }
 
-    /// Whether every token of a layer sees all before it, of which none is cached.
-    pub(super) fn sees_all(&self, reach: Reach) -> bool {
-        self.of(reach).sees_all
+    /// Which tokens a token of a layer sees.
+    pub(super) fn spans(&self, reach: Reach) -> &Spans {
+        &self.of(reach).spans
     }
 
-    pub(super) fn causality(&self, reach: Reach) -> &Causality {
-        &self.of(reach).causality
+    /// What is added to the scores of a layer: `(1, 1, t, offset + t)`, or `(b·kv_heads, 1, t, t)` where sequences have
+    /// masks of their own. None where attention goes by the spans.
+    pub(super) fn mask(&self, reach: Reach, kv_heads: usize) -> Option<Tensor<4>> {
+        self.of(reach).mask.as_ref().map(|mask| of_rows(mask, kv_heads))
     }
 }
 
 impl Tables {
-    fn new(turn: &Turn, offset: usize, t: usize, device: &Device, window: Option<usize>, causality: Causality) -> Self {
+    fn new(turn: &Turn, spans: Spans, offset: usize, device: &Device) -> Self {
+        let t = spans.queries();
         let pairs = turn.frequencies.len();
         let width = 2 * pairs;
         // Both halves of what turns do so by the same angles.
@@ -117,34 +91,19 @@ impl Tables {
             let values: Vec<f32> = (0..t * width).map(|i| (turn.factor * f(angle(i))) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, t, width]), device)
         };
-        Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-            window,
-            causality,
-            sees_all: offset == 0 && window.is_none_or(|n| n >= t),
-        }
+        Self { cos: table(f64::cos), sin: table(f64::sin), mask: mask(&spans, device), spans }
     }
 
     fn first(&self, t: usize) -> Self {
         let [_, _, _, d] = self.cos.dims();
         let angles = |table: &Tensor<4>| table.clone().slice([0..1, 0..1, 0..t, 0..d]);
-        let causality = match &self.causality {
-            Causality::BuiltIn => Causality::BuiltIn,
-            Causality::Masked(mask) => Causality::Masked(mask.clone().slice([0..1, 0..1, 0..t, 0..t])),
-        };
-        Self { cos: angles(&self.cos), sin: angles(&self.sin), window: self.window, causality, sees_all: self.sees_all }
+        let mask = self.mask.as_ref().map(|mask| mask.clone().slice([0..1, 0..1, 0..t, 0..t]));
+        Self { cos: angles(&self.cos), sin: angles(&self.sin), spans: self.spans.first(t), mask }
     }
 
     fn within(self, documents: &[Vec<u32>], device: &Device) -> Self {
-        let t = documents.first().map_or(0, Vec::len);
-        let mask: Vec<f32> = documents
-            .iter()
-            .flat_map(|of| (0..t * t).map(move |i| (of, i / t, i % t)))
-            .map(|(of, query, key)| if sees(query, key, self.window) && of[key] == of[query] { 0.0 } else { MASKED })
-            .collect();
-        let mask = Tensor::from_data(TensorData::new(mask, [documents.len(), 1, t, t]), device);
-        Self { causality: Causality::Masked(mask), sees_all: false, ..self }
+        let spans = self.spans.within(documents);
+        Self { mask: mask(&spans, device), spans, ..self }
     }
 
     fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
@@ -163,7 +122,7 @@ impl Tables {
 }
 
 /// The mask of every K/V head of every sequence, where sequences have masks of their own.
-pub(super) fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
+fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
     let [b, _, t, width] = mask.dims();
     match b {
         1 => mask.clone(),
@@ -171,18 +130,19 @@ pub(super) fn of_rows(mask: &Tensor<4>, kv_heads: usize) -> Tensor<4> {
     }
 }
 
-/// Zero where a token may look, [`MASKED`] where it may not: `(1, 1, t, offset + t)`.
-fn mask(offset: usize, t: usize, window: Option<usize>, device: &Device) -> Tensor<4> {
-    let width = offset + t;
-    // Query i stands at offset + i, behind every cached token.
-    let value = |i: usize| if sees(offset + i / width, i % width, window) { 0.0 } else { MASKED };
-    let mask: Vec<f32> = (0..t * width).map(value).collect();
-    Tensor::from_data(TensorData::new(mask, [1, 1, t, width]), device)
-}
-
-/// Whether the token at `query` looks at that at `key`.
-fn sees(query: usize, key: usize, window: Option<usize>) -> bool {
-    key <= query && window.is_none_or(|window| query - key < window)
+/// Zero where a token may look, [`MASKED`] where it may not: `(rows, 1, t, offset + t)`.
+fn mask(spans: &Spans, device: &Device) -> Option<Tensor<4>> {
+    // The CPU's own attention looks nowhere else, but it cannot be traced.
+    if *device == Device::flex() && !device.is_autodiff() {
+        return None;
+    }
+    let (rows, t, width) = (spans.rows(), spans.queries(), spans.keys());
+    let value = |i: usize| {
+        let (query, key) = (i / width, i % width);
+        if spans.seen(query / t, query % t).contains(&key) { 0.0 } else { MASKED }
+    };
+    let mask: Vec<f32> = (0..rows * t * width).map(value).collect();
+    Some(Tensor::from_data(TensorData::new(mask, [rows, 1, t, width]), device))
 }
 
 /// By how much what turns does so.
@@ -231,13 +191,6 @@ mod tests {
 
     const LLAMA_31: RopeScaling =
         RopeScaling { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_positions: 8192 };
-
-    #[test]
-    fn a_window_counts_the_token_itself() {
-        let seen = |window| (0..6).filter(|&key| sees(4, key, window)).collect::<Vec<_>>();
-        assert_eq!((seen(Some(1)), seen(Some(3))), (vec![4], vec![2, 3, 4]));
-        assert_eq!((seen(Some(99)), seen(None)), (vec![0, 1, 2, 3, 4], vec![0, 1, 2, 3, 4]));
-    }
 
     #[test]
     fn short_wavelengths_are_kept_and_long_ones_stretched() {

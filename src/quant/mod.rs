@@ -8,7 +8,6 @@ mod block;
 mod error;
 mod halves;
 mod k;
-mod parallel;
 mod plain;
 mod plane;
 mod small;
@@ -16,6 +15,8 @@ mod small;
 pub use block::BlockType;
 pub use error::QuantError;
 pub use halves::Half;
+
+use crate::parallel;
 
 /// The values of stored blocks, in single precision and ggml's order of operations; bytes after the
 /// last whole block are ignored.

@@ -15,7 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::piece::{Passing, Piece};
 use super::windows::{AFTER_DOCUMENT, Sampling, Windows, begin, own_tokens, with_begin};
-use super::{TextError, Tokenizer, parallel};
+use super::{TextError, Tokenizer};
+use crate::parallel;
 
 /// Bytes up to which a text is cut into tokens as a whole, which takes a second or two.
 const LONG: usize = 8 << 20;

@@ -9,7 +9,6 @@ mod files;
 mod guarded;
 mod held;
 mod join;
-mod parallel;
 mod piece;
 #[cfg(not(target_arch = "wasm32"))]
 mod rows;

@@ -5,7 +5,8 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{TextError, Tokenizer, parallel};
+use super::{TextError, Tokenizer};
+use crate::parallel;
 
 /// Where a begin-of-sequence token stands.
 #[derive(

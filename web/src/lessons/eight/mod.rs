@@ -104,7 +104,7 @@ pub fn Lesson(
             <Figure label=say::eight_figure() says=Signal::derive(move || results.with(Results::says))>
                 <Controls kept=kept work=work prune=Callback::new(move |()| prune())/>
                 {work.view(prune)}
-                <Bars title=say::perplexity_bars() bars=Signal::derive(move || results.with(Results::bars))/>
+                <Bars title=say::perplexity() bars=Signal::derive(move || results.with(Results::bars))/>
                 <Texts results=results/>
                 {move || results.with(|results| results.last().map(|found| view! { <Plot svg=figures::heads(&found.layers, room()).inline()/> }))}
                 <Remembered results=results/>
@@ -234,7 +234,7 @@ fn Remembered(results: RwSignal<Results>) -> impl IntoView {
         view! { <tr><th scope="row">{name}</th>{cells.into_iter().map(|cell| view! { <td>{cell}</td> }).collect_view()}</tr> }
     };
     let heads =
-        [say::eight_result(), say::eight_perplexity(), say::eight_parameters(), say::eight_bytes(), say::eight_heads()];
+        [say::eight_result(), say::perplexity(), say::eight_parameters(), say::eight_bytes(), say::eight_heads()];
     move || {
         let rows = results.with(Results::rows);
         (!rows.is_empty()).then(|| {

@@ -112,7 +112,7 @@ fn FirstLayer(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
             </div>
             {work.view(compute)}
             <Plot svg=Signal::derive(move || found.with(|found| found.first_plot(chosen.get())))/>
-            <Bars title=say::perplexity_bars() bars=Signal::derive(move || found.with(Found::first_bars))/>
+            <Bars title=say::perplexity() bars=Signal::derive(move || found.with(Found::first_bars))/>
         </Figure>
     }.into_any()
 }
@@ -162,7 +162,7 @@ fn Curves(kept: Kept<State>, found: RwSignal<Found>) -> AnyView {
             </div>
             {work.view(compute)}
             <Plot svg=Signal::derive(move || found.with(Found::curve_plot))/>
-            <Bars title=say::perplexity_bars() bars=Signal::derive(move || found.with(Found::curve_bars))/>
+            <Bars title=say::perplexity() bars=Signal::derive(move || found.with(Found::curve_bars))/>
         </Figure>
     }.into_any()
 }
