@@ -9,7 +9,7 @@ mod spans;
 
 use std::ops::Range;
 
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -46,7 +46,12 @@ impl Scores<'_> {
     }
 }
 
-/// What a tensor on the CPU holds, row by row.
+/// What a tensor on the CPU holds, row by row; copied only where the tensor is a view.
+#[allow(clippy::disallowed_methods, reason = "on the CPU nothing is waited for: what a tensor holds is computed")]
+fn data(tensor: Tensor<4>) -> TensorData {
+    tensor.into_data()
+}
+
 fn numbers(data: &TensorData) -> &[f32] {
     data.as_slice().expect("the CPU computes in single precision")
 }

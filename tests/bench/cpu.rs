@@ -1,17 +1,26 @@
-//! The CPU executor beside faer called directly on its own matrices.
+//! The CPU executor beside faer called directly on its own matrices, and attention beside burn's.
 
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Distribution, Tensor};
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::{DenseSolveCore, Llt};
 use faer::{Accum, Mat, Side};
 use pollster::block_on;
+use slimgpt::cpu::{Scores, Spans, attend};
 use slimgpt::device::Device;
 use slimgpt::obs::{CpuExecutor, Executor};
 
 use crate::clock::{Bench, Work};
 
-/// Accumulation, factorisation and one-by-one elimination at side `n`.
+/// Dimensions of a head.
+const WIDTH: usize = 64;
+
+/// Accumulation, factorisation and one-by-one elimination at side `n`, and attention of as many heads as are so wide.
 pub fn run(bench: &Bench, device: &Device, n: usize, tokens: usize) {
+    if bench.wants("attention") {
+        attending(bench, device, n.div_ceil(WIDTH), tokens);
+    }
     let executor = CpuExecutor::<f32>::new();
     let x = Tensor::<2>::random([tokens, n], Distribution::Normal(0.0, 1.0), device.tensor_device());
     let zero = || executor.zero_sum(n);
@@ -51,6 +60,29 @@ pub fn run(bench: &Bench, device: &Device, n: usize, tokens: usize) {
         bench.row("channels one by one / faer's product", &format!("{count} of {n}"), work, product, || {
             let mut problem = factor(&weight);
             block_on(executor.eliminate_cheapest(&mut problem, count)).expect("finite");
+        });
+    }
+}
+
+/// Causal attention; a row for the most tokens and for as few as training has.
+fn attending(bench: &Bench, device: &Device, heads: usize, tokens: usize) {
+    for (sequences, t) in [(1, tokens), (tokens.div_ceil(256), 256.min(tokens))] {
+        let random = || {
+            Tensor::<4>::random([sequences, heads, t, WIDTH], Distribution::Normal(0.0, 1.0), device.tensor_device())
+        };
+        let [q, k, v] = [random(), random(), random()];
+        let scale = 1.0 / (WIDTH as f64).sqrt();
+        // Two products of the pairs that may look.
+        let pairs = (sequences * heads * t * (t + 1) / 2) as f64;
+        let flops = Work::Flops(4.0 * pairs * WIDTH as f64);
+        let options = AttentionModuleOptions { scale: Some(scale), is_causal: true, ..Default::default() };
+        let theirs = bench.rate(flops, || {
+            std::hint::black_box(attention(q.clone(), k.clone(), v.clone(), None, None, options));
+        });
+        let spans = Spans::new(0, t, None);
+        let size = format!("{sequences} × {heads} × {t}");
+        bench.row("causal attention, ours / burn's", &size, flops, theirs, || {
+            std::hint::black_box(attend([&q, &k, &v].map(Clone::clone), Scores { spans: &spans, scale, cap: None }));
         });
     }
 }
