@@ -22,7 +22,7 @@ use crate::format;
 use crate::gradient::{self, Keep};
 use crate::model::{SCORE_BYTES, embedding_bytes, largest_layer_bytes, logit_bytes, pieces, widths};
 use crate::pipeline::{BATCH_TOKENS, CAUTIOUS_DEVICE_BYTES, Limits, MemoryPart, refuse_unbindable};
-use crate::shape::{ModelConfig, Part};
+use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
 const F32: u64 = 4;
 /// Tokens of a batch on the CPU, where activations that outgrow the caches take longer.
@@ -111,6 +111,7 @@ impl Needs {
         let of_token = (9 * d + 8 * q + 6 * c) * F32;
         let (embedding, head) = embedding_bytes(config);
         let of_teacher = teacher.map_or(0, |teacher| embedding_bytes(teacher).0);
+        let dropped: Vec<u64> = config.layers.iter().map(|layer| dropped(settings, config, *layer)).collect();
         let largest = teacher.map_or(0, largest_layer_bytes).max(largest_layer_bytes(config));
         let learnt = parameters(settings, config) as u64;
         Self {
@@ -118,8 +119,8 @@ impl Needs {
             layers: weight_bytes(config) - embedding - head,
             inputs: tokens * d * F32 * (layers + 1 + u64::from(teacher.is_some())),
             // Half: gradients on their way are those of one layer at a time.
-            graphs: tokens * of_token * layers / 2,
-            graph: together * of_token + SCORES,
+            graphs: tokens * (of_token * layers / 2 + dropped.iter().sum::<u64>()),
+            graph: together * (of_token + dropped.iter().max().unwrap_or(&0)) + SCORES,
             head: (embedding.max(head) + of_teacher) * if settings.train == Train::All { 2 } else { 1 }
                 + logit_bytes(config) * if teacher.is_some() { 3 } else { 2 },
             learnt: learnt * F32 * 5,
@@ -129,6 +130,15 @@ impl Needs {
     }
 }
 
+/// What dropout keeps of a token in a layer: of the input of every projection with factors its mask, and what that left.
+fn dropped(settings: &Settings, config: &ModelConfig, shape: LayerShape) -> u64 {
+    if settings.train != Train::Lora || settings.dropout == 0.0 {
+        return 0;
+    }
+    let inputs = settings.targets.projections().into_iter().filter(|projection| shape.has(projection.site()));
+    inputs.map(|projection| 2 * projection.axes()[1].entries(config, shape) as u64 * F32).sum()
+}
+
 /// What is read back of a layer where all its weights are learnt.
 fn gradients_of_a_layer(settings: &Settings, config: &ModelConfig) -> u64 {
     if settings.train == Train::All { 2 * largest_layer_bytes(config) } else { 0 }
@@ -136,19 +146,18 @@ fn gradients_of_a_layer(settings: &Settings, config: &ModelConfig) -> u64 {
 
 /// How many numbers are learnt.
 pub(super) fn parameters(settings: &Settings, config: &ModelConfig) -> usize {
-    let of_layers = |count: &dyn Fn(&crate::shape::LayerShape) -> usize| config.layers.iter().map(count).sum::<usize>();
+    let of_layers = |count: &dyn Fn(&LayerShape) -> usize| config.layers.iter().map(count).sum::<usize>();
     match settings.train {
         Train::All => config.parameters(),
         Train::Norms => {
             let is_learnt = |part: &Part| !matches!(part, Part::Weight(_));
-            let of_layer = |shape: &crate::shape::LayerShape| -> usize {
+            let of_layer = |shape: &LayerShape| -> usize {
                 config.parts_of(*shape).filter(is_learnt).map(|part| part.elements(config, *shape)).sum()
             };
             of_layers(&of_layer) + config.hidden_size
         }
         Train::Lora => of_layers(&|shape| {
-            let ends =
-                |p: crate::shape::Projection| p.axes().map(|axis| axis.entries(config, *shape)).iter().sum::<usize>();
+            let ends = |p: Projection| p.axes().map(|axis| axis.entries(config, *shape)).iter().sum::<usize>();
             let there = settings.targets.projections().into_iter().filter(|p| shape.has(p.site()));
             there.map(ends).sum::<usize>() * settings.rank
         }),
