@@ -42,8 +42,9 @@ tells what it takes. Interrupted with Ctrl-C or killed, the same command goes on
 result is the same to the last byte. OUT appears only when it is whole; it has the numbers of the step
 with the least held-out loss, and the low-rank factors by themselves under OUT/adapter.
 
-What is best depends on what the model is for: text of its own kind draws it to that text, a teacher
-(the dense model) keeps it as it was on any text.";
+What is best depends on what the model is for: text of its own kind draws it to that text, and a teacher
+(the dense model), which then counts half, keeps what it knew besides. With --teacher-share 1 it teaches
+alone, on any text.";
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -55,7 +56,7 @@ pub struct Recover {
     /// Folder to make
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder or name of a dense model that teaches: what it expects is learnt in place of the text's own words
+    /// Folder or name of a dense model that teaches: what it expects is learnt beside the text's own words
     #[arg(long, value_name = "DENSE")]
     teacher: Option<PathBuf>,
     #[command(flatten)]

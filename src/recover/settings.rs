@@ -183,6 +183,12 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// How much a teacher counts beside the text unless somebody says otherwise. A model that learnt from both by halves
+    /// was as good on the text as one that learnt from it alone, and better on other text (README, "Recover what was lost").
+    pub const TEACHER_SHARE: f64 = 0.5;
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

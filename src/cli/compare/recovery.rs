@@ -34,7 +34,7 @@ pub struct Recovering {
     /// Highest learning rate
     #[arg(long, value_name = "RATE", value_parser = parse::positive, default_value = "1e-4", requires = "files", hide_short_help = true)]
     recover_lr: f64,
-    /// Let the dense model teach in place of the text
+    /// Let the dense model teach beside the text, as much as it does
     #[arg(long, requires = "files", hide_short_help = true)]
     recover_taught: bool,
 }
@@ -71,7 +71,7 @@ impl Recovering {
             batch: self.recover_batch,
             window: self.recover_seq_len.min(checkpoint.config().max_positions),
             rate: self.recover_lr,
-            teacher: if self.recover_taught { 1.0 } else { 0.0 },
+            teacher: if self.recover_taught { Settings::TEACHER_SHARE } else { 0.0 },
             ..Settings::default()
         };
         let files = Files { paths: &self.files, key, documents: None };

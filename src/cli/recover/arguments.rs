@@ -52,8 +52,8 @@ pub struct Learning {
     /// Most tokens of a sequence; longer rows are cut there
     #[arg(long, value_name = "N", value_parser = parse::window_length, default_value = "256")]
     seq_len: usize,
-    /// How much the teacher's expectation counts beside the text's own words, from 0 to 1
-    #[arg(long, value_name = "SHARE", value_parser = parse::share, default_value = "1", requires = "teacher", hide_short_help = true)]
+    /// How much the teacher's expectation counts beside the text's own words, from 0 to 1; 1 where the text is poor
+    #[arg(long, value_name = "SHARE", value_parser = parse::share, default_value_t = Settings::TEACHER_SHARE, requires = "teacher", hide_short_help = true)]
     teacher_share: f64,
     /// The teacher's and the model's logits are divided by it before they are compared
     #[arg(long, value_name = "T", value_parser = parse::positive, default_value = "1", requires = "teacher", hide_short_help = true)]

@@ -8,8 +8,8 @@ use slimgpt::recover::{Counted, Length, Settings, Train};
 pub fn ui(ui: &mut Ui, settings: &mut Settings, has_teacher: bool) {
     // Without a teacher its share must be none, or that part of the loss would be missing.
     settings.teacher = match has_teacher {
-        // A teacher that was just chosen teaches alone.
-        true if settings.teacher == 0.0 => 1.0,
+        // A teacher that was just chosen.
+        true if settings.teacher == 0.0 => Settings::TEACHER_SHARE,
         true => settings.teacher,
         false => 0.0,
     };
