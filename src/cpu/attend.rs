@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Par};
 
-use super::{QUERIES, Scores, data, numbers, part, rows, rows_mut};
+use super::{Lent, QUERIES, Scores, part, rows, rows_mut};
 use crate::parallel;
 
 /// P v `(b, heads, t, d)` of queries `(b, heads, t, d)`, keys and values `(b, kv_heads, keys, d)`, with P =
@@ -12,8 +12,8 @@ use crate::parallel;
 pub fn attend([q, k, v]: [Tensor<4>; 3], scores: Scores<'_>) -> Tensor<4> {
     let (device, [b, heads, t, d], [_, kv_heads, keys, _]) = (q.device(), q.dims(), k.dims());
     let group = heads / kv_heads;
-    let all = [q, k, v].map(data);
-    let [q, k, v] = all.each_ref().map(numbers);
+    let all = [q, k, v].map(Lent::laid_out);
+    let [q, k, v] = all.each_ref().map(Lent::values);
     let mut context = vec![0.0; q.len()];
     let jobs: Vec<_> = context.chunks_exact_mut(t * d).zip(q.chunks_exact(t * d)).enumerate().collect();
     parallel::map(jobs, |(head, (context, q))| {
@@ -56,9 +56,10 @@ mod tests {
             let random =
                 |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
             let of = [random([b, heads, t, d]), random([b, kv_heads, keys, d]), random([b, kv_heads, keys, d])];
-            let [q, k, v] = of.clone().map(|x| numbers(&data(x)).iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
-            let found = data(attend(of, Scores { spans: &spans, scale: 0.7, cap }));
-            for (i, &found) in numbers(&found).iter().enumerate() {
+            let [q, k, v] =
+                of.clone().map(|x| Lent::laid_out(x).values().iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+            let found = Lent::laid_out(attend(of, Scores { spans: &spans, scale: 0.7, cap }));
+            for (i, &found) in found.values().iter().enumerate() {
                 let (query, column) = (i / d, i % d);
                 let (head, query_in_head) = (query / t, query % t);
                 let shared = head / (heads / kv_heads) * keys;

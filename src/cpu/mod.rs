@@ -2,6 +2,7 @@
 //! sees. burn's own has neither a gradient nor windows, and computes one exponential after the other.
 
 mod attend;
+mod lent;
 #[cfg(feature = "gradients")]
 mod pull;
 mod softmax;
@@ -9,11 +10,11 @@ mod spans;
 
 use std::ops::Range;
 
-use burn::tensor::{Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 pub use attend::attend;
+pub use lent::Lent;
 #[cfg(feature = "gradients")]
 pub use pull::pull;
 pub use spans::Spans;
@@ -44,16 +45,6 @@ impl Scores<'_> {
         }
         softmax::rows(p, width, seen);
     }
-}
-
-/// What a tensor on the CPU holds, row by row; copied only where the tensor is a view.
-#[allow(clippy::disallowed_methods, reason = "on the CPU nothing is waited for: what a tensor holds is computed")]
-fn data(tensor: Tensor<4>) -> TensorData {
-    tensor.into_data()
-}
-
-fn numbers(data: &TensorData) -> &[f32] {
-    data.as_slice().expect("the CPU computes in single precision")
 }
 
 /// Part `i` of equal parts.

@@ -7,7 +7,7 @@ use faer::{Accum, Par};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::spans::Block;
-use super::{QUERIES, Scores, data, numbers, part, rows, rows_mut};
+use super::{Lent, QUERIES, Scores, part, rows, rows_mut};
 use crate::parallel;
 
 /// The gradients at queries `(b, heads, t, d)`, keys and values `(b, kv_heads, t, d)`, from that at the contexts
@@ -16,9 +16,9 @@ pub fn pull(of: [Tensor<4>; 3], context: Tensor<4>, at_context: Tensor<4>, score
     let (device, shapes) = (context.device(), of.each_ref().map(Tensor::dims));
     let [[_, heads, t, d], [_, kv_heads, _, _], _] = shapes;
     let group = heads / kv_heads;
-    let [q, k, v] = of.map(data);
-    let others = [context, at_context].map(data);
-    let [q, k, v, context, at_context] = [&q, &k, &v, &others[0], &others[1]].map(numbers);
+    let [q, k, v] = of.map(Lent::laid_out);
+    let others = [context, at_context].map(Lent::laid_out);
+    let [q, k, v, context, at_context] = [&q, &k, &v, &others[0], &others[1]].map(Lent::values);
     let [mut at_q, mut at_k, mut at_v] = [q, k, v].map(|of| vec![0.0; of.len()]);
     let shared = at_k.chunks_exact_mut(t * d).zip(at_v.chunks_exact_mut(t * d));
     let jobs: Vec<_> = at_q.chunks_exact_mut(group * t * d).zip(shared).enumerate().collect();

@@ -34,7 +34,7 @@ impl Positions {
         let (design, head_dim) = (&config.design, config.head_dim);
         let tables = |rope, window| {
             let turn = Turn::new(rope, design, head_dim);
-            Tables::new(&turn, Spans::new(offset, t, window), offset, device)
+            Tables::new(&turn, Spans::new(offset, t, window), device)
         };
         Self {
             whole: tables(&config.rope, None),
@@ -80,8 +80,9 @@ impl Positions {
 }
 
 impl Tables {
-    fn new(turn: &Turn, spans: Spans, offset: usize, device: &Device) -> Self {
+    fn new(turn: &Turn, spans: Spans, device: &Device) -> Self {
         let t = spans.queries();
+        let offset = spans.keys() - t;
         let pairs = turn.frequencies.len();
         let width = 2 * pairs;
         // Both halves of what turns do so by the same angles.

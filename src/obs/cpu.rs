@@ -66,7 +66,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
 
     async fn accumulate(&self, mut sum: Self::Sum, x: &Tensor<2>) -> Result<Self::Sum, ObsError> {
         let elements = Elements::of(x).await?;
-        let values = elements.values()?;
+        let values = elements.values();
         // Copies only where a problem still shares the sum; during calibration none does.
         symmetric::accumulate(Arc::make_mut(&mut sum), elements.matrix(&values));
         Ok(sum)
@@ -143,7 +143,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let Problem { weight, hessian, .. } = problem;
         let gone = complement(kept, hessian.order());
         let elements = Elements::of(weight).await?;
-        let values = elements.values()?;
+        let values = elements.values();
         let mut fitted = picked_columns(elements.matrix(&values), kept);
         let mut squared_change = 0.0;
         if !gone.is_empty() || draw.is_some() {
@@ -153,7 +153,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
             add_product(&mut pulled, w_gone.as_ref(), hessian.block(&gone, kept).as_ref());
             if let Some(draw) = draw {
                 let elements = Elements::of(draw).await?;
-                let values = elements.values::<T>()?;
+                let values = elements.values::<T>();
                 pulled += picked_columns(elements.matrix(&values), kept);
             }
             let h_kept = hessian.block(kept, kept);

@@ -279,7 +279,5 @@ fn factors(config: &ModelConfig, shape: LayerShape, settings: &Settings, random:
             Parameter::new(What::B(projection), vec![out, settings.rank], vec![0.0; out * settings.rank]),
         ]
     };
-    // A half that the layer lacks has nothing to learn.
-    let there = settings.targets.projections().into_iter().filter(|projection| shape.has(projection.site()));
-    there.flat_map(of).collect()
+    settings.targets.in_layer(shape).flat_map(of).collect()
 }

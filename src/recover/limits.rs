@@ -135,8 +135,11 @@ fn dropped(settings: &Settings, config: &ModelConfig, shape: LayerShape) -> u64 
     if settings.train != Train::Lora || settings.dropout == 0.0 {
         return 0;
     }
-    let inputs = settings.targets.projections().into_iter().filter(|projection| shape.has(projection.site()));
-    inputs.map(|projection| 2 * projection.axes()[1].entries(config, shape) as u64 * F32).sum()
+    settings
+        .targets
+        .in_layer(shape)
+        .map(|projection| 2 * projection.axes()[1].entries(config, shape) as u64 * F32)
+        .sum()
 }
 
 /// What is read back of a layer where all its weights are learnt.
@@ -158,8 +161,7 @@ pub(super) fn parameters(settings: &Settings, config: &ModelConfig) -> usize {
         }
         Train::Lora => of_layers(&|shape| {
             let ends = |p: Projection| p.axes().map(|axis| axis.entries(config, *shape)).iter().sum::<usize>();
-            let there = settings.targets.projections().into_iter().filter(|p| shape.has(p.site()));
-            there.map(ends).sum::<usize>() * settings.rank
+            settings.targets.in_layer(*shape).map(ends).sum::<usize>() * settings.rank
         }),
     }
 }

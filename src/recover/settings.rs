@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::shape::Projection;
+use crate::shape::{LayerShape, Projection};
 
 /// What is learnt.
 #[derive(
@@ -130,6 +130,11 @@ impl Targets {
     /// The projections, in the order in which a layer computes with them.
     pub fn projections(&self) -> Vec<Projection> {
         Projection::ALL.into_iter().filter(|projection| self.0.contains(&projection.to_string())).collect()
+    }
+
+    /// Those that a layer has: one without a half has nothing to learn there.
+    pub(super) fn in_layer(&self, shape: LayerShape) -> impl Iterator<Item = Projection> {
+        self.projections().into_iter().filter(move |projection| shape.has(projection.site()))
     }
 }
 

@@ -3,32 +3,28 @@
 
 use std::borrow::Cow;
 
-use burn::backend::Flex;
-use burn::backend::flex::FlexTensor;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::{Mat, MatMut, MatRef};
 
 use super::real::Real;
 use super::tiles::copy;
+use crate::cpu::Lent;
 use crate::device::readback::{ReadbackError, floats};
 
-/// A tensor's elements in host memory: lent by a tensor that lives there, read from any other. A
-/// copy of the activations would cost as much as a quarter of their product.
+/// A tensor's elements in host memory: lent by a tensor that lives there, read from any other.
 pub(super) struct Elements {
     held: Held,
     shape: [usize; 2],
 }
 
 enum Held {
-    Lent(FlexTensor),
+    Lent(Lent),
     Read(Vec<f32>),
 }
 
 impl Elements {
     pub async fn of(tensor: &Tensor<2>) -> Result<Self, ReadbackError> {
-        // Only single precision that lies row by row is lent; everything else is read.
-        let lent = tensor.clone().try_into_primitive::<Flex>().ok().filter(|t| t.as_slice::<f32>().is_some());
-        let held = match lent {
+        let held = match Lent::of(tensor.clone()) {
             Some(lent) => Held::Lent(lent),
             None => Held::Read(floats(tensor.clone()).await?),
         };
@@ -36,12 +32,11 @@ impl Elements {
     }
 
     /// The elements in `T`, row by row.
-    pub fn values<T: Real>(&self) -> Result<Cow<'_, [T]>, ReadbackError> {
-        let singles = match &self.held {
-            Held::Lent(tensor) => tensor.as_slice::<f32>(),
-            Held::Read(values) => Some(values.as_slice()),
-        };
-        singles.map(T::of_singles).ok_or_else(|| ReadbackError::lost("not single precision"))
+    pub fn values<T: Real>(&self) -> Cow<'_, [T]> {
+        match &self.held {
+            Held::Lent(lent) => T::of_singles(lent.values()),
+            Held::Read(values) => T::of_singles(values),
+        }
     }
 
     /// The elements as a matrix, from what [`Self::values`] gave.
@@ -53,7 +48,7 @@ impl Elements {
 /// A matrix of faer's own, with the elements of a tensor.
 pub(super) async fn matrix<T: Real>(tensor: &Tensor<2>) -> Result<Mat<T>, ReadbackError> {
     let elements = Elements::of(tensor).await?;
-    let values = elements.values()?;
+    let values = elements.values();
     let mut own = Mat::zeros(elements.shape[0], elements.shape[1]);
     copy(own.as_mut(), elements.matrix(&values));
     Ok(own)

@@ -33,7 +33,7 @@ impl<T: Real> Pulled<T> {
         add_product(&mut t, h_inv.as_ref(), there.as_ref());
         let t = masked(&t);
         let elements = Elements::of(&problem.weight).await?;
-        let values = elements.values::<T>()?;
+        let values = elements.values::<T>();
         let before = elements.matrix(&values);
         let lost = Mat::from_fn(w.nrows(), n, |i, j| before[(i, j)] - if alive[j] { w[(i, j)] } else { zero });
         let mut r = Mat::zeros(w.nrows(), columns.len());
