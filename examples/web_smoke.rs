@@ -19,7 +19,7 @@ use serde::Serialize;
 use slimgpt::device::{Device, DeviceChoice};
 use slimgpt::gpu::KERNELS;
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Options, Pruned, Score, WgpuExecutor,
+    ChannelSteps, CpuExecutor, Executor, HeadCut, HeadLayout, HeadUnit, Hessian, Options, Pruned, Score, WgpuExecutor,
     prune_channels, prune_heads,
 };
 use wasm_bindgen::prelude::*;
@@ -198,7 +198,7 @@ async fn heads<E: Executor>(executor: &E, device: &TensorDevice, score: Score) -
     let layout = HeadLayout { heads: 8, kv_heads: 4, head_dim: 9 };
     let (weight, hessian) = layer(executor, device, 72).await?;
     let options = Options::scored(score);
-    let pruned = prune_heads(executor, &weight, &hessian, layout, HeadUnit::KeyValue, 2, &options).await?;
+    let pruned = prune_heads(executor, &weight, &hessian, layout, HeadCut::of(HeadUnit::KeyValue, 2), &options).await?;
     pruning(format!("heads by {score:?}"), pruned).await
 }
 

@@ -7,8 +7,8 @@ use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::trace::{Matrix, Trace, TraceTarget, Traced, trace, upper_factor};
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Reconstruction, Score,
-    WgpuExecutor, prune_channels, prune_heads, remove_columns, remove_groups,
+    ChannelSteps, CpuExecutor, HeadCut, HeadLayout, HeadUnit, Hessian, ObsError, Options, Pruned, Reconstruction,
+    Score, WgpuExecutor, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use support::rounding::{UNIT, assert_within, refit_bound};
 use support::{activations, doubles, matrix, random, software_gpu};
@@ -42,7 +42,7 @@ fn unwatched(x: &Matrix, w: &Matrix, what: TraceTarget, options: &Options) -> Pr
                 prune_channels(&executor, &weight, &hessian, remove, steps, options).await
             }
             TraceTarget::Heads { layout, unit, remove } => {
-                prune_heads(&executor, &weight, &hessian, layout, unit, remove, options).await
+                prune_heads(&executor, &weight, &hessian, layout, HeadCut::of(unit, remove), options).await
             }
             TraceTarget::Groups(sizes) => remove_groups(&executor, &weight, &hessian, &sizes, options).await,
             TraceTarget::Columns(order) => remove_columns(&executor, &weight, &hessian, &order, options).await,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::{is_coarse, share, units_of};
 use super::{LayerRatio, profile};
-use crate::obs::HeadUnit;
+use crate::obs::{HeadCut, HeadUnit};
 use crate::shape::LayerShape;
 
 /// What each layer keeps, and the mean ratio behind it.
@@ -21,7 +21,7 @@ pub struct Allocated {
 pub struct LayerPlan {
     /// The ratios its counts were rounded from.
     pub ratio: LayerRatio,
-    /// What goes from its attention as one.
+    /// What goes from its attention as one; where K/V heads go and query heads of the others too, query heads.
     pub unit: HeadUnit,
     /// Its sizes as it is.
     pub before: LayerShape,
@@ -42,7 +42,15 @@ impl Allocated {
 }
 
 impl LayerPlan {
-    /// What goes from attention: K/V heads, or query heads of every K/V group.
+    /// Which heads go.
+    pub fn head_cut(&self) -> HeadCut {
+        let Self { before, after, .. } = self;
+        // Of a half that goes as a whole nothing is left that could lose query heads.
+        let per_group = if after.heads == 0 { 0 } else { before.heads_per_group() - after.heads_per_group() };
+        HeadCut { kv_heads: before.kv_heads - after.kv_heads, per_group }
+    }
+
+    /// What goes from attention: K/V heads, or query heads of every K/V head that stays.
     pub fn head_units_removed(&self) -> usize {
         units_of(self.before, self.unit) - units_of(self.after, self.unit)
     }
@@ -52,9 +60,9 @@ impl LayerPlan {
         self.before.channels - self.after.channels
     }
 
-    /// The share of the head units that goes, which is coarser than the ratio it was rounded from.
+    /// The share of the query heads that goes, which is coarser than the ratio it was rounded from.
     pub fn head_share_removed(&self) -> f64 {
-        share(self.head_units_removed(), units_of(self.before, self.unit))
+        share(self.before.heads - self.after.heads, self.before.heads)
     }
 
     /// The share of the layer's attention that one head unit is, where that is more than a tenth.

@@ -1,5 +1,7 @@
 //! Layers whose sizes are said outright.
 
+use std::cmp::Ordering;
+
 use super::counts::{share, units_of};
 use super::layer::Layer;
 use super::whole::may_lose;
@@ -58,12 +60,12 @@ pub(super) fn plans(
             channels: share(channels, before.channels),
         };
         // Counted as it is: with a half its norm goes too.
-        Ok(LayerPlan { parameters_after: written.layer_parameters(after), ..layer.plan(ratio, units, channels) })
+        Ok(LayerPlan { after, parameters_after: written.layer_parameters(after), ..layer.plan(ratio, units, channels) })
     };
     shapes.iter().enumerate().map(plan).collect()
 }
 
-/// By which unit `before` becomes `after`.
+/// By which unit `before` becomes `after`; where heads of both kinds go, by the smaller.
 fn unit_between(layer: usize, before: LayerShape, after: LayerShape) -> Result<HeadUnit, AllocateError> {
     let wrong = |why| Err(AllocateError::Shape { layer, before, after, why });
     let LayerShape { heads, kv_heads, channels } = after;
@@ -81,10 +83,10 @@ fn unit_between(layer: usize, before: LayerShape, after: LayerShape) -> Result<H
     if heads == 0 {
         return Ok(HeadUnit::KeyValue);
     }
-    match (kv_heads == before.kv_heads, after.heads_per_group() == before.heads_per_group()) {
+    match after.heads_per_group().cmp(&before.heads_per_group()) {
         // A layer that keeps its heads may be said by either; the usual unit has no preconditions.
-        (_, true) => Ok(HeadUnit::KeyValue),
-        (true, false) => Ok(HeadUnit::Query),
-        (false, false) => wrong("either whole key/value groups go, or query heads of every group, not both"),
+        Ordering::Equal => Ok(HeadUnit::KeyValue),
+        Ordering::Less => Ok(HeadUnit::Query),
+        Ordering::Greater => wrong("no key/value head can have more query heads than it had"),
     }
 }

@@ -29,6 +29,36 @@ pub enum HeadUnit {
     Query,
 }
 
+/// How many heads go from one attention layer: K/V heads with the query heads that read them, and query heads of every K/V
+/// head that stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct HeadCut {
+    /// K/V heads that go with their query heads.
+    pub kv_heads: usize,
+    /// Query heads that go from every other K/V head.
+    pub per_group: usize,
+}
+
+impl HeadCut {
+    /// So many units of one kind.
+    pub fn of(unit: HeadUnit, count: usize) -> Self {
+        match unit {
+            HeadUnit::KeyValue => Self { kv_heads: count, per_group: 0 },
+            HeadUnit::Query => Self { kv_heads: 0, per_group: count },
+        }
+    }
+
+    /// The units in which it is told what went: the largest of which all that goes is made.
+    pub fn unit(self) -> HeadUnit {
+        if self.per_group > 0 { HeadUnit::Query } else { HeadUnit::KeyValue }
+    }
+
+    /// Whether nothing goes.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// Heads of one attention layer. The input of o_proj is the heads' contexts side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLayout {
@@ -56,6 +86,11 @@ impl HeadLayout {
         (0..count).map(|i| i * width..(i + 1) * width).collect()
     }
 
+    /// The columns of each unit, one by one.
+    pub(super) fn columns(&self, unit: HeadUnit) -> Vec<Vec<usize>> {
+        self.units(unit).into_iter().map(Iterator::collect).collect()
+    }
+
     /// Units of which the same number goes: all K/V groups, or the query heads of one K/V head.
     pub fn set_size(&self, unit: HeadUnit) -> usize {
         match unit {
@@ -75,6 +110,17 @@ mod tests {
     fn a_kv_unit_spans_the_columns_of_its_query_heads() {
         assert_eq!(GROUPED.units(HeadUnit::KeyValue)[1], 6..12);
         assert_eq!(GROUPED.units(HeadUnit::Query)[1], 3..6);
+    }
+
+    #[test]
+    fn a_cut_is_told_in_the_largest_units_that_it_is_made_of() {
+        let cuts = [
+            HeadCut::of(HeadUnit::KeyValue, 2),
+            HeadCut::of(HeadUnit::Query, 1),
+            HeadCut { kv_heads: 1, per_group: 1 },
+        ];
+        assert_eq!(cuts.map(HeadCut::unit), [HeadUnit::KeyValue, HeadUnit::Query, HeadUnit::Query]);
+        assert!(HeadCut::of(HeadUnit::Query, 0).is_none() && !cuts[0].is_none());
     }
 
     #[test]

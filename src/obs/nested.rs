@@ -6,10 +6,11 @@
 
 use burn::tensor::Tensor;
 
-use super::prune::{eliminate_heads, in_steps};
+use super::heads::eliminate_heads;
+use super::prune::in_steps;
 use super::select::Quota;
 use super::site::LinearSite;
-use super::{ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal, Score, Selection};
+use super::{ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal};
 
 /// A site with ever fewer units.
 pub struct Nested {
@@ -43,12 +44,9 @@ pub async fn nested_heads<E: Executor>(
     counts: &[usize],
     options: &Options,
 ) -> Result<Nested, ObsError> {
-    let units: Vec<Vec<usize>> = layout.units(unit).into_iter().map(Iterator::collect).collect();
+    let units = layout.columns(unit);
     let (set, most) = (layout.set_size(unit), most(counts, layout.set_size(unit), "heads")?);
-    let score = match options.selection {
-        Selection::Elimination(score) => score,
-        Selection::Ranking(_) => Score::Exact,
-    };
+    let score = options.selection.elimination();
     let nested = async {
         let site = LinearSite::new(executor, weight, hessian, options).await?;
         let mut problem = site.factor().await?;
@@ -105,8 +103,7 @@ async fn stages<E: Executor>(
     removed: Vec<Removal>,
     counts: &[usize],
 ) -> Result<Nested, ObsError> {
-    // W in the place of a difference: tr(W H Wᵀ) = ‖XWᵀ‖².
-    let signal = site.executor.squared_error(site.sum, site.weight, &site.damping.dead).await?;
+    let signal = site.signal().await?;
     let mut stages = Vec::with_capacity(counts.len());
     for &count in counts {
         let mut stays = vec![true; units.len()];

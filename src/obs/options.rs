@@ -33,6 +33,16 @@ pub enum Selection {
     Ranking(Ranking),
 }
 
+impl Selection {
+    /// The score by which units are eliminated one after the other; exact scores for what ranks, where an order is needed.
+    pub fn elimination(self) -> Score {
+        match self {
+            Self::Elimination(score) => score,
+            Self::Ranking(_) => Score::Exact,
+        }
+    }
+}
+
 /// The score of a group g of columns that is looked at once; the lowest go. X_:j is column j of the
 /// inputs over all calibration tokens, Var_j its sample variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,7 +61,7 @@ pub enum Ranking {
     /// Σ_{j∈g} (Var_j ‖W_:j‖²)²: FLAP's weighted input feature variance. The paper's score of a
     /// column is Var_j ‖W_:j‖²; its code sums the squares over a head. One column ranks the same.
     Fluctuation,
-    /// By what the caller knows of the whole model and brings as scores ([`remove_ranked`](super::remove_ranked)).
+    /// By what the caller knows of the whole model and brings as scores ([`prune_heads_by`](super::prune_heads_by)).
     Brought(Brought),
 }
 

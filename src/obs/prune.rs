@@ -1,5 +1,5 @@
-//! Which groups of columns of one linear layer go, and what the others become: selection written
-//! against the executor's operations, then [`reconstruct`].
+//! Which columns of one linear layer go, and what the others become: selection written against the executor's operations,
+//! then [`reconstruct`]. Heads have a file of their own.
 
 use burn::tensor::Tensor;
 
@@ -7,9 +7,7 @@ use super::reconstruct::{self, Rebuilt};
 use super::select::{Chosen, Quota, cheapest_first};
 use super::site::LinearSite;
 use super::swap::swap;
-use super::{
-    ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, ObsError, Options, Removal, Score, Selection, rank,
-};
+use super::{ChannelSteps, Executor, Hessian, ObsError, Options, Removal, Score, Selection, rank};
 
 /// A pruned linear layer.
 pub struct Pruned {
@@ -34,90 +32,10 @@ pub struct Pruned {
     pub scores: Vec<f64>,
 }
 
-/// Removes `remove` K/V groups (or, of every K/V group, `remove` query heads), one at a time,
-/// from the columns of o_proj.
-///
-/// # Errors
-/// When the Hessian cannot be inverted where that is needed, when nothing would stay, or when the
-/// device fails.
-pub async fn prune_heads<E: Executor>(
-    executor: &E,
-    weight: &Tensor<2>,
-    hessian: &Hessian<E>,
-    layout: HeadLayout,
-    unit: HeadUnit,
-    remove: usize,
-    options: &Options,
-) -> Result<Pruned, ObsError> {
-    let units: Vec<Vec<usize>> = layout.units(unit).into_iter().map(Iterator::collect).collect();
-    let present = layout.set_size(unit);
-    if remove >= present {
-        return Err(ObsError::NothingLeft { unit: "heads", remove, present });
-    }
-    if remove == 0 {
-        // Nothing goes, so nothing is inverted: a layer without an inverse can still be kept whole.
-        return Ok(untouched(weight, units.len()));
-    }
-    let quota = Quota::new(units.len(), present, remove);
-    let pruned = async {
-        let site = LinearSite::new(executor, weight, hessian, options).await?;
-        let chosen = match options.selection {
-            Selection::Elimination(score) => {
-                let mut problem = site.factor().await?;
-                let mut alive = (0..units.len()).collect();
-                let mut gone = eliminate_heads(&site, &mut problem, &mut alive, &units, quota, score).await?;
-                swap(executor, &mut problem, &units, present, &mut gone.removed, options.swaps).await?;
-                Chosen::eliminated(&units, gone.first_scores, gone.removed, problem)
-            }
-            Selection::Ranking(ranking) => {
-                let scores = rank::scores(ranking, weight, &site.inputs, &units).await?;
-                Chosen::ranked(&units, scores, quota)?
-            }
-        };
-        rebuilt(&site, chosen).await
-    };
-    pruned.await.map_err(|e| e.with_context(options.damping, &units))
-}
-
-/// Units that went, and the scores of all before the first did.
-pub(super) struct Gone {
-    pub removed: Vec<Removal>,
-    pub first_scores: Vec<f64>,
-}
-
-/// Removes units that are alive one at a time, the lowest score at its time first.
-pub(super) async fn eliminate_heads<E: Executor>(
-    site: &LinearSite<'_, E>,
-    problem: &mut E::Problem,
-    alive: &mut Vec<usize>,
-    units: &[Vec<usize>],
-    mut quota: Quota,
-    score: Score,
-) -> Result<Gone, ObsError> {
-    let (mut removed, mut first_scores) = (Vec::new(), Vec::new());
-    while !quota.is_used_up() {
-        // All are scored anew, since a removal moves W and H⁻¹; sets that gave their share are left out.
-        let candidates: Vec<usize> = alive.iter().copied().filter(|&u| quota.has(u)).collect();
-        let groups: Vec<Vec<usize>> = candidates.iter().map(|&u| units[u].clone()).collect();
-        let scores = site.executor.group_scores(problem, &groups, score).await?;
-        if removed.is_empty() {
-            // Nobody has given anything yet, so the candidates are all units.
-            first_scores.clone_from(&scores);
-        }
-        let best = cheapest_first(&candidates, &scores)?[0];
-        let cost = site.executor.eliminate(problem, &groups[best]).await?;
-        let gone = candidates[best];
-        alive.retain(|&u| u != gone);
-        quota.take(gone);
-        removed.push(Removal { unit: gone, score: scores[best], cost });
-    }
-    Ok(Gone { removed, first_scores })
-}
-
 /// Removes `remove` channels from the columns of down_proj.
 ///
 /// # Errors
-/// As [`prune_heads`].
+/// As [`prune_channels`](super::prune_heads).
 pub async fn prune_channels<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
@@ -200,52 +118,42 @@ async fn in_groups<E: Executor>(
     Ok(removed)
 }
 
-/// Units of columns with scores that the caller brings, and how many are to go.
-pub struct Ranked<'a> {
-    /// The columns of each unit.
-    pub units: &'a [Vec<usize>],
-    /// The score of each; the lowest go.
-    pub scores: Vec<f64>,
-    /// So many neighbouring units give alike.
-    pub set_size: usize,
-    /// How many go of each such set.
-    pub remove: usize,
-}
-
-/// Removes units of columns by scores that the caller brings.
+/// Removes the `remove` channels that score lowest by what the caller brings, a score for each.
 ///
 /// # Errors
-/// As [`prune_heads`].
-pub async fn remove_ranked<E: Executor>(
+/// As [`prune_channels`]; [`ObsError::NoScores`] where some have none.
+pub async fn prune_channels_by<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
     hessian: &Hessian<E>,
-    ranked: Ranked<'_>,
+    remove: usize,
+    scores: &[f64],
     options: &Options,
 ) -> Result<Pruned, ObsError> {
-    let Ranked { units, scores, set_size, remove } = ranked;
-    if remove >= set_size {
-        return Err(ObsError::NothingLeft { unit: "units", remove, present: set_size });
+    let [_, present] = weight.dims();
+    if remove >= present {
+        return Err(ObsError::NothingLeft { unit: "channels", remove, present });
     }
-    if scores.len() != units.len() {
+    if scores.len() != present {
         return Err(ObsError::NoScores);
     }
     if remove == 0 {
-        return Ok(untouched(weight, units.len()));
+        return Ok(untouched(weight, present));
     }
+    let units: Vec<Vec<usize>> = (0..present).map(|j| vec![j]).collect();
     let pruned = async {
         let site = LinearSite::new(executor, weight, hessian, options).await?;
-        let chosen = Chosen::ranked(units, scores, Quota::new(units.len(), set_size, remove))?;
-        rebuilt(&site, chosen).await
+        let quota = Quota::new(present, present, remove);
+        rebuilt(&site, Chosen::ranked(&units, scores.to_vec(), quota)?).await
     };
-    pruned.await.map_err(|e| e.with_context(options.damping, units))
+    pruned.await.map_err(|e| e.with_context(options.damping, &units))
 }
 
 /// Removes channels in groups of these sizes, each the cheapest columns by the scores at its time: for
 /// steps that are none of [`ChannelSteps`]. A group of none is passed over.
 ///
 /// # Errors
-/// As [`prune_heads`].
+/// As [`prune_channels`].
 pub async fn remove_groups<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
@@ -276,7 +184,7 @@ pub async fn remove_groups<E: Executor>(
 /// chose. The scores are those of all columns before the first went.
 ///
 /// # Errors
-/// As [`prune_heads`]; a column that is named twice or is not there is [`ObsError::NoSuchColumn`].
+/// As [`prune_channels`]; a column that is named twice or is not there is [`ObsError::NoSuchColumn`].
 pub async fn remove_columns<E: Executor>(
     executor: &E,
     weight: &Tensor<2>,
@@ -323,7 +231,10 @@ async fn eliminate_in_order<E: Executor>(
 }
 
 /// A selection with its weights and what they cost.
-async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, mut chosen: Chosen<E::Problem>) -> Result<Pruned, ObsError> {
+pub(super) async fn rebuilt<E: Executor>(
+    site: &LinearSite<'_, E>,
+    mut chosen: Chosen<E::Problem>,
+) -> Result<Pruned, ObsError> {
     if let Some(problem) = &mut chosen.problem {
         site.executor.end_elimination(problem);
     }
@@ -347,7 +258,7 @@ async fn rebuilt<E: Executor>(site: &LinearSite<'_, E>, mut chosen: Chosen<E::Pr
     })
 }
 
-fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
+pub(super) fn untouched(weight: &Tensor<2>, units: usize) -> Pruned {
     Pruned {
         kept_units: (0..units).collect(),
         kept_columns: (0..weight.dims()[1]).collect(),

@@ -28,7 +28,7 @@ pub(super) async fn rebuild<E: Executor>(
     site: &LinearSite<'_, E>,
     chosen: &Chosen<E::Problem>,
 ) -> Result<Rebuilt, ObsError> {
-    let signal = site.executor.squared_error(site.sum, site.weight, &site.damping.dead).await?;
+    let signal = site.signal().await?;
     let (weight, mut loss) = match site.options.reconstruction {
         Reconstruction::LeastSquares => least_squares(site, chosen).await?,
         Reconstruction::Unchanged | Reconstruction::MeanBias => unchanged(site, chosen).await?,

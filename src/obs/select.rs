@@ -15,6 +15,13 @@ impl Quota {
         Self { set_size, left: vec![each; units / set_size] }
     }
 
+    /// The same, where sets of which no unit is `alive` give nothing more.
+    pub fn among(alive: &[usize], units: usize, set_size: usize, each: usize) -> Self {
+        let mut left = vec![0; units / set_size];
+        alive.iter().for_each(|unit| left[unit / set_size] = each);
+        Self { set_size, left }
+    }
+
     pub fn has(&self, unit: usize) -> bool {
         self.left[unit / self.set_size] > 0
     }
@@ -40,6 +47,19 @@ pub(super) fn cheapest_first(units: &[usize], scores: &[f64]) -> Result<Vec<usiz
     Ok(order)
 }
 
+/// The units with the lowest scores, as many as the quota allows; their costs are not known yet.
+pub(super) fn lowest(scores: &[f64], mut quota: Quota) -> Result<Vec<Removal>, ObsError> {
+    let all: Vec<usize> = (0..scores.len()).collect();
+    let mut removed = Vec::new();
+    for unit in cheapest_first(&all, scores)? {
+        if quota.has(unit) {
+            quota.take(unit);
+            removed.push(Removal { unit, score: scores[unit], cost: 0.0 });
+        }
+    }
+    Ok(removed)
+}
+
 /// What a selection leaves.
 pub(super) struct Chosen<P> {
     /// Units that stay, ascending.
@@ -61,19 +81,13 @@ impl<P> Chosen<P> {
     }
 
     /// The lowest scores go, as many as the quota allows; their costs are not known yet.
-    pub fn ranked(units: &[Vec<usize>], scores: Vec<f64>, mut quota: Quota) -> Result<Self, ObsError> {
-        let all: Vec<usize> = (0..units.len()).collect();
-        let mut removed = Vec::new();
-        for unit in cheapest_first(&all, &scores)? {
-            if quota.has(unit) {
-                quota.take(unit);
-                removed.push(Removal { unit, score: scores[unit], cost: 0.0 });
-            }
-        }
+    pub fn ranked(units: &[Vec<usize>], scores: Vec<f64>, quota: Quota) -> Result<Self, ObsError> {
+        let removed = lowest(&scores, quota)?;
         Ok(Self::without(units, scores, removed))
     }
 
-    fn without(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>) -> Self {
+    /// What is left of `units` without those in `removed`, whose costs are not known yet.
+    pub fn without(units: &[Vec<usize>], scores: Vec<f64>, removed: Vec<Removal>) -> Self {
         let mut stays = vec![true; units.len()];
         removed.iter().for_each(|r| stays[r.unit] = false);
         let kept: Vec<usize> = (0..units.len()).filter(|&u| stays[u]).collect();
@@ -103,6 +117,11 @@ mod tests {
         quota.take(1);
         assert_eq!([0, 2, 3, 5].map(|unit| quota.has(unit)), [false, false, true, true]);
         quota.take(4);
+        assert!(quota.is_used_up());
+        // The second set is not there any more.
+        let mut quota = Quota::among(&[0, 2], 6, 3, 1);
+        assert_eq!([0, 1, 3, 5].map(|unit| quota.has(unit)), [true, true, false, false]);
+        quota.take(2);
         assert!(quota.is_used_up());
     }
 }

@@ -42,4 +42,10 @@ impl<'a, E: Executor> LinearSite<'a, E> {
         let Damping { lambda, dead } = &self.damping;
         self.executor.factor(self.sum, self.weight, *lambda, dead).await
     }
+
+    /// ‖XWᵀ‖²_F over the calibration tokens: what a loss is to be held against.
+    pub async fn signal(&self) -> Result<f64, ObsError> {
+        // W in the place of a difference: tr(W H Wᵀ) = ‖XWᵀ‖².
+        self.executor.squared_error(self.sum, self.weight, &self.damping.dead).await
+    }
 }

@@ -10,8 +10,8 @@ use std::cell::{RefCell, RefMut};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Refit,
-    Removal, Score, cpu, prune_channels, prune_heads, remove_columns, remove_groups,
+    ChannelSteps, CpuExecutor, Executor, HeadCut, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned,
+    Refit, Removal, Score, cpu, prune_channels, prune_heads, remove_columns, remove_groups,
 };
 use crate::device::readback::{ReadbackError, doubles};
 
@@ -224,7 +224,7 @@ pub(super) async fn run<E: Executor>(
             prune_channels(executor, weight, hessian, remove, steps, options).await
         }
         TraceTarget::Heads { layout, unit, remove } => {
-            prune_heads(executor, weight, hessian, layout, unit, remove, options).await
+            prune_heads(executor, weight, hessian, layout, HeadCut::of(unit, remove), options).await
         }
         TraceTarget::Groups(sizes) => remove_groups(executor, weight, hessian, &sizes, options).await,
         TraceTarget::Columns(order) => remove_columns(executor, weight, hessian, &order, options).await,

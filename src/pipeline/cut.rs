@@ -28,7 +28,11 @@ impl KeptIndices {
                 let heads = units.iter().flat_map(|g| g * per_group..(g + 1) * per_group).collect();
                 Self { heads, kv_heads: units.to_vec(), channels }
             }
-            HeadUnit::Query => Self { heads: units.to_vec(), kv_heads: (0..shape.kv_heads).collect(), channels },
+            HeadUnit::Query => {
+                // Without a query head that reads it a K/V head is for nobody.
+                let is_read = |g: &usize| units.iter().any(|head| head / per_group == *g);
+                Self { heads: units.to_vec(), kv_heads: (0..shape.kv_heads).filter(is_read).collect(), channels }
+            }
         }
     }
 
@@ -134,6 +138,12 @@ mod tests {
     fn query_heads_leave_keys_and_values_alone() {
         let kept = KeptIndices::new(GROUPED, HeadUnit::Query, &[0, 3], &[1]);
         assert_eq!(kept, KeptIndices { heads: vec![0, 3], kv_heads: vec![0, 1], channels: vec![1] });
+    }
+
+    #[test]
+    fn keys_and_values_that_no_head_reads_go() {
+        let kept = KeptIndices::new(GROUPED, HeadUnit::Query, &[3], &[1]);
+        assert_eq!(kept, KeptIndices { heads: vec![3], kv_heads: vec![1], channels: vec![1] });
     }
 
     #[test]

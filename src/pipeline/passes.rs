@@ -13,8 +13,8 @@ use crate::checkpoint::{LayerWeights, round_layer};
 use crate::device::readback::settled;
 use crate::model::{Block, upload};
 use crate::obs::{
-    HeadLayout, Hessian, ObsError, Options, Pruned, Ranked, Shared, prune_channels, prune_heads, remove_ranked,
-    whole_output,
+    HeadLayout, HeadScores, Hessian, ObsError, Options, Pruned, Shared, prune_channels, prune_channels_by, prune_heads,
+    prune_heads_by, whole_output,
 };
 use crate::shape::{Part, Projection, Site};
 
@@ -315,8 +315,7 @@ impl<E: Shared> Run<'_, E> {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
                 let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
-                let remove = layer.head_units_removed();
-                prune_heads(self.executor, weight, hessian, layout, layer.unit, remove, &options).await
+                prune_heads(self.executor, weight, hessian, layout, layer.head_cut(), &options).await
             }
             Site::Channels => {
                 let remove = layer.channels_removed();
@@ -336,22 +335,19 @@ impl<E: Shared> Run<'_, E> {
     ) -> Result<Pruned, ObsError> {
         let layer = &self.job.plan.layers[index];
         let scores = self.job.scores.and_then(|all| all.get(index)).ok_or(ObsError::NoScores)?;
-        let (units, set_size, remove, scores) = match site {
+        match site {
             Site::Heads => {
                 let (heads, kv_heads) = (layer.before.heads, layer.before.kv_heads);
                 let layout = HeadLayout { heads, kv_heads, head_dim: self.config.head_dim };
-                let units = layout.units(layer.unit).into_iter().map(Iterator::collect).collect();
-                let scores = scores.of_unit(layer.unit);
-                (units, layout.set_size(layer.unit), layer.head_units_removed(), scores)
+                let scores = HeadScores { groups: scores.groups.clone(), heads: scores.heads.clone() };
+                let what = (layout, layer.head_cut());
+                prune_heads_by(self.executor, weight, hessian, what, &scores, options).await
             }
             Site::Channels => {
-                let present = layer.before.channels;
-                let units: Vec<Vec<usize>> = (0..present).map(|channel| vec![channel]).collect();
-                (units, present, layer.channels_removed(), scores.channels.as_slice())
+                let remove = layer.channels_removed();
+                prune_channels_by(self.executor, weight, hessian, remove, &scores.channels, options).await
             }
-        };
-        let ranked = Ranked { units: &units, scores: scores.to_vec(), set_size, remove };
-        remove_ranked(self.executor, weight, hessian, ranked, options).await
+        }
     }
 
     /// The layer that is saved, and what is reported of it.

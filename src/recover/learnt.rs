@@ -12,6 +12,7 @@ use crate::checkpoint::{Checkpoint, HostTensor, LayerWeights, OuterWeights};
 use crate::device::readback::floats;
 use crate::gradient::{HeadGradients, HeadWanted, LayerGradients};
 use crate::model::{Block, LowRank};
+use crate::parallel;
 use crate::shape::{LayerShape, ModelConfig, Part, Projection};
 
 /// What numbers are.
@@ -203,11 +204,10 @@ impl Learnt {
 
     /// One step against the gradients, each first multiplied by `shortened`; `step` counts from 1.
     pub fn step(&mut self, step: usize, rate: f64, shortened: f64) {
-        use rayon::prelude::*;
         let shortened = shortened as f32;
-        let mut all: Vec<&mut Parameter> = self.iter_mut().collect();
+        let all: Vec<&mut Parameter> = self.iter_mut().collect();
         // Each by itself: the order of cores changes no bit.
-        all.par_iter_mut().for_each(|parameter| {
+        parallel::map(all, |parameter| {
             // Taken, so that it is free while the next step's are computed.
             let mut gradient = std::mem::take(&mut parameter.gradient);
             gradient.iter_mut().for_each(|g| *g *= shortened);

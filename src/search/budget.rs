@@ -1,8 +1,8 @@
 //! How much is to go, and in what it is counted: parameters, or the time that a token takes. Whoever allocates sees whole
 //! numbers of either, which need not grow evenly with the units that go.
 
-use super::shapes::{after, parameters};
-use super::{Cut, SearchError};
+use super::SearchError;
+use super::shapes::parameters;
 use crate::allocate::Target;
 use crate::eval::{LayerTimes, TimesError};
 use crate::shape::{LayerShape, ModelConfig, Site};
@@ -17,18 +17,8 @@ pub(super) enum Measure<'a> {
 }
 
 impl Measure<'_> {
-    /// What goes with so many units of a kind from a layer of this shape.
-    pub fn gone(self, shape: LayerShape, cut: Cut, removed: usize) -> usize {
-        self.between(shape, after(shape, cut, removed), cut.site())
-    }
-
-    /// What goes with a half of such a layer, its norms among it.
-    pub fn gone_with(self, shape: LayerShape, site: Site) -> usize {
-        self.between(shape, shape.without(site), site)
-    }
-
     /// What a layer has more than a smaller one, of which only this half differs.
-    fn between(self, shape: LayerShape, smaller: LayerShape, site: Site) -> usize {
+    pub fn between(self, shape: LayerShape, smaller: LayerShape, site: Site) -> usize {
         match self {
             Self::Parameters(config) => parameters(config, shape) - parameters(config, smaller),
             Self::Nanoseconds(times) => {

@@ -2,10 +2,11 @@
 
 use super::budget::{Budget, Measure};
 use super::map::Map;
-use super::shapes::{after, units};
+use super::shapes::{after, after_heads, units};
 use super::{Curve, Cut};
 use crate::allocate::may_lose;
 use crate::eval::LayerTimes;
+use crate::obs::HeadCut;
 use crate::shape::{LayerShape, Site};
 
 /// What sizes must keep to, whatever it costs, and what tells how fast they are.
@@ -59,6 +60,8 @@ enum Goes<'a> {
     Nothing,
     /// So many units of a curve.
     Units(&'a Curve, usize),
+    /// Heads of both kinds.
+    Heads(HeadCut),
     Whole(Site),
 }
 
@@ -73,6 +76,7 @@ impl Choice<'_> {
         match self.what {
             Goes::Nothing => shape,
             Goes::Units(curve, removed) => after(shape, curve.cut, removed),
+            Goes::Heads(cut) => after_heads(shape, cut),
             Goes::Whole(site) => shape.without(site),
         }
     }
@@ -97,8 +101,8 @@ pub(super) fn sizes(layers: &[LayerShape], sites: &[Choices<'_>], chosen: &[usiz
     layers
 }
 
-/// The two sites of every layer that may lose something: heads, then channels. Of heads, key/value heads go or query
-/// heads, never both.
+/// The two sites of every layer that may lose something: heads, then channels. Of heads, key/value heads go, query heads,
+/// or some of both.
 pub(super) fn sites<'a>(map: &'a Map, budget: &Budget<'_>, bounds: &Bounds) -> Vec<Choices<'a>> {
     let mut sites = Vec::new();
     for layer in (0..map.layers.len()).filter(|layer| !bounds.keep_layers.contains(layer)) {
@@ -106,19 +110,32 @@ pub(super) fn sites<'a>(map: &'a Map, budget: &Budget<'_>, bounds: &Bounds) -> V
             let nothing = Choice { what: Goes::Nothing, gone: 0, cost: 0.0 };
             let curves = map.of_layer(layer).filter(move |curve| curve.cut.site() == site);
             let all = curves.flat_map(|curve| counts(curve, map.layers[layer], budget.measure, bounds));
+            let mixed = (site == Site::Heads).then(|| mixed(map, layer, budget.measure)).into_iter().flatten();
             let whole = whole(map, layer, site, budget, bounds);
-            Choices { layer, options: std::iter::once(nothing).chain(all).chain(whole).collect() }
+            Choices { layer, options: std::iter::once(nothing).chain(all).chain(mixed).chain(whole).collect() }
         };
         sites.extend(Site::ALL.map(of));
     }
     sites
 }
 
+/// Heads of both kinds that go from a layer.
+fn mixed<'a>(map: &Map, layer: usize, measure: Measure<'_>) -> Vec<Choice<'a>> {
+    let shape = map.layers[layer];
+    let choice = |(cut, cost)| {
+        let gone = measure.between(shape, after_heads(shape, cut), Site::Heads);
+        Choice { what: Goes::Heads(cut), gone, cost }
+    };
+    map.of_mixed(layer).map(choice).collect()
+}
+
 /// That a layer loses a half, where that may be and it is known what it costs.
 fn whole<'a>(map: &'a Map, layer: usize, site: Site, budget: &Budget<'_>, bounds: &Bounds) -> Option<Choice<'a>> {
     let may_go = bounds.whole_sites && !bounds.uniform && may_lose(layer, site, budget.config).is_ok();
     let cost = map.of_whole(layer, site).filter(|_| may_go)?;
-    Some(Choice { what: Goes::Whole(site), gone: budget.measure.gone_with(map.layers[layer], site), cost })
+    let shape = map.layers[layer];
+    // Its norms are among it.
+    Some(Choice { what: Goes::Whole(site), gone: budget.measure.between(shape, shape.without(site), site), cost })
 }
 
 fn counts<'a>(curve: &'a Curve, shape: LayerShape, measure: Measure<'_>, bounds: &Bounds) -> Vec<Choice<'a>> {
@@ -128,7 +145,7 @@ fn counts<'a>(curve: &'a Curve, shape: LayerShape, measure: Measure<'_>, bounds:
     let most = curve.most().min(units(shape, curve.cut).saturating_sub(1));
     let choice = |removed| Choice {
         what: Goes::Units(curve, removed),
-        gone: measure.gone(shape, curve.cut, removed),
+        gone: measure.between(shape, after(shape, curve.cut, removed), curve.cut.site()),
         cost: curve.divergence(removed),
     };
     (1..=most / curve.step.max(1)).map(|steps| steps * curve.step).filter(is_whole).map(choice).collect()

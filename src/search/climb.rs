@@ -214,6 +214,11 @@ impl Ground<'_> {
             true => (start.layers.clone(), start.predicted_divergence),
             false => (self.field.sizes(&state.chosen), self.field.cost(&state.chosen)),
         };
-        Found { climb: Some(climbed), ..Found::new(start.target, self.config, self.asked.bounds, layers, predicted) }
+        let rounds = start.rounds.clone();
+        Found {
+            rounds,
+            climb: Some(climbed),
+            ..Found::new(start.target, self.config, self.asked.bounds, layers, predicted)
+        }
     }
 }

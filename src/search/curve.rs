@@ -53,7 +53,11 @@ impl Curve {
     /// Between two probes log KL is a line over log error; below the first KL is proportional to the error, as it is for
     /// small changes.
     pub fn divergence(&self, removed: usize) -> f64 {
-        let Some(error) = self.error(removed) else { return 0.0 };
+        self.error(removed).map_or(0.0, |error| self.at_error(error))
+    }
+
+    /// The divergence at an error of the site, over its signal.
+    pub(super) fn at_error(&self, error: f64) -> f64 {
         let known = self.probed.iter().map(|&(units, kl)| (self.error(units).unwrap_or(0.0), kl));
         // Of what is not above 0 there is no logarithm.
         let known: Vec<(f64, f64)> = known.filter(|&(error, kl)| error > 0.0 && kl > 0.0).collect();

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mixed::MixedHeads;
 use super::shapes::gone;
 use super::{Curve, WholeSite};
+use crate::obs::HeadCut;
 use crate::shape::{LayerShape, ModelConfig, Site};
 
 /// The costs of all sites.
@@ -13,6 +15,9 @@ pub struct Map {
     pub layers: Vec<LayerShape>,
     /// Of each layer, one curve for every kind of unit that may go.
     pub curves: Vec<Curve>,
+    /// Heads of both kinds together, where a layer has both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) mixed: Vec<MixedHeads>,
     /// Sites without any unit left, where the search was to look at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub whole: Vec<WholeSite>,
@@ -34,6 +39,13 @@ impl Map {
             (percent > 0.0).then(|| divergence / percent)
         };
         self.of_layer(layer).filter(|curve| curve.cut.site() == site).filter_map(cost).min_by(f64::total_cmp)
+    }
+
+    /// The ways in which a layer may lose heads of both kinds, with the divergence of each in nats a token.
+    pub(super) fn of_mixed(&self, layer: usize) -> impl Iterator<Item = (HeadCut, f64)> {
+        let heads = move || self.of_layer(layer).filter(|curve| curve.cut.site() == Site::Heads);
+        let of_layer = self.mixed.iter().filter(move |mixed| mixed.layer == layer);
+        of_layer.map(move |mixed| (mixed.cut, mixed.divergence(heads())))
     }
 
     /// What it costs that a layer loses a half; `None` where nobody looked.

@@ -4,6 +4,7 @@
 //! one pass of the dense model over the calibration text, layer by layer:
 //!     curves     H of both sites; one elimination each gives the error after every removal, and weights at some stages
 //!     probes     at each stage the divergence KL(dense ‖ this one site cut) on other windows of text
+//!     mixed heads    errors of all cuts of key/value heads and query heads together; the probes tell what an error costs
 //!     whole sites    on request, the same for a layer without its attention and without its feed-forward part
 //! between the stages, log KL goes along with log error, which is known at every count
 //! budget         the target: parameters that go, or time of a token by a measured table
@@ -14,6 +15,7 @@
 //! was predicted, and whoever prunes by it measures what was reached. Where there is time,
 //!
 //! ```text
+//! rounds         a part of the target goes, and what the rest costs is measured in the model that is left
 //! climb          two sites change, the model is pruned as it will be, and what lowers its divergence as a whole is kept
 //! ```
 
@@ -31,6 +33,7 @@ mod judge;
 mod kept;
 mod map;
 mod memory;
+mod mixed;
 mod moves;
 mod plan;
 mod probe;
@@ -38,6 +41,7 @@ mod rise;
 mod run;
 mod shapes;
 mod shifts;
+mod stages;
 mod trial;
 mod tune;
 mod uniform;
@@ -51,7 +55,7 @@ pub use curve::{Curve, Cut};
 pub use error::SearchError;
 pub use map::Map;
 pub use memory::search_bytes;
-pub use plan::{Found, SearchPlan, check_target, sizes};
+pub use plan::{Found, Rounds, SearchPlan, check_target, part_of, sizes};
 pub use rise::candidate;
 pub use run::{Event, Search, search};
 pub use trial::{Rise, Trial};

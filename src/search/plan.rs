@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::allocate::allocate;
-use super::budget::Budget;
+use super::budget::{Budget, Measure};
 use super::climbed::Climbed;
 use super::shapes::parameters;
 use super::trial::Rise;
 use super::uniform::uniform;
 use super::{Bounds, Map, SearchError};
-use crate::allocate::Target;
+use crate::allocate::{Target, TimeBudget};
 use crate::shape::{LayerShape, ModelConfig};
 
 /// Sizes for one target.
@@ -28,9 +28,25 @@ pub struct Found {
     pub predicted_seconds: Option<f64>,
     /// The layers afterwards.
     pub layers: Vec<LayerShape>,
+    /// In how many rounds they were found, where not in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
     /// What complete candidates were judged at, where the sizes were climbed from those that the map says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub climb: Option<Climbed>,
+}
+
+/// A search that was repeated from where a part of the target had gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rounds {
+    /// What tells them from others.
+    pub id: String,
+    /// How many there were.
+    pub count: usize,
+    /// The layers that they have found; a climb may have gone on from them.
+    pub layers: Vec<LayerShape>,
+    /// Σ of what the rounds predicted, each from the model that it began with, in nats a token.
+    pub predicted_divergence: f64,
 }
 
 /// A finished search.
@@ -120,9 +136,24 @@ pub fn sizes(map: &Map, config: &ModelConfig, bounds: &Bounds, target: Target) -
     Ok(Found::new(target, config, bounds, layers, predicted_divergence))
 }
 
+/// What takes this share of all that a target asks for, in the same measure.
+///
+/// # Errors
+/// Those of [`check_target`].
+pub fn part_of(target: Target, config: &ModelConfig, bounds: &Bounds, share: f64) -> Result<Target, SearchError> {
+    let budget = Budget::of(target, config, bounds.times.as_ref())?;
+    let gone = share * budget.gone as f64;
+    Ok(match (budget.measure, &bounds.times) {
+        (Measure::Nanoseconds(_), Some(times)) => {
+            Target::Time(TimeBudget::Milliseconds(1e3 * times.seconds(&config.layers) - gone / 1e6))
+        }
+        _ => Target::Parameters(config.parameters() - gone.round() as usize),
+    })
+}
+
 impl Found {
     /// Sizes of the layers of `config`, with what they come to.
-    pub(super) fn new(
+    pub fn new(
         target: Target,
         config: &ModelConfig,
         bounds: &Bounds,
@@ -134,6 +165,6 @@ impl Found {
         let ratio = 1.0 - left as f64 / decoder as f64;
         let parameters = config.parameters() - decoder + left;
         let predicted_seconds = bounds.times.as_ref().map(|times| times.seconds(&layers));
-        Self { target, ratio, parameters, predicted_divergence, predicted_seconds, layers, climb: None }
+        Self { target, ratio, parameters, predicted_divergence, predicted_seconds, layers, rounds: None, climb: None }
     }
 }

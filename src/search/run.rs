@@ -7,24 +7,22 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 
 use super::memory::VARIANT_BYTES;
+use super::mixed::MixedHeads;
 use super::probe::{Probe, States, block, embedded, made, whole};
+use super::stages::{cuts, errors, stages, step};
 use super::whole::sites_of;
 use super::{Curve, Cut, Map, SearchError, WholeSite};
 use crate::activations::{Cache, Placement};
-use crate::allocate::channel_step;
 use crate::checkpoint::{Checkpoint, Classes};
 use crate::device::Device;
 use crate::device::readback::settled;
 use crate::model::{Block, Head, Positions, flat};
 use crate::obs::{
-    ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, Nested, ObsError, Options, Stage, nested_channels,
-    nested_heads,
+    ChannelSteps, Executor, HeadLayout, HeadUnit, Hessian, Nested, ObsError, Options, Stage, mixed_cuts,
+    nested_channels, nested_heads,
 };
 use crate::pipeline::{Flow, batches, embed};
 use crate::shape::{LayerShape, Site};
-
-/// Stages of a site with many units: shares of them that go.
-const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 
 /// What is searched, and with what.
 pub struct Search<'a> {
@@ -143,8 +141,9 @@ pub async fn search<E: Executor>(
         if layer < map.probed() {
             run.pass(layer, &block, None).await?;
         } else {
-            let (curves, whole) = run.layer(layer, &block).await?;
+            let (curves, mixed, whole) = run.layer(layer, &block).await?;
             map.curves.extend(curves);
+            map.mixed.extend(mixed);
             map.whole.extend(whole);
             keep(&map)?;
             run.probed = layer + 1;
@@ -176,38 +175,11 @@ fn total(asked: &Search<'_>, probe_tokens: usize, probed: usize) -> usize {
     let layers = &asked.checkpoint.config().layers;
     let calibration: usize = asked.calibration.iter().map(Vec::len).sum();
     let of_layer = |(layer, &shape): (usize, &LayerShape)| {
-        let variants: usize = cuts(shape).iter().map(|&cut| stages(asked, shape, cut).len()).sum();
+        let variants: usize = cuts(shape).iter().map(|&cut| stages(shape, cut, asked.channel_multiple).len()).sum();
         let variants = variants + sites_of(shape, asked.whole_sites).len();
         if layer < probed { 0 } else { variants * (layers.len() - layer) * probe_tokens }
     };
     layers.len() * calibration + layers.iter().enumerate().map(of_layer).sum::<usize>()
-}
-
-/// What may go from a layer of this shape.
-fn cuts(shape: LayerShape) -> Vec<Cut> {
-    let all = [Cut::KvHeads, Cut::QueryHeads, Cut::Channels];
-    all.into_iter().filter(|&cut| super::shapes::units(shape, cut) > 1).collect()
-}
-
-/// Units between two counts that sizes may have.
-fn step(asked: &Search<'_>, shape: LayerShape, cut: Cut) -> usize {
-    match cut {
-        Cut::Channels => channel_step(shape.channels, asked.channel_multiple),
-        Cut::KvHeads | Cut::QueryHeads => 1,
-    }
-}
-
-/// The counts at which divergences are measured.
-fn stages(asked: &Search<'_>, shape: LayerShape, cut: Cut) -> Vec<usize> {
-    let (units, step) = (super::shapes::units(shape, cut), step(asked, shape, cut));
-    // Of few units every count is a stage of its own.
-    if units <= 4 {
-        return (1..units).collect();
-    }
-    let at = |share: f64| ((share * units as f64 / step as f64).round() as usize).max(1) * step;
-    let mut counts: Vec<usize> = SHARES.map(at).into_iter().filter(|&count| count < units).collect();
-    counts.dedup();
-    counts
 }
 
 /// A search between two layers.
@@ -228,7 +200,11 @@ struct Run<'a, 'e, E> {
 
 impl<E: Executor> Run<'_, '_, E> {
     /// What cutting a layer costs; the calibration's states are behind it afterwards.
-    async fn layer(&mut self, layer: usize, block: &Block) -> Result<(Vec<Curve>, Vec<WholeSite>), SearchError> {
+    async fn layer(
+        &mut self,
+        layer: usize,
+        block: &Block,
+    ) -> Result<(Vec<Curve>, Vec<MixedHeads>, Vec<WholeSite>), SearchError> {
         let shape = self.asked.checkpoint.config().layers[layer];
         let width = shape.heads * self.asked.checkpoint.config().head_dim;
         // A half that the layer lacks sums nothing, but no device makes a sum of no inputs.
@@ -236,14 +212,15 @@ impl<E: Executor> Run<'_, '_, E> {
         self.pass(layer, block, Some(&mut sums)).await?;
         let [heads, channels] = &sums;
         let (cuts, whole) = (cuts(shape), sites_of(shape, self.asked.whole_sites));
+        let mixed = self.mixed(layer, block, heads).await?;
         let (mut curves, mut variants, mut found) = (Vec::new(), Vec::new(), Vec::new());
         for cut in cuts {
-            let counts = stages(self.asked, shape, cut);
+            let counts = stages(shape, cut, self.asked.channel_multiple);
             let hessian = if cut.site() == Site::Heads { heads } else { channels };
             let nested = self.nested(block, shape, cut, hessian, &counts).await;
             let nested = nested.map_err(|cause| SearchError::Site { layer, site: cut.site(), cause })?;
             variants.extend(nested.stages.iter().map(|stage| self.variant(block, cut, stage)));
-            let step = step(self.asked, shape, cut);
+            let step = step(shape, cut, self.asked.channel_multiple);
             let probed = counts.into_iter().map(|count| (count, 0.0)).collect();
             curves.push(Curve { layer, cut, step, errors: errors(&nested, cut, shape, step), probed });
             // Together, so that every later layer is brought once; but not more than there is room for.
@@ -264,7 +241,24 @@ impl<E: Executor> Run<'_, '_, E> {
         }
         let of = |(site, kl)| Ok(WholeSite { layer, site, divergence: checked(layer, site, kl)? });
         let whole = whole.into_iter().zip(found).map(of).collect::<Result<_, SearchError>>()?;
-        Ok((curves, whole))
+        Ok((curves, mixed, whole))
+    }
+
+    /// The errors of all cuts that take heads of both kinds from a layer that has both.
+    async fn mixed(&self, layer: usize, block: &Block, hessian: &Hessian<E>) -> Result<Vec<MixedHeads>, SearchError> {
+        let shape = self.asked.checkpoint.config().layers[layer];
+        let weight = match block.linear(Cut::KvHeads.site().projection()) {
+            Some(linear) if shape.kv_heads > 1 && shape.heads_per_group() > 1 => linear.weight.val().whole(),
+            _ => return Ok(Vec::new()),
+        };
+        let found = mixed_cuts(self.executor, &weight, hessian, self.layout(shape), &self.asked.options).await;
+        let found = found.map_err(|cause| SearchError::Site { layer, site: Site::Heads, cause })?;
+        Ok(found.into_iter().map(|(cut, error)| MixedHeads { layer, cut, error }).collect())
+    }
+
+    fn layout(&self, shape: LayerShape) -> HeadLayout {
+        let head_dim = self.asked.checkpoint.config().head_dim;
+        HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim }
     }
 
     /// The calibration's states go through the layer as it is, their inputs of o_proj and down_proj into the sums.
@@ -313,8 +307,7 @@ impl<E: Executor> Run<'_, '_, E> {
         counts: &[usize],
     ) -> Result<Nested, ObsError> {
         let Search { options, channel_steps, .. } = *self.asked;
-        let head_dim = self.asked.checkpoint.config().head_dim;
-        let layout = HeadLayout { heads: shape.heads, kv_heads: shape.kv_heads, head_dim };
+        let layout = self.layout(shape);
         // A site of which something can go is there.
         let weight = block.linear(cut.site().projection()).ok_or(ObsError::NoTokens)?.weight.val().whole();
         match cut {
@@ -381,20 +374,4 @@ fn checked(layer: usize, site: Site, value: f64) -> Result<f64, SearchError> {
 
 fn bytes(variants: &[States]) -> usize {
     variants.iter().flatten().map(|piece| piece.dims().into_iter().product::<usize>() * size_of::<f32>()).sum()
-}
-
-/// The relative error after every step of units.
-fn errors(nested: &Nested, cut: Cut, shape: LayerShape, step: usize) -> Vec<f64> {
-    // One of every group goes before a second of any, and they count as one unit.
-    let sets = if cut == Cut::QueryHeads { shape.kv_heads } else { 1 };
-    let mut sum = 0.0;
-    let after: Vec<f64> = nested
-        .removed
-        .iter()
-        .map(|removal| {
-            sum += removal.cost;
-            sum / nested.signal.max(f64::MIN_POSITIVE)
-        })
-        .collect();
-    after.chunks_exact(sets * step).filter_map(|units| units.last().copied()).collect()
 }

@@ -1,6 +1,7 @@
 //! Sizes in parameters: what a unit of a site is worth in a model.
 
 use super::Cut;
+use crate::obs::{HeadCut, HeadUnit};
 use crate::shape::{LayerShape, ModelConfig};
 
 /// Parameters of a layer of this shape.
@@ -11,13 +12,16 @@ pub(super) fn parameters(config: &ModelConfig, shape: LayerShape) -> usize {
 /// The layer's shape when so many units of this kind have gone.
 pub(super) fn after(shape: LayerShape, cut: Cut, removed: usize) -> LayerShape {
     match cut {
-        Cut::KvHeads => {
-            let kv_heads = shape.kv_heads - removed;
-            LayerShape { heads: kv_heads * shape.heads_per_group(), kv_heads, ..shape }
-        }
-        Cut::QueryHeads => LayerShape { heads: shape.heads - removed * shape.kv_heads, ..shape },
+        Cut::KvHeads => after_heads(shape, HeadCut::of(HeadUnit::KeyValue, removed)),
+        Cut::QueryHeads => after_heads(shape, HeadCut::of(HeadUnit::Query, removed)),
         Cut::Channels => LayerShape { channels: shape.channels - removed, ..shape },
     }
+}
+
+/// The layer's shape when these heads have gone.
+pub(super) fn after_heads(shape: LayerShape, cut: HeadCut) -> LayerShape {
+    let kv_heads = shape.kv_heads - cut.kv_heads;
+    LayerShape { heads: kv_heads * (shape.heads_per_group() - cut.per_group), kv_heads, ..shape }
 }
 
 /// Parameters that go with so many units of this kind.

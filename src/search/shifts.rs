@@ -130,7 +130,7 @@ mod tests {
         };
         let whole = |layer| WholeSite { layer, site: Site::Heads, divergence: 1.0 };
         let (curves, whole) = ([0, 1].map(curve).to_vec(), [0, 1].map(whole).to_vec());
-        let map = Map { layers: config.layers.clone(), curves, whole };
+        let map = Map { layers: config.layers.clone(), curves, whole, ..Map::default() };
         let bounds = Bounds { whole_sites: true, ..Bounds::default() };
         let attention = config.layer_parameters(config.layers[0].without(Site::Channels));
         let budget = Budget { config: &config, measure: Measure::Parameters(&config), gone: attention };

@@ -1,9 +1,10 @@
 //! Climbs from the sizes of a search, kept on the way in its file.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::search_job::{SearchJob, finished_search};
 use super::search_state::SearchState;
+use crate::allocate::Target;
 use crate::device::caught_async;
 use crate::eval::LayerTimes;
 use crate::pipeline::{Fingerprint, Flow, Limits, windows_sha256};
@@ -58,21 +59,36 @@ fn is_same(climbed: &Climbed, id: &str, effort: Effort) -> bool {
 
 /// What tells a climb from others: all that its candidates follow from.
 fn id(job: &ClimbJob<'_>, search: &str, found: &Found) -> String {
-    let SearchJob { request, bounds, .. } = job.search;
-    let mut entries = Map::new();
-    entries.insert("search".into(), json!(search));
-    // The same for all targets, which stand apart.
-    let settings = (&request.options, request.channel_steps, request.dtype, request.propagate, request.measure);
-    entries.insert("pruning".into(), json!(settings));
-    entries.insert("keep_layers".into(), json!(bounds.keep_layers));
-    entries.insert("channel_multiple".into(), json!(bounds.channel_multiple));
-    entries.insert("times".into(), json!(bounds.times.as_ref().map(LayerTimes::measured)));
-    entries.insert("whole_sites".into(), json!(bounds.whole_sites));
-    entries.insert("target".into(), json!(found.target));
+    let mut entries = job.search.settings(search, found.target);
     entries.insert("start".into(), json!(found.layers));
     entries.insert("held_out".into(), json!(windows_sha256(job.held_out)));
     entries.insert("seed".into(), json!(job.seed));
     Fingerprint::new(entries).digest()
+}
+
+impl SearchJob<'_> {
+    /// What sizes follow from that are found by pruning on the way, beside what they begin with.
+    fn settings(&self, search: &str, target: Target) -> Map<String, Value> {
+        let SearchJob { request, bounds, .. } = self;
+        let mut entries = Map::new();
+        entries.insert("search".into(), json!(search));
+        // The same for all targets, which stand apart.
+        let settings = (&request.options, request.channel_steps, request.dtype, request.propagate, request.measure);
+        entries.insert("pruning".into(), json!(settings));
+        entries.insert("keep_layers".into(), json!(bounds.keep_layers));
+        entries.insert("channel_multiple".into(), json!(bounds.channel_multiple));
+        entries.insert("times".into(), json!(bounds.times.as_ref().map(LayerTimes::measured)));
+        entries.insert("whole_sites".into(), json!(bounds.whole_sites));
+        entries.insert("target".into(), json!(target));
+        entries
+    }
+
+    /// What tells sizes that were found in so many rounds from others.
+    pub fn rounds_id(&self, search: &str, target: Target, count: usize) -> String {
+        let mut entries = self.settings(search, target);
+        entries.insert("rounds".into(), json!(count));
+        Fingerprint::new(entries).digest()
+    }
 }
 
 async fn climbed(

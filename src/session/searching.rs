@@ -18,6 +18,8 @@ pub fn search_id(asked: &Search<'_>) -> Result<String, SearchError> {
     let options = Options { swaps: 0, ..asked.options };
     let settings = serde_json::to_string(&(options, asked.channel_steps, asked.channel_multiple));
     let mut parts = vec![
+        // What a map holds: one without heads of both kinds is not taken for the same.
+        "mixed heads".to_owned(),
         searched_model(asked.checkpoint)?,
         windows_sha256(asked.calibration),
         windows_sha256(asked.probe),

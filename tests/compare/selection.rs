@@ -12,8 +12,8 @@
 use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Options, Pruned, Ranking, Reconstruction,
-    Selection, WgpuExecutor, prune_channels, prune_heads,
+    ChannelSteps, CpuExecutor, Executor, HeadCut, HeadLayout, HeadUnit, Hessian, Options, Pruned, Ranking,
+    Reconstruction, Selection, WgpuExecutor, prune_channels, prune_heads,
 };
 
 use crate::support::{matrix, random, software_gpu};
@@ -97,8 +97,14 @@ fn a_head_is_scored_by_the_sum_over_its_columns() {
         (Ranking::WandaSp, 1.5 * (3f64.sqrt() + 0.02f64.sqrt())),
         (Ranking::Fluctuation, 0.05f64.powi(2)),
     ] {
-        let pruned =
-            block_on(prune_heads(&executor, &weight, &hessian, layout, HeadUnit::KeyValue, 1, &options(ranking)));
+        let pruned = block_on(prune_heads(
+            &executor,
+            &weight,
+            &hessian,
+            layout,
+            HeadCut::of(HeadUnit::KeyValue, 1),
+            &options(ranking),
+        ));
         let pruned = pruned.unwrap();
         assert_eq!((order(&pruned), pruned.kept_columns), (vec![0], vec![2, 3]), "{ranking:?}");
         assert!((pruned.removed[0].score - score).abs() < 1e-6, "{ranking:?}: {}", pruned.removed[0].score);
@@ -114,7 +120,9 @@ fn every_group_of_query_heads_loses_the_same_number_by_rank_too() {
     let layout = HeadLayout { heads: 6, kv_heads: 2, head_dim: 2 };
     for seed in 0..8 {
         let options = options(Ranking::Random { seed });
-        let pruned = block_on(prune_heads(&executor, &weight, &hessian, layout, HeadUnit::Query, 2, &options)).unwrap();
+        let pruned =
+            block_on(prune_heads(&executor, &weight, &hessian, layout, HeadCut::of(HeadUnit::Query, 2), &options))
+                .unwrap();
         let kept = pruned.kept_units;
         assert!(kept.len() == 2 && kept[0] < 3 && kept[1] >= 3, "{kept:?}");
     }

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, Executor, FactoredMatrix, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options,
-    Pruned, Refit, Removal, Score, WgpuExecutor, prune_channels, prune_heads,
+    ChannelSteps, CpuExecutor, Executor, FactoredMatrix, HeadCut, HeadLayout, HeadUnit, Hessian, Inspect, ObsError,
+    Options, Pruned, Refit, Removal, Score, WgpuExecutor, prune_channels, prune_heads,
 };
 
 use crate::Case;
@@ -130,7 +130,8 @@ impl Layer {
                 How::Heads(score) => {
                     let layout = HeadLayout { heads: n / 2, kv_heads: n / 2, head_dim: 2 };
                     let options = Options { damping, ..Options::scored(score) };
-                    prune_heads(&executor, &weight, &hessian, layout, HeadUnit::KeyValue, 1, &options).await
+                    prune_heads(&executor, &weight, &hessian, layout, HeadCut::of(HeadUnit::KeyValue, 1), &options)
+                        .await
                 }
                 How::Channels(remove, steps) => {
                     let options = Options { damping, ..Options::default() };

@@ -10,8 +10,8 @@ mod support;
 use pollster::block_on;
 use slimgpt::device::Device;
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, Executor, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned, Score,
-    WgpuExecutor, prune_channels, prune_heads,
+    ChannelSteps, CpuExecutor, Executor, HeadCut, HeadLayout, HeadUnit, Hessian, Inspect, ObsError, Options, Pruned,
+    Score, WgpuExecutor, prune_channels, prune_heads,
 };
 use support::rounding::{UNIT, assert_within, refit_bound};
 use support::{activations, doubles, matrix, random, software_gpu};
@@ -52,7 +52,7 @@ impl Case {
         let w = matrix(&self.w, [self.out, self.features], device);
         let hessian = self.hessian(executor, device);
         let options = Options::scored(job.score);
-        block_on(prune_heads(executor, &w, &hessian, job.layout, job.unit, job.remove, &options)).unwrap()
+        block_on(prune_heads(executor, &w, &hessian, job.layout, job.cut, &options)).unwrap()
     }
 
     /// W − Ŵ over all columns.
@@ -97,8 +97,7 @@ impl Case {
 #[derive(Clone, Copy)]
 struct HeadJob {
     layout: HeadLayout,
-    unit: HeadUnit,
-    remove: usize,
+    cut: HeadCut,
     score: Score,
 }
 
@@ -219,10 +218,34 @@ fn dead_case<E: Executor>(executor: &E, device: &Device) -> (usize, f64) {
 fn query_units_leave_every_group_the_same_number_of_heads() {
     let (oracle, cpu) = (CpuExecutor::<f64>::new(), Device::cpu());
     let layout = HeadLayout { heads: 6, kv_heads: 2, head_dim: 5 };
-    let job = HeadJob { layout, unit: HeadUnit::Query, remove: 2, score: Score::Exact };
+    let job = HeadJob { layout, cut: HeadCut::of(HeadUnit::Query, 2), score: Score::Exact };
     let kept = Case::new(8, 30, 100).heads(&oracle, &cpu, job).kept_units;
     assert_eq!(kept.len(), 2);
     assert!(kept[0] < 3 && kept[1] >= 3, "{kept:?}");
+}
+
+#[test]
+fn of_both_kinds_whole_groups_go_first_and_the_refit_is_of_what_is_left() {
+    let (oracle, cpu) = (CpuExecutor::<f64>::new(), Device::cpu());
+    let layout = HeadLayout { heads: 9, kv_heads: 3, head_dim: 4 };
+    let case = Case::new(8, 36, 150);
+    let cut = HeadCut { kv_heads: 1, per_group: 2 };
+    let pruned = case.heads(&oracle, &cpu, HeadJob { layout, cut, score: Score::Exact });
+    let only = HeadJob { layout, cut: HeadCut::of(HeadUnit::KeyValue, 1), score: Score::Exact };
+    let group = case.heads(&oracle, &cpu, only).removed[0].unit;
+    let gone: Vec<usize> = pruned.removed.iter().map(|removal| removal.unit).collect();
+    assert_eq!(gone[..3], [3 * group, 3 * group + 1, 3 * group + 2]);
+    // One query head is left of each of the others.
+    let groups: Vec<usize> = pruned.kept_units.iter().map(|head| head / 3).collect();
+    assert!(groups.len() == 2 && groups[0] != groups[1] && !groups.contains(&group), "{groups:?}");
+    let measured = case.measured(&pruned);
+    assert!((pruned.predicted_loss / measured - 1.0).abs() < 1e-5, "{} {measured}", pruned.predicted_loss);
+    // Eliminated one after the other it costs what it costs at once, damping included.
+    let change: f64 = case.change(&pruned).iter().map(|d| d * d).sum();
+    let squares: f64 = case.x.iter().map(|&x| f64::from(x).powi(2)).sum();
+    let damped = measured + Options::default().damping * squares / 36.0 * change;
+    let costs: f64 = pruned.removed.iter().map(|removal| removal.cost).sum();
+    assert!((costs / damped - 1.0).abs() < 1e-5, "{costs} {damped}");
 }
 
 #[test]
@@ -246,11 +269,12 @@ fn the_kernels_agree_with_the_oracle_on_heads() {
     let gpu = software_gpu();
     let case = Case::new(11, 30, 140);
     for score in SCORES {
-        for (unit, remove) in [(HeadUnit::KeyValue, 2), (HeadUnit::Query, 1)] {
-            let job = HeadJob { layout: GROUPED, unit, remove, score };
+        let both = HeadCut { kv_heads: 1, per_group: 1 };
+        for cut in [HeadCut::of(HeadUnit::KeyValue, 2), HeadCut::of(HeadUnit::Query, 1), both] {
+            let job = HeadJob { layout: GROUPED, cut, score };
             let want = case.heads(&CpuExecutor::<f64>::new(), &Device::cpu(), job);
             let got = case.heads(&WgpuExecutor::new(gpu.tensor_device()), &gpu, job);
-            check_same(&case, &got, &want, &format!("{score:?} {unit:?}"));
+            check_same(&case, &got, &want, &format!("{score:?} {cut:?}"));
         }
     }
 }
@@ -261,7 +285,7 @@ fn groups_wider_than_a_workgroup_are_scored_too() {
     let case = Case::new(6, 3 * 264, 900);
     let layout = HeadLayout { heads: 3, kv_heads: 3, head_dim: 264 };
     for score in SCORES {
-        let job = HeadJob { layout, unit: HeadUnit::KeyValue, remove: 1, score };
+        let job = HeadJob { layout, cut: HeadCut::of(HeadUnit::KeyValue, 1), score };
         let want = case.heads(&CpuExecutor::<f64>::new(), &Device::cpu(), job);
         let got = case.heads(&WgpuExecutor::new(gpu.tensor_device()), &gpu, job);
         check_same(&case, &got, &want, &format!("{score:?}"));
@@ -307,8 +331,9 @@ fn one_group_must_stay() {
     let case = Case::new(4, 30, 40);
     let w = matrix(&case.w, [4, 30], &cpu);
     let hessian = case.hessian(&oracle, &cpu);
-    let error = block_on(prune_heads(&oracle, &w, &hessian, GROUPED, HeadUnit::KeyValue, 3, &Options::default()))
-        .err()
-        .unwrap();
+    let error =
+        block_on(prune_heads(&oracle, &w, &hessian, GROUPED, HeadCut::of(HeadUnit::KeyValue, 3), &Options::default()))
+            .err()
+            .unwrap();
     assert!(matches!(error, ObsError::NothingLeft { remove: 3, present: 3, .. }), "{error}");
 }

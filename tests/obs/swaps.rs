@@ -6,8 +6,8 @@ use slimgpt::obs::subsets::{costs_at_once, subsets};
 use slimgpt::obs::toy::ToyLayer;
 use slimgpt::obs::trace::{TraceTarget, trace_at_once};
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, Executor, HeadUnit, Inspect, Options, Pruned, SmallLayer, WgpuExecutor, prune_channels,
-    prune_heads,
+    ChannelSteps, CpuExecutor, Executor, HeadCut, HeadUnit, Inspect, Options, Pruned, SmallLayer, WgpuExecutor,
+    prune_channels, prune_heads,
 };
 
 use crate::support::{matrix, software_gpu};
@@ -28,7 +28,7 @@ fn channels<E: Executor>(case: &Case, executor: &E, device: &Device, remove: usi
 fn heads<E: Executor>(case: &Case, executor: &E, device: &Device, unit: HeadUnit, swaps: usize) -> Pruned {
     let w = matrix(&case.w, [case.out, case.features], device);
     let hessian = case.hessian(executor, device);
-    block_on(prune_heads(executor, &w, &hessian, GROUPED, unit, 1, &options(swaps))).unwrap()
+    block_on(prune_heads(executor, &w, &hessian, GROUPED, HeadCut::of(unit, 1), &options(swaps))).unwrap()
 }
 
 /// What elimination minimises: the error on the tokens and λ for every change.

@@ -136,7 +136,7 @@ fn exact_sizes_come_out_exactly_and_tell_their_unit() {
 fn sizes_that_cannot_come_about_name_the_layer_and_the_rule() {
     let config = config(1, LayerShape { heads: 8, kv_heads: 4, channels: 172 }, 64);
     for ((heads, kv_heads, channels), rule) in
-        [((9, 4, 172), "grow"), ((8, 4, 173), "grow"), ((7, 4, 172), "multiple"), ((3, 3, 172), "not both")]
+        [((9, 4, 172), "grow"), ((8, 4, 173), "grow"), ((7, 4, 172), "multiple"), ((6, 2, 172), "more query heads")]
     {
         let shapes = vec![LayerShape { heads, kv_heads, channels }];
         let asked = Allocation { schedule: Schedule::Shapes(shapes), ..Allocation::default() };

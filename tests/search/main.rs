@@ -1,8 +1,9 @@
 //! Sizes that are searched for: divergences against their definition in f64, nested removals against pruning to each
-//! count, a search that goes on where it was interrupted, and climbs from what it found.
+//! count, a search that goes on where it was interrupted, rounds, and climbs from what it found.
 
 mod climb;
 mod halves;
+mod rounds;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,8 +18,8 @@ use slimgpt::device::panels::Panels;
 use slimgpt::eval::Expected;
 use slimgpt::model::{Decoder, Head, Outer, token_tensor};
 use slimgpt::obs::{
-    ChannelSteps, CpuExecutor, HeadLayout, HeadUnit, Hessian, Options, nested_channels, nested_heads, prune_channels,
-    prune_heads,
+    ChannelSteps, CpuExecutor, HeadCut, HeadLayout, HeadUnit, Hessian, Options, mixed_cuts, nested_channels,
+    nested_heads, prune_channels, prune_heads,
 };
 use slimgpt::pipeline::Flow;
 use slimgpt::search::{Bounds, Cut, Event, Map, Search, SearchError, search, sizes};
@@ -107,10 +108,32 @@ fn nested_removals_are_those_of_every_count() {
     for (unit, counts) in [(HeadUnit::KeyValue, vec![1, 2, 3]), (HeadUnit::Query, vec![1])] {
         let nested = block_on(nested_heads(&executor, &weight, &hessian, layout, unit, &counts, &options)).unwrap();
         for (stage, &count) in nested.stages.iter().zip(&counts) {
-            let alone = block_on(prune_heads(&executor, &weight, &hessian, layout, unit, count, &options)).unwrap();
+            let alone = block_on(prune_heads(&executor, &weight, &hessian, layout, HeadCut::of(unit, count), &options))
+                .unwrap();
             assert_eq!(stage.kept_columns, alone.kept_columns, "{count} of {unit:?}");
             assert_eq!(doubles(stage.weight.clone()), doubles(alone.weight));
         }
+    }
+}
+
+#[test]
+fn a_mixed_cut_costs_what_its_removals_cost() {
+    let (device, executor) = (Device::cpu(), CpuExecutor::<f64>::new());
+    let (tokens, out, layout) = (300, 10, HeadLayout { heads: 9, kv_heads: 3, head_dim: 2 });
+    let n = layout.heads * layout.head_dim;
+    let x = matrix(&activations(tokens, n, 5), [tokens, n], &device);
+    let weight = matrix(&random(out * n, 6), [out, n], &device);
+    let mut hessian = Hessian::new(&executor, n);
+    block_on(hessian.accumulate(&executor, &x)).unwrap();
+    let options = Options::default();
+    let mixed = block_on(mixed_cuts(&executor, &weight, &hessian, layout, &options)).unwrap();
+    let cuts: Vec<(usize, usize)> = mixed.iter().map(|(cut, _)| (cut.kv_heads, cut.per_group)).collect();
+    assert_eq!(cuts, [(1, 1), (1, 2), (2, 1), (2, 2)]);
+    for (cut, error) in mixed {
+        let alone = block_on(prune_heads(&executor, &weight, &hessian, layout, cut, &options)).unwrap();
+        // Costs with the damping, as those that curves are made of.
+        let cost: f64 = alone.removed.iter().map(|removal| removal.cost).sum();
+        assert!((error * alone.signal / cost - 1.0).abs() < 1e-9, "{cut:?}: {error}");
     }
 }
 

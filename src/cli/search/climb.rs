@@ -81,6 +81,7 @@ mod tests {
             predicted_divergence: 0.39,
             predicted_seconds: None,
             layers: Vec::new(),
+            rounds: None,
             climb: None,
         };
         let told = line(&found, &climbed);

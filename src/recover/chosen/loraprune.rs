@@ -9,13 +9,13 @@
 //! and Σ |(W + s B A) ⊙ ∂W| over a unit's rows or columns is what it is worth, each projection's worths divided by their
 //! norm, added up over the site's projections (the paper squares, the published code does not) and averaged over steps.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::quota::{Quota, binary, share_gone};
 use super::{Chooser, restored, states};
 use crate::allocate::LayerPlan;
 use crate::checkpoint::LayerWeights;
+use crate::parallel;
 use crate::pipeline::UnitScores;
 use crate::recover::RecoverError;
 use crate::recover::learnt::{Parameter, What};
@@ -130,7 +130,7 @@ fn lines(weights: &LayerWeights, projection: Projection, [a, b]: [&Parameter; 2]
     let (columns, rank) = (weight.shape[1], a.shape[0]);
     let by_column = matches!(projection, Projection::O | Projection::Down);
     let (values_a, values_b) = (&a.moments.values, &b.moments.values);
-    let row = |(i, row): (usize, &[f32])| -> Vec<f64> {
+    let row = |i: usize| -> Vec<f64> {
         let (mut moved, mut gradient) = (vec![0.0f64; columns], vec![0.0f64; columns]);
         for k in 0..rank {
             let (b, at_b) = (f64::from(values_b[i * rank + k]), f64::from(b.gradient[i * rank + k]));
@@ -141,11 +141,11 @@ fn lines(weights: &LayerWeights, projection: Projection, [a, b]: [&Parameter; 2]
                 gradient[j] += at_b * a + b * at_a - at_b * at_a;
             }
         }
-        let each =
-            row.iter().zip(moved).zip(gradient).map(|((&w, moved), g)| ((f64::from(w) + scale * moved) * g).abs());
+        let row = weight.values[i * columns..(i + 1) * columns].iter().zip(moved).zip(gradient);
+        let each = row.map(|((&w, moved), g)| ((f64::from(w) + scale * moved) * g).abs());
         if by_column { each.collect() } else { vec![each.sum()] }
     };
-    let rows: Vec<Vec<f64>> = weight.values.par_chunks(columns).enumerate().map(row).collect();
+    let rows: Vec<Vec<f64>> = parallel::map(0..weight.values.len() / columns, row);
     if !by_column {
         return rows.into_iter().flatten().collect();
     }

@@ -43,14 +43,20 @@ impl Quota {
     pub fn shut(&self, scores: [&[f64]; 2], share: f64) -> [Vec<bool>; 2] {
         let part = |count: usize| (share * count as f64).round() as usize;
         let [heads, channels] = scores;
-        let set = match self.plan.unit {
-            HeadUnit::KeyValue => heads.len(),
-            HeadUnit::Query => self.plan.before.heads_per_group(),
+        let (cut, per_group) = (self.plan.head_cut(), self.plan.before.heads_per_group().max(1));
+        let heads = match self.plan.unit {
+            HeadUnit::KeyValue => lowest(heads, part(cut.kv_heads)),
+            HeadUnit::Query => {
+                let groups: Vec<f64> = heads.chunks(per_group).map(|group| group.iter().sum()).collect();
+                let without = lowest(&groups, part(cut.kv_heads)).into_iter().zip(heads.chunks(per_group));
+                // Of a group that goes no head stays.
+                let of_group = |(goes, group): (bool, &[f64])| {
+                    if goes { vec![true; group.len()] } else { lowest(group, part(cut.per_group)) }
+                };
+                without.flat_map(of_group).collect()
+            }
         };
-        [
-            heads.chunks(set.max(1)).flat_map(|set| lowest(set, part(self.plan.head_units_removed()))).collect(),
-            lowest(channels, part(self.plan.channels_removed())),
-        ]
+        [heads, lowest(channels, part(self.plan.channels_removed()))]
     }
 
     /// Gates of query heads and channels from those of units.
@@ -68,7 +74,12 @@ impl Quota {
         let (heads, channels) = (of(scores[0], &shut[0]), of(scores[1], &shut[1]));
         match self.plan.unit {
             HeadUnit::KeyValue => UnitScores { heads: Vec::new(), groups: heads, channels },
-            HeadUnit::Query => UnitScores { heads, groups: Vec::new(), channels },
+            HeadUnit::Query => {
+                // A group goes where all its heads do; any that stays lifts it above those.
+                let groups = heads.chunks(self.plan.before.heads_per_group().max(1));
+                let groups = groups.map(|group| group.iter().copied().fold(f64::MIN, f64::max)).collect();
+                UnitScores { heads, groups, channels }
+            }
         }
     }
 }
@@ -120,6 +131,17 @@ mod tests {
         assert_eq!(quota.scores([&heads, &channels], &shut).heads[0], -1.0);
         // A third of the three channels, and no head: half of one rounds up.
         assert_eq!(quota.shut([&heads, &channels], 0.34)[1].iter().filter(|&&shut| shut).count(), 1);
+    }
+
+    #[test]
+    fn a_group_goes_with_all_its_heads_before_the_others_give() {
+        let quota = quota(HeadUnit::Query, LayerShape { heads: 3, kv_heads: 3, channels: 10 });
+        let heads = [0.1, 0.2, 0.9, 0.8, 0.5, 0.5, 0.0, 1.0];
+        let shut = quota.shut([&heads, &[0.0; 10]], 1.0);
+        assert_eq!(shut[0], [true, true, false, true, true, false, true, false]);
+        let scores = quota.scores([&heads, &[0.0; 10]], &shut);
+        assert_eq!(scores.groups[0], -1.0);
+        assert!(scores.groups[1..].iter().all(|&score| score > -1.0), "{:?}", scores.groups);
     }
 
     #[test]
