@@ -26,7 +26,7 @@ use super::hub::{Given, Online};
 use super::interrupt::Interrupt;
 use super::peak::Watch;
 use super::progress::Progress;
-use super::search::{self, ClimbArgument, Probe, RiseArgument, Searching, TuneArgument, Tuned, Within};
+use super::search::{self, ClimbArgument, Probe, RiseArgument, RoundsArgument, Searching, TuneArgument, Tuned, Within};
 use super::typed::typed;
 use super::{exit, export, out, plan as plan_command, summary};
 
@@ -76,6 +76,8 @@ With --json every line of standard output is one event with its \"seconds\"; the
 const UNCLIMBED: &str =
     "--search-minutes and --search-steps go on from sizes that are searched for: give --schedule search";
 
+const UNSEARCHED_ROUNDS: &str = "--search-rounds needs sizes that are searched for: give --schedule search";
+
 const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched for: give --schedule search";
 
 #[derive(Args)]
@@ -98,6 +100,8 @@ pub struct Prune {
     calibration: Calibration,
     #[command(flatten)]
     rise: RiseArgument,
+    #[command(flatten)]
+    rounds: RoundsArgument,
     #[command(flatten)]
     climb: ClimbArgument,
     #[command(flatten)]
@@ -142,6 +146,9 @@ impl Prune {
         if self.climb.effort().is_any() && !self.pruning.is_search() {
             return Err(Usage(UNCLIMBED.into()).into());
         }
+        if self.rounds.more_than_one().is_some() && !self.pruning.is_search() {
+            return Err(Usage(UNSEARCHED_ROUNDS.into()).into());
+        }
         let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
         let texts = texts.chain(self.tune.files()).chain(self.pruning.files());
         let reads = [&self.model].into_iter().chain(texts).chain(self.adapter.files());
@@ -174,6 +181,7 @@ impl Prune {
             times: times.as_ref(),
             calibration,
             probe: &Probe::default(),
+            rounds: self.rounds.more_than_one(),
             climb: &self.climb,
             state: &state,
             earlier: &earlier,
@@ -260,6 +268,7 @@ impl Prune {
         }
         if let Some(plan) = &searched {
             disk::write_json(&folder.join(SearchPlan::FILE), plan)?;
+            search.forget_rounds(plan);
         }
         if let Some(tuned) = &tuned {
             disk::write_json(&folder.join(Tuning::FILE), &tuned.tuning)?;

@@ -3,6 +3,7 @@
 mod climb;
 mod progress;
 mod rise;
+mod rounds;
 mod searching;
 mod table;
 mod tune;
@@ -22,6 +23,7 @@ use super::{exit, out, parse};
 
 pub use climb::{ClimbArgument, lines};
 pub use rise::{RiseArgument, Within, told};
+pub use rounds::RoundsArgument;
 pub use searching::{Probe, Searching};
 pub use tune::{TuneArgument, Tuned};
 
@@ -44,6 +46,9 @@ With --target-time the sizes are those with which writing a token takes no longe
 
 With --max-perplexity-rise candidates are pruned beside OUT (OUT.candidate-1 …), measured on held-out text, and removed;
 the file has the smallest that stays within.
+
+With --search-rounds 2 the first search finds sizes for half of what is to go; the model is pruned to them, and a second
+search measures in it what the other half costs.
 
 With --search-minutes 10 the sizes are where it begins: for ten minutes complete candidates, each two sites away from the
 best so far, are pruned and judged by the divergence of the whole model.
@@ -76,6 +81,8 @@ pub struct SearchCommand {
     probe: Probe,
     #[command(flatten)]
     rise: RiseArgument,
+    #[command(flatten)]
+    rounds: RoundsArgument,
     #[command(flatten)]
     climb: ClimbArgument,
     #[command(flatten)]
@@ -133,6 +140,7 @@ impl SearchCommand {
             times: times.as_ref(),
             calibration,
             probe: &self.probe,
+            rounds: self.rounds.more_than_one(),
             climb: &self.climb,
             state: &state,
             earlier: &self.out,
@@ -152,6 +160,7 @@ impl SearchCommand {
         disk::write_json(&self.out, &plan)?;
         // Last: until the file is whole the state is all there is.
         disk::remove_file(&state)?;
+        search.forget_rounds(&plan);
         if self.json {
             out::json_line(&serde_json::json!({ "event": "finished", "targets": plan.targets, "rise": plan.rise }))?;
             return Ok(());

@@ -182,6 +182,39 @@ fn the_smallest_model_within_a_rise_is_measured() {
 }
 
 #[test]
+fn rounds_begin_where_the_one_before_has_cut_and_leave_nothing() {
+    let folder = temporary();
+    let (model, slim) = (shipped(), folder.path().join("slim"));
+    let out = path(&slim);
+    let prune = ["prune", &model, "--schedule", "search", "--target", "0.4", "--out", &out, "--search-rounds", "2"];
+    let typed = [&prune[..], &["--device", "cpu", "--samples", "8", "--seq-len", "64"]].concat();
+    let told = run(&typed).with(0);
+    assert!(told.err.contains("round 2 of 2"), "{}", told.err);
+    let found = plan(&slim.join("slimgpt-search.json"))["targets"][0].clone();
+    assert_eq!(found["rounds"]["count"], 2);
+    assert_eq!(found["rounds"]["layers"], found["layers"]);
+    assert!(found["ratio"].as_f64().unwrap() >= 0.4 - 1e-9, "{found}");
+    let report = plan(&slim.join("slimgpt-report.json"));
+    assert_eq!(report["plan"]["request"]["schedule"]["shapes"], found["layers"]);
+    assert_eq!(slimgpt::disk::names(folder.path()).unwrap(), ["slim"]);
+    // Known already, it takes no round.
+    let again = run(&typed).with(0);
+    assert!(again.err.contains("finished already") && !again.err.contains("round 2"), "{}", again.err);
+    // Otherwise than at once.
+    let file = path(&folder.path().join("plan.json"));
+    run(&[&["search", &model, "--targets", "0.4", "--out", &file], &SMALL[..]].concat()).with(0);
+    let at_once = plan(std::path::Path::new(&file))["targets"][0]["layers"].clone();
+    let climbed = [&["search", &model, "--targets", "0.4", "--search-rounds", "2", "--search-steps", "1"], &SMALL[..]];
+    let climbed = [&climbed.concat()[..], &["--out", &file, "--overwrite"]].concat();
+    run(&climbed).with(0);
+    assert_ne!(plan(std::path::Path::new(&file))["targets"][0]["rounds"]["layers"], at_once);
+    run(&[&["prune", &model, "--target", "0.4", "--out", &out], &["--search-rounds", "2"][..]].concat())
+        .with(2)
+        .saying(&["--schedule search"]);
+    run(&[&climbed[..], &["--whole-sites"]].concat()).with(2).saying(&["--whole-sites"]);
+}
+
+#[test]
 fn complete_candidates_are_climbed_and_tell_what_they_reach() {
     let folder = temporary();
     let (model, file) = (shipped(), path(&folder.path().join("plan.json")));

@@ -87,6 +87,8 @@ pub struct Searching<'a> {
     pub times: Option<&'a LayerTimes>,
     pub calibration: &'a Calibration,
     pub probe: &'a Probe,
+    /// Rounds of the search for each target, if more than one.
+    pub rounds: Option<usize>,
     pub climb: &'a ClimbArgument,
     /// Where it lies what is known so far.
     pub state: &'a Path,
@@ -131,6 +133,7 @@ impl Searching<'_> {
             self.interrupt.flow()
         };
         let found = block_on(search_for(&job, targets, &mut on_event)).map_err(anyhow::Error::from);
+        let found = found.and_then(|plan| self.in_rounds(plan, &job, &mut on_event));
         let found = found.and_then(|plan| self.climbed(plan, &job, &mut on_event));
         progress.iter().for_each(Progress::pause);
         found
