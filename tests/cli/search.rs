@@ -204,14 +204,16 @@ fn rounds_begin_where_the_one_before_has_cut_and_leave_nothing() {
     let file = path(&folder.path().join("plan.json"));
     run(&[&["search", &model, "--targets", "0.4", "--out", &file], &SMALL[..]].concat()).with(0);
     let at_once = plan(std::path::Path::new(&file))["targets"][0]["layers"].clone();
-    let climbed = [&["search", &model, "--targets", "0.4", "--search-rounds", "2", "--search-steps", "1"], &SMALL[..]];
-    let climbed = [&climbed.concat()[..], &["--out", &file, "--overwrite"]].concat();
-    run(&climbed).with(0);
+    let rounds = [&["search", &model, "--targets", "0.4", "--search-rounds", "2", "--out", &file], &SMALL[..]].concat();
+    let rounds = [&rounds[..], &["--overwrite"]].concat();
+    run(&rounds).with(0);
     assert_ne!(plan(std::path::Path::new(&file))["targets"][0]["rounds"]["layers"], at_once);
     run(&[&["prune", &model, "--target", "0.4", "--out", &out], &["--search-rounds", "2"][..]].concat())
         .with(2)
         .saying(&["--schedule search"]);
-    run(&[&climbed[..], &["--whole-sites"]].concat()).with(2).saying(&["--whole-sites"]);
+    for with in [&["--whole-sites"][..], &["--search-steps", "1"]] {
+        run(&[&rounds[..], with].concat()).with(2).saying(&[with[0]]);
+    }
 }
 
 #[test]

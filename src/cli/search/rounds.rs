@@ -27,8 +27,9 @@ pub struct RoundsArgument {
     /// Rounds of the search for each target: each begins with the model pruned by the one before
     ///
     /// Of two rounds the first finds sizes for half of what is to go; the model is pruned to them, and the second measures in
-    /// that model what the other half costs. It takes one pruning and one search more, and finds better sizes.
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one, conflicts_with_all = ["uniform", "whole_sites", "max_perplexity_rise"], hide_short_help = true)]
+    /// that model what the other half costs. It takes one pruning and one search more, and finds better sizes. A climb
+    /// knows only the counts of the first search, and cannot go on from them.
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, conflicts_with_all = ["uniform", "whole_sites", "max_perplexity_rise", "search_minutes", "search_steps"], hide_short_help = true)]
     search_rounds: Option<usize>,
 }
 
