@@ -76,9 +76,10 @@ With --json every line of standard output is one event with its \"seconds\"; the
 const UNCLIMBED: &str =
     "--search-minutes and --search-steps go on from sizes that are searched for: give --schedule search";
 
-const UNSEARCHED_ROUNDS: &str = "--search-rounds needs sizes that are searched for: give --schedule search";
-
-const UNSEARCHED: &str = "--max-perplexity-rise needs sizes that are searched for: give --schedule search";
+/// Why a flag makes no sense beside sizes that nobody searches for.
+fn unsearched(flag: &str) -> Usage {
+    Usage(format!("{flag} needs sizes that are searched for: give --schedule search"))
+}
 
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -141,13 +142,13 @@ impl Prune {
         let asked = match self.rise.most() {
             None => self.pruning.request(size, &checkpoint, seed)?,
             Some(_) if self.pruning.is_search() => self.pruning.towards(None, size, checkpoint.config(), seed)?,
-            Some(_) => return Err(Usage(UNSEARCHED.into()).into()),
+            Some(_) => return Err(unsearched("--max-perplexity-rise").into()),
         };
         if self.climb.effort().is_any() && !self.pruning.is_search() {
             return Err(Usage(UNCLIMBED.into()).into());
         }
         if self.rounds.more_than_one().is_some() && !self.pruning.is_search() {
-            return Err(Usage(UNSEARCHED_ROUNDS.into()).into());
+            return Err(unsearched("--search-rounds").into());
         }
         let texts = self.calibration.files().iter().chain(self.text.files()).chain(self.rise.files());
         let texts = texts.chain(self.tune.files()).chain(self.pruning.files());

@@ -24,6 +24,36 @@ pub async fn prune_heads<E: Executor>(
     cut: HeadCut,
     options: &Options,
 ) -> Result<Pruned, ObsError> {
+    let choose = async |site: &LinearSite<'_, E>| match options.selection {
+        Selection::Elimination(score) => eliminated(site, layout, cut, score).await,
+        Selection::Ranking(ranking) => ranked(site, layout, cut, ranking).await,
+    };
+    chosen_by(choose, (executor, weight, hessian), (layout, cut), options).await
+}
+
+/// Removes heads by scores that the caller brings.
+///
+/// # Errors
+/// As [`prune_heads`]; [`ObsError::NoScores`] where what goes has none.
+pub async fn prune_heads_by<E: Executor>(
+    executor: &E,
+    weight: &Tensor<2>,
+    hessian: &Hessian<E>,
+    (layout, cut): (HeadLayout, HeadCut),
+    scores: &HeadScores,
+    options: &Options,
+) -> Result<Pruned, ObsError> {
+    let choose = async |_: &LinearSite<'_, E>| scores.chosen(layout, cut);
+    chosen_by(choose, (executor, weight, hessian), (layout, cut), options).await
+}
+
+/// Removes the heads that `choose` says, if any are to go.
+async fn chosen_by<E: Executor>(
+    choose: impl AsyncFnOnce(&LinearSite<'_, E>) -> Result<Chosen<E::Problem>, ObsError>,
+    (executor, weight, hessian): (&E, &Tensor<2>, &Hessian<E>),
+    (layout, cut): (HeadLayout, HeadCut),
+    options: &Options,
+) -> Result<Pruned, ObsError> {
     refuse_all(layout, cut)?;
     let units = layout.columns(cut.unit());
     if cut.is_none() {
@@ -32,10 +62,7 @@ pub async fn prune_heads<E: Executor>(
     }
     let pruned = async {
         let site = LinearSite::new(executor, weight, hessian, options).await?;
-        let chosen = match options.selection {
-            Selection::Elimination(score) => eliminated(&site, layout, cut, score).await?,
-            Selection::Ranking(ranking) => ranked(&site, layout, cut, ranking).await?,
-        };
+        let chosen = choose(&site).await?;
         rebuilt(&site, chosen).await
     };
     pruned.await.map_err(|e| e.with_context(options.damping, &units))
@@ -152,30 +179,6 @@ impl HeadScores {
         removed.extend(lowest(&self.heads, quota)?);
         Ok(Chosen::without(&layout.columns(HeadUnit::Query), self.heads.clone(), removed))
     }
-}
-
-/// Removes heads by scores that the caller brings.
-///
-/// # Errors
-/// As [`prune_heads`]; [`ObsError::NoScores`] where what goes has none.
-pub async fn prune_heads_by<E: Executor>(
-    executor: &E,
-    weight: &Tensor<2>,
-    hessian: &Hessian<E>,
-    (layout, cut): (HeadLayout, HeadCut),
-    scores: &HeadScores,
-    options: &Options,
-) -> Result<Pruned, ObsError> {
-    refuse_all(layout, cut)?;
-    let units = layout.columns(cut.unit());
-    if cut.is_none() {
-        return Ok(untouched(weight, units.len()));
-    }
-    let pruned = async {
-        let site = LinearSite::new(executor, weight, hessian, options).await?;
-        rebuilt(&site, scores.chosen(layout, cut)?).await
-    };
-    pruned.await.map_err(|e| e.with_context(options.damping, &units))
 }
 
 /// Units that went, and the scores of all candidates before the first did.

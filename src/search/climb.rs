@@ -214,11 +214,6 @@ impl Ground<'_> {
             true => (start.layers.clone(), start.predicted_divergence),
             false => (self.field.sizes(&state.chosen), self.field.cost(&state.chosen)),
         };
-        let rounds = start.rounds.clone();
-        Found {
-            rounds,
-            climb: Some(climbed),
-            ..Found::new(start.target, self.config, self.asked.bounds, layers, predicted)
-        }
+        Found { climb: Some(climbed), ..Found::new(start.target, self.config, self.asked.bounds, layers, predicted) }
     }
 }

@@ -43,7 +43,7 @@ pub struct Rounds {
     pub id: String,
     /// How many there were.
     pub count: usize,
-    /// The layers that they have found; a climb may have gone on from them.
+    /// The layers that they have found.
     pub layers: Vec<LayerShape>,
     /// Σ of what the rounds predicted, each from the model that it began with, in nats a token.
     pub predicted_divergence: f64,

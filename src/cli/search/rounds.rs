@@ -49,7 +49,7 @@ impl Searching<'_> {
         on_event: &mut dyn FnMut(Event) -> Flow,
     ) -> Result<SearchPlan> {
         let Some(count) = self.rounds else { return Ok(plan) };
-        let finished = self.known(&plan.id);
+        let (finished, written) = (self.known(&plan.id), self.request.written_config(self.checkpoint.config()));
         for at in 0..plan.targets.len() {
             let target = plan.targets[at].target;
             let id = job.rounds_id(&plan.id, target, count);
@@ -61,7 +61,6 @@ impl Searching<'_> {
                     Rounds { id, count, layers, predicted_divergence }
                 }
             };
-            let written = self.request.written_config(self.checkpoint.config());
             let (layers, predicted) = (rounds.layers.clone(), rounds.predicted_divergence);
             plan.targets[at] =
                 Found { rounds: Some(rounds), ..Found::new(target, &written, job.bounds, layers, predicted) };
@@ -72,8 +71,8 @@ impl Searching<'_> {
     /// Removes what rounds have left on the way to a plan.
     pub fn forget_rounds(&self, plan: &SearchPlan) {
         let rounds = 2..=self.rounds.unwrap_or(1);
-        for folder in rounds.flat_map(|round| (0..plan.targets.len()).map(move |at| (at, round))) {
-            let folder = self.round_folder(folder.0, folder.1);
+        for (round, at) in rounds.flat_map(|round| (0..plan.targets.len()).map(move |at| (round, at))) {
+            let folder = self.round_folder(at, round);
             if folder.is_dir() {
                 disk::discard(&folder);
             }
@@ -92,6 +91,7 @@ impl Searching<'_> {
     ) -> Result<Found> {
         let (config, target) = (self.checkpoint.config(), plan.targets[at].target);
         let written = self.request.written_config(config);
+        // In absolute numbers, the last too: of a smaller model a share is another.
         let part = |round: usize| part_of(target, &written, job.bounds, round as f64 / count as f64);
         // Of a width that a round has left no larger steps are asked for than of the model's own.
         let steps = config.layers.iter().map(|layer| channel_step(layer.channels, job.bounds.channel_multiple));
@@ -109,10 +109,7 @@ impl Searching<'_> {
             let cut = Checkpoint::open(&folder)?;
             let state = folder.with_added_extension("partial");
             let job = SearchJob { checkpoint: &cut, bounds: &bounds, state: &state, earlier: &state, ..*job };
-            let next = if round == count { target } else { part(round)? };
-            // In absolute numbers: of a smaller model a share is another.
-            let next = part_of(next, &written, &bounds, 1.0)?;
-            let plan = block_on(search_for(&job, &[next], on_event))?;
+            let plan = block_on(search_for(&job, &[part(round)?], on_event))?;
             // One target has one answer.
             let Some(next) = plan.targets.into_iter().next() else { break };
             let predicted = found.predicted_divergence + next.predicted_divergence;
